@@ -1,0 +1,61 @@
+"""Every error Digital DJ raises on purpose.
+
+    DigitalDJError
+    ├── BeatError          a beat that cannot exist (hit outside its bars, velocity 0, ...)
+    ├── PatternError       a starter pattern that cannot be read
+    ├── MidiError          a MIDI file that is damaged, hostile, or holds no drums
+    ├── CorpusError        a corpus that cannot be imported, found or used
+    ├── TokenizerError     text or ids the tokenizer does not know
+    ├── CheckpointError    a model folder that is incomplete, altered or of another version
+    ├── TrainingError      a training run that cannot start, continue or be found
+    ├── GenerationError    a request no model can fulfil as asked
+    ├── SoundError         FluidSynth or a SoundFont is missing or refuses
+    └── LibraryError       the user's own folder: bad names, full disk, no permission
+
+A message says what is wrong, what was received and what to do about it; it is written to
+be shown to a DJ as it stands. Pages and the command line catch `DigitalDJError` only.
+"""
+
+
+class DigitalDJError(Exception):
+    """Base class; never raised itself."""
+
+
+class BeatError(DigitalDJError):
+    """A beat that cannot exist."""
+
+
+class PatternError(DigitalDJError):
+    """A starter pattern that cannot be read."""
+
+
+class MidiError(DigitalDJError):
+    """A MIDI file that is damaged, hostile, or holds no drums."""
+
+
+class CorpusError(DigitalDJError):
+    """A corpus that cannot be imported, found or used."""
+
+
+class TokenizerError(DigitalDJError):
+    """Text or ids the tokenizer does not know."""
+
+
+class CheckpointError(DigitalDJError):
+    """A model folder that is incomplete, altered or of another version."""
+
+
+class TrainingError(DigitalDJError):
+    """A training run that cannot start, continue or be found."""
+
+
+class GenerationError(DigitalDJError):
+    """A request no model can fulfil as asked."""
+
+
+class SoundError(DigitalDJError):
+    """FluidSynth or a SoundFont is missing or refuses to play."""
+
+
+class LibraryError(DigitalDJError):
+    """The user's own folder: a bad name, a full disk, a missing permission."""

@@ -1,0 +1,1 @@
+"""Tokenizers: music to integers and back."""
