@@ -1,0 +1,423 @@
+"""MIDI files in and out.
+
+Reading is strict: every byte of a file is accounted for before anything is believed, so no
+damaged or hostile file reaches another parser, and no note is lost without being counted.
+Writing follows what samplers and DAWs expect of a drum clip: type 1, 480 ticks a quarter,
+channel 10, tempo and meter at tick 0, and the end of the track on the last bar line.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Literal
+
+from dj_core.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat, Hit, Meter, Provenance
+from dj_core.drums import (
+    DRUM_CHANNEL,
+    LANE,
+    MAPPED_NOTES,
+    DrumMap,
+    drum_of_note,
+    general_midi_note,
+)
+from dj_core.errors import BeatError, MidiError
+from dj_core.storage import write_bytes_atomic
+
+TICKS_PER_QUARTER = 480
+DEFAULT_DURATION_QUARTERS = 0.125  # drums ring as they like; long enough for any DAW to show
+MICROSECONDS_PER_MINUTE = 60_000_000
+DEFAULT_MICROSECONDS_PER_QUARTER = 500_000  # Standard MIDI Files 1.0: no tempo event means 120 BPM
+
+NoteChoice = Literal["general-midi", "as-in-corpus"]
+
+
+@dataclass(frozen=True)
+class MidiLimits:
+    """What a file may hold. The largest real files known have 156 KB and 42,000 events."""
+
+    bytes: int = 2_000_000
+    events: int = 200_000
+    tracks: int = 64
+    seconds: float = 3600.0
+
+
+LIMITS = MidiLimits()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A beat as read, and what the file held that a beat does not.
+
+    Attributes:
+        beat: the drums.
+        melodic_notes: notes left out because the file has drums on channel 10 and these are not.
+        tempo_changes, meter_changes: changes after the first; the beat keeps the first.
+    """
+
+    beat: Beat
+    melodic_notes: int = 0
+    tempo_changes: int = 0
+    meter_changes: int = 0
+
+
+def read_midi(source: Path | bytes, drum_map: DrumMap | None = None) -> Beat:
+    """The drums of a MIDI file; see `read_midi_report`."""
+    return read_midi_report(source, drum_map).beat
+
+
+def read_midi_report(source: Path | bytes, drum_map: DrumMap | None = None) -> Reading:
+    """Read a Standard MIDI File of type 0 or 1.
+
+    Notes on channel 10 are the drums; a file without any (large archives write theirs on
+    channel 1) is all drums. Onsets, velocities, durations and note numbers are kept as they are.
+
+    Args:
+        source: a path, or the file's bytes.
+        drum_map: how note numbers become lanes; None asks `guess_drum_map`.
+
+    Raises:
+        MidiError: not a MIDI file, damaged, beyond `LIMITS`, or without a single note.
+    """
+    title = source.stem if isinstance(source, Path) else ""
+    content = _content_of(source)
+    return _reading(parse_midi(content), drum_map, title)
+
+
+@dataclass
+class MidiEvents:
+    """The events of a file that matter to a drummer; times in ticks."""
+
+    ticks_per_quarter: int
+    notes: list[tuple[int, int, int, int, int]] = field(default_factory=list)
+    """(onset, channel, note, velocity, duration or -1 when no note-off came)"""
+    tempos: list[tuple[int, int]] = field(default_factory=list)  # (tick, microseconds a quarter)
+    meters: list[tuple[int, int, int]] = field(default_factory=list)  # (tick, over, under)
+    end_tick: int = 0
+
+    def drum_notes(self) -> list[tuple[int, int, int, int, int]]:
+        """The notes on channel 10, or all notes when there are none."""
+        return [note for note in self.notes if note[1] == DRUM_CHANNEL] or self.notes
+
+
+def guess_drum_map(files: Iterable[MidiEvents]) -> DrumMap:
+    """The note map a set of files was written in.
+
+    Channel 10 promises General MIDI. Off channel 10, a note General MIDI does not know says that
+    an extended map was used.
+    """
+    for events in files:
+        for _, channel, note, *_ in events.notes:
+            if channel == DRUM_CHANNEL:
+                break
+            if note not in MAPPED_NOTES["general-midi"]:
+                return "extended"
+    return "general-midi"
+
+
+def parse_midi(content: bytes) -> MidiEvents:
+    """Check every byte of a MIDI file and return its events. Raises MidiError."""
+    if len(content) > LIMITS.bytes:
+        raise MidiError(
+            f"This file has {len(content):,} bytes; drum MIDI is never over {LIMITS.bytes:,}. "
+            "Export a shorter clip."
+        )
+    try:
+        return _FileParser(content).parse()
+    except IndexError:
+        raise MidiError("The file ends in the middle of an event: it is damaged.") from None
+
+
+def midi_bytes(beat: Beat, notes: NoteChoice = "general-midi") -> bytes:
+    """The beat as a type-1 MIDI file.
+
+    Args:
+        beat: any beat; without a tempo it is written at MIDI's default of 120 BPM.
+        notes: "general-midi" folds every hit to General MIDI drums; "as-in-corpus" keeps the
+            note numbers and durations the beat's source used.
+    """
+    import mido
+
+    end = round(beat.length_quarters * TICKS_PER_QUARTER)
+    file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_QUARTER, charset="utf-8")
+    file.tracks.append(_conductor_track(beat, end))
+    drums = mido.MidiTrack([mido.MetaMessage("track_name", name="Drums", time=0)])
+    now = 0
+    for tick, _, kind, note, velocity in _note_messages(beat, notes, end):
+        drums.append(
+            mido.Message(kind, channel=DRUM_CHANNEL, note=note, velocity=velocity, time=tick - now)
+        )
+        now = tick
+    drums.append(mido.MetaMessage("end_of_track", time=end - now))
+    file.tracks.append(drums)
+    buffer = BytesIO()
+    file.save(file=buffer)
+    return buffer.getvalue()
+
+
+def save_midi(beat: Beat, path: Path, notes: NoteChoice = "general-midi") -> Path:
+    """Write `midi_bytes` to `path`, completely or not at all. Raises LibraryError."""
+    return write_bytes_atomic(path, midi_bytes(beat, notes))
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+
+def _content_of(source: Path | bytes) -> bytes:
+    if isinstance(source, bytes):
+        return source
+    try:
+        with source.open("rb") as file:
+            return file.read(LIMITS.bytes + 1)
+    except OSError as error:
+        raise MidiError(f"{source.name} could not be opened: {error.strerror}.") from error
+
+
+class _FileParser:
+    """One pass over a file's bytes. An IndexError anywhere means the file stops short."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.events_left = LIMITS.events
+
+    def parse(self) -> MidiEvents:
+        content = self.content
+        if content[:4] != b"MThd" or len(content) < 14:
+            raise MidiError(
+                f"This is not a MIDI file: it begins with {content[:4]!r}, not with b'MThd'."
+            )
+        header_length, form, tracks, division = (
+            int.from_bytes(content[4:8]),
+            int.from_bytes(content[8:10]),
+            int.from_bytes(content[10:12]),
+            int.from_bytes(content[12:14]),
+        )
+        if header_length != 6 or form not in (0, 1) or not 1 <= tracks <= LIMITS.tracks:
+            raise MidiError(
+                f"Only MIDI files of type 0 or 1 with 1 to {LIMITS.tracks} tracks can be read; "
+                f"this one is type {form} with {tracks} tracks."
+            )
+        if not 0 < division < 0x8000:
+            raise MidiError(
+                "Only MIDI files timed in ticks per quarter note can be read; this one counts "
+                "film frames. Export it again with musical time."
+            )
+        events = MidiEvents(division)
+        position = 14
+        for _ in range(tracks):
+            position = self._parse_chunk(position, events)
+        if position != len(content):
+            raise MidiError(f"{len(content) - position} bytes follow the last track: damaged file.")
+        _check_duration(events)
+        return events
+
+    def _parse_chunk(self, position: int, events: MidiEvents) -> int:
+        """Parse one track chunk; returns the position after it."""
+        name = self.content[position : position + 4]
+        if name != b"MTrk":
+            raise MidiError(f"A track should begin at byte {position}; found {name!r}.")
+        start = position + 8
+        end = start + int.from_bytes(self.content[position + 4 : start])
+        if end > len(self.content):
+            raise MidiError(
+                f"A track claims {end - start} bytes but the file has only "
+                f"{len(self.content) - start} left: it is cut off."
+            )
+        self._parse_track(start, end, events)
+        return end
+
+    def _parse_track(self, position: int, end: int, events: MidiEvents) -> None:
+        content = self.content
+        tick, status = 0, 0
+        # note-ons waiting for their note-off, oldest first, per (channel, note)
+        sounding: defaultdict[tuple[int, int], deque[int]] = defaultdict(deque)
+        while position < end:
+            delta, position = self._variable_length(position)
+            tick += delta
+            self.events_left -= 1
+            if self.events_left < 0:
+                raise MidiError(
+                    f"The file has over {LIMITS.events:,} events; no drum part needs that."
+                )
+            byte = content[position]
+            if byte == 0xFF:
+                kind = content[position + 1]
+                length, position = self._variable_length(position + 2)
+                data = content[position : position + length]
+                position += length
+                status = 0
+                if kind == 0x2F:
+                    if position != end:
+                        raise MidiError("Data follows a track's end mark: damaged file.")
+                    events.end_tick = max(events.end_tick, tick)
+                    return
+                _take_meta(kind, data, tick, events)
+            elif byte in (0xF0, 0xF7):
+                length, position = self._variable_length(position + 1)
+                position += length
+                status = 0
+            else:
+                if byte & 0x80:
+                    status = byte
+                    position += 1
+                if not 0x80 <= status <= 0xEF:
+                    raise MidiError(f"Byte {position} is no MIDI event (status {status:#04x}).")
+                size = 1 if 0xC0 <= status <= 0xDF else 2
+                first, second = content[position], content[position + size - 1]
+                position += size
+                if (first | second) & 0x80:
+                    raise MidiError(f"Byte {position} should be a data byte: damaged file.")
+                _take_message(status, first, second, tick, events, sounding)
+        raise MidiError("A track has no end mark, or its last event runs past its end.")
+
+    def _variable_length(self, position: int) -> tuple[int, int]:
+        """A variable-length quantity (at most four bytes) and the position after it."""
+        value = 0
+        for _ in range(4):
+            byte = self.content[position]
+            position += 1
+            value = value << 7 | byte & 0x7F
+            if byte < 0x80:
+                return value, position
+        raise MidiError(f"The number at byte {position} is longer than MIDI allows.")
+
+
+def _take_meta(kind: int, data: bytes, tick: int, events: MidiEvents) -> None:
+    """Keep tempo (0x51) and time signature (0x58); other meta events say nothing to a beat."""
+    if kind == 0x51 and len(data) == 3:
+        events.tempos.append((tick, int.from_bytes(data)))
+    elif kind == 0x58 and len(data) >= 2:
+        events.meters.append((tick, data[0], 1 << min(data[1], 30)))
+
+
+def _take_message(
+    status: int,
+    first: int,
+    second: int,
+    tick: int,
+    events: MidiEvents,
+    sounding: defaultdict[tuple[int, int], deque[int]],
+) -> None:
+    """Keep a note-on, or give the oldest sounding note of its kind its duration."""
+    kind, channel = status & 0xF0, status & 0x0F
+    if kind == 0x90 and second:
+        sounding[channel, first].append(len(events.notes))
+        events.notes.append((tick, channel, first, second, -1))
+    elif kind in (0x80, 0x90) and sounding[channel, first]:
+        index = sounding[channel, first].popleft()
+        onset, _, _, velocity, _ = events.notes[index]
+        events.notes[index] = (onset, channel, first, velocity, tick - onset)
+
+
+def _check_duration(events: MidiEvents) -> None:
+    """Refuse impossible tempos, and files of more than an hour at their first tempo."""
+    for _, microseconds in events.tempos:
+        tempo_bpm = MICROSECONDS_PER_MINUTE / microseconds if microseconds else 0
+        if not MIN_TEMPO_BPM <= round(tempo_bpm, 3) <= MAX_TEMPO_BPM:
+            raise MidiError(
+                f"The file asks for {tempo_bpm:g} BPM; {MIN_TEMPO_BPM:g} to {MAX_TEMPO_BPM:g} "
+                "can be played."
+            )
+    microseconds = events.tempos[0][1] if events.tempos else DEFAULT_MICROSECONDS_PER_QUARTER
+    seconds = events.end_tick / events.ticks_per_quarter * microseconds / 1e6
+    if seconds > LIMITS.seconds:
+        raise MidiError(f"The file lasts {seconds / 3600:.1f} hours; the limit is one hour.")
+
+
+def _reading(events: MidiEvents, drum_map: DrumMap | None, title: str) -> Reading:
+    notes = events.drum_notes()
+    if not notes:
+        raise MidiError("The file holds no notes: there is nothing to play.")
+    drum_map = drum_map or guess_drum_map([events])
+    lane = {note: LANE[drum_of_note(note, drum_map).name] for note in {n[2] for n in notes}}
+    per_quarter = events.ticks_per_quarter
+    hits = tuple(
+        Hit(
+            onset / per_quarter,
+            lane[note],
+            velocity,
+            None if duration < 0 else duration / per_quarter,
+            note,
+        )
+        for onset, _, note, velocity, duration in notes
+    )
+    try:
+        meter = Meter(*events.meters[0][1:]) if events.meters else Meter()
+        beat = Beat(
+            hits,
+            bars=_bars(events, max(note[0] for note in notes), meter),
+            tempo_bpm=_tempo_bpm(events),
+            meter=meter,
+            title=title,
+            provenance=Provenance(source=title),
+        )
+    except BeatError as error:
+        raise MidiError(f"The file describes a beat that cannot be: {error}") from error
+    return Reading(
+        beat,
+        melodic_notes=len(events.notes) - len(notes),
+        tempo_changes=len({microseconds for _, microseconds in events.tempos[1:]}),
+        meter_changes=len(Counter(meter[1:] for meter in events.meters)) - bool(events.meters),
+    )
+
+
+def _tempo_bpm(events: MidiEvents) -> float | None:
+    """The first tempo; thousandths of a BPM undo MIDI's rounding (174 is stored as 173.9998)."""
+    if not events.tempos:
+        return None
+    return round(MICROSECONDS_PER_MINUTE / events.tempos[0][1], 3)
+
+
+def _bars(events: MidiEvents, last_onset: int, meter: Meter) -> int:
+    """Bars up to the last hit, or up to the end mark where that stands on a bar line.
+
+    End marks elsewhere only say when the last note was released.
+    """
+    bar_ticks = meter.bar_quarters * events.ticks_per_quarter
+    played = int(last_onset // bar_ticks) + 1
+    ended = events.end_tick / bar_ticks
+    return max(played, int(ended)) if ended.is_integer() else played
+
+
+# --- writing ----------------------------------------------------------------------------------
+
+
+def _conductor_track(beat: Beat, end: int) -> list:
+    """Track one of a type-1 file: title, tempo, meter, and the last bar line."""
+    import mido
+
+    tempo = round(MICROSECONDS_PER_MINUTE / beat.playing_tempo_bpm)
+    return mido.MidiTrack(
+        [
+            mido.MetaMessage("track_name", name=beat.title or "Beat", time=0),
+            mido.MetaMessage("set_tempo", tempo=tempo, time=0),
+            mido.MetaMessage(
+                "time_signature",
+                numerator=beat.meter.numerator,
+                denominator=beat.meter.denominator,
+                time=0,
+            ),
+            mido.MetaMessage("end_of_track", time=end),
+        ]
+    )
+
+
+def _note_messages(beat: Beat, notes: NoteChoice, end: int) -> list[tuple[int, int, str, int, int]]:
+    """(tick, order within the tick, message, note, velocity), sorted for writing.
+
+    A note-off comes before a note-on of the same tick, except that of a note without length.
+    """
+    messages = []
+    for hit in beat.hits:
+        note = hit.note if notes == "as-in-corpus" else general_midi_note(hit.drum, hit.source_note)
+        onset = min(round(hit.onset_quarters * TICKS_PER_QUARTER), end - 1)
+        quarters = hit.duration_quarters
+        if quarters is None or (notes == "general-midi" and quarters < DEFAULT_DURATION_QUARTERS):
+            quarters = DEFAULT_DURATION_QUARTERS
+        release = min(onset + round(quarters * TICKS_PER_QUARTER), end)
+        messages.append((onset, 1, "note_on", note, hit.velocity))
+        messages.append((release, 0 if release > onset else 2, "note_off", note, 0))
+    return sorted(messages, key=lambda message: message[:2])
