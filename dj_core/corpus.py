@@ -2,8 +2,8 @@
 
 On disk a corpus is one folder::
 
-    index.parquet     a row per file: genre, tempo, meter, length, drum use, family, split
-    corpus.json       name, note map, format version, and the files refused with their reasons
+    index.parquet     a row per file (genre, tempo, meter, length, drum use, family, split), and as
+                      its metadata the corpus's name, note map and refused files
     files/ab/ab….mid  the MIDI files under their own SHA-256
 
 The index is written last and in one step, so an import that stops leaves the corpus as it was.
@@ -12,10 +12,11 @@ The index is written last and in one step, so an import that stops leaves the co
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Literal
@@ -27,9 +28,11 @@ from dj_core.families import Sketch, assign_families, assign_splits, sketch_beat
 from dj_core.genres import genre_name, typical_tempo_bpm
 from dj_core.midi import guess_drum_map, parse_midi, read_midi
 from dj_core.sources import Source, open_source
-from dj_core.storage import sha256_of, write_bytes_atomic, write_json_atomic
+from dj_core.storage import sha256_of, write_bytes_atomic
 
 FORMAT_VERSION = 1
+INDEX_NAME = "index.parquet"
+METADATA_KEY = b"digital-dj"
 SPLITS = ("train", "validation", "test")
 Progress = Callable[[int, int], None]
 """Called with (done, total) as files are read."""
@@ -93,7 +96,7 @@ class Corpus:
     def __init__(self, folder: Path) -> None:
         """Open the corpus in `folder`. Raises CorpusError if it is incomplete or unreadable."""
         self.folder = folder
-        facts = _load_facts(folder)
+        facts = _load_facts(folder / INDEX_NAME)
         self.name: str = facts["name"]
         self.drum_map: DrumMap = facts["drum_map"]
         self.skipped = tuple(Skipped(**skipped) for skipped in facts["skipped"])
@@ -101,12 +104,12 @@ class Corpus:
     @property
     def index_path(self) -> Path:
         """The Parquet index."""
-        return self.folder / "index.parquet"
+        return self.folder / INDEX_NAME
 
     @cached_property
     def files(self) -> tuple[CorpusFile, ...]:
         """Every file, sorted by name."""
-        return tuple(row.file for row in _load_rows(self.index_path))
+        return _load_files(self.index_path, self.index_path.stat().st_mtime_ns)
 
     @cached_property
     def genres(self) -> dict[str, int]:
@@ -224,7 +227,7 @@ class _Importer:
     def read(self, drum_map: DrumMap | None) -> tuple[dict[str, _Row], list[Skipped]]:
         """Rows of every readable file by name, and the files refused."""
         self.drum_map = drum_map or self._find_drum_map()
-        if self.known and _load_facts(self.folder)["drum_map"] != self.drum_map:
+        if self.known and _load_facts(self.folder / INDEX_NAME)["drum_map"] != self.drum_map:
             self.known.update(self._reread_known())
         rows: dict[str, _Row] = {}
         skipped: list[Skipped] = []
@@ -242,9 +245,7 @@ class _Importer:
         """Remove what this import stored; the index was never touched."""
         for path in self._new_paths:
             path.unlink(missing_ok=True)
-        if self._new_folder and self.folder.exists():
-            import shutil
-
+        if self._new_folder:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _row(self, name: str, content: bytes) -> _Row:
@@ -285,7 +286,7 @@ class _Importer:
 
     def _find_drum_map(self) -> DrumMap:
         """The note map of the new files, or of the corpus where nothing new came."""
-        if self.known and _load_facts(self.folder)["drum_map"] == "extended":
+        if self.known and _load_facts(self.folder / INDEX_NAME)["drum_map"] == "extended":
             return "extended"
         return guess_drum_map(self._new_events())
 
@@ -324,33 +325,45 @@ def _stored_path(folder: Path, digest: str) -> Path:
     return folder / "files" / digest[:2] / f"{digest}.mid"
 
 
-def _load_facts(folder: Path) -> dict:
-    try:
-        facts = json.loads((folder / "corpus.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise CorpusError(
-            f"The corpus in {folder} has no readable corpus.json ({error}). Import it again."
-        ) from error
-    if not isinstance(facts, dict) or facts.get("format_version") != FORMAT_VERSION:
-        raise CorpusError(
-            f"The corpus in {folder} was written by another version of Digital DJ. Import it again."
-        )
-    return facts
-
-
-def _known_rows(folder: Path) -> list[_Row]:
-    path = folder / "index.parquet"
-    return _load_rows(path) if path.exists() else []
-
-
-def _load_rows(path: Path) -> list[_Row]:
+def _load_facts(index_path: Path) -> dict:
+    """Name, note map and refused files, from the index's metadata."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        records = pq.read_table(path).to_pylist()
-        return [_row_of(record) for record in records]
-    except (OSError, pa.ArrowException, KeyError, TypeError, BeatError) as error:
+        facts = json.loads(pq.read_schema(index_path).metadata[METADATA_KEY])
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise CorpusError(
+            f"The corpus in {index_path.parent} has no readable index ({error}). Import it again."
+        ) from error
+    if facts.get("format_version") != FORMAT_VERSION:
+        raise CorpusError(
+            f"The corpus in {index_path.parent} was written by another version of Digital DJ. "
+            "Import it again."
+        )
+    return facts
+
+
+@lru_cache(maxsize=16)
+def _load_files(path: Path, modified: int) -> tuple[CorpusFile, ...]:
+    """The rows of an index; read once per version of the file."""
+    columns = [field.name for field in fields(CorpusFile)]
+    return tuple(_file_of(record) for record in _records(path, columns))
+
+
+def _known_rows(folder: Path) -> list[_Row]:
+    """All rows with their sketches, for an import that adds to them."""
+    path = folder / INDEX_NAME
+    return [_row_of(record) for record in _records(path)] if path.exists() else []
+
+
+def _records(path: Path, columns: list[str] | None = None) -> list[dict]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(path, columns=columns).to_pylist()
+    except (OSError, pa.ArrowException) as error:
         raise CorpusError(
             f"The index of the corpus in {path.parent} cannot be read ({error}). Import it again."
         ) from error
@@ -359,9 +372,16 @@ def _load_rows(path: Path) -> list[_Row]:
 def _row_of(record: dict) -> _Row:
     sketch = Sketch(tuple(record.pop("minhash")), tuple(record.pop("bar_hashes")))
     official_split = record.pop("official_split")
-    record["meter"] = Meter.parse(record["meter"])
-    record["lane_hits"] = tuple(record["lane_hits"])
-    return _Row(CorpusFile(**record), sketch, official_split)
+    return _Row(_file_of(record), sketch, official_split)
+
+
+def _file_of(record: dict) -> CorpusFile:
+    try:
+        record["meter"] = Meter.parse(record["meter"])
+        record["lane_hits"] = tuple(record["lane_hits"])
+        return CorpusFile(**record)
+    except (KeyError, TypeError, BeatError) as error:
+        raise CorpusError(f"The corpus has a damaged index ({error}). Import it again.") from error
 
 
 def _save_index(
@@ -371,18 +391,15 @@ def _save_index(
     rows_by_name: dict[str, _Row],
     skipped: Sequence[Skipped],
 ) -> None:
-    """Group, split and write all rows; corpus.json first, the index last."""
+    """Group, split and write all rows in one step."""
     rows = _grouped([rows_by_name[file_name] for file_name in sorted(rows_by_name)])
-    write_json_atomic(
-        folder / "corpus.json",
-        {
-            "format_version": FORMAT_VERSION,
-            "name": name,
-            "drum_map": drum_map,
-            "skipped": [{"file": item.file, "reason": item.reason} for item in skipped],
-        },
-    )
-    write_bytes_atomic(folder / "index.parquet", _index_bytes(rows))
+    facts = {
+        "format_version": FORMAT_VERSION,
+        "name": name,
+        "drum_map": drum_map,
+        "skipped": [{"file": item.file, "reason": item.reason} for item in skipped],
+    }
+    write_bytes_atomic(folder / INDEX_NAME, _index_bytes(rows, facts))
 
 
 def _grouped(rows: list[_Row]) -> list[_Row]:
@@ -394,7 +411,7 @@ def _grouped(rows: list[_Row]) -> list[_Row]:
     ]
 
 
-def _index_bytes(rows: Iterable[_Row]) -> bytes:
+def _index_bytes(rows: Iterable[_Row], facts: dict) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -414,7 +431,8 @@ def _index_bytes(rows: Iterable[_Row]) -> bytes:
             ("official_split", pa.string()),
             ("minhash", pa.list_(pa.uint32())),
             ("bar_hashes", pa.list_(pa.int64())),
-        ]
+        ],
+        metadata={METADATA_KEY: json.dumps(facts).encode()},
     )
     records = [
         {

@@ -180,12 +180,13 @@ def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
 
 def _visible(name: str) -> bool:
     parts = PurePosixPath(name).parts
-    return not any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    hidden = (part for part in parts if part[0] == "." and part.strip("."))
+    return "__MACOSX" not in parts and not any(hidden)
 
 
 def _folder_genre(name: str) -> str:
     """The folder a file lies in names its genre; '' at the top."""
-    return PurePosixPath(name).parent.name
+    return PurePosixPath(name).parent.name.strip(".")
 
 
 def _fact_sheet(content: bytes, folder: str) -> dict[str, Facts]:

@@ -1,0 +1,261 @@
+"""The DJ's own folder: corpora, training runs and models, and what the product ships.
+
+DIGITAL_DJ_HOME/
+  corpora/NAME/     see corpus.py
+  runs/NAME/        see training.py; a run's best model is a model like any other
+  models/NAME/      model folders put there by hand
+  soundfonts/       the DJ's own .sf2 files
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dj_core.checkpoint import read_card
+from dj_core.corpus import INDEX_NAME, Corpus, ImportReport, Progress, import_corpus
+from dj_core.drums import DrumMap
+from dj_core.errors import CheckpointError, CorpusError, LibraryError
+from dj_core.jobs import Run, list_runs
+from dj_core.midi import midi_bytes
+from dj_core.naming import safe_stem
+from dj_core.patterns import STARTER_FOLDER, load_patterns
+from dj_core.storage import sha256_of, write_json_atomic
+
+PRODUCT_FOLDER = Path(__file__).resolve().parent.parent
+SHIPPED_MODELS = PRODUCT_FOLDER / "models"
+SHIPPED_SOUNDFONTS = PRODUCT_FOLDER / "assets" / "soundfonts"
+DEFAULT_MODEL = "notes-rhythm"
+STARTER_CORPUS = "starter"
+MAX_NAME_LENGTH = 64
+_STARTER_LOCK = threading.Lock()  # two browser tabs may open the first page at once
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A model that can be chosen.
+
+    Attributes:
+        name: unique; runs and shipped models go by their folder's name.
+        label: what a DJ reads.
+        family: which kind of network plays it ('notes').
+        folder: its checkpoint folder.
+        shipped: came with the product.
+        default: the one to play when nobody chose.
+        genres: what it can be asked for, by name; empty when it knows none.
+        card: its model.json: settings, corpora, results.
+    """
+
+    name: str
+    label: str
+    family: str
+    folder: Path
+    shipped: bool
+    default: bool
+    genres: tuple[str, ...]
+    card: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class BrokenModel:
+    """A model folder that cannot be used, and why."""
+
+    folder: Path
+    reason: str
+
+
+class Library:
+    """Everything a DJ owns, by name."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.corpora_folder = home / "corpora"
+        self.runs_folder = home / "runs"
+        self.models_folder = home / "models"
+        self.soundfonts_folder = home / "soundfonts"
+
+    @classmethod
+    def open(cls) -> Library:
+        """The folder named by DIGITAL_DJ_HOME, or the platform's place for user data."""
+        chosen = os.environ.get("DIGITAL_DJ_HOME")
+        if chosen:
+            return cls(Path(chosen).expanduser())
+        import platformdirs
+
+        return cls(platformdirs.user_data_path("digital-dj", appauthor=False))
+
+    # --- corpora ------------------------------------------------------------------------------
+
+    def corpora(self) -> tuple[Corpus, ...]:
+        """Every readable corpus, the starter patterns first; they are unpacked on first use."""
+        self._ensure_starter()
+        found = []
+        for folder in sorted(self.corpora_folder.iterdir()):
+            if (folder / INDEX_NAME).exists():
+                try:
+                    found.append(Corpus(folder))
+                except CorpusError:
+                    continue  # shown as missing; importing it again repairs it
+        return tuple(sorted(found, key=lambda corpus: (corpus.name != STARTER_CORPUS, corpus.name)))
+
+    def corpus(self, name: str) -> Corpus:
+        """The corpus called `name`. Raises CorpusError naming those there are."""
+        for corpus in self.corpora():
+            if corpus.name == name:
+                return corpus
+        known = ", ".join(corpus.name for corpus in self.corpora())
+        raise CorpusError(f"There is no corpus called {name!r}. Corpora: {known}.")
+
+    def import_corpus(
+        self,
+        source: Path,
+        name: str,
+        *,
+        drum_map: DrumMap | None = None,
+        progress: Progress | None = None,
+    ) -> ImportReport:
+        """Bring files into the corpus called `name`; see `corpus.import_corpus`.
+
+        Raises:
+            LibraryError: a name that cannot be used, or a disk that cannot be written.
+            CorpusError: nothing usable in `source`.
+        """
+        if name == STARTER_CORPUS:
+            raise LibraryError(
+                f"The name {STARTER_CORPUS!r} belongs to the patterns that come with Digital DJ. "
+                "Choose another."
+            )
+        folder = self.corpora_folder / checked_name(name)
+        return import_corpus(source, folder, name, drum_map=drum_map, progress=progress)
+
+    def delete_corpus(self, name: str) -> None:
+        """Remove a corpus and its files; the starter patterns stay. Raises CorpusError."""
+        if name == STARTER_CORPUS:
+            raise CorpusError("The starter patterns come with Digital DJ and stay.")
+        shutil.rmtree(self.corpus(name).folder)
+
+    def _ensure_starter(self) -> None:
+        """Unpack the starter patterns once, and again when a new version ships others."""
+        with _STARTER_LOCK:
+            self._unpack_starter()
+
+    def _unpack_starter(self) -> None:
+        folder = self.corpora_folder / STARTER_CORPUS
+        stamp = folder / "starter.json"
+        version = _content_hash(STARTER_FOLDER)
+        if stamp.exists() and json.loads(stamp.read_text("utf-8")) == {"sha256": version}:
+            return
+        try:
+            with tempfile.TemporaryDirectory() as unpacked:
+                for beat in load_patterns():
+                    path = Path(unpacked) / beat.genre / f"{safe_stem(beat.title)}.mid"
+                    path.parent.mkdir(exist_ok=True)
+                    path.write_bytes(midi_bytes(beat))
+                # built beside its place and moved there whole
+                self.corpora_folder.mkdir(parents=True, exist_ok=True)
+                fresh = Path(tempfile.mkdtemp(prefix=".starter-", dir=self.corpora_folder))
+                import_corpus(Path(unpacked), fresh, STARTER_CORPUS)
+                write_json_atomic(fresh / "starter.json", {"sha256": version})
+            shutil.rmtree(folder, ignore_errors=True)
+            fresh.chmod(0o755)  # mkdtemp makes folders only their owner can open
+            fresh.rename(folder)
+        except OSError as error:
+            raise LibraryError(
+                f"Digital DJ cannot write to its folder {self.home}: {error.strerror}. "
+                "Set DIGITAL_DJ_HOME to a folder you own."
+            ) from error
+
+    # --- models and runs ----------------------------------------------------------------------
+
+    def models(self) -> tuple[ModelInfo, ...]:
+        """Every usable model: shipped ones, the DJ's own, and what training runs made."""
+        return tuple(found for found in self._scan_models() if isinstance(found, ModelInfo))
+
+    def broken_models(self) -> tuple[BrokenModel, ...]:
+        """Model folders that cannot be used, each with its reason."""
+        return tuple(found for found in self._scan_models() if isinstance(found, BrokenModel))
+
+    def model(self, name: str | None = None) -> ModelInfo:
+        """The model called `name`, or the default one. Raises CheckpointError."""
+        models = self.models()
+        for model in models:
+            if model.name == name or (name is None and model.default):
+                return model
+        for broken in self.broken_models():
+            if name in (broken.folder.name, broken.folder.parent.name):
+                raise CheckpointError(broken.reason)
+        if not models:
+            raise CheckpointError("There is no model yet. Train one, or reinstall Digital DJ.")
+        known = ", ".join(model.name for model in models)
+        raise CheckpointError(f"There is no model called {name!r}. Models: {known}.")
+
+    def runs(self) -> tuple[Run, ...]:
+        """Every training run, newest first."""
+        return tuple(list_runs(self.runs_folder))
+
+    def run_folder(self, name: str) -> Path:
+        """Where the run called `name` lives or will live. Raises LibraryError."""
+        return self.runs_folder / checked_name(name)
+
+    def _scan_models(self) -> list[ModelInfo | BrokenModel]:
+        places = [(folder, folder.name, True) for folder in _folders(SHIPPED_MODELS)]
+        places += [(folder, folder.name, False) for folder in _folders(self.models_folder)]
+        places += [
+            (run / "model", run.name, False)
+            for run in _folders(self.runs_folder)
+            if (run / "model").is_dir()
+        ]
+        found: list[ModelInfo | BrokenModel] = []
+        taken: set[str] = set()
+        for folder, name, shipped in places:
+            if name in taken:
+                continue  # a run may not hide a shipped model of the same name
+            found.append(_model_info(folder, name, shipped))
+            taken.add(name)
+        return found
+
+
+def checked_name(name: str) -> str:
+    """`name` if it can name a folder everywhere. Raises LibraryError."""
+    if len(name) > MAX_NAME_LENGTH or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 _-]*", name):
+        raise LibraryError(
+            f"{name!r} cannot be used as a name. Use up to {MAX_NAME_LENGTH} letters, digits, "
+            "spaces, - and _, beginning with a letter or digit."
+        )
+    return name.strip()
+
+
+def _folders(place: Path) -> list[Path]:
+    if not place.is_dir():
+        return []
+    return sorted(path for path in place.iterdir() if path.is_dir() and path.name[0] != ".")
+
+
+def _model_info(folder: Path, name: str, shipped: bool) -> ModelInfo | BrokenModel:
+    try:
+        card = read_card(folder)
+    except CheckpointError as error:
+        return BrokenModel(folder, str(error))
+    return ModelInfo(
+        name=name,
+        label=card.get("label") or name,
+        family=card["family"],
+        folder=folder,
+        shipped=shipped,
+        default=shipped and name == DEFAULT_MODEL,
+        genres=tuple(card["genres"]),
+        card=card,
+    )
+
+
+def _content_hash(folder: Path) -> str:
+    """A hash over the names and contents of the pattern files in `folder`."""
+    files = sorted(folder.glob("*.beat"))
+    return sha256_of(b"\0".join(file.name.encode() + b"\0" + file.read_bytes() for file in files))
