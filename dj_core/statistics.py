@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dj_core.corpus import CorpusFile
-from dj_core.drums import DRUMS
 
 if TYPE_CHECKING:
     from dj_core.notation import NoteSong
@@ -62,13 +61,9 @@ def length_distribution(files: Iterable[CorpusFile]) -> dict[int, int]:
     return dict(sorted(Counter(file.bars for file in files).items()))
 
 
-def drum_use(files: Iterable[CorpusFile]) -> dict[str, int]:
-    """Hits per drum name in drum table order; drums nobody plays are left out."""
-    totals = [0] * len(DRUMS)
-    for file in files:
-        for lane, hits in enumerate(file.lane_hits):
-            totals[lane] += hits
-    return {drum.name: total for drum, total in zip(DRUMS, totals, strict=True) if total}
+def drum_use(files: Iterable[CorpusFile]) -> dict[int, int]:
+    """Files that play each lane, in drum table order; lanes nobody plays are left out."""
+    return dict(sorted(Counter(lane for file in files for lane in file.lanes).items()))
 
 
 @dataclass(frozen=True)
@@ -76,31 +71,31 @@ class NoteStatistics:
     """The paper's view of a corpus: strings for notes, chords and rests.
 
     Attributes:
-        notes: how often each string occurs, most first.
-        start_notes: how many songs begin with each string, most first.
-        songs: number of songs counted.
+        notes: every string of every song, in order.
+        start_notes: the first string of each song.
     """
 
-    notes: dict[str, int]
-    start_notes: dict[str, int]
-    songs: int
+    notes: tuple[str, ...]
+    start_notes: tuple[str, ...]
 
     @property
     def vocabulary_size(self) -> int:
         """Distinct strings."""
-        return len(self.notes)
+        return len(set(self.notes))
 
     @property
-    def total(self) -> int:
-        """All strings of all songs."""
-        return sum(self.notes.values())
+    def rest_share(self) -> float:
+        """Share of the strings that are rests, 0 to 1."""
+        return self.notes.count("rest") / max(1, len(self.notes))
 
 
-def note_statistics(songs: Sequence[NoteSong]) -> NoteStatistics:
-    """Count the strings of `songs`."""
-    notes = Counter(event.name for song in songs for event in song.events)
-    starts = Counter(song.events[0].name for song in songs if song.events)
-    return NoteStatistics(dict(notes.most_common()), dict(starts.most_common()), len(songs))
+def note_statistics(songs: Iterable[NoteSong]) -> NoteStatistics:
+    """The strings of `songs`."""
+    songs = tuple(songs)
+    return NoteStatistics(
+        tuple(event.name for song in songs for event in song.events),
+        tuple(song.events[0].name for song in songs if song.events),
+    )
 
 
 def _within(value: float, bounds: tuple[float, float] | None) -> bool:
