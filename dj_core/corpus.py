@@ -190,7 +190,11 @@ def import_corpus(
             rows, skipped = reader.read(drum_map)
             if not rows:
                 raise CorpusError(_nothing_found(source, skipped))
-            _save_index(folder, name, reader.drum_map, {**known, **rows}, skipped)
+            left_out = [
+                *_still_left_out(folder, {*rows, *(item.file for item in skipped)}),
+                *skipped,
+            ]
+            _save_index(folder, name, reader.drum_map, {**known, **rows}, left_out)
         except BaseException:
             reader.undo()
             raise
@@ -400,6 +404,13 @@ def _save_index(
         "skipped": [{"file": item.file, "reason": item.reason} for item in skipped],
     }
     write_bytes_atomic(folder / INDEX_NAME, _index_bytes(rows, facts))
+
+
+def _still_left_out(folder: Path, seen: set[str]) -> list[Skipped]:
+    """Files that earlier imports refused and this one did not bring again."""
+    if not (folder / INDEX_NAME).exists():
+        return []
+    return [item for item in Corpus(folder).skipped if item.file not in seen]
 
 
 def _grouped(rows: list[_Row]) -> list[_Row]:

@@ -51,9 +51,9 @@ class Drum:
 DRUMS: tuple[Drum, ...] = (
     Drum("kick", "Kick", "BD", "kick", 36, (35, 36), (36, 60), 112),
     Drum("snare", "Snare", "SD", "snare", 38, (38, 40),
-         (38, 40, *range(81, 85), *range(85, 90)), 108),
+         (38, 39, 40, *range(81, 90)), 108),
     Drum("side_stick", "Side stick", "SS", "snare", 37, (37,), (37,), 96),
-    Drum("clap", "Clap", "CP", "snare", 39, (28, 39), (28, 31, 33, 34, 39, 61), 104),
+    Drum("clap", "Clap", "CP", "snare", 39, (28, 39), (28, 31, 33, 34, 61), 104),
     Drum("closed_hat", "Closed hat", "CH", "hat", 42, (22, 42),
          (22, 42, 66, 68, 90, 92, 94, 97, 98), 84),
     Drum("pedal_hat", "Pedal hat", "PH", "hat", 44, (44,), (24, 44), 80),

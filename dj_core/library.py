@@ -25,7 +25,6 @@ from dj_core.drums import DrumMap
 from dj_core.errors import CheckpointError, CorpusError, LibraryError
 from dj_core.jobs import Run, list_runs
 from dj_core.midi import midi_bytes
-from dj_core.naming import safe_stem
 from dj_core.patterns import STARTER_FOLDER, load_patterns
 from dj_core.storage import sha256_of, write_json_atomic
 
@@ -155,7 +154,7 @@ class Library:
         try:
             with tempfile.TemporaryDirectory() as unpacked:
                 for beat in load_patterns():
-                    path = Path(unpacked) / beat.genre / f"{safe_stem(beat.title)}.mid"
+                    path = Path(unpacked) / beat.genre / f"{beat.title}.mid"
                     path.parent.mkdir(exist_ok=True)
                     path.write_bytes(midi_bytes(beat))
                 # built beside its place and moved there whole

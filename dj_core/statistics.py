@@ -51,17 +51,17 @@ def find_files(files: Iterable[CorpusFile], wanted: FileFilter) -> tuple[CorpusF
     return tuple(file for file in files if wanted.accepts(file))
 
 
-def genre_balance(files: Iterable[CorpusFile]) -> dict[str, int]:
+def count_genres(files: Iterable[CorpusFile]) -> dict[str, int]:
     """Files per genre, most first."""
     return dict(Counter(file.genre for file in files).most_common())
 
 
-def length_distribution(files: Iterable[CorpusFile]) -> dict[int, int]:
+def count_bars(files: Iterable[CorpusFile]) -> dict[int, int]:
     """Files per length in bars, shortest first."""
     return dict(sorted(Counter(file.bars for file in files).items()))
 
 
-def drum_use(files: Iterable[CorpusFile]) -> dict[int, int]:
+def count_drums(files: Iterable[CorpusFile]) -> dict[int, int]:
     """Files that play each lane, in drum table order; lanes nobody plays are left out."""
     return dict(sorted(Counter(lane for file in files for lane in file.lanes).items()))
 
