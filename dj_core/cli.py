@@ -7,17 +7,26 @@ in one sentence on stderr, 2 wrong usage, 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dj_core.beat import Beat, Meter
-from dj_core.errors import DigitalDJError, GenerationError
+from dj_core.errors import DigitalDJError, GenerationError, TrainingError
 from dj_core.genres import genre_name
 from dj_core.library import Library
+
+if TYPE_CHECKING:
+    from dj_core.notation import NoteSong
+    from dj_core.training import TrainingStep
 
 Answer = dict[str, Any]
 
@@ -26,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        answer = options.run(options)
+        answer = options.answer(options)
     except DigitalDJError as error:
         print(f"digital-dj: {error}", file=sys.stderr)
         return 1
@@ -56,11 +65,11 @@ def _add_verb(
     verbs: Any,  # noqa: ANN401 - argparse keeps the type of its sub-parsers private
     name: str,
     purpose: str,
-    run: Callable[[argparse.Namespace], Answer],
+    answer: Callable[[argparse.Namespace], Answer],
 ) -> argparse.ArgumentParser:
     verb = verbs.add_parser(name, help=purpose, description=purpose.capitalize() + ".")
     verb.add_argument("--json", action="store_true", help="end with one JSON object on stdout")
-    verb.set_defaults(run=run)
+    verb.set_defaults(answer=answer)
     return verb
 
 
@@ -163,6 +172,95 @@ def _add_train(verbs: Any) -> None:  # noqa: ANN401
     )
 
 
+def _run_train(options: argparse.Namespace) -> Answer:
+    from dj_core.training import read_settings, settings_from, train
+
+    library = Library.open()
+    if options.resume:
+        if not options.run:
+            raise TrainingError("--resume needs --run NAME, the run to go on with.")
+        folder = library.run_folder(options.run)
+        settings = read_settings(folder)
+        if options.epochs:
+            settings = replace(settings, epochs=options.epochs)
+    else:
+        if not options.corpus or not options.preset:
+            raise TrainingError("A new run needs --corpus NAME and --preset NAME.")
+        settings = settings_from(
+            options.preset,
+            corpora=tuple(options.corpus),
+            epochs=options.epochs,
+            learning_rate=options.learning_rate,
+            batch_size=options.batch_size,
+            hidden=options.hidden,
+            layers=options.layers,
+            dropout=options.dropout,
+            seed=options.seed,
+            all_data=options.all_data or None,
+        )
+        folder = library.run_folder(options.run or _free_run_name(library, options.preset))
+    songs = _songs(library, settings.corpora)
+    last = None
+    with _Bar("Training", "step") as bar, _stop_when_asked() as should_stop:
+        steps = train(settings, songs, folder, resume=options.resume, should_stop=should_stop)
+        for last in steps:
+            done = (last.epoch - 1) * last.steps + last.step
+            bar.show(done, last.epochs * last.steps, _standing(last))
+    if last is None:
+        raise TrainingError(f"Run {folder.name!r} had nothing left to do.")
+    _say(f"{folder.name}: {'finished' if last.finished else 'stopped'}, {_standing(last)}")
+    return {
+        "run": folder.name,
+        "epochs": last.epoch,
+        "finished": last.finished,
+        "train_loss": last.train_loss,
+        "validation_loss": last.validation_loss,
+        "train_accuracy": last.train_accuracy,
+        "validation_accuracy": last.validation_accuracy,
+        "seconds": round(last.seconds, 3),
+    }
+
+
+def _songs(library: Library, corpora: Sequence[str]) -> list[NoteSong]:
+    """The note strings of the corpora, read by music21 where that was not done before."""
+    from dj_core.notation import note_songs
+
+    songs: list[NoteSong] = []
+    for name in corpora:
+        with _Bar(f"Reading the notes of {name}", "file") as bar:
+            songs += note_songs(library.corpus(name), bar.show)
+    return songs
+
+
+def _standing(step: TrainingStep) -> str:
+    words = f"epoch {step.epoch}/{step.epochs}, loss {step.train_loss:.3f}"
+    if step.validation_loss is not None:
+        words += f", validation {step.validation_loss:.3f}"
+    return words
+
+
+def _free_run_name(library: Library, preset: str) -> str:
+    taken = {run.name for run in library.runs()} | {model.name for model in library.models()}
+    return next(name for name in (f"{preset}-{n}" for n in itertools.count(1)) if name not in taken)
+
+
+@contextmanager
+def _stop_when_asked() -> Iterator[Callable[[], bool]]:
+    """A question that SIGTERM and the first Ctrl-C answer with yes; a second Ctrl-C breaks off."""
+    asked = threading.Event()
+
+    def ask(number: int, frame: object) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 # --- generate ---------------------------------------------------------------------------------
 
 
@@ -191,8 +289,6 @@ def _add_generate(verbs: Any) -> None:  # noqa: ANN401
 
 
 def _run_generate(options: argparse.Namespace) -> Answer:
-    from dataclasses import replace
-
     from dj_core.midi import save_midi
     from dj_core.naming import beat_stem
     from dj_core.sampling import GenerationRequest, load_model

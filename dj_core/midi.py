@@ -365,10 +365,19 @@ def _reading(events: MidiEvents, drum_map: DrumMap | None, title: str) -> Readin
 
 
 def _tempo_bpm(events: MidiEvents) -> float | None:
-    """The first tempo; thousandths of a BPM undo MIDI's rounding (174 is stored as 173.9998)."""
+    """The first tempo, in as few decimals as MIDI's whole microseconds still tell apart.
+
+    174 BPM is stored as 344,828 microseconds, which are 173.9998 BPM; read back it is 174.
+    """
     if not events.tempos:
         return None
-    return round(MICROSECONDS_PER_MINUTE / events.tempos[0][1], 3)
+    microseconds = events.tempos[0][1]
+    tempo_bpm = MICROSECONDS_PER_MINUTE / microseconds
+    for decimals in range(4):
+        rounded = round(tempo_bpm, decimals)
+        if round(MICROSECONDS_PER_MINUTE / rounded) == microseconds:
+            return rounded
+    return tempo_bpm
 
 
 def _bars(events: MidiEvents, last_onset: int, meter: Meter) -> int:

@@ -36,7 +36,7 @@ def beats(draw):
         duration_quarters=st.none() | ticks.map(lambda tick: tick / TICKS_PER_QUARTER),
     )
     hits = draw(st.lists(hit, min_size=1, max_size=60))
-    tempo_bpm = draw(st.integers(20, 300))
+    tempo_bpm = draw(st.integers(10, 600))
     title = draw(st.text(st.characters(exclude_categories=["C"]), max_size=20))
     return Beat(tuple(hits), bars, float(tempo_bpm), meter, title=title)
 
@@ -90,6 +90,12 @@ def test_tempo_and_meter_stand_at_the_start():
     conductor = mido.MidiFile(file=BytesIO(content)).tracks[0]
     assert [(m.type, m.time) for m in conductor[1:3]] == [("set_tempo", 0), ("time_signature", 0)]
     assert read_midi(content).tempo_bpm == 174.0
+
+
+@pytest.mark.parametrize("tempo_bpm", [10.0, 93.5, 124.125, 174.0, 277.0, 599.0])
+def test_a_tempo_reads_back_as_it_was_written(tempo_bpm):
+    content = midi_bytes(Beat((Hit.of("kick", 0.0),), 1, tempo_bpm))
+    assert read_midi(content).tempo_bpm == tempo_bpm
 
 
 def test_the_starter_patterns_survive_both_kinds_of_writing():

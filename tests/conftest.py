@@ -1,0 +1,292 @@
+"""What tests share: real corpora, a fresh folder of one's own, the app and a browser for it."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from browser import FLAGS, find_browser
+
+from dj_core.genres import genre_label
+from dj_core.midi import midi_bytes
+from dj_core.patterns import load_patterns
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+ROOT = Path(__file__).resolve().parent.parent
+REAL_CORPORA = ROOT.parent / "shared" / "corpora"
+IN_CI = os.environ.get("CI") == "true"
+START_SECONDS = 120  # a cold server on a busy machine; usually 3
+PAGE_MILLISECONDS = 60_000
+PAPER_GENRES = {"blues", "country", "indie", "jazz", "pop", "psychedelic-rock", "rock", "soul"}
+DESKTOP = {"width": 1440, "height": 900}
+
+_stood_in: list[Path] = []
+
+
+# -- corpora -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the corpora digital-dj, electronic and groove.
+
+    On a machine without them the starter patterns stand in, in the same three layouts; in
+    continuous integration their absence is a failure.
+    """
+    if REAL_CORPORA.is_dir():
+        return REAL_CORPORA
+    if IN_CI:
+        pytest.fail(f"The real corpora are missing; they belong in {REAL_CORPORA}.")
+    folder = tmp_path_factory.mktemp("corpora")
+    _write_stand_ins(folder)
+    _stood_in.append(folder)
+    return folder
+
+
+def _write_stand_ins(folder: Path) -> None:
+    electronic = [("file", "genre", "bpm", "bars")]
+    groove = [("drummer", "style", "bpm", "beat_type", "time_signature", "midi_filename", "split")]
+    for number, beat in enumerate(load_patterns()):
+        content = midi_bytes(beat)
+        tempo = f"{beat.playing_tempo_bpm:g}"
+        loop_file = f"{beat.genre}/{number}.mid"
+        style = beat.genre.replace("-", "")
+        meter = str(beat.meter).replace("/", "-")
+        take = f"drummer1/session1/{number}_{style}_{tempo}_beat_{meter}.mid"
+        electronic.append((loop_file, beat.genre, tempo, beat.bars))
+        split = "validation" if number % 9 == 0 else "train"
+        groove.append(("drummer1", style, tempo, "beat", meter, take, split))
+        files = [f"electronic/{loop_file}", f"groove/{take}"]
+        if beat.genre in PAPER_GENRES:
+            files.append(f"digital-dj/{genre_label(beat.genre)}/{number}.mid")
+        for file in files:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_bytes(content)
+    for name, rows in (("electronic", electronic), ("groove", groove)):
+        with (folder / name / "info.csv").open("w", newline="", encoding="utf-8") as sheet:
+            csv.writer(sheet).writerows(rows)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say so when tests of real corpora ran on something else."""
+    if _stood_in:
+        terminalreporter.write_line(
+            f"The real corpora are not in {REAL_CORPORA}: the starter patterns stood in for them."
+        )
+
+
+# -- the DJ's folder -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that DIGITAL_DJ_HOME names."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("DIGITAL_DJ_HOME", str(folder))
+    return folder
+
+
+# -- the app -------------------------------------------------------------------------------------
+
+
+@dataclass
+class App:
+    """The real app on a port of its own.
+
+    Attributes:
+        url: without a slash at the end.
+        home: its DIGITAL_DJ_HOME.
+        process: the server; jobs that it started are processes of their own.
+        log: what it printed.
+    """
+
+    url: str
+    home: Path
+    process: subprocess.Popen
+    log: Path
+
+    def stop(self) -> None:
+        """End the server as Ctrl-C would, and nothing that should outlive it."""
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+StartApp = Callable[..., App]
+
+
+@pytest.fixture(scope="session")
+def _start_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartApp]:
+    apps: list[App] = []
+
+    def start(home: Path | None = None) -> App:
+        folder = tmp_path_factory.mktemp("app")
+        apps.append(_started(home or folder / "home", folder / "log.txt"))
+        return apps[-1]
+
+    yield start
+    for app in apps:
+        app.stop()
+        _end_jobs(app.home)
+
+
+@pytest.fixture
+def start_app(_start_app: StartApp) -> StartApp:
+    """Call it for a cold server of one's own: start_app() or start_app(home=folder) → App."""
+    return _start_app
+
+
+@pytest.fixture(scope="session")
+def app(_start_app: StartApp) -> App:
+    """The app that tests share; what one test leaves in its folder, others find."""
+    return _start_app()
+
+
+@pytest.fixture
+def app_url(app: App) -> str:
+    """Where the shared app is served."""
+    return app.url
+
+
+def _started(home: Path, log: Path) -> App:
+    port = _free_port()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "app.py",
+             "--server.address", "127.0.0.1", "--server.port", str(port)],
+            cwd=ROOT, env={**os.environ, "DIGITAL_DJ_HOME": str(home)},
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    app = App(f"http://127.0.0.1:{port}", home, process, log)
+    deadline = time.monotonic() + START_SECONDS
+    while not _is_healthy(app.url):
+        if process.poll() is not None or time.monotonic() > deadline:
+            app.stop()
+            pytest.fail(f"The app did not start:\n{log.read_text('utf-8', 'replace')}")
+        time.sleep(0.1)
+    return app
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def _is_healthy(url: str) -> bool:
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/_stcore/health") as answer:
+        return answer.status == 200
+    return False
+
+
+def _end_jobs(home: Path) -> None:
+    """Kill what the app left running; jobs of this test run are known by its temporary folder."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("DIGITAL_DJ_HOME") == str(home):
+                process.kill()
+    shutil.rmtree(home, ignore_errors=True)
+
+
+# -- the browser ---------------------------------------------------------------------------------
+
+
+# Not for the whole session: while Playwright runs, no other code can start an event loop.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium or Chrome."""
+    from playwright.sync_api import sync_playwright
+
+    executable = find_browser()
+    if executable is None:
+        pytest.fail("No Chromium or Chrome starts here; `make test` gets one.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A fresh visitor's page, 1440 by 900; the test fails if a script on it does."""
+    context = browser.new_context(viewport=DESKTOP, accept_downloads=True)
+    context.add_init_script(COUNT_RUNS)
+    context.set_default_timeout(PAGE_MILLISECONDS)
+    page = context.new_page()
+    failures: list[str] = []
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    yield page
+    context.close()
+    assert not failures, failures
+
+
+# Streamlit writes on its outermost element whether the script runs; each end is counted. One
+# run can call for the next (a page that sends a visitor on): it rests when nothing has changed
+# for a moment.
+COUNT_RUNS = """
+window.finishedRuns = 0
+window.lastChange = performance.now()
+new MutationObserver((changes) => {
+  window.lastChange = performance.now()
+  for (const { target } of changes)
+    if (target.dataset.testScriptState === 'notRunning') window.finishedRuns += 1
+}).observe(document, {
+  subtree: true, attributes: true, attributeFilter: ['data-test-script-state'],
+})
+window.hasRunSince = (before) =>
+  window.finishedRuns > before
+  && document.querySelector('[data-test-script-state="notRunning"]') !== null
+  && performance.now() - window.lastChange > 400
+"""
+
+
+class Screen:
+    """A page of the app, and when it has settled.
+
+    with screen.rerun():
+        screen.page.get_by_role("button", name="Generate").click()
+    """
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url
+
+    def open(self, path: str = "/") -> None:
+        """Go to `path` of the app and wait until it is drawn."""
+        self.page.goto(self.url + path)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the script has run for this document and rests."""
+        self.page.wait_for_function("window.hasRunSince(0)")
+
+    @contextlib.contextmanager
+    def rerun(self) -> Iterator[None]:
+        """What is done inside makes the script run; afterwards it has run and rests."""
+        before = self.page.evaluate("window.finishedRuns")
+        yield
+        self.page.wait_for_function(f"window.hasRunSince({before})")
+
+
+@pytest.fixture
+def screen(page: Page, app_url: str) -> Screen:
+    """The shared app in a fresh visitor's browser."""
+    return Screen(page, app_url)

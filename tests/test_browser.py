@@ -1,0 +1,248 @@
+"""The app in a real Chromium: what a DJ sees, hears and takes away."""
+
+import json
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import mido
+import pytest
+import symusic
+from conftest import Screen
+
+from dj_core.beat import Beat, Hit
+from dj_core.midi import midi_bytes, read_midi
+
+pytestmark = pytest.mark.browser
+
+# the loudest sample and the time played while listening for a second and a half
+LISTEN = """async () => {
+  const audio = document.querySelector('audio')
+  const context = new AudioContext()
+  const meter = context.createAnalyser()
+  meter.fftSize = 32768
+  context.createMediaElementSource(audio).connect(meter)
+  meter.connect(context.destination)
+  await context.resume()
+  const started = audio.currentTime
+  const wave = new Float32Array(meter.fftSize)
+  let peak = 0
+  for (let i = 0; i < 15; i += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    meter.getFloatTimeDomainData(wave)
+    peak = Math.max(peak, ...wave.map(Math.abs))
+  }
+  return { peak, paused: audio.paused, played: audio.currentTime - started, loop: audio.loop }
+}"""
+
+
+def button(screen, name):
+    return screen.page.get_by_role("button", name=name, exact=True)
+
+
+def downloaded(screen, name):
+    with screen.page.expect_download() as download:
+        button(screen, name).click()
+    return Path(download.value.path()).read_bytes(), download.value.suggested_filename
+
+
+def assert_calm(screen):
+    """No traceback, no error box of Streamlit's, no dialog, and the app's frame around it."""
+    page = screen.page
+    assert page.locator('[data-testid="stException"]').count() == 0
+    assert page.locator('[data-testid="stDialog"]').count() == 0
+    for words in ("Traceback", "Page not found"):
+        assert words not in page.inner_text("body")
+    assert page.get_by_text("Digital DJ", exact=True).first.is_visible()
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [("/", "Generate"), ("/generate", "Generate"), ("/explore", "Explore"), ("/train", "Train")],
+)
+def test_a_cold_deep_link_shows_its_page_in_the_frame(start_app, page, path, title):
+    screen = Screen(page, start_app().url)
+    screen.open(path)
+    assert_calm(screen)
+    assert page.title().startswith(title)
+    for name in ("Generate", "Explore", "Train"):
+        assert page.get_by_role("link", name=name).is_visible()
+
+
+def test_one_click_makes_an_audible_beat_and_a_midi_file_others_open(start_app, page):
+    screen = Screen(page, start_app().url)
+    screen.open("/")
+    with screen.rerun():
+        page.locator(".st-key-dj_go button").click()
+    assert_calm(screen)
+    heard = page.evaluate(LISTEN)
+    assert not heard["paused"]
+    assert heard["played"] > 0.5
+    assert heard["peak"] > 0.01
+    content, name = downloaded(screen, "MIDI")
+    assert name.endswith(".mid")
+    assert "bpm" in name
+    beat = read_midi(content)
+    assert beat.bars == 4
+    file = mido.MidiFile(file=BytesIO(content))
+    strokes = []
+    for track in file.tracks:
+        tick = 0
+        for message in track:
+            tick += message.time
+            if message.type == "note_on" and message.velocity:
+                strokes.append((tick, message.note, message.velocity))
+    score = symusic.Score.from_midi(content)
+    theirs = [(n.time, n.pitch, n.velocity) for track in score.tracks for n in track.notes]
+    assert sorted(strokes) == sorted(theirs)
+    assert len(strokes) == len(beat.hits) > 0
+
+
+def test_the_wav_download_has_exactly_the_beats_length(screen):
+    import wave
+
+    screen.open("/generate?seed=3&bars=2&tempo=125")
+    content, name = downloaded(screen, "WAV loop")
+    assert name.endswith(".wav")
+    with wave.open(BytesIO(content)) as file:
+        assert file.getnframes() == round(2 * 4 * 60 / 125 * file.getframerate())
+
+
+def test_a_link_holds_the_beat(screen, browser, app_url):
+    link = "/generate?seed=11&bars=2&tempo=97&temperature=0.8"
+    screen.open(link)
+    first, name = downloaded(screen, "MIDI")
+    assert "97bpm" in name
+    assert "seed11" in name
+    other = Screen(browser.new_page(), app_url)
+    other.page.add_init_script(path=None, script=_counting_script())
+    other.open(link)
+    second, _ = downloaded(other, "MIDI")
+    other.page.close()
+    assert first == second
+
+
+def _counting_script():
+    from conftest import COUNT_RUNS
+
+    return COUNT_RUNS
+
+
+def test_settings_reach_the_link_and_new_seeds_make_new_beats(screen):
+    screen.open("/generate?bars=2")
+    seen = set()
+    for name in (".st-key-dj_go", ".st-key-dj_new"):
+        with screen.rerun():
+            screen.page.locator(f"{name} button").click()
+        assert "seed=" in screen.page.url
+        seen.add(downloaded(screen, "MIDI")[0])
+    with screen.rerun():
+        screen.page.locator(".st-key-dj_same button").click()
+    seen.add(downloaded(screen, "MIDI")[0])
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "seed=-1&bars=99999&temperature=nan",
+        "model=<script>alert(1)</script>&genre=polka&start=Z9",
+        "seed=1e400&tempo=0&length=Years&sampling=%00",
+    ],
+)
+def test_a_hostile_link_is_answered_calmly(screen, query):
+    screen.open(f"/generate?{query}")
+    assert_calm(screen)
+    with screen.rerun():
+        screen.page.locator(".st-key-dj_go button").click()
+    assert_calm(screen)
+
+
+def test_the_temperature_strip_shows_five_takes_of_one_seed(screen):
+    screen.open("/generate?seed=5&length=Notes&notes=120")
+    with screen.rerun():
+        screen.page.locator(".st-key-dj_strip_go button").click()
+    assert screen.page.locator(".dj-strip").count() == 5
+    assert_calm(screen)
+
+
+# --- what visitors bring ----------------------------------------------------------------------
+
+
+def zip_of(**files):
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name.replace("__", "/") + ".mid", content)
+    return buffer.getvalue()
+
+
+BEAT = midi_bytes(Beat((Hit.of("kick", 0.0), Hit.of("snare", 1.0)), bars=1, tempo_bpm=120.0))
+
+
+def upload(screen, name, files):
+    page = screen.page
+    screen.open("/explore")
+    page.get_by_role("button", name="Add your own").click()
+    page.locator("input[type=file]").set_input_files(
+        [
+            {"name": file, "mimeType": "application/octet-stream", "buffer": content}
+            for file, content in files.items()
+        ]
+    )
+    for file in files:
+        page.get_by_text(file, exact=True).first.wait_for()
+    page.get_by_label("Name of the corpus").fill(name)
+    with screen.rerun():
+        button(screen, "Add to the library").click()
+    assert_calm(screen)
+    return page.inner_text("body")
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"empty.zip": zip_of()}, "no MIDI files"),
+        ({"text.mid": b"these are words"}, "not a MIDI file"),
+        ({"silent.mid": midi_bytes(Beat((), bars=1))}, "no notes"),
+        ({"huge.mid": b"MThd" + bytes(30_000_000)}, "never over"),
+        ({"broken.zip": b"PK\x03\x04 and no more"}, "cannot be opened as a zip"),
+    ],
+    ids=["empty zip", "text", "no notes", "30 MB", "broken zip"],
+)
+def test_a_bad_upload_is_refused_in_words(screen, files, words):
+    assert words in upload(screen, "refused", files)
+
+
+def test_a_corpus_of_one_file_can_be_explored(screen):
+    text = upload(screen, "single", {"<b>one.mid": BEAT})
+    assert "1 file added to single." in text
+    assert "1 file · 1 bar · 1 genre" in text
+
+
+def test_good_files_are_kept_and_bad_ones_listed(screen):
+    files = {"mixed.zip": zip_of(House__good=BEAT, House__bad=b"words")}
+    text = upload(screen, "mixed", files)
+    assert "1 file added to mixed. 1 file left out" in text
+    screen.page.get_by_role("tab", name="Left out (1)").click()
+    assert_calm(screen)
+
+
+def test_a_model_folder_with_a_missing_file_harms_nothing(start_app, page, tmp_path):
+    home = tmp_path / "home"
+    broken = home / "models" / "broken"
+    broken.mkdir(parents=True)
+    (broken / "model.json").write_text(json.dumps({"family": "notes", "label": "Broken"}))
+    screen = Screen(page, start_app(home=home).url)
+    for path in ("/generate", "/explore", "/train"):
+        screen.open(path)
+        assert_calm(screen)
+    assert "Broken" not in page.inner_text("body")
+
+
+@pytest.mark.parametrize("path", ["/generate", "/explore", "/train"])
+def test_nothing_is_wider_than_a_phone(screen, path):
+    screen.page.set_viewport_size({"width": 390, "height": 844})
+    screen.open(path)
+    assert_calm(screen)
+    assert screen.page.evaluate("document.documentElement.scrollWidth") <= 390
