@@ -8,9 +8,10 @@ from pathlib import Path
 import mido
 import pytest
 import symusic
-from conftest import Screen
+from conftest import COUNT_RUNS, PAGE_MILLISECONDS, Screen
 
 from dj_core.beat import Beat, Hit
+from dj_core.library import Library
 from dj_core.midi import midi_bytes, read_midi
 
 pytestmark = pytest.mark.browser
@@ -73,7 +74,7 @@ def test_one_click_makes_an_audible_beat_and_a_midi_file_others_open(start_app, 
     screen = Screen(page, start_app().url)
     screen.open("/")
     with screen.rerun():
-        page.locator(".st-key-dj_go button").click()
+        page.locator(".st-key-dj_go button").first.click()
     assert_calm(screen)
     heard = page.evaluate(LISTEN)
     assert not heard["paused"]
@@ -114,18 +115,14 @@ def test_a_link_holds_the_beat(screen, browser, app_url):
     first, name = downloaded(screen, "MIDI")
     assert "97bpm" in name
     assert "seed11" in name
-    other = Screen(browser.new_page(), app_url)
-    other.page.add_init_script(path=None, script=_counting_script())
+    context = browser.new_context()
+    context.add_init_script(COUNT_RUNS)
+    context.set_default_timeout(PAGE_MILLISECONDS)
+    other = Screen(context.new_page(), app_url)
     other.open(link)
     second, _ = downloaded(other, "MIDI")
-    other.page.close()
+    context.close()
     assert first == second
-
-
-def _counting_script():
-    from conftest import COUNT_RUNS
-
-    return COUNT_RUNS
 
 
 def test_settings_reach_the_link_and_new_seeds_make_new_beats(screen):
@@ -133,11 +130,11 @@ def test_settings_reach_the_link_and_new_seeds_make_new_beats(screen):
     seen = set()
     for name in (".st-key-dj_go", ".st-key-dj_new"):
         with screen.rerun():
-            screen.page.locator(f"{name} button").click()
+            screen.page.locator(f"{name} button").first.click()
         assert "seed=" in screen.page.url
         seen.add(downloaded(screen, "MIDI")[0])
     with screen.rerun():
-        screen.page.locator(".st-key-dj_same button").click()
+        screen.page.locator(".st-key-dj_same button").first.click()
     seen.add(downloaded(screen, "MIDI")[0])
     assert len(seen) == 2
 
@@ -154,14 +151,14 @@ def test_a_hostile_link_is_answered_calmly(screen, query):
     screen.open(f"/generate?{query}")
     assert_calm(screen)
     with screen.rerun():
-        screen.page.locator(".st-key-dj_go button").click()
+        screen.page.locator(".st-key-dj_go button").first.click()
     assert_calm(screen)
 
 
 def test_the_temperature_strip_shows_five_takes_of_one_seed(screen):
     screen.open("/generate?seed=5&length=Notes&notes=120")
     with screen.rerun():
-        screen.page.locator(".st-key-dj_strip_go button").click()
+        screen.page.locator(".st-key-dj_strip_go button").first.click()
     assert screen.page.locator(".dj-strip").count() == 5
     assert_calm(screen)
 
@@ -246,3 +243,71 @@ def test_nothing_is_wider_than_a_phone(screen, path):
     screen.open(path)
     assert_calm(screen)
     assert screen.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+# --- training ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def home_with_small_corpus(tmp_path):
+    """A DJ's folder with forty beats of eight bars called 'small'."""
+    source = tmp_path / "source" / "House"
+    source.mkdir(parents=True)
+    for number in range(40):
+        hits = [Hit.of("kick", float(quarter)) for quarter in range(32)]
+        hits += [Hit.of("open_hat", (step * (number + 3) % 127) / 4) for step in range(64)]
+        beat = Beat.fit(hits).at_tempo(124.0)
+        (source / f"{number}.mid").write_bytes(midi_bytes(beat))
+    home = tmp_path / "home"
+    Library(home).import_corpus(source.parent, "small")
+    return home
+
+
+def start_run(screen, epochs):
+    """Start a run of the paper's small network on the corpus 'small'."""
+    page = screen.page
+    screen.open("/train")
+    learn_from = page.locator('[data-testid="stMultiSelect"]').first
+    with screen.rerun():
+        learn_from.get_by_role("button", name="Clear all").click()
+    learn_from.get_by_role("combobox").click()
+    with screen.rerun():
+        page.get_by_role("option", name="small").click()
+    page.keyboard.press("Escape")
+    page.get_by_text("Fine tuning").click()
+    with screen.rerun():
+        page.get_by_label("Epochs").fill(str(epochs))
+        page.get_by_label("Epochs").press("Enter")
+    page.get_by_role("button", name="Start training").click()
+
+
+def test_training_outlives_tab_and_server_and_is_found_again(
+    start_app, browser, page, home_with_small_corpus
+):
+    app = start_app(home=home_with_small_corpus)
+    screen = Screen(page, app.url)
+    start_run(screen, epochs=500)
+    page.get_by_text("Epoch 1 of").or_(page.get_by_text("Epoch 2 of")).first.wait_for()
+    page.locator(".st-key-dj_stop button").first.wait_for()
+    page.close()
+    app.stop()
+    (run,) = Library(home_with_small_corpus).runs()
+    assert run.state == "running"
+
+    again = start_app(home=home_with_small_corpus)
+    context = browser.new_context()
+    context.add_init_script(COUNT_RUNS)
+    context.set_default_timeout(PAGE_MILLISECONDS)
+    other = Screen(context.new_page(), again.url)
+    other.page.goto(f"{again.url}/train")
+    stop = other.page.locator(".st-key-dj_stop button").first
+    stop.wait_for()
+    stop.click()
+    other.page.locator(".st-key-dj_resume button").first.wait_for()
+    assert_calm(other)
+    other.page.get_by_role("button", name="Play this model").click()
+    other.page.locator(".st-key-dj_go button").first.wait_for()
+    context.close()
+    (run,) = Library(home_with_small_corpus).runs()
+    assert run.state == "stopped"
+    assert run.name in [model.name for model in Library(home_with_small_corpus).models()]
