@@ -1,0 +1,41 @@
+"""Charts that move: loss curves, redrawn in place while a run trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+import streamlit as st
+
+from dj_core.figures import PALETTES
+from dj_ui.frame import palette_name
+
+HEIGHT_PX = 260
+
+
+def loss_chart(curves: Mapping[str, Sequence[tuple[int, float]]], key: str) -> None:
+    """Loss by epoch, a line per name: {'training': [(1, 5.2), (2, 4.1)], ...}."""
+    palette = PALETTES[palette_name()]
+    others = [hue for name, hue in palette.families.items() if name != "hat"]
+    rows = [
+        {"epoch": epoch, "loss": loss, "line": name}
+        for name, points in curves.items()
+        for epoch, loss in points
+    ]
+    colours = alt.Scale(
+        domain=list(curves), range=[palette.accent, palette.families["hat"], *others]
+    )
+    few = max((epoch for points in curves.values() for epoch, _ in points), default=1) <= 1
+    chart = (
+        alt.Chart(alt.Data(values=rows), height=HEIGHT_PX)
+        .mark_line(strokeWidth=2, point=few)
+        .encode(
+            x=alt.X("epoch:Q", axis=alt.Axis(format="d", tickMinStep=1, grid=False)),
+            y=alt.Y("loss:Q", scale=alt.Scale(zero=False)),
+            color=alt.Color(
+                "line:N", scale=colours, legend=alt.Legend(title=None, orient="bottom")
+            ),
+            tooltip=["line:N", "epoch:Q", alt.Tooltip("loss:Q", format=".3f")],
+        )
+    )
+    st.altair_chart(chart, key=key)

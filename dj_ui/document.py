@@ -1,0 +1,85 @@
+"""The HTML document the app arrives in, dark from its first frame.
+
+Streamlit's own document is white until its program has loaded, and its theme then follows the
+operating system. A booth is dark: this middleware adds a few lines to the document's head that
+paint it dark at once and make the dark theme the one to start with. A visitor's own choice in
+the menu (system, light, dark) wins, and holds for every page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+# Streamlit 1.67 keeps the chosen theme per address under "stActiveTheme-PATH-v2". Should another
+# version name it otherwise, the app follows the operating system, in colours as good.
+HEAD = b"""<title>Digital DJ</title>
+    <meta name="description" content="Drum beats to explore, train on and generate." />
+    <style>html { background: #0f1013 } html[data-light] { background: #f4f2ee }</style>
+    <script>
+      try {
+        const here = `stActiveTheme-${location.pathname}-v2`
+        const chosen = localStorage.getItem("djTheme") ?? '"Dark"'
+        localStorage.setItem(here, chosen)
+        addEventListener("pagehide", () =>
+          localStorage.setItem("djTheme", localStorage.getItem(here) ?? chosen))
+        const light = matchMedia("(prefers-color-scheme: light)").matches
+        document.documentElement.toggleAttribute(
+          "data-light", chosen === '"Light"' || (chosen === '"System"' && light))
+      } catch {} // a browser that keeps nothing follows the operating system
+    </script>"""
+TITLE = b"<title>Streamlit</title>"
+
+
+class DarkDocument:
+    """ASGI middleware that puts `HEAD` into the app's document and leaves all else alone."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http" or scope["method"] != "GET" or not _wants_document(scope):
+            await self.app(scope, receive, send)
+            return
+        # the document is small: asked for uncompressed, it can be read and added to
+        headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+        answer = _DocumentAnswer(send)
+        await self.app({**scope, "headers": headers}, receive, answer.send)
+
+
+def _wants_document(scope: Message) -> bool:
+    return b"text/html" in dict(scope["headers"]).get(b"accept", b"")
+
+
+class _DocumentAnswer:
+    """Collects one answer and passes it on with the document's head exchanged."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._start: Message = {}
+        self._body = bytearray()
+
+    async def send(self, message: Message) -> None:
+        """Take one ASGI message of the answer."""
+        if message["type"] == "http.response.start":
+            self._start = message
+            return
+        if message["type"] != "http.response.body":
+            await self._send(message)
+            return
+        self._body += message.get("body", b"")
+        if message.get("more_body", False):
+            return
+        body = bytes(self._body).replace(TITLE, HEAD, 1)
+        headers = [
+            (name, str(len(body)).encode() if name.lower() == b"content-length" else value)
+            for name, value in self._start["headers"]
+        ]
+        await self._send({**self._start, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})

@@ -1,0 +1,49 @@
+"""The frame every page stands in: title, theme, brand and the way to the other pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+_HERE = Path(__file__).parent
+_PAGES = (
+    ("pages/generate.py", "Generate"),
+    ("pages/explore.py", "Explore"),
+    ("pages/train.py", "Train"),
+)
+_PAGE = "dj_page"  # the page a session was last on
+_BRAND = (
+    '<a class="dj-brand" href="/" target="_self">'
+    "<i></i><i></i><i></i><i></i><span>Digital DJ</span></a>"
+)
+
+
+def open_page(title: str) -> bool:
+    """Start a page called `title`; every page's first call. True on arrival from another page.
+
+    Streamlit runs the pages in `pages/` one by one and without a common script, so the frame is
+    drawn by each of them. Its own navigation is off (`.streamlit/config.toml`).
+    """
+    st.set_page_config(
+        page_title=f"{title} · Digital DJ",
+        page_icon=str(_HERE / "icon.svg"),
+        layout="wide",
+        initial_sidebar_state="collapsed",
+    )
+    st.html(_HERE / "theme.css")
+    with st.container(horizontal=True, vertical_alignment="center", key="dj_header"):
+        st.html(_BRAND, width="content")
+        for path, label in _PAGES:
+            with st.container(
+                key=f"dj_nav_{'here' if label == title else label.lower()}", width="content"
+            ):
+                st.page_link(path, label=label)
+    arrived = st.session_state.get(_PAGE) != title
+    st.session_state[_PAGE] = title
+    return arrived
+
+
+def palette_name() -> str:
+    """'dark' or 'light': the theme the visitor looks at."""
+    return st.context.theme.type or "dark"

@@ -1,0 +1,327 @@
+"""Explore: what is in a corpus, file by file and as a whole; and how to bring more."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dj_core.corpus import Corpus, CorpusFile, ImportReport
+from dj_core.drums import DRUM, DRUMS, LANE
+from dj_core.errors import DigitalDJError
+from dj_core.figures import (
+    PALETTES,
+    drum_use,
+    figure_svg,
+    genre_balance,
+    length_distribution,
+    note_histogram,
+    start_note_histogram,
+)
+from dj_core.genres import genre_label
+from dj_core.library import STARTER_CORPUS, Library
+from dj_core.naming import safe_stem
+from dj_core.notation import note_songs_report
+from dj_core.statistics import (
+    FileFilter,
+    count_bars,
+    count_drums,
+    count_genres,
+    find_files,
+    note_statistics,
+)
+from dj_ui.frame import open_page, palette_name
+from dj_ui.player import player, show_figure
+from dj_ui.words import counted
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+KINDS = {"": "Beats and fills", "beat": "Beats", "fill": "Fills"}
+UPLOAD_TYPES = ["mid", "midi", "zip"]
+
+
+def show_corpus(corpus: Corpus) -> None:
+    """Search, audition and numbers of one corpus."""
+    size = (len(corpus.files), "file"), (corpus.bars, "bar"), (len(corpus.genres), "genre")
+    st.caption(" · ".join(counted(number, noun) for number, noun in size))
+    left_out = [f"Left out ({len(corpus.skipped)})"] if corpus.skipped else []
+    listen, numbers, *refused = st.tabs(["Listen", "Numbers", *left_out])
+    with listen:
+        show_files(corpus)
+    with numbers:
+        show_numbers(corpus)
+    for tab in refused:
+        with tab:
+            show_refused(corpus)
+
+
+def show_files(corpus: Corpus) -> None:
+    """The search, its results, and the chosen file to hear."""
+    found = find_files(corpus.files, ask_filter(corpus))
+    if not found:
+        st.info("No file is like that. Widen the search.")
+        return
+    table, audition = st.columns([5, 6], gap="large")
+    with table:
+        file, fresh = choose_file(found)
+    with audition:
+        try:
+            beat = corpus.beat(file).at_tempo(file.playing_tempo_bpm)
+        except DigitalDJError as error:
+            st.error(str(error))
+            return
+        player(beat, key="audition", autoplay=fresh)
+
+
+def ask_filter(corpus: Corpus) -> FileFilter:
+    """The search fields, as a filter."""
+    words, kind = st.columns([3, 2])
+    text = words.text_input("Search", key="words", placeholder="words in the file's name")
+    chosen_kind = kind.segmented_control(
+        "Kind", list(KINDS), default="", format_func=KINDS.get, key="kind"
+    )
+    with st.expander("Genre, drums, length, tempo"):
+        genres = st.multiselect(
+            "Genres", list(corpus.genres), format_func=genre_label_or_none, key="genres"
+        )
+        drums = st.multiselect(
+            "Must play", [drum.name for drum in DRUMS], format_func=drum_label, key="drums"
+        )
+        bars = ask_range("Bars", [file.bars for file in corpus.files], "bars")
+        tempo = ask_range(
+            "Tempo (BPM)", [round(file.playing_tempo_bpm) for file in corpus.files], "tempo"
+        )
+    return FileFilter(
+        words=text,
+        genres=frozenset(genres),
+        kind=chosen_kind or "",
+        lanes=frozenset(LANE[name] for name in drums),
+        bars=bars,
+        tempo_bpm=tempo and (tempo[0] - 0.5, tempo[1] + 0.5),  # the slider shows whole BPM
+    )
+
+
+def ask_range(label: str, values: list[int], key: str) -> tuple[int, int] | None:
+    """A slider over what occurs; None where all files agree."""
+    low, high = min(values), max(values)
+    if low == high:
+        return None
+    return st.slider(label, low, high, (low, high), key=f"{key}_{low}_{high}")
+
+
+def choose_file(found: tuple[CorpusFile, ...]) -> tuple[CorpusFile, bool]:
+    """The file to show, the first until another is chosen; and whether it was just chosen."""
+    rows = {
+        "File": [file.title for file in found],
+        "Genre": [genre_label_or_none(file.genre) for file in found],
+        "BPM": [round(file.playing_tempo_bpm) for file in found],
+        "Bars": [file.bars for file in found],
+        "Meter": [str(file.meter) for file in found],
+    }
+    st.caption(f"{len(found):,} found. Choose one to hear it.")
+    event = st.dataframe(
+        rows,
+        key="files",
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        height=420,
+    )
+    rows_chosen = [row for row in event.selection.rows if row < len(found)]
+    file = found[rows_chosen[0] if rows_chosen else 0]
+    fresh = bool(rows_chosen) and st.session_state.get("heard") != file.id
+    st.session_state["heard"] = file.id
+    return file, fresh
+
+
+def show_numbers(corpus: Corpus) -> None:
+    """The corpus as a whole, in pictures."""
+    palette = PALETTES[palette_name()]
+    files = corpus.files
+    left, right = st.columns(2, gap="large")
+    with left:
+        draw(genre_balance(count_genres(files), palette), "Files per genre")
+        draw(length_distribution(count_bars(files), palette), "Files by length")
+    with right:
+        draw(drum_use(count_drums(files), len(files), palette), "Files that play each drum")
+    st.subheader("Notes, as the paper counts them")
+    st.caption(
+        "Every note, chord and rest is one word to the paper's model. "
+        "Reading them takes a while the first time, and is kept."
+    )
+    if st.button("Count the notes", key="count_notes") or st.session_state.get("counted") == (
+        corpus.name
+    ):
+        st.session_state["counted"] = corpus.name
+        show_notes(corpus)
+
+
+def show_notes(corpus: Corpus) -> None:
+    """Note frequencies, start notes and the size of the vocabulary."""
+    palette = PALETTES[palette_name()]
+    with st.empty():
+        bar = st.progress(0.0, "Reading the notes")
+        report = note_songs_report(
+            corpus, lambda done, total: bar.progress(done / max(1, total), "Reading the notes")
+        )
+        bar.empty()
+    statistics = note_statistics(report.songs)
+    words, notes, rests = st.columns(3)
+    words.metric("Different notes", f"{statistics.vocabulary_size:,}")
+    notes.metric("Notes in all", f"{len(statistics.notes):,}")
+    rests.metric("Rests", f"{statistics.rest_share:.0%}")
+    left, right = st.columns(2, gap="large")
+    with left:
+        draw(note_histogram(statistics.notes, palette), "The ten most frequent notes")
+    with right:
+        draw(start_note_histogram(statistics.start_notes, palette), "What songs begin with")
+
+
+def draw(figure: Figure, alt: str) -> None:
+    """Show a matplotlib figure, sharp at any size."""
+    show_figure(figure_svg(figure), alt)
+
+
+def show_refused(corpus: Corpus) -> None:
+    """Files that could not be read, each with its reason."""
+    st.dataframe(
+        {
+            "File": [skipped.file for skipped in corpus.skipped],
+            "Why": [skipped.reason for skipped in corpus.skipped],
+        },
+        hide_index=True,
+    )
+
+
+def show_import(library: Library) -> None:
+    """Upload files or a zip into a corpus."""
+    with st.form("import", border=False):
+        uploads = st.file_uploader(
+            "MIDI files or a zip", UPLOAD_TYPES, accept_multiple_files=True, key="uploads"
+        )
+        name = st.text_input("Name of the corpus", key="corpus_name", placeholder="my drums")
+        wanted = st.form_submit_button("Add to the library", type="primary")
+    if not wanted:
+        return
+    if not uploads:
+        st.warning("Choose at least one MIDI file or zip first.")
+        return
+    try:
+        reports = import_uploads(library, uploads, name.strip() or safe_stem(uploads[0].name))
+    except DigitalDJError as error:
+        st.error(str(error))
+        return
+    st.session_state["imported"] = tell(reports)
+    st.session_state["show"] = reports[-1].corpus.name
+    st.rerun()
+
+
+def import_uploads(library: Library, uploads: list[UploadedFile], name: str) -> list[ImportReport]:
+    """Import zips one by one and loose MIDI files together, with a progress bar."""
+    reports = []
+    bar = st.progress(0.0, "Reading your files")
+
+    def show(done: int, total: int) -> None:
+        bar.progress(done / max(1, total), f"Reading your files: {done:,} of {total:,}")
+
+    with tempfile.TemporaryDirectory() as folder:
+        for source in save_uploads(uploads, Path(folder)):
+            reports.append(library.import_corpus(source, name, progress=show))
+    bar.empty()
+    return reports
+
+
+def save_uploads(uploads: list[UploadedFile], folder: Path) -> list[Path]:
+    """The uploads as zips in `folder`: each zip as it came, loose files together in one."""
+    zips = []
+    loose = folder / "loose.zip"
+    with zipfile.ZipFile(loose, "w") as archive:
+        for number, upload in enumerate(uploads):
+            if Path(upload.name).suffix.lower() == ".zip":
+                zips.append(folder / f"{number}.zip")
+                zips[-1].write_bytes(upload.getbuffer())
+            else:
+                archive.writestr(Path(upload.name).name, upload.getbuffer())
+        loose_files = len(archive.namelist())
+    return [*zips, loose] if loose_files else zips
+
+
+def tell(reports: list[ImportReport]) -> str:
+    """What an import did, in one sentence."""
+    accepted = sum(len(report.accepted) for report in reports)
+    skipped = sum(len(report.skipped) for report in reports)
+    words = f"{counted(accepted, 'file')} added to {reports[-1].corpus.name}."
+    return f"{words} {counted(skipped, 'file')} left out, with reasons below." if skipped else words
+
+
+def show_sources() -> None:
+    """Where more drums are to be had."""
+    st.markdown(
+        """
+**Groove MIDI Dataset** (Google, CC BY 4.0): 1,150 performances by professional drummers. Get
+*the MIDI-only zip* at [magenta.tensorflow.org/datasets/groove](https://magenta.tensorflow.org/datasets/groove)
+and drop it above as it is: genres and tempos come along.
+
+**The paper's corpus**: eight genres, one folder each. Download the repository
+[github.com/CannonLock/PyCode](https://github.com/CannonLock/PyCode) as a zip, and zip its folder
+*TrainingData* for the upload above.
+
+**A folder on this computer** goes in faster by the command line:
+`.venv/bin/python -m dj_core import FOLDER --name "my drums"`. Folder names become genres.
+"""
+    )
+
+
+def show_delete(library: Library, corpus: Corpus) -> None:
+    """Remove a corpus, after a second thought."""
+    if corpus.name == STARTER_CORPUS:
+        return
+    with st.popover("Remove this corpus"):
+        st.write(
+            f"This removes **{counted(len(corpus.files), 'file')}** from Digital DJ's own folder."
+        )
+        if st.button("Remove for good", key="delete_corpus", type="primary"):
+            library.delete_corpus(corpus.name)
+            st.session_state["imported"] = f"{corpus.name} is removed."
+            st.session_state.pop("corpus", None)
+            st.rerun()
+
+
+def genre_label_or_none(name: str) -> str:
+    """A genre to read; files without one say so."""
+    return genre_label(name) if name else "No genre"
+
+
+def drum_label(name: str) -> str:
+    """A drum to read."""
+    return DRUM[name].label
+
+
+def main() -> None:
+    """The page, top down."""
+    library = Library.open()
+    try:
+        corpora = {corpus.name: corpus for corpus in library.corpora()}
+    except DigitalDJError as error:
+        st.error(str(error))
+        return
+    if (wanted := st.session_state.pop("show", None)) in corpora:
+        st.session_state["corpus"] = wanted
+    if words := st.session_state.pop("imported", None):
+        st.success(words)
+    choice, more = st.columns([3, 2], vertical_alignment="bottom")
+    name = choice.selectbox("Corpus", list(corpora), key="corpus", bind="query-params")
+    with more, st.popover("Add your own"):
+        show_import(library)
+        show_sources()
+    show_corpus(corpora[name])
+    show_delete(library, corpora[name])
+
+
+open_page("Explore")
+main()

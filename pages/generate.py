@@ -1,0 +1,487 @@
+"""Generate: say what a model shall play, hear it, keep it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from functools import partial
+from math import isinf
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from dj_core.beat import DEFAULT_TEMPO_BPM, Beat
+from dj_core.errors import DigitalDJError
+from dj_core.figures import PALETTES, figure_svg, note_histogram
+from dj_core.genres import genre_label, genre_name, typical_tempo_bpm
+from dj_core.library import SHIPPED_SOUNDFONTS, Library, ModelInfo
+from dj_core.patterns import load_patterns
+from dj_core.render import KITS, SoundFont, find_soundfonts
+from dj_core.sampling import BeatModel, GenerationRequest, Take, load_model
+from dj_ui.frame import open_page, palette_name
+from dj_ui.grid import overview
+from dj_ui.player import audition, player, show_facts, show_figure
+from dj_ui.takes import ON_DECK, KeptTake, keep_take, kept_takes, take_on_deck
+
+ANY, MODELS_CHOICE, BEST_SOUND = "Any", "Model's choice", "Best at hand"
+BARS, NOTES = "Bars", "Notes"
+GREEDY, AS_LEARNED, TEMPERATURE = "Greedy", "As learned", "Temperature"
+RHYTHMS = {"As learned": "learned", "Even": "fixed"}
+STRIP = {GREEDY: 0.0, "0.5": 0.5, "1": 1.0, "2": 2.0, "5": 5.0}
+LARGEST_SEED = 999_999_999
+NEW_SEEDS = 100_000  # short enough to read out to somebody
+OPENING_GENRE = "house"  # of the starter pattern a first visitor sees
+
+# What makes a take, by the names they have in a link.
+CONTROLS = (
+    "model",
+    "genre",
+    "length",
+    "bars",
+    "notes",
+    "tempo",
+    "sampling",
+    "temperature",
+    "top_p",
+    "start",
+    "rhythm",
+    "seed",
+)
+WISH, LINK = "dj_wish", "dj_link"
+SOUNDING = "dj_sounding"  # number of the take that plays by itself
+STRIP_TAKES, HEARD = "dj_strip", "dj_heard"
+
+
+def main() -> None:
+    """The page, top to bottom."""
+    if open_page("Generate"):
+        st.session_state.pop(SOUNDING, None)  # silence until something is pressed
+    asked = read_link()
+    library = Library.open()
+    deck, side = st.columns([2.7, 1], gap="large")
+    with side, st.container(key="dj_side"):
+        try:
+            model = choose_model(library)
+            settings = choose_settings(library, model)
+        except DigitalDJError as error:
+            model, settings = None, {}
+            st.info(str(error))
+        kit, soundfont = choose_sound(library)
+    with deck:
+        tell_refused(asked, settings)
+        if model:
+            play(model, settings, linked="seed" in asked)
+        draw_deck(model is not None, kit, soundfont)
+        draw_takes()
+    kept = take_on_deck()
+    if model and kept:
+        draw_strip(model, kept, kit, soundfont)
+        draw_making(kept)
+
+
+# -- link ------------------------------------------------------------------------------------
+
+
+def read_link() -> Mapping[str, str]:
+    """What the link of this visit asks for; nothing once it was told."""
+    asked = st.session_state.setdefault(LINK, st.query_params.to_dict())
+    endless = {key for key in st.query_params if any(map(is_endless, st.query_params.get_all(key)))}
+    if endless:  # Streamlit 1.67 cannot read infinity as a whole number: come again without it
+        kept = {key: text for key, text in asked.items() if key not in endless}
+        st.switch_page("pages/generate.py", query_params=kept)
+    return asked
+
+
+def is_endless(text: str) -> bool:
+    """Whether a link's text means infinity, such as 1e400."""
+    try:
+        return isinf(float(text))
+    except ValueError:
+        return False
+
+
+def tell_refused(asked: Mapping[str, str], settings: Mapping[str, Any]) -> None:
+    """Say which settings of a link could not be used."""
+    st.session_state[LINK] = {}
+    refused = [
+        key for key in CONTROLS if asked.get(key) and not same_value(asked[key], settings.get(key))
+    ]
+    if refused:
+        names = ", ".join(key.replace("_", " ") for key in refused)
+        st.info(
+            f"This link asks for settings that do not exist here: {names}. "
+            "They are left as they were."
+        )
+
+
+def same_value(text: str, value: object) -> bool:
+    """Whether a link's text means a control's value."""
+    try:
+        return float(text) == value
+    except ValueError:
+        return text == str(value)
+
+
+# -- controls --------------------------------------------------------------------------------
+
+
+def choose_model(library: Library) -> ModelInfo:
+    """The model to play. Raises CheckpointError when there is none."""
+    models = {model.label: model for model in library.models()}
+    if not models:
+        library.model()  # says what to do
+    default = next((model for model in models.values() if model.default), None)
+    drop_unless("model", models)
+    label = st.selectbox(
+        "Model",
+        list(models),
+        list(models).index(default.label) if default else 0,
+        key="model",
+        bind="query-params",
+    )
+    return models[label]
+
+
+def choose_settings(library: Library, model: ModelInfo) -> dict[str, Any]:
+    """The controls that make a take; their values by key."""
+    genres = {ANY: "", **{genre_label(name): name for name in model.genres}}
+    if model.genres:
+        drop_unless("genre", genres)
+        st.selectbox(
+            "Genre", list(genres), key="genre", on_change=follow_genre, bind="query-params"
+        )
+    with st.container(horizontal=True, vertical_alignment="bottom", key="dj_length"):
+        unit = st.segmented_control(
+            "Length", [BARS, NOTES], default=BARS, key="length", required=True, bind="query-params"
+        )
+        if unit == NOTES:
+            number("Notes", "notes", 1, 2_000, 500)
+        else:
+            number("Bars", "bars", 1, 64, 4)
+    number("Tempo (BPM)", "tempo", 40, 300, round(DEFAULT_TEMPO_BPM))
+    st.segmented_control(
+        "Choice of notes",
+        [GREEDY, AS_LEARNED, TEMPERATURE],
+        default=TEMPERATURE,
+        key="sampling",
+        required=True,
+        bind="query-params",
+        help="Greedy always takes the likeliest next note. As learned draws notes as often as "
+        "the model expects them (multinomial). Temperature bends those odds: below 1 plays safe, "
+        "above 1 takes risks.",
+    )
+    st.slider(
+        "Temperature",
+        0.0,
+        5.0,
+        1.0,
+        0.1,
+        key="temperature",
+        disabled=st.session_state.sampling != TEMPERATURE,
+        bind="query-params",
+    )
+    st.number_input(
+        "Seed", 0, LARGEST_SEED, None, 1, key="seed", placeholder="a new one", bind="query-params",
+        help="Same seed and settings, same beat, on every machine."
+    )  # fmt: skip
+    with st.expander("More"):
+        choose_details(model)
+        for broken in library.broken_models():
+            st.caption(broken.reason)
+    return {key: st.session_state.get(key) for key in CONTROLS}
+
+
+def follow_genre() -> None:
+    """Set the tempo a genre that was just chosen usually has."""
+    name = genre_name(st.session_state.genre)
+    st.session_state.tempo = round(typical_tempo_bpm(name) or DEFAULT_TEMPO_BPM)
+
+
+def choose_details(model: ModelInfo) -> None:
+    """Settings a DJ needs now and then."""
+    starts = [MODELS_CHOICE, *(name for name, _ in model.card["start_notes"] if name != "rest")]
+    drop_unless("start", starts)
+    st.selectbox("Start note", starts[:200], key="start", bind="query-params")
+    st.segmented_control(
+        "Rhythm",
+        list(RHYTHMS),
+        default="As learned",
+        key="rhythm",
+        required=True,
+        bind="query-params",
+        help="Even spaces all notes alike, half a beat each, as in the paper.",
+    )
+    st.slider(
+        "Keep to the likeliest", 5, 100, 100, 5, format="%d%%", key="top_p", bind="query-params",
+        help="Below 100%, rare notes are never drawn.",
+    )  # fmt: skip
+
+
+def choose_sound(library: Library) -> tuple[str, Path | None]:
+    """The kit and SoundFont to hear beats with."""
+    kits = {kit.label: kit.name for kit in KITS}
+    kit = st.selectbox("Kit", list(kits), key="kit", bind="query-params")
+    fonts = {font.name: font for font in soundfonts(str(library.soundfonts_folder))}
+    drop_unless("soundfont", [BEST_SOUND, *fonts])
+    with st.expander("SoundFont"):
+        chosen = st.selectbox(
+            "SoundFont",
+            [BEST_SOUND, *fonts],
+            key="soundfont",
+            persist_state="session",
+            help="More .sf2 files are found in assets/soundfonts and in your own folder: "
+            f"{library.soundfonts_folder}",
+        )
+    return kits[kit], fonts[chosen].path if chosen in fonts else None
+
+
+def number(label: str, key: str, low: int, high: int, default: int) -> None:
+    """A whole number that is part of the link."""
+    st.number_input(label, low, high, default, 1, key=key, bind="query-params")
+
+
+def drop_unless(key: str, choices: Mapping[str, Any] | list[str]) -> None:
+    """Forget a control's value when another model or folder does not offer it."""
+    if st.session_state.get(key) not in (None, *choices):
+        del st.session_state[key]
+
+
+# -- takes -----------------------------------------------------------------------------------
+
+
+def wish(seed: int | None) -> None:
+    """Ask the run that follows for a take; None draws a new seed."""
+    st.session_state.seed = random.randrange(1, NEW_SEEDS) if seed is None else seed
+    st.session_state[WISH] = True
+
+
+def press_generate() -> None:
+    """Play what is set; a seed that is on deck already gives way to a new one."""
+    kept, seed = take_on_deck(), st.session_state.get("seed")
+    wish(None if kept and kept.settings["seed"] == seed else seed)
+
+
+def play(model: ModelInfo, settings: dict[str, Any], linked: bool) -> None:
+    """Make the take that was asked for by a button, to be heard, or by a link, to be seen."""
+    pressed = st.session_state.pop(WISH, False)
+    if not pressed and not (linked and settings["seed"] is not None):
+        return
+    try:
+        with st.spinner("Playing…"):
+            take = loaded(model).generate(request_of(model, settings))
+    except DigitalDJError as error:
+        st.warning(str(error))
+        return
+    kept = keep_take(take, settings)
+    if pressed:
+        st.session_state[SOUNDING] = kept.number
+
+
+def request_of(
+    model: ModelInfo, settings: Mapping[str, Any], temperature: float | None = None
+) -> GenerationRequest:
+    """The controls as a request; `temperature` overrides theirs. Raises GenerationError."""
+    in_notes = settings["length"] == NOTES
+    chosen = {GREEDY: 0.0, AS_LEARNED: 1.0}.get(settings["sampling"], settings["temperature"])
+    genres = {genre_label(name): name for name in model.genres}
+    start = settings["start"]
+    return GenerationRequest(
+        genre=genres.get(settings["genre"], ""),
+        tempo_bpm=float(settings["tempo"]),
+        bars=None if in_notes else settings["bars"],
+        notes=settings["notes"] if in_notes else None,
+        temperature=chosen if temperature is None else temperature,
+        top_p=settings["top_p"] / 100,
+        seed=settings["seed"],
+        start_note=None if start == MODELS_CHOICE else start,
+        spacing=None if settings["rhythm"] == "As learned" else "fixed",
+    )
+
+
+def loaded(model: ModelInfo) -> BeatModel:
+    """The model, from memory if it was played before. Raises CheckpointError."""
+    return _loaded(model.folder, model.card["weights_sha256"])
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _loaded(folder: Path, weights_sha256: str) -> BeatModel:
+    """Keyed by the weights too: a run that goes on training is loaded anew."""
+    return load_model(folder)
+
+
+@st.cache_data(ttl=60, show_spinner=False)
+def soundfonts(folder: str) -> tuple[SoundFont, ...]:
+    """The SoundFonts of the product, the DJ and the system."""
+    return find_soundfonts(SHIPPED_SOUNDFONTS, Path(folder))
+
+
+@st.cache_resource(show_spinner=False)
+def opening_beat() -> Beat:
+    """What is on deck before anything was generated."""
+    return next(beat for beat in load_patterns() if beat.genre == OPENING_GENRE and beat.bars > 1)
+
+
+# -- deck ------------------------------------------------------------------------------------
+
+
+def draw_deck(usable: bool, kit: str, soundfont: Path | None) -> None:
+    """The beat on deck with its transport."""
+    kept = take_on_deck()
+    if not kept:
+        st.html('<p class="dj-invite">A starter pattern is on deck. '
+                "<b>Generate</b> lets the model play its own.</p>")  # fmt: skip
+    beat = kept.take.beat if kept else opening_beat()
+    player(
+        beat,
+        kit,
+        soundfont,
+        key="deck",
+        name=kept.name if kept else "",
+        autoplay=kept is not None and st.session_state.get(SOUNDING) == kept.number,
+        transport=partial(draw_transport, kept, usable),
+    )
+
+
+def draw_transport(kept: KeptTake | None, usable: bool) -> None:
+    """Generate, and the two ways to go on from a take."""
+    with st.container(horizontal=True, key="dj_transport"):
+        st.button(
+            "Generate", type="primary", key="dj_go", shortcut="g", on_click=press_generate,
+            disabled=not usable, help="Plays what is set; pressed again, with a new seed.",
+        )  # fmt: skip
+        st.button(
+            "Same seed", key="dj_same", shortcut="s", on_click=wish,
+            args=(kept.settings["seed"] if kept else 0,), disabled=not (usable and kept),
+            help="Once more with this seed: turn one knob and hear what it alone does.",
+        )  # fmt: skip
+        st.button(
+            "New seed", key="dj_new", shortcut="n", on_click=wish, args=(None,),
+            disabled=not usable, help="The same settings with another seed.",
+        )  # fmt: skip
+
+
+def draw_takes() -> None:
+    """The last takes, one click away."""
+    takes = {kept.number: kept for kept in kept_takes()}
+    if len(takes) < 2:
+        return
+    st.session_state[ON_DECK] = take_on_deck().number
+    st.pills(
+        "Takes: number · tempo · seed",
+        list(takes),
+        format_func=lambda number: takes[number].label,
+        key=ON_DECK,
+        required=True,
+        on_change=recall,
+        persist_state="session",
+    )
+
+
+def recall() -> None:
+    """Set the controls as they were for the take that was just chosen."""
+    kept = take_on_deck()
+    if kept:
+        restore(kept.settings)
+        st.session_state[SOUNDING] = kept.number
+
+
+def restore(settings: Mapping[str, Any]) -> None:
+    """Set the controls; before they are drawn, thus in callbacks only."""
+    for key, value in settings.items():
+        if value is not None or key in ("tempo", "seed"):
+            st.session_state[key] = value
+
+
+# -- temperature strip -----------------------------------------------------------------------
+
+
+def draw_strip(model: ModelInfo, kept: KeptTake, kit: str, soundfont: Path | None) -> None:
+    """One seed at five temperatures side by side."""
+    st.html('<h2 class="dj-head">Temperature strip</h2>')
+    if st.button("Play this seed at five temperatures", key="dj_strip_go", shortcut="t"):
+        st.session_state.pop(HEARD, None)
+        try:
+            with st.spinner("Playing five takes…"):
+                st.session_state[STRIP_TAKES] = strip_takes(model, kept.settings)
+        except DigitalDJError as error:
+            st.warning(str(error))
+    strip: dict[str, KeptTake] = st.session_state.get(STRIP_TAKES, {})
+    if strip:
+        for (label, one), column in zip(strip.items(), st.columns(len(strip)), strict=True):
+            with column:
+                draw_strip_take(label, one, kit, soundfont)
+
+
+def strip_takes(model: ModelInfo, settings: Mapping[str, Any]) -> dict[str, KeptTake]:
+    """The takes of the strip, by label. Raises GenerationError and CheckpointError."""
+    player_of = loaded(model)
+    takes = {}
+    for number_, (label, temperature) in enumerate(STRIP.items()):
+        take = player_of.generate(request_of(model, settings, temperature))
+        changed = {"sampling": TEMPERATURE, "temperature": temperature}
+        takes[label] = KeptTake(number_, take, {**settings, **changed})
+    return takes
+
+
+def draw_strip_take(label: str, kept: KeptTake, kit: str, soundfont: Path | None) -> None:
+    """One temperature: what it played, how varied it is, and a way to hear it."""
+    take = kept.take
+    st.html(
+        f'<div class="dj-strip"><b>{label}</b>'
+        f"<span><b>{take.distinct_notes}</b> of {len(take.notes)} distinct</span></div>"
+        f"{overview(take.beat)}"
+    )
+    with st.container(horizontal=True):
+        if st.button("Hear", key=f"dj_hear_{label}"):
+            st.session_state[HEARD] = label
+        st.button("To deck", key=f"dj_deck_{label}", on_click=to_deck, args=(take, kept.settings))
+    if st.session_state.get(HEARD) == label:
+        audition(take.beat, kit, soundfont)
+
+
+def to_deck(take: Take, settings: Mapping[str, Any]) -> None:
+    """Put a take of the strip on deck, controls and all."""
+    st.session_state[SOUNDING] = keep_take(take, settings).number
+    restore(settings)
+    st.session_state.pop(HEARD, None)
+
+
+# -- how it was made -------------------------------------------------------------------------
+
+
+def draw_making(kept: KeptTake) -> None:
+    """Which notes a take is made of, as in the paper's Figures 1 to 3, and what made it."""
+    left, right = st.columns([1.4, 1], gap="large")
+    with left:
+        st.html('<h2 class="dj-head">What it played most</h2>')
+        notes = kept.take.notes
+        alt = f"Bar chart: {kept.take.distinct_notes} of {len(notes)} notes are distinct."
+        show_figure(histogram(notes, palette_name()), alt)
+    with right:
+        st.html('<h2 class="dj-head">How it was made</h2>')
+        show_facts(making(kept))
+
+
+def making(kept: KeptTake) -> dict[str, str]:
+    """What a take came from, in a DJ's words."""
+    origin, settings = kept.take.beat.provenance, kept.take.beat.provenance.settings
+    start = settings["start_note"] or f"{settings['played_start_note']} (model's choice)"
+    return {
+        "Model": f"{kept.settings['model']} ({(origin.model_sha256 or '')[:8]})",
+        "Learned from": origin.corpus or "unknown",
+        "Genre": genre_label(kept.take.beat.genre) or "not asked",
+        "Temperature": f"{settings['temperature']:g}" if settings["temperature"] else "0 (greedy)",
+        "Start note": start,
+        "Rhythm": "as learned" if settings["spacing"] == "learned" else "even",
+        "Seed": f"{origin.seed}",
+    }
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def histogram(notes: tuple[str, ...], theme: str) -> bytes:
+    """The note histogram as SVG."""
+    return figure_svg(note_histogram(notes, PALETTES[theme]))
+
+
+main()

@@ -1,0 +1,298 @@
+"""Train: choose what a model shall learn from, watch it learn, hear it learn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from dj_core.beat import Beat
+from dj_core.errors import DigitalDJError
+from dj_core.jobs import Run, read_run, resume_training, start_training, stop_training
+from dj_core.library import Library, checked_name
+from dj_core.midi import read_midi
+from dj_core.training import PRESETS, REAL_NUMBERS, WHOLE_NUMBERS, TrainingSettings, TrainingStep
+from dj_ui.charts import loss_chart
+from dj_ui.frame import open_page
+from dj_ui.player import audition, show_readouts
+from dj_ui.words import duration_words, preset_label, state_words
+
+RESUMABLE = ("stopped", "failed", "died")
+EVERY_SECOND = "1s"
+SHOWN, COMPARED = "run", "dj_compared"
+
+
+def main() -> None:
+    """The page, top to bottom."""
+    open_page("Train")
+    library = Library.open()
+    side, view = st.columns([1, 2.2], gap="large")
+    with side, st.container(key="dj_side"):
+        draw_new_run(library)
+    with view:
+        runs = library.runs()
+        if not runs:
+            st.html(
+                '<p class="dj-invite">Nothing was trained here yet. Choose what to learn from and '
+                "press <b>Start training</b>: it goes on when you close this page.</p>"
+            )
+            return
+        run = choose_run(runs)
+        follow(library, run)
+        draw_comparison(runs)
+
+
+# -- a new run -----------------------------------------------------------------------------------
+
+
+def draw_new_run(library: Library) -> None:
+    """The form for a run and its start button."""
+    st.html('<h2 class="dj-head">New run</h2>')
+    corpora = {corpus.name: len(corpus.files) for corpus in library.corpora()}
+    chosen = st.multiselect(
+        "Learn from",
+        list(corpora),
+        list(corpora)[:1],
+        format_func=lambda name: f"{name} · {corpora[name]:,} beats",
+        key="dj_corpora",
+        persist_state="session",
+    )
+    presets = list(reversed(PRESETS))
+    preset = st.selectbox(
+        "Model", presets, format_func=preset_label, key="dj_preset", persist_state="session"
+    )
+    taken = {run.name for run in library.runs()}
+    name = st.text_input("Name", free_name(preset, taken), key=f"dj_name_{preset}_{len(taken)}")
+    with st.expander("Fine tuning"):
+        overrides = choose_overrides(preset)
+        all_data = st.checkbox(
+            "Learn from every beat",
+            key=f"dj_all_{preset}",
+            help="Keeps none back to validate on, as the paper did for its final songs.",
+        )
+    if st.button("Start training", type="primary", key="dj_start", width="stretch"):
+        try:
+            run = checked_name(name.strip())
+            start_training(
+                library.home, run, corpora=chosen, preset=preset, all_data=all_data, **overrides
+            )
+        except DigitalDJError as error:
+            st.warning(str(error))
+            return
+        st.session_state[SHOWN] = run
+        st.rerun()
+
+
+def free_name(preset: str, taken: set[str]) -> str:
+    """A name for a run that no run has."""
+    numbers = range(1, len(taken) + 2)
+    return next(name for number in numbers if (name := f"{preset}-{number}") not in taken)
+
+
+def choose_overrides(preset: str) -> dict[str, Any]:
+    """The settings that differ from the preset's; None for those that do not."""
+    usual = PRESETS[preset]
+    chosen = {
+        "epochs": whole(usual, "epochs", "Epochs", 500),
+        "learning_rate": real(usual, "learning_rate", "Learning rate", 0.0005, "%.4f", 0.1),
+        "batch_size": whole(usual, "batch_size", "Beats per step", 256),
+        "hidden": whole(usual, "hidden", "Nodes per layer", 512),
+        "layers": whole(usual, "layers", "Layers", 4),
+        "dropout": real(usual, "dropout", "Dropout", 0.05, "%.2f", 0.99),
+        "seed": whole(usual, "seed", "Seed", None),
+    }
+    return {
+        name: None if value == getattr(usual, name) else value for name, value in chosen.items()
+    }
+
+
+def whole(usual: TrainingSettings, name: str, label: str, highest: int | None) -> int:
+    """A whole number, within bounds that a laptop survives."""
+    low, high = WHOLE_NUMBERS[name]
+    value = getattr(usual, name)
+    key = f"dj_{name}_{usual.preset}"
+    return st.number_input(label, low, max(highest or high, value), value, 1, key=key)
+
+
+def real(
+    usual: TrainingSettings, name: str, label: str, step: float, format_: str, highest: float
+) -> float:
+    """A number with a fraction, within bounds."""
+    low, _ = REAL_NUMBERS[name]
+    value = float(getattr(usual, name))
+    low = max(low, step / 5) if name == "learning_rate" else low
+    key = f"dj_{name}_{usual.preset}"
+    return st.number_input(label, low, highest, value, step, format=format_, key=key)
+
+
+# -- one run, live -------------------------------------------------------------------------------
+
+
+def choose_run(runs: Sequence[Run]) -> Run:
+    """The run to look at; the newest unless another was chosen."""
+    named = {run.name: run for run in runs}
+    if st.session_state.get(SHOWN) not in (None, *named):
+        del st.session_state[SHOWN]
+    return named[st.selectbox("Run", list(named), key=SHOWN, persist_state="session")]
+
+
+def follow(library: Library, run: Run) -> None:
+    """Show a run, drawn anew every second while it trains."""
+    running = run.state == "running"
+    live = st.fragment(draw_run, run_every=EVERY_SECOND if running else None)
+    live(library, run.folder, running)
+    draw_takes(run)
+
+
+def draw_run(library: Library, folder: Path, was_running: bool) -> None:
+    """Where a run stands: progress, figures, curves, and what can be done."""
+    try:
+        run = read_run(folder)
+    except DigitalDJError as error:
+        st.warning(str(error))
+        return
+    if was_running and run.state != "running":
+        st.rerun()  # the whole page: nothing is to be watched any more
+    step = run.last_step
+    st.progress(share_done(run), progress_words(run))
+    if run.state in ("failed", "died"):
+        st.warning(run.message or "Its process ended without a word.")
+    elif run.message:
+        st.info(run.message)
+    draw_actions(library, run)
+    if step:
+        draw_figures(run, step)
+    draw_curves(run)
+
+
+def share_done(run: Run) -> float:
+    """How much of a run is done, 0 to 1."""
+    step = run.last_step
+    if run.state == "finished":
+        return 1.0
+    if not step:
+        return 0.0
+    return min(1.0, (step.epoch - 1 + step.step / step.steps) / step.epochs)
+
+
+def progress_words(run: Run) -> str:
+    """The line above the progress bar."""
+    step = run.last_step
+    if not step:
+        return "Reading the beats…" if run.state == "running" else state_words(run).capitalize()
+    words = [f"Epoch {step.epoch} of {step.epochs}"]
+    if run.state != "running":
+        words.append(f"{state_words(run)} after {duration_words(step.seconds)}")
+    elif step.seconds_left is not None:
+        words.append(f"{duration_words(step.seconds_left)} left")
+    return " · ".join(words)
+
+
+def draw_actions(library: Library, run: Run) -> None:
+    """Stop, resume, or play what was learned."""
+    model = next((model for model in library.models() if model.name == run.name), None)
+    with st.container(horizontal=True):
+        if run.state == "running" and st.button("Stop", key="dj_stop"):
+            act(lambda: stop_training(run.folder), "It stops after the step it is in.")
+        if run.state in RESUMABLE and run.settings and st.button("Resume", key="dj_resume"):
+            act(lambda: resume_training(library.home, run.name), "")
+            st.rerun()
+        play = model and st.button("Play this model", key="dj_play")
+    if play:
+        st.session_state["model"] = model.label
+        st.switch_page("pages/generate.py")
+
+
+def act(action: Any, done: str) -> None:  # noqa: ANN401 - any call without arguments
+    """Do something to a run and say how it went."""
+    try:
+        action()
+    except DigitalDJError as error:
+        st.warning(str(error))
+        st.stop()
+    if done:
+        st.info(done)
+
+
+def draw_figures(run: Run, step: TrainingStep) -> None:
+    """The numbers of a run."""
+    checked = [past for past in run.epoch_steps if past.validation_loss is not None]
+    best = min(checked, key=lambda past: past.validation_loss or 0.0, default=None)
+    show_readouts(
+        {
+            "Training loss": f"{step.train_loss:.3f}",
+            "Validation loss": f"{checked[-1].validation_loss:.3f}" if checked else "—",
+            "Best epoch": f"{best.epoch}" if best else "—",
+            "Notes guessed": f"{step.train_accuracy:.0%}",
+            "In validation": f"{checked[-1].validation_accuracy:.0%}" if checked else "—",
+            "Notes a second": f"{step.notes_per_second:,.0f}",
+        }
+    )
+
+
+def draw_curves(run: Run) -> None:
+    """Training and validation loss by epoch."""
+    steps = run.epoch_steps
+    if not steps:
+        return
+    curves = {"training": [(step.epoch, step.train_loss) for step in steps]}
+    if validated(run):
+        curves["validation"] = validated(run)
+    loss_chart(curves, key=f"dj_curves_{run.name}")
+
+
+# -- what it played ------------------------------------------------------------------------------
+
+
+def draw_takes(run: Run) -> None:
+    """Takes from one fixed seed, kept as it learned."""
+    if not run.takes:
+        return
+    takes = {path.stem.removeprefix("epoch-").lstrip("0") or "0": path for path in run.takes}
+    st.html('<h2 class="dj-head">Hear it learn</h2>')
+    epoch = st.pills("After epoch", list(takes), key=f"dj_epoch_{run.name}")
+    if epoch:
+        try:
+            audition(take_of(takes[epoch], takes[epoch].stat().st_mtime_ns), steps=True)
+        except (DigitalDJError, FileNotFoundError) as error:
+            st.warning(str(error))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def take_of(path: Path, modified_ns: int) -> Beat:
+    """A take of a run; keyed by its time too, for a run that starts again writes it again."""
+    return read_midi(path)
+
+
+# -- side by side --------------------------------------------------------------------------------
+
+
+def draw_comparison(runs: Sequence[Run]) -> None:
+    """Validation losses of several runs in one chart."""
+    named = {run.name: run for run in runs if validated(run)}
+    if len(named) < 2:
+        return
+    st.html('<h2 class="dj-head">Side by side</h2>')
+    stale = [name for name in st.session_state.get(COMPARED, []) if name not in named]
+    if stale:
+        del st.session_state[COMPARED]
+    chosen = st.multiselect(
+        "Validation loss of", list(named), list(named)[:3], key=COMPARED, max_selections=6,
+        persist_state="session",
+    )  # fmt: skip
+    if chosen:
+        loss_chart({name: validated(named[name]) for name in chosen}, key="dj_comparison")
+
+
+def validated(run: Run) -> list[tuple[int, float]]:
+    """Validation loss by epoch, for the epochs that have one."""
+    return [
+        (step.epoch, step.validation_loss)
+        for step in run.epoch_steps
+        if step.validation_loss is not None
+    ]
+
+
+main()

@@ -1,0 +1,56 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from dj_ui.document import HEAD, TITLE, DarkDocument
+
+PAGE = b"<html><head>" + TITLE + b"</head></html>"
+
+
+def answer(body_parts, status=200, accept=b"text/html", headers=(), method="GET"):
+    """What a browser gets for one request through the middleware, and what the app was asked."""
+    sent, scopes = [], []
+
+    async def app(scope, receive, send):
+        scopes.append(scope)
+        await send({"type": "http.response.start", "status": status, "headers": list(headers)})
+        for number, part in enumerate(body_parts, start=1):
+            more = number < len(body_parts)
+            await send({"type": "http.response.body", "body": part, "more_body": more})
+
+    async def send(message):
+        sent.append(message)
+
+    request = [(b"accept", accept), (b"accept-encoding", b"gzip")]
+    scope = {"type": "http", "method": method, "path": "/train", "headers": request}
+    asyncio.run(DarkDocument(app)(scope, None, send))
+    body = b"".join(message.get("body", b"") for message in sent[1:])
+    return dict(sent[0]["headers"]), body, dict(scopes[0]["headers"])
+
+
+@pytest.mark.parametrize("parts", [[PAGE], [PAGE[:20], PAGE[20:]], [PAGE, b""]])
+def test_the_document_is_dark_and_says_its_length(parts):
+    length = (b"Content-Length", str(len(PAGE)).encode())
+    headers, body, asked = answer(parts, headers=[length])
+    assert body == PAGE.replace(TITLE, HEAD)
+    assert headers[b"Content-Length"] == str(len(body)).encode()
+    assert b"accept-encoding" not in asked
+
+
+def test_everything_else_passes_untouched():
+    headers, body, asked = answer([PAGE], accept=b"*/*", headers=[(b"content-length", b"7")])
+    assert body == PAGE
+    assert headers == {b"content-length": b"7"}
+    assert asked[b"accept-encoding"] == b"gzip"
+
+
+def test_an_answer_without_a_body_stays_without():
+    headers, body, _ = answer([b""], status=304, headers=[(b"etag", b"x")])
+    assert (headers, body) == ({b"etag": b"x"}, b"")
+
+
+def test_streamlits_document_has_the_place_we_write_to():
+    from streamlit.file_util import get_static_dir
+
+    assert (Path(get_static_dir()) / "index.html").read_bytes().count(TITLE) == 1

@@ -1,0 +1,244 @@
+"""Generate and Train without a browser: what they say and do."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dj_core.drums import DRUM
+from dj_core.notation import NoteEvent, NoteSong
+from dj_core.training import TrainingSettings, train
+from dj_ui.takes import TAKES_KEPT
+
+ROOT = Path(__file__).resolve().parent.parent
+WAIT_SECONDS = 120
+
+
+def songs():
+    """Eight one-bar songs of two genres, enough to learn a vocabulary from."""
+    names = ("C2", "F#2", "D2", "C2 F#2", "rest", "F#2", "D2", "B-1")
+    assert DRUM["kick"].note == 36  # music21's C2
+    return [
+        NoteSong(
+            file_id=f"{number:064}",
+            genre=("house", "rock")[number % 2],
+            split="validation" if number > 5 else "train",
+            events=tuple(
+                NoteEvent(names[(step + number) % 8], step * 0.5, 0.5) for step in range(8)
+            ),
+        )
+        for number in range(8)
+    ]
+
+
+@pytest.fixture(scope="session")
+def small_models(tmp_path_factory):
+    """Two tiny models: one that knows rhythm and genres, and one of the paper's kind."""
+    folder = tmp_path_factory.mktemp("models")
+    small = {"epochs": 1, "hidden": 8, "layers": 1, "take_every_epochs": 0}
+    for name, settings in (
+        ("with-genres", TrainingSettings(durations=True, prime=True, **small)),
+        ("paper-like", TrainingSettings(**small)),
+    ):
+        list(train(settings, songs(), folder / name))
+    return folder
+
+
+@pytest.fixture
+def models(home, small_models):
+    """A DJ's folder with the two tiny models in it, as finished runs."""
+    home.mkdir()
+    (home / "runs").symlink_to(small_models)
+
+
+@pytest.fixture
+def nothing_shipped(monkeypatch, tmp_path):
+    monkeypatch.setattr("dj_core.library.SHIPPED_MODELS", tmp_path / "none")
+
+
+def visit(page="generate", **link):
+    at = AppTest.from_file(str(ROOT / "home.py"), default_timeout=WAIT_SECONDS)
+    for key, value in link.items():
+        at.query_params[key] = value
+    at.switch_page(f"pages/{page}.py").run()
+    assert not at.exception
+    return at
+
+
+def click(at, key):
+    at.button(key=key).click().run()
+    assert not at.exception
+    return at
+
+
+def text(at):
+    return "\n".join(element.proto.body for element in at.get("html"))
+
+
+def takes(at):
+    return at.session_state.get("dj_takes", ())
+
+
+def test_a_first_visit_shows_a_beat_and_an_invitation(models):
+    at = visit()
+    assert "A starter pattern is on deck" in text(at)
+    assert "dj-grid" in text(at)
+    assert not takes(at)
+
+
+def test_one_click_puts_a_take_on_deck_with_everything_about_it(models):
+    at = click(visit(model="with-genres", bars="2", seed="7", genre="House"), "dj_go")
+    take = takes(at)[-1].take
+    assert take.beat.bars == 2
+    assert take.beat.genre == "house"
+    words = text(at)
+    for shown in ("dj-grid", "What it played most", "How it was made", "Take 2 · House"):
+        assert shown in words
+    assert f"{take.distinct_notes} of {len(take.notes)} notes are distinct" in words
+
+
+def test_a_link_with_a_seed_makes_its_beat_at_once(models):
+    first, second = (visit(model="with-genres", seed="7", tempo="99", bars="1") for _ in range(2))
+    beat = takes(first)[0].take.beat
+    assert beat.tempo_bpm == 99
+    assert beat.provenance.seed == 7
+    assert beat.hits == takes(second)[0].take.beat.hits
+
+
+def test_generate_takes_a_new_seed_only_when_the_old_one_was_heard(models):
+    at = visit(model="with-genres")
+    at.number_input(key="seed").set_value(5)
+    seeds = [takes(click(at, "dj_go"))[-1].settings["seed"] for _ in range(3)]
+    assert seeds[0] == 5
+    assert len(set(seeds)) == 3
+    assert at.session_state["seed"] == seeds[-1]
+
+
+def test_same_seed_changes_only_the_knob_that_was_turned(models):
+    at = click(visit(model="with-genres", bars="4"), "dj_go")
+    at.number_input(key="tempo").set_value(171)
+    click(at, "dj_same")
+    before, after = (kept.take.beat for kept in takes(at))
+    assert after.tempo_bpm == 171
+    assert after.hits == before.hits
+
+
+def test_greedy_is_the_same_whatever_the_seed_and_temperature_is_not(models):
+    greedy = [
+        takes(visit(model="paper-like", sampling="Greedy", seed=seed, start="C2"))[0].take.notes
+        for seed in ("1", "2")
+    ]
+    assert greedy[0] == greedy[1]
+    wild = visit(model="paper-like", temperature="5.0", seed="1", length="Notes", notes="500")
+    assert len(takes(wild)[0].take.notes) == 500
+    assert takes(wild)[0].take.distinct_notes > len(set(greedy[0]))
+
+
+def test_the_last_takes_stay_and_choosing_one_restores_its_settings(models):
+    at = visit(model="with-genres", bars="1")
+    for tempo in range(100, 110):
+        at.number_input(key="tempo").set_value(tempo)
+        click(at, "dj_go")
+    assert [kept.settings["tempo"] for kept in takes(at)] == list(range(102, 110))
+    assert len(takes(at)) == TAKES_KEPT
+    third = takes(at)[2]
+    at.button_group(key="dj_on_deck").set_value(third.number).run()
+    assert not at.exception
+    assert at.number_input(key="tempo").value == third.settings["tempo"]
+    assert at.number_input(key="seed").value == third.settings["seed"]
+
+
+def test_the_temperature_strip_is_one_seed_at_five_temperatures(models):
+    at = click(visit(model="paper-like", seed="3", length="Notes", notes="64"), "dj_strip_go")
+    strip = at.session_state["dj_strip"]
+    assert list(strip) == ["Greedy", "0.5", "1", "2", "5"]
+    assert {kept.take.beat.provenance.seed for kept in strip.values()} == {3}
+    click(at, "dj_deck_2")
+    assert takes(at)[-1].take.notes == strip["2"].take.notes
+    assert at.slider(key="temperature").value == 2.0
+
+
+def test_a_genre_brings_its_tempo(models):
+    at = visit(model="with-genres")
+    at.selectbox(key="genre").set_value("House").run()
+    assert at.number_input(key="tempo").value == 124
+
+
+def test_a_model_without_genres_offers_none(models):
+    assert "genre" not in [box.key for box in visit(model="paper-like").selectbox]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        {"tempo": "abc", "bars": "99999", "seed": "-1"},
+        {"temperature": "nan", "model": "../../etc/passwd", "genre": "<b>", "start": "H9"},
+        {"seed": "1e400", "length": "", "sampling": "zzz", "top_p": "inf", "rhythm": "odd"},
+    ],
+)
+def test_a_link_nobody_can_follow_is_answered_with_one_calm_sentence(models, link):
+    at = visit(**link)
+    (said,) = [info.value for info in at.info]
+    assert "settings that do not exist here" in said
+    assert all(key.replace("_", " ") in said for key in link if link[key])
+    click(at, "dj_go")
+
+
+def test_without_a_model_the_page_says_so_and_still_plays(home, nothing_shipped):
+    at = visit()
+    assert "There is no model yet" in at.info[0].value
+    assert at.button(key="dj_go").disabled
+    assert "dj-grid" in text(at)
+
+
+def test_without_sound_everything_else_works(models, monkeypatch):
+    from dj_core.errors import SoundError
+
+    def refuse(*_, **__):
+        raise SoundError("FluidSynth is not installed.")
+
+    monkeypatch.setattr("dj_core.render.render", refuse)
+    at = visit(model="with-genres", seed="20", bars="3", tempo="61")
+    assert "FluidSynth is not installed." in [info.value for info in at.info]
+    assert "dj-grid" in text(at)
+    assert not at.get("audio")
+
+
+def test_titles_are_text_never_markup():
+    from dj_core.beat import Beat, Hit
+    from dj_ui.player import display
+
+    beat = Beat((Hit.of("kick", 0),), 1, title="<img src=x onerror=alert(1)>")
+    assert "<img" not in display(beat)
+    assert "&lt;img" in display(beat)
+
+
+# -- train ---------------------------------------------------------------------------------------
+
+
+def test_train_without_runs_invites(home):
+    assert "Nothing was trained here yet" in text(visit("train"))
+
+
+def test_train_shows_a_finished_run_and_offers_to_play_it(models):
+    at = visit("train")
+    assert at.selectbox(key="run").options == ["paper-like", "with-genres"]
+    assert "Validation loss" in text(at)
+    at.button(key="dj_play").click().run()
+    assert not at.exception
+    assert at.session_state["model"] == at.selectbox(key="model").value
+
+
+@pytest.mark.parametrize("name", ["", "../up", "paper-like", "x" * 200])
+def test_train_refuses_names_in_words(models, name):
+    at = visit("train")
+    at.text_input[0].set_value(name)
+    click(at, "dj_start")
+    assert len(at.warning) == 1
+
+
+def test_train_needs_a_corpus(models):
+    at = visit("train")
+    at.multiselect(key="dj_corpora").set_value([])
+    click(at, "dj_start")
+    assert "at least one corpus" in at.warning[0].value
