@@ -1,0 +1,88 @@
+"""Take the pictures in docs/screenshots: `.venv/bin/python scripts/screenshots.py`.
+
+They come from the running app. Everything on them is made by what the repository ships, in a folder of its own, by fixed seeds.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from browser import FLAGS, find_browser  # noqa: E402 - tests/ is no package
+
+PORT = 8577
+URL = f"http://127.0.0.1:{PORT}"
+SHOTS = ROOT / "docs" / "screenshots"
+SIZES = {1440: 900, 390: 844}
+PAGES = {
+    "generate": "generate?genre=Soul&seed=7&bars=4&tempo=98",
+    "explore": "explore",
+    "train": "train",
+}
+
+
+def main() -> None:
+    """Train a short run, serve the app, and photograph every page at both widths."""
+    with tempfile.TemporaryDirectory() as home:
+        environment = {**os.environ, "DIGITAL_DJ_HOME": home}
+        command = [sys.executable, "-m", "dj_core", "train", "--corpus", "starter"]
+        command += ["--preset", "notes-rhythm", "--epochs", "12", "--run", "first-lessons"]
+        subprocess.run(command, cwd=ROOT, env=environment, check=True)
+        serve = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(PORT)]
+        server = subprocess.Popen(serve, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+        try:
+            wait_until_served()
+            photograph()
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def wait_until_served() -> None:
+    """Return once the server answers."""
+    for _ in range(300):
+        try:
+            urlopen(f"{URL}/_stcore/health")
+            return
+        except URLError:
+            time.sleep(0.2)
+    raise SystemExit("The app did not start.")
+
+
+def photograph() -> None:
+    """Every page at every width, as docs/screenshots/PAGE-WIDTH.png."""
+    SHOTS.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=list(FLAGS))
+        for width, height in SIZES.items():
+            for name, path in PAGES.items():
+                viewport = {"width": width, "height": height}
+                page = browser.new_page(viewport=viewport, color_scheme="dark")
+                page.goto(f"{URL}/{path}")
+                settle(page)
+                page.screenshot(path=SHOTS / f"{name}-{width}.png")
+                page.close()
+        browser.close()
+
+
+def settle(page: Page) -> None:
+    """Wait until the page has been drawn and rests."""
+    page.wait_for_selector(".dj-brand")
+    page.wait_for_timeout(2_000)
+    page.wait_for_selector('[data-test-script-state="notRunning"]', timeout=120_000)
+    page.wait_for_timeout(2_000)
+
+
+if __name__ == "__main__":
+    main()
