@@ -1,6 +1,7 @@
 """Take the pictures in docs/screenshots: `.venv/bin/python scripts/screenshots.py`.
 
-They come from the running app. Everything on them is made by what the repository ships, in a folder of its own, by fixed seeds.
+They come from the running app. Everything on them is made by what the repository ships, in a
+folder of its own, by fixed seeds.
 """
 
 from __future__ import annotations

@@ -1,0 +1,520 @@
+"""From a trained model to a beat: one word at a time, by the model's own odds.
+
+The network's memory is carried from word to word. What may come next is shaped by a short list of
+filters over its scores: words that do not fit the bar are forbidden, the temperature flattens or
+sharpens, top-p cuts the unlikely tail.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+
+from dj_core.beat import (
+    DEFAULT_TEMPO_BPM,
+    MAX_BARS,
+    MAX_TEMPO_BPM,
+    MIN_TEMPO_BPM,
+    Beat,
+    Meter,
+    Provenance,
+)
+from dj_core.checkpoint import FAMILY, Checkpoint, load_checkpoint
+from dj_core.errors import GenerationError
+from dj_core.genres import typical_tempo_bpm
+from dj_core.notation import REST
+from dj_core.tokenizers.notes import (
+    BAR_LINE,
+    BEAT,
+    FIXED_SPACING_QUARTERS,
+    NOTE_OF_NAME,
+    TICKS_PER_QUARTER,
+    NotesTokenizer,
+    Stroke,
+    Word,
+    hits_of,
+    prime_words,
+)
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+Spacing = Literal["learned", "fixed"]
+Filter = Callable[["Tensor"], "Tensor"]
+"""Scores of every word in, scores out; -inf forbids a word."""
+
+FOUR_FOUR = Meter(4, 4)
+MAX_REQUEST_BARS = 1_000
+MAX_REQUEST_NOTES = 20_000
+MAX_TEMPERATURE = 100.0
+FREQUENT_STARTS = 10  # without a start note, one of so many most frequent first notes is drawn
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """What a DJ asks of a model.
+
+    Attributes:
+        genre: a name the model knows, or '' for any (a model that knows genres draws one).
+        tempo_bpm: 10 to 600; None for the genre's usual tempo, or 120.
+        meter: time signature of the beat.
+        bars: length in bars, 1 to 1,000. Give either `bars` or `notes`.
+        notes: length in notes, chords and rests, 1 to 20,000.
+        temperature: 0 always takes the likeliest word, 1 draws by the model's odds, up to 100.
+        top_p: only the likeliest words that together have this probability, over 0 to 1.
+        seed: 0 to 2**63 - 1; same seed and settings, same beat.
+        start_note: first note or chord, as in 'C2 F#2'; None draws one by the seed.
+        spacing: 'learned' rhythm, or 'fixed' half a quarter per word as in the paper; None for
+            the best the model can.
+
+    Raises:
+        GenerationError: a value out of range, or not exactly one of `bars` and `notes`.
+    """
+
+    genre: str = ""
+    tempo_bpm: float | None = None
+    meter: Meter = FOUR_FOUR
+    bars: int | None = None
+    notes: int | None = None
+    temperature: float = 1.0
+    top_p: float = 1.0
+    seed: int = 1
+    start_note: str | None = None
+    spacing: Spacing | None = None
+
+    def __post_init__(self) -> None:
+        if (self.bars is None) == (self.notes is None):
+            raise GenerationError(
+                f"Ask for a length in bars or in notes, one of the two; got bars={self.bars}, "
+                f"notes={self.notes}."
+            )
+        for name, value, low, high in (
+            ("bars", self.bars, 1, MAX_REQUEST_BARS),
+            ("notes", self.notes, 1, MAX_REQUEST_NOTES),
+            ("seed", self.seed, 0, 2**63 - 1),
+        ):
+            if value is not None and (type(value) is not int or not low <= value <= high):
+                raise GenerationError(f"{name} is a whole number, {low} to {high}; got {value!r}.")
+        for name, value, low, high in (
+            ("temperature", self.temperature, 0.0, MAX_TEMPERATURE),
+            ("top_p", self.top_p, 0.001, 1.0),
+            ("tempo_bpm", self.tempo_bpm, MIN_TEMPO_BPM, MAX_TEMPO_BPM),
+        ):
+            if value is not None and not low <= value <= high:
+                raise GenerationError(f"{name} is {low:g} to {high:g}; got {value:g}.")
+        if self.spacing not in (None, *get_args(Spacing)):
+            raise GenerationError(f"spacing is 'learned' or 'fixed'; got {self.spacing!r}.")
+
+
+@dataclass(frozen=True)
+class Take:
+    """What a model played.
+
+    Attributes:
+        beat: the music.
+        notes: its notes, chords and rests in order ('C2 F#2-0.5' from a model with durations).
+    """
+
+    beat: Beat
+    notes: tuple[str, ...]
+
+    @property
+    def distinct_notes(self) -> int:
+        """How many different notes, chords and rests were played."""
+        return len(set(self.notes))
+
+
+class BeatModel(Protocol):
+    """What every family of models can do; pages and the command line know no more of them."""
+
+    name: str
+    family: str
+    genres: tuple[str, ...]
+    start_notes: tuple[str, ...]
+    spacings: tuple[Spacing, ...]
+
+    def generate(self, request: GenerationRequest) -> Take:
+        """A beat as asked. Raises GenerationError."""
+
+
+def load_model(folder: Path) -> BeatModel:
+    """The model in a checkpoint folder, ready to play. Raises CheckpointError."""
+    # a run's model lies in a folder called model; it goes by the run's name
+    name = folder.parent.name if folder.name == "model" else folder.name
+    return NotesModel(name, load_checkpoint(folder))
+
+
+class NotesModel:
+    """A network over the paper's words, with or without durations."""
+
+    family = FAMILY
+
+    def __init__(self, name: str, checkpoint: Checkpoint) -> None:
+
+        self.name = name
+        self.checkpoint = checkpoint
+        self.network = checkpoint.network
+        self.tokenizer = checkpoint.tokenizer
+        self.timed = self.tokenizer.settings.durations
+        self.genres = self.tokenizer.genres
+        self.start_notes = tuple(
+            name for name, _ in checkpoint.facts.start_notes if name != REST and self._knows(name)
+        )
+        self.spacings: tuple[Spacing, ...] = ("learned", "fixed") if self.timed else ("fixed",)
+        self.vocabulary = _Vocabulary.of(self.tokenizer)
+
+    def generate(self, request: GenerationRequest) -> Take:
+        """A beat as asked.
+
+        Raises:
+            GenerationError: a genre, start note or spacing this model does not know.
+        """
+        import torch
+
+        from dj_core.networks import cpu_threads
+
+        spacing = request.spacing or self.spacings[0]
+        if spacing not in self.spacings:
+            raise GenerationError(
+                f"Model {self.name} learned no durations and plays fixed spacing only."
+            )
+        generator = torch.Generator().manual_seed(request.seed)
+        genre = self._genre(request.genre, generator)
+        with torch.inference_mode(), cpu_threads(1):
+            if self.timed:
+                placed = self._play_timed(request, genre, spacing, generator)
+            else:
+                placed = self._play_plain(request, generator)
+        return self._take(request, genre, spacing, placed)
+
+    # --- playing ------------------------------------------------------------------------------
+
+    def _play_plain(self, request: GenerationRequest, generator: Generator) -> list[_Placed]:
+        """As the paper does: a start note, then word after word, evenly spaced."""
+        player = _Player(self, request, generator)
+        words = [player.play(self._start_id(request.start_note, generator))]
+        while len(words) < (request.notes or _fixed_notes(request)):
+            words.append(player.draw(self.vocabulary.silent))
+        return _evenly_spaced(self.tokenizer.strokes(words))
+
+    def _play_timed(
+        self, request: GenerationRequest, genre: str, spacing: Spacing, generator: Generator
+    ) -> list[_Placed]:
+        """Bar by bar, with the rhythm as learned or, on request, evenly spaced."""
+        placed: list[_Placed] = []
+        notes = request.notes
+        if notes is None and spacing == "fixed":
+            notes = _fixed_notes(request)
+        for bar, strokes in enumerate(self._bars(request, genre, generator), start=1):
+            placed += strokes
+            if (notes is not None and len(placed) >= notes) or bar == request.bars:
+                break
+        placed = placed[:notes]
+        return placed if spacing == "learned" else _evenly_spaced(stroke for stroke, _ in placed)
+
+    def _bars(
+        self, request: GenerationRequest, genre: str, generator: Generator
+    ) -> Iterator[list[_Placed]]:
+        """Bar after bar without end, each filled to its bar line and never past it."""
+        player = _Player(self, request, generator)
+        for word in self._primes(request, genre):
+            player.play(self.tokenizer.vocabulary.ids[word])
+        bar_quarters = request.meter.bar_quarters
+        start = self._checked_start(request.start_note)
+        for bar in count():
+            placed: list[_Placed] = []
+            used = 0
+            room = bar_quarters * TICKS_PER_QUARTER + 1e-6
+            while self.vocabulary.shortest_ticks <= room - used:
+                first = start if not used and not bar else None
+                stroke = self._play_stroke(player, room - used, first)
+                if stroke is None:
+                    break
+                placed.append((stroke, bar * bar_quarters + used / TICKS_PER_QUARTER))
+                used += stroke.advance_ticks
+            if not placed:
+                raise GenerationError(
+                    f"Model {self.name} knows nothing short enough for a bar of {request.meter}"
+                    + (f" that begins on {request.start_note!r}." if request.start_note else ".")
+                    + " Ask for a longer meter or another start note."
+                )
+            silence = int(room - used)
+            if silence:  # too short for any word: the last stroke lasts to the bar line
+                stroke, onset = placed[-1]
+                lasting = replace(stroke, advance_ticks=stroke.advance_ticks + silence)
+                placed[-1] = lasting, onset
+            yield placed
+            player.play(self.tokenizer.vocabulary.ids[BAR_LINE])
+
+    def _play_stroke(
+        self, player: _Player, room_ticks: float, start: Sequence[str] | None
+    ) -> Stroke | None:
+        """One stroke that ends within the room there is; None if there is none.
+
+        Spelled notes come in ascending order of their words, as they were learned, and at last
+        the time; any other vocabulary has a word for the whole stroke.
+        """
+        vocabulary = self.vocabulary
+        forbidden = vocabulary.silent | (vocabulary.advance_ticks > room_ticks)
+        words: list[Word] = []
+        if start is not None and self.tokenizer.settings.spelled:
+            words = [player.play(self.tokenizer.vocabulary.ids[name]) for name in start]
+            forbidden = forbidden | vocabulary.notes
+        elif start is not None:
+            forbidden = forbidden | vocabulary.not_named(" ".join(start) or REST)
+        if bool(forbidden.all()):
+            return None
+        while not (strokes := self.tokenizer.strokes(words)):
+            words.append(player.draw(forbidden))
+            # the next note of a spelled chord stands further on in the vocabulary
+            forbidden = forbidden | (vocabulary.notes & vocabulary.up_to(words[-1]))
+        return strokes[0]
+
+    # --- what a request means to this model ----------------------------------------------------
+
+    def _genre(self, asked: str, generator: Generator) -> str:
+        """The genre to play: the one asked for, else one drawn from those the model knows."""
+        if asked and asked not in self.genres:
+            knows = f"these genres: {', '.join(self.genres)}" if self.genres else "no genres"
+            raise GenerationError(f"Model {self.name} knows {knows}; got {asked!r}.")
+        if asked or not self.genres:
+            return asked
+        return self.genres[_draw([1.0] * len(self.genres), generator)]
+
+    def _primes(self, request: GenerationRequest, genre: str) -> list[str]:
+        """The words that ask for the genre, a beat, and the known bar length nearest to asked."""
+        lengths = self.tokenizer.bar_lengths_quarters
+        if not lengths:
+            return []
+        asked = request.meter.bar_quarters
+        nearest = min(lengths, key=lambda length: abs(length - asked))
+        primes = prime_words(genre, BEAT, nearest, self.tokenizer.settings)
+        return [word for word in primes if word in self.tokenizer.vocabulary.ids]
+
+    def _start_id(self, asked: str | None, generator: Generator) -> int:
+        """The id to begin with: as asked, else drawn from the corpus's most frequent ones."""
+        if asked is not None:
+            self._checked_start(asked)
+            return self.tokenizer.vocabulary.ids[asked]
+        frequent = [
+            (name, number)
+            for name, number in self.checkpoint.facts.start_notes
+            if name in self.start_notes
+        ][:FREQUENT_STARTS]
+        if not frequent:  # every song of the corpus begins with a rest
+            frequent = [(word.text, 1) for word in self.tokenizer.words if word.is_music]
+        name = frequent[_draw([number for _, number in frequent], generator)][0]
+        return self.tokenizer.vocabulary.ids[name]
+
+    def _checked_start(self, asked: str | None) -> tuple[str, ...] | None:
+        """The names of the start note asked for; None when the model may choose."""
+        if asked is None:
+            return None
+        if not self._knows(asked):
+            raise GenerationError(
+                f"Model {self.name} does not know the start note {asked!r}. It often begins with: "
+                f"{', '.join(self.start_notes[:FREQUENT_STARTS])}."
+            )
+        names = () if asked == REST else tuple(asked.split(" "))
+        # spelled words come in the vocabulary's order and once each
+        return tuple(sorted(set(names))) if self.timed else names
+
+    def _knows(self, name: str) -> bool:
+        """Songs can begin on `name`."""
+        names = name.split(" ")
+        if self.tokenizer.settings.spelled:
+            known = self.tokenizer.vocabulary.ids
+            return name == REST or all(note in NOTE_OF_NAME and note in known for note in names)
+        asked = " ".join(sorted(set(names))) if self.timed else name
+        return any(word.is_music and word.name == asked for word in self.tokenizer.words)
+
+    def _take(
+        self,
+        request: GenerationRequest,
+        genre: str,
+        spacing: Spacing,
+        placed: Sequence[_Placed],
+    ) -> Take:
+        bar_quarters = request.meter.bar_quarters
+        bars = request.bars or _bars_for(placed, bar_quarters)
+        if bars > MAX_BARS:
+            raise GenerationError(
+                f"{len(placed)} notes fill {bars:,} bars of {request.meter}; a beat has at most "
+                f"{MAX_BARS:,}. Ask for fewer notes or a longer meter."
+            )
+        drum_map = self.tokenizer.settings.drum_map
+        hits = [
+            hit
+            for stroke, onset in placed
+            if onset < bars * bar_quarters
+            for hit in hits_of(stroke, onset, drum_map)
+        ]
+        beat = Beat(
+            tuple(hits),
+            bars,
+            request.tempo_bpm or typical_tempo_bpm(genre) or DEFAULT_TEMPO_BPM,
+            request.meter,
+            genre,
+            title="",
+            provenance=Provenance(
+                source=self.name,
+                model=self.name,
+                model_sha256=self.checkpoint.weights_sha256,
+                corpus=", ".join(self.checkpoint.facts.corpora),
+                seed=request.seed,
+                settings=self._settings(request, genre, spacing, placed[0][0]),
+            ),
+        )
+        return Take(beat, tuple(stroke.text for stroke, _ in placed))
+
+    def _settings(
+        self, request: GenerationRequest, genre: str, spacing: Spacing, first: Stroke
+    ) -> dict[str, Any]:
+        """Everything but the seed that is needed to make the beat again; '' as genre was drawn."""
+        return {
+            "genre": request.genre,
+            "tempo_bpm": request.tempo_bpm,
+            "meter": str(request.meter),
+            "bars": request.bars,
+            "notes": request.notes,
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            "start_note": request.start_note,
+            "spacing": spacing,
+            "played_genre": genre,
+            "played_start_note": first.name,
+        }
+
+
+_Placed = tuple[Stroke, float]
+"""A stroke and its onset in quarter notes."""
+
+
+@dataclass(frozen=True)
+class _Vocabulary:
+    """What the filters ask about every word, one row a word.
+
+    Attributes:
+        silent: it is a bar line or a prime, never drawn.
+        notes: it is a spelled note without a time.
+        advance_ticks: its time; 0 where it says none.
+        shortest_ticks: the shortest time any word says.
+    """
+
+    tokenizer: NotesTokenizer
+    silent: Tensor
+    notes: Tensor
+    advance_ticks: Tensor
+    shortest_ticks: int
+
+    @classmethod
+    def of(cls, tokenizer: NotesTokenizer) -> _Vocabulary:
+        import torch
+
+        words = tokenizer.words
+        times = [word.advance_ticks for word in words if word.advance_ticks is not None]
+        return cls(
+            tokenizer=tokenizer,
+            silent=torch.tensor([not word.is_music for word in words]),
+            notes=torch.tensor([word.is_music and word.advance_ticks is None for word in words]),
+            advance_ticks=torch.tensor([word.advance_ticks or 0 for word in words]),
+            shortest_ticks=min(times, default=0),
+        )
+
+    def not_named(self, name: str) -> Tensor:
+        """Words that are not a stroke of this name."""
+        import torch
+
+        return torch.tensor([word.name != name for word in self.tokenizer.words])
+
+    def up_to(self, word: Word) -> Tensor:
+        """Words up to and with this one, in the vocabulary's order."""
+        import torch
+
+        return torch.arange(len(self.silent)) <= self.tokenizer.vocabulary.ids[word.text]
+
+
+class _Player:
+    """One song being played: the network's memory and what it expects next."""
+
+    def __init__(self, model: NotesModel, request: GenerationRequest, generator: Generator) -> None:
+        self._network = model.network
+        self._words = model.tokenizer.words
+        self._generator = generator
+        self._greedy = request.temperature == 0
+        self._filters: list[Filter] = []
+        if not self._greedy:
+            self._filters.append(divide_by(request.temperature))
+            if request.top_p < 1:
+                self._filters.append(keep_top(request.top_p))
+        self._logits: Tensor | None = None
+        self._state = None
+
+    def play(self, id_: int) -> Word:
+        """Read a word, as if the network had chosen it."""
+        self._logits, self._state = self._network.step(id_, self._state)
+        return self._words[id_]
+
+    def draw(self, forbidden: Tensor) -> Word:
+        """Choose the next word among those not forbidden, and read it."""
+        logits = self._logits
+        if logits is None:  # nothing was read yet: every word is as likely
+            logits = forbidden.new_zeros(len(self._words), dtype=float)
+        for change in [forbid(forbidden), *self._filters]:
+            logits = change(logits)
+        if self._greedy:
+            return self.play(int(logits.argmax()))
+        return self.play(_draw(logits.double().softmax(-1), self._generator))
+
+
+# --- filters ----------------------------------------------------------------------------------
+
+
+def forbid(words: Tensor) -> Filter:
+    """Rule out the words marked True."""
+    return lambda logits: logits.masked_fill(words, -math.inf)
+
+
+def divide_by(temperature: float) -> Filter:
+    """The paper's temperature: q_i = exp(z_i / T) / sum_j exp(z_j / T)."""
+    return lambda logits: logits / temperature
+
+
+def keep_top(probability: float) -> Filter:
+    """Keep the likeliest words that together reach `probability`, at least one; forbid others."""
+
+    def keep(logits: Tensor) -> Tensor:
+        ordered, order = logits.double().softmax(-1).sort(descending=True, stable=True)
+        before = ordered.cumsum(-1) - ordered  # probability of all likelier words
+        return logits.index_fill(0, order[before >= probability], -math.inf)
+
+    return keep
+
+
+# --- lengths and draws ------------------------------------------------------------------------
+
+
+def _draw(weights: Sequence[float] | Tensor, generator: Generator) -> int:
+    import torch
+
+    weights = torch.as_tensor(weights, dtype=torch.float64)
+    return int(torch.multinomial(weights, 1, generator=generator))
+
+
+def _fixed_notes(request: GenerationRequest) -> int:
+    """Words that fill the bars asked for at fixed spacing."""
+    quarters = request.bars * request.meter.bar_quarters
+    return math.ceil(quarters / FIXED_SPACING_QUARTERS - 1e-9)
+
+
+def _evenly_spaced(strokes: Iterable[Stroke]) -> list[_Placed]:
+    return [(stroke, number * FIXED_SPACING_QUARTERS) for number, stroke in enumerate(strokes)]
+
+
+def _bars_for(placed: Sequence[_Placed], bar_quarters: float) -> int:
+    """Bars in which every stroke begins."""
+    return int(placed[-1][1] / bar_quarters + 1e-9) + 1

@@ -1,0 +1,82 @@
+"""Networks: their shape, their memory, and shapes that are refused before they are built."""
+
+import pytest
+import torch
+
+from dj_core.errors import TrainingError
+from dj_core.networks import NETWORKS, NetworkSettings, build_network
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        NetworkSettings(11, layers=1, hidden=8),
+        NetworkSettings(11, layers=2, hidden=8, dropout=0.9),
+        NetworkSettings(3, layers=3, hidden=5, embedding=2),
+        NetworkSettings(1, layers=1, hidden=1),
+    ],
+)
+def test_a_network_has_as_many_weights_as_its_settings_say(settings):
+    network = build_network(settings)
+    assert sum(weight.numel() for weight in network.parameters()) == settings.parameters
+    logits, _ = network(torch.zeros(2, 7, dtype=torch.long))
+    assert logits.shape == (2, 7, settings.vocabulary_size)
+
+
+@pytest.mark.parametrize("cell", list(NETWORKS))
+def test_carrying_the_state_gives_what_reading_the_whole_song_again_gives(cell):
+    network = build_network(NetworkSettings(9, cell=cell, hidden=16, dropout=0.5), seed=3).eval()
+    ids = torch.tensor([[1, 8, 0, 0, 5, 3, 2]])
+    with torch.inference_mode():
+        whole, _ = network(ids)
+        state = None
+        for place, id_ in enumerate(ids[0].tolist()):
+            logits, state = network.step(id_, state)
+            torch.testing.assert_close(logits, whole[0, place])
+        head, state = network(ids[:, :3])
+        tail, _ = network(ids[:, 3:], state)
+    torch.testing.assert_close(torch.cat([head, tail], 1), whole)
+
+
+def test_the_paper_s_layers_are_there_in_its_order():
+    network = build_network(NetworkSettings(11, layers=2, hidden=8, dropout=0.9))
+    assert [name for name, _ in network.named_children()] == ["embedding", "lstm", "output"]
+    assert network.embedding.embedding_dim == 8  # as wide as the hidden layers
+    assert (network.lstm.num_layers, network.lstm.dropout) == (2, 0.9)
+
+
+def test_a_seed_decides_the_weights_and_touches_nobody_else_s_luck():
+    settings = NetworkSettings(11, hidden=8)
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    one, same, other = (build_network(settings, seed) for seed in (1, 1, 2))
+    assert torch.equal(torch.rand(3), expected)
+    assert torch.equal(one.output.weight, same.output.weight)
+    assert not torch.equal(one.output.weight, other.output.weight)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"vocabulary_size": 0},
+        {"vocabulary_size": 200_001},
+        {"vocabulary_size": True},
+        {"layers": 0},
+        {"layers": 7},
+        {"hidden": 0},
+        {"hidden": 4096},
+        {"hidden": 32.0},
+        {"hidden": "32"},
+        {"embedding": 0},
+        {"dropout": 1.0},
+        {"dropout": -0.1},
+        {"dropout": float("nan")},
+        {"dropout": None},
+        {"cell": "perceptron"},
+        {"vocabulary_size": 200_000, "hidden": 2048},
+    ],
+)
+def test_absurd_shapes_are_refused_before_anything_is_allocated(wrong):
+    with pytest.raises(TrainingError, match=r"got|weights"):
+        NetworkSettings(**{"vocabulary_size": 10, **wrong})
