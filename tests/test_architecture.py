@@ -15,13 +15,20 @@ LAYERS = [
     {"storage", "naming", "midi", "patterns"},
     {
         "sources", "families", "corpus", "statistics",
-        "notation", "tokenizers", "tokenizers.notes", "render", "figures",
+        "notation", "tokenizers", "render", "figures", "metrics",
     },
-    {"networks", "checkpoint", "training", "sampling"},
+    {"networks", "checkpoint", "training", "sampling", "groove"},
     {"jobs", "library"},
     {"cli", "__main__"},
 ]  # fmt: skip
 LAYER = {module: number for number, layer in enumerate(LAYERS) for module in layer}
+
+
+def layer_of(module):
+    """A package stands on one layer with all its modules."""
+    return LAYER[module.split(".")[0]]
+
+
 HEAVY = {"torch", "music21", "matplotlib", "pretty_midi", "fluidsynth", "pandas", "streamlit"}
 
 
@@ -41,7 +48,8 @@ def imports_of(path):
 
 
 def test_every_module_has_a_place_in_the_layers():
-    assert {name for name, _ in core_modules() if name != "__init__"} == set(LAYER)
+    top = {name.split(".")[0] for name, _ in core_modules() if name != "__init__"}
+    assert top <= set(LAYER)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +59,9 @@ def test_imports_run_downward(name, path):
     for imported in imports_of(path):
         if imported.startswith("dj_core."):
             below = imported.removeprefix("dj_core.")
-            assert LAYER[below] <= LAYER[name], f"{name} imports {below}, which stands above it"
+            assert layer_of(below) <= layer_of(name), (
+                f"{name} imports {below}, which stands above it"
+            )
 
 
 def test_the_core_knows_no_screen():
