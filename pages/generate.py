@@ -27,7 +27,9 @@ from dj_ui.takes import ON_DECK, KeptTake, keep_take, kept_takes, take_on_deck
 ANY, MODELS_CHOICE, BEST_SOUND = "Any", "Model's choice", "Best at hand"
 BARS, NOTES = "Bars", "Notes"
 GREEDY, AS_LEARNED, TEMPERATURE = "Greedy", "As learned", "Temperature"
-RHYTHMS = {"As learned": "learned", "Even": "fixed"}
+EVEN = "Even"
+RHYTHMS = (AS_LEARNED, EVEN)
+NOTES_FAMILY = "notes"  # models that write note after note and can be asked for their number
 STRIP = {GREEDY: 0.0, "0.5": 0.5, "1": 1.0, "2": 2.0, "5": 5.0}
 LARGEST_SEED = 999_999_999
 NEW_SEEDS = 100_000  # short enough to read out to somebody
@@ -151,14 +153,7 @@ def choose_settings(library: Library, model: ModelInfo) -> dict[str, Any]:
         st.selectbox(
             "Genre", list(genres), key="genre", on_change=follow_genre, bind="query-params"
         )
-    with st.container(horizontal=True, vertical_alignment="bottom", key="dj_length"):
-        unit = st.segmented_control(
-            "Length", [BARS, NOTES], default=BARS, key="length", required=True, bind="query-params"
-        )
-        if unit == NOTES:
-            number("Notes", "notes", 1, 2_000, 500)
-        else:
-            number("Bars", "bars", 1, 64, 4)
+    choose_length(model)
     number("Tempo (BPM)", "tempo", 40, 300, round(DEFAULT_TEMPO_BPM))
     st.segmented_control(
         "Choice of notes",
@@ -192,6 +187,26 @@ def choose_settings(library: Library, model: ModelInfo) -> dict[str, Any]:
     return {key: st.session_state.get(key) for key in CONTROLS}
 
 
+def choose_length(model: ModelInfo) -> None:
+    """Length in bars or, for a model that thinks in notes, in notes."""
+    with st.container(horizontal=True, vertical_alignment="bottom", key="dj_length"):
+        in_notes = model.family == NOTES_FAMILY and (
+            st.segmented_control(
+                "Length",
+                [BARS, NOTES],
+                default=BARS,
+                key="length",
+                required=True,
+                bind="query-params",
+            )
+            == NOTES
+        )
+        if in_notes:
+            number("Notes", "notes", 1, 2_000, 500)
+        else:
+            number("Bars", "bars", 1, 64, 4)
+
+
 def follow_genre() -> None:
     """Set the tempo a genre that was just chosen usually has."""
     name = genre_name(st.session_state.genre)
@@ -200,22 +215,28 @@ def follow_genre() -> None:
 
 def choose_details(model: ModelInfo) -> None:
     """Settings a DJ needs now and then."""
+    if model.family == NOTES_FAMILY:
+        choose_notes(model)
+    st.slider(
+        "Keep to the likeliest", 5, 100, 100, 5, format="%d%%", key="top_p", bind="query-params",
+        help="Below 100%, rare notes are never drawn.",
+    )  # fmt: skip
+
+
+def choose_notes(model: ModelInfo) -> None:
+    """What only a model that thinks in notes can be asked: where to start, and how to space."""
     starts = [MODELS_CHOICE, *(name for name, _ in model.card["start_notes"] if name != "rest")]
     drop_unless("start", starts)
     st.selectbox("Start note", starts[:200], key="start", bind="query-params")
     st.segmented_control(
         "Rhythm",
         list(RHYTHMS),
-        default="As learned",
+        default=AS_LEARNED,
         key="rhythm",
         required=True,
         bind="query-params",
         help="Even spaces all notes alike, half a beat each, as in the paper.",
     )
-    st.slider(
-        "Keep to the likeliest", 5, 100, 100, 5, format="%d%%", key="top_p", bind="query-params",
-        help="Below 100%, rare notes are never drawn.",
-    )  # fmt: skip
 
 
 def choose_sound(library: Library) -> tuple[str, Path | None]:
@@ -282,7 +303,8 @@ def request_of(
     model: ModelInfo, settings: Mapping[str, Any], temperature: float | None = None
 ) -> GenerationRequest:
     """The controls as a request; `temperature` overrides theirs. Raises GenerationError."""
-    in_notes = settings["length"] == NOTES
+    thinks_in_notes = model.family == NOTES_FAMILY
+    in_notes = thinks_in_notes and settings["length"] == NOTES
     chosen = {GREEDY: 0.0, AS_LEARNED: 1.0}.get(settings["sampling"], settings["temperature"])
     genres = {genre_label(name): name for name in model.genres}
     start = settings["start"]
@@ -294,8 +316,8 @@ def request_of(
         temperature=chosen if temperature is None else temperature,
         top_p=settings["top_p"] / 100,
         seed=settings["seed"],
-        start_note=None if start == MODELS_CHOICE else start,
-        spacing=None if settings["rhythm"] == "As learned" else "fixed",
+        start_note=start if thinks_in_notes and start != MODELS_CHOICE else None,
+        spacing="fixed" if thinks_in_notes and settings["rhythm"] == EVEN else None,
     )
 
 
@@ -466,16 +488,17 @@ def draw_making(kept: KeptTake) -> None:
 def making(kept: KeptTake) -> dict[str, str]:
     """What a take came from, in a DJ's words."""
     origin, settings = kept.take.beat.provenance, kept.take.beat.provenance.settings
-    start = settings["start_note"] or f"{settings['played_start_note']} (model's choice)"
-    return {
+    facts = {
         "Model": f"{kept.settings['model']} ({(origin.model_sha256 or '')[:8]})",
         "Learned from": origin.corpus or "unknown",
         "Genre": genre_label(kept.take.beat.genre) or "not asked",
         "Temperature": f"{settings['temperature']:g}" if settings["temperature"] else "0 (greedy)",
-        "Start note": start,
-        "Rhythm": "as learned" if settings["spacing"] == "learned" else "even",
+        "Rhythm": "even" if settings.get("spacing") == "fixed" else "as learned",
         "Seed": f"{origin.seed}",
     }
+    if drawn := settings.get("played_start_note"):
+        facts["Start note"] = settings["start_note"] or f"{drawn} (model's choice)"
+    return facts
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
