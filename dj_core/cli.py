@@ -294,7 +294,7 @@ def _run_generate(options: argparse.Namespace) -> Answer:
     from dj_core.sampling import GenerationRequest, load_model
 
     started = time.perf_counter()
-    bars = options.bars if options.bars or options.notes else 4
+    bars = 4 if options.bars is None and options.notes is None else options.bars
     request = GenerationRequest(
         genre=genre_name(options.genre),
         tempo_bpm=options.tempo_bpm,

@@ -138,10 +138,10 @@ def test_render_writes_a_wav_of_the_exact_length(run, tmp_path):
     "arguments",
     [
         ("import", "/nowhere/at/all", "--name", "x"),
-        ("generate", "--model", "nobody", "--out", "."),
-        ("generate", "--genre", "polka", "--out", "."),
-        ("generate", "--temperature", "-1", "--out", "."),
-        ("generate", "--bars", "0", "--out", "."),
+        ("generate", "--model", "nobody", "--out", "no-such-folder"),
+        ("generate", "--genre", "polka", "--out", "no-such-folder"),
+        ("generate", "--temperature", "-1", "--out", "no-such-folder"),
+        ("generate", "--bars", "0", "--out", "no-such-folder"),
         ("train", "--corpus", "nothing", "--preset", "paper-2x32"),
         ("train", "--corpus", "starter", "--preset", "nothing"),
         ("train", "--run", "nothing", "--resume"),
@@ -160,9 +160,9 @@ def test_a_problem_is_one_sentence_on_stderr_and_exit_1(run, arguments):
     [
         ("dance",),
         ("import",),
-        ("generate", "--bars", "4", "--notes", "4", "--out", "."),
-        ("generate", "--meter", "nonsense", "--out", "."),
-        ("generate", "--count", "0", "--out", "."),
+        ("generate", "--bars", "4", "--notes", "4", "--out", "no-such-folder"),
+        ("generate", "--meter", "nonsense", "--out", "no-such-folder"),
+        ("generate", "--count", "0", "--out", "no-such-folder"),
     ],
 )
 def test_wrong_usage_is_exit_2(run, arguments):
