@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from dj_core.beat import Beat, Meter
 from dj_core.errors import DigitalDJError, GenerationError, TrainingError
 from dj_core.genres import genre_name
-from dj_core.library import Library
+from dj_core.library import DEFAULT_NOTES_MODEL, Library
 
 if TYPE_CHECKING:
     from dj_core.notation import NoteSong
@@ -307,7 +307,9 @@ def _run_generate(options: argparse.Namespace) -> Answer:
         start_note=options.start_note or _first_note(options.start),
         spacing=options.spacing,
     )
-    model = load_model(Library.open().model(options.model).folder)
+    note_by_note = options.notes or options.start or options.start_note or options.spacing
+    name = options.model or (DEFAULT_NOTES_MODEL if note_by_note else None)
+    model = load_model(Library.open().model(name).folder)
     choice = "as-in-corpus" if options.as_in_corpus else "general-midi"
     files: list[str] = []
     distinct: list[int] = []

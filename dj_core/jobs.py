@@ -6,7 +6,6 @@ process holds the folder's lock as long as it lives, and notes what it does ther
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from dj_core.errors import TrainingError
 from dj_core.storage import write_bytes_atomic
 from dj_core.training import (
     SETTINGS_NAME,
+    STARTING,
     STATUS_NAME,
     STOP_NAME,
     TAKES_NAME,
@@ -28,13 +28,13 @@ from dj_core.training import (
     is_locked,
     read_progress,
     read_settings,
+    read_status,
     settings_from,
     write_status,
 )
 
 State = Literal["running", "finished", "stopped", "failed", "died"]
 LOG_NAME, PID_NAME = "log.txt", "pid"
-STARTING = "starting"  # spawned, but not yet holding the lock: torch and music21 take seconds
 
 _OPTIONS: dict[str, str] = {
     "epochs": "--epochs",
@@ -181,11 +181,7 @@ def list_runs(runs_folder: Path) -> tuple[Run, ...]:
 
 def _state_of(folder: Path) -> tuple[State, str, bool]:
     """State, message and whether it is only starting. The lock knows better than any file."""
-    try:
-        status = json.loads((folder / STATUS_NAME).read_text("utf-8"))
-        said, message = str(status["state"]), str(status["message"])
-    except (OSError, ValueError, KeyError, TypeError):
-        said, message = "", ""
+    said, message = read_status(folder)
     if is_locked(folder):
         return "running", message, said == STARTING
     if said in ("finished", "stopped", "failed"):
@@ -228,7 +224,8 @@ def _spawn(library_home: Path, folder: Path, options: list[str]) -> None:
     """Start the command line's trainer in a session of its own, writing to the run's log."""
     product = str(Path(__file__).resolve().parent.parent)
     search_path = os.pathsep.join(filter(None, [product, os.environ.get("PYTHONPATH")]))
-    (folder / PID_NAME).unlink(missing_ok=True)
+    for old in (PID_NAME, STOP_NAME):
+        (folder / old).unlink(missing_ok=True)
     write_status(folder, STARTING)
     command = [sys.executable, "-m", "dj_core", "train", "--run", folder.name, *options, "--json"]
     try:

@@ -31,7 +31,8 @@ from dj_core.storage import sha256_of, write_json_atomic
 PRODUCT_FOLDER = Path(__file__).resolve().parent.parent
 SHIPPED_MODELS = PRODUCT_FOLDER / "models"
 SHIPPED_SOUNDFONTS = PRODUCT_FOLDER / "assets" / "soundfonts"
-DEFAULT_MODEL = "notes-rhythm"
+DEFAULT_MODEL = "groove"
+DEFAULT_NOTES_MODEL = "notes-rhythm"  # for what is asked note by note
 STARTER_CORPUS = "starter"
 MAX_NAME_LENGTH = 64
 _STARTER_LOCK = threading.Lock()  # two browser tabs may open the first page at once
@@ -44,7 +45,7 @@ class ModelInfo:
     Attributes:
         name: unique; runs and shipped models go by their folder's name.
         label: what a DJ reads.
-        family: which kind of network plays it ('notes').
+        family: which kind of network plays it ('groove' or 'notes').
         folder: its checkpoint folder.
         shipped: came with the product.
         default: the one to play when nobody chose.

@@ -35,6 +35,8 @@ REST = "rest"
 CACHE_NAME = "note-strings.parquet"
 CACHE_FORMAT = "1"
 SECONDS_PER_FILE = 10.0
+BYTES_PER_FILE = 20_000  # a file so large gets the time twice, one twice as large three times,
+MOST_TIMES = 12  # and none more often than this; the longest real performances need 30 seconds
 SECONDS_TO_START = 120.0  # a cold import of music21 on a busy, slow disk
 MAX_WORKERS = 8
 FILES_PER_WORKER = 25  # below this, starting another music21 costs more than it saves
@@ -239,7 +241,7 @@ def note_songs_report(
         progress: called with (files done, files to read); not at all when everything was kept.
         workers: processes to use; None takes one per core, fewer for small corpora.
         retry_unread: try the files that failed before once more.
-        seconds_per_file: a file that takes longer is given up.
+        seconds_per_file: a small file that takes longer is given up; large ones get more.
 
     Raises:
         CorpusError: not one file could be read.
@@ -398,14 +400,12 @@ class _Worker:
                 "music21 did not start within two minutes. Check that it is installed: "
                 "python -m pip install music21."
             )
-        answer = self._ask(str(path), self._seconds_per_file)
+        seconds = self._seconds_per_file * min(1 + _size(path) / BYTES_PER_FILE, MOST_TIMES)
+        answer = self._ask(str(path), seconds)
         if answer is not None:
             return answer
         self.close()
-        return {
-            "reason": f"music21 did not finish within {self._seconds_per_file:g} seconds "
-            "or crashed."
-        }
+        return {"reason": f"music21 did not finish within {seconds:.0f} seconds, or crashed."}
 
     def close(self) -> None:
         """End the process; a later `read` starts another."""
@@ -433,6 +433,13 @@ class _Worker:
         finally:
             alarm.cancel()
         return json.loads(answer) if answer.endswith("\n") else None
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # reading it will say what is wrong
 
 
 def _start_process() -> subprocess.Popen[str]:

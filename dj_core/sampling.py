@@ -23,7 +23,7 @@ from dj_core.beat import (
     Meter,
     Provenance,
 )
-from dj_core.checkpoint import FAMILY, Checkpoint, load_checkpoint
+from dj_core.checkpoint import FAMILY, Checkpoint, load_checkpoint, read_card
 from dj_core.errors import GenerationError
 from dj_core.genres import typical_tempo_bpm
 from dj_core.notation import REST
@@ -47,6 +47,7 @@ Spacing = Literal["learned", "fixed"]
 Filter = Callable[["Tensor"], "Tensor"]
 """Scores of every word in, scores out; -inf forbids a word."""
 
+GROOVE_FAMILY = "groove"
 FOUR_FOUR = Meter(4, 4)
 MAX_REQUEST_BARS = 1_000
 MAX_REQUEST_NOTES = 20_000
@@ -143,6 +144,10 @@ class BeatModel(Protocol):
 
 def load_model(folder: Path) -> BeatModel:
     """The model in a checkpoint folder, ready to play. Raises CheckpointError."""
+    if read_card(folder)["family"] == GROOVE_FAMILY:
+        from dj_core.groove.sampling import load_groove_model  # it stands on this module
+
+        return load_groove_model(folder)
     # a run's model lies in a folder called model; it goes by the run's name
     name = folder.parent.name if folder.name == "model" else folder.name
     return NotesModel(name, load_checkpoint(folder))

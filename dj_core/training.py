@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 SETTINGS_NAME, STATUS_NAME, PROGRESS_NAME = "settings.json", "status.json", "progress.jsonl"
 STATE_NAME, MODEL_NAME, TAKES_NAME = "state.pt", "model", "takes"
 LOCK_NAME, STOP_NAME = "lock", "stop"
+STARTING = "starting"  # a process was started for the run and does not hold the lock yet
 SECONDS_BETWEEN_RECORDS = 1.0  # steps inside an epoch are noted at most so often
 TAKE_BARS = 4
 TAKE_SEED = 1
@@ -175,7 +176,7 @@ PRESETS: dict[str, TrainingSettings] = {
         weight_decay=0.01,
         batch_size=16,
         gradient_clip=1.0,
-        epochs=16,
+        epochs=24,
         patience=6,
         longest=320,
         loop_bars=4,
@@ -292,9 +293,18 @@ def is_locked(run_folder: Path) -> bool:
     return False
 
 
-def write_status(run_folder: Path, state: str, message: str = "", **facts: Any) -> None:  # noqa: ANN401
+def read_status(run_folder: Path) -> tuple[str, str]:
+    """What a run last said of itself: state and message, both '' when it said nothing."""
+    try:
+        status = json.loads((run_folder / STATUS_NAME).read_text("utf-8"))
+        return str(status["state"]), str(status["message"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "", ""
+
+
+def write_status(run_folder: Path, state: str, message: str = "") -> None:
     """Note the state of a run for whoever looks at it. Raises LibraryError."""
-    write_json_atomic(run_folder / STATUS_NAME, {"state": state, "message": message, **facts})
+    write_json_atomic(run_folder / STATUS_NAME, {"state": state, "message": message})
 
 
 @contextmanager
@@ -397,7 +407,8 @@ def _prepare_run(
     run = _Run(settings, data, folder)
     if resume:
         run.load_state()
-    (folder / STOP_NAME).unlink(missing_ok=True)
+    if read_status(folder)[0] != STARTING:  # else whoever started it may already want it to stop
+        (folder / STOP_NAME).unlink(missing_ok=True)
     write_json_atomic(folder / SETTINGS_NAME, asdict(settings))
     write_status(folder, "running", data.note)
     return run

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dj_core.beat import Meter
-from dj_core.checkpoint import Checkpoint, ModelFacts, save_checkpoint
+from dj_core.checkpoint import (
+    Checkpoint,
+    ModelFacts,
+    load_checkpoint,
+    read_card,
+    save_checkpoint,
+)
 from dj_core.drums import drum_of_note
 from dj_core.errors import CheckpointError, GenerationError
 from dj_core.genres import typical_tempo_bpm
@@ -282,6 +289,53 @@ def test_a_saved_model_plays_what_it_played(tmp_path):
         assert model.generate(request).notes == NotesModel(name, checkpoint).generate(request).notes
     with pytest.raises(CheckpointError):
         load_model(tmp_path / "none")
+
+
+SHIPPED = sorted(
+    path.parent
+    for path in (Path(__file__).resolve().parent.parent / "models").glob("*/model.json")
+    if read_card(path.parent)["family"] == "notes"
+)
+
+
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
+def test_a_shipped_model_is_whole_small_and_described(folder):
+    checkpoint = load_checkpoint(folder)
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 5_000_000
+    assert checkpoint.facts.preset == folder.name
+    assert checkpoint.facts.corpora == ("paper",)
+    assert checkpoint.facts.settings["all_data"]
+    card = (folder / "README.md").read_text("utf-8")
+    assert f"--preset {folder.name}" in card
+    assert checkpoint.weights_sha256 in card
+
+
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
+def test_a_shipped_model_plays_more_different_notes_the_hotter_it_is(folder):
+    model = load_model(folder)
+    cold, warm, hot = (
+        model.generate(GenerationRequest(notes=500, temperature=temperature)).distinct_notes
+        for temperature in (0, 1, 5)
+    )
+    assert cold * 4 < warm
+    assert warm * 1.5 < hot
+
+
+def test_the_rhythm_model_plays_every_genre_as_its_drummers_do():
+    model = load_model(next(folder for folder in SHIPPED if folder.name == "notes-rhythm"))
+    assert len(model.genres) == 8
+    for genre in model.genres:
+        beats = [
+            model.generate(GenerationRequest(genre=genre, bars=4, seed=seed)).beat
+            for seed in range(1, 9)
+        ]
+        families = [{hit.drum.family for hit in beat.hits} for beat in beats]
+        for beat in beats:
+            assert {int(hit.onset_quarters // 4) for hit in beat.hits} == {0, 1, 2, 3}
+            assert 3 <= len(beat.hits) / beat.bars <= 40
+        assert sum("snare" in played for played in families) >= 5
+        # jazz drummers of this corpus leave the kick out of half their beats
+        assert sum("kick" in played for played in families) >= (1 if genre == "jazz" else 4)
 
 
 # -- filters -------------------------------------------------------------------------------------

@@ -1,0 +1,320 @@
+"""A groove model from training to beat: repeatable, resumable, exact in what it is asked for."""
+
+import json
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import torch
+
+from dj_core.beat import Meter
+from dj_core.drums import DRUMS
+from dj_core.errors import CheckpointError, GenerationError, TrainingError
+from dj_core.groove.batches import LAG_BARS, OWN_STYLE, Conditions, Streams, window_at
+from dj_core.groove.checkpoint import load_checkpoint
+from dj_core.groove.clips import Clip, ClipSet
+from dj_core.groove.gallery import beat_picture
+from dj_core.groove.likelihood import ClipTensors, remember
+from dj_core.groove.network import CHAIN
+from dj_core.groove.sampling import (
+    DEFAULT_FEEL,
+    Feel,
+    _Block,
+    _coin,
+    load_groove_model,
+)
+from dj_core.groove.training import (
+    GROOVE_PRESETS,
+    groove_settings_from,
+    read_groove_settings,
+    train_groove,
+)
+from dj_core.midi import midi_bytes, read_midi
+from dj_core.sampling import GenerationRequest
+from dj_core.tokenizers.groove import LANES, METERS, Grid, encode, steps_per_bar, to_grid
+from dj_core.training import read_progress
+
+TINY = groove_settings_from(
+    "groove", hidden=16, streams=3, steps_per_epoch=4, epochs=2, take_every_epochs=1
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run on the starter patterns, trained to its end."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    steps = list(train_groove(TINY, [], folder))
+    assert steps[-1].finished
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(run):
+    return load_groove_model(run / "model")
+
+
+def weights(folder):
+    return (folder / "model" / "weights.safetensors").read_bytes()
+
+
+def ask(**changes):
+    return GenerationRequest(**{"genre": "house", "bars": 2, "seed": 7, **changes})
+
+
+# --- training -----------------------------------------------------------------------------------
+
+
+def test_a_run_notes_its_way_and_plays_takes(run):
+    steps = [step for step in read_progress(run) if step.ends_epoch]
+    assert [step.epoch for step in steps] == [1, 2]
+    assert all(step.validation_loss > 0 and 0 <= step.train_accuracy <= 1 for step in steps)
+    assert [step.take.is_file() for step in steps] == [True, True]
+    assert json.loads((run / "status.json").read_text())["state"] == "finished"
+    assert read_groove_settings(run) == TINY
+
+
+def test_a_stopped_run_goes_on_to_the_same_weights(run, tmp_path):
+    folder = tmp_path / "stopped"
+    done = []
+    for step in train_groove(TINY, [], folder, should_stop=lambda: len(done) == 2):
+        done.append(step)
+    assert len(done) == 2
+    assert json.loads((folder / "status.json").read_text())["state"] == "stopped"
+    done += train_groove(TINY, [], folder, resume=True)
+    assert [(step.epoch, step.step) for step in done] == [
+        (epoch, step) for epoch in (1, 2) for step in (1, 2, 3, 4)
+    ]
+    assert weights(folder) == weights(run)
+
+
+def test_a_run_is_neither_overwritten_nor_resumed_as_another(run):
+    with pytest.raises(TrainingError, match="already is a run"):
+        next(train_groove(TINY, [], run))
+    with pytest.raises(TrainingError, match="started with other settings"):
+        next(train_groove(replace(TINY, seed=2), [], run, resume=True))
+
+
+def test_there_is_nothing_to_resume_in_an_empty_folder(tmp_path):
+    with pytest.raises(TrainingError, match="no groove run"):
+        next(train_groove(TINY, [], tmp_path, resume=True))
+
+
+def test_presets_are_named_and_settings_checked():
+    assert all(settings.preset == name for name, settings in GROOVE_PRESETS.items())
+    with pytest.raises(TrainingError, match="streams is a whole number from 1 to 1,024; got 0"):
+        replace(TINY, streams=0)
+    with pytest.raises(TrainingError, match="no setting 'size'"):
+        groove_settings_from("groove", size=3)
+    with pytest.raises(TrainingError, match="add up to 1 at most"):
+        replace(TINY, own_style=0.8, past_style=0.3)
+
+
+# --- the model folder ---------------------------------------------------------------------------
+
+
+def copy_of(run, tmp_path):
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    for file in (run / "model").iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    return folder
+
+
+def test_a_flipped_bit_is_noticed(run, tmp_path):
+    folder = copy_of(run, tmp_path)
+    content = bytearray((folder / "weights.safetensors").read_bytes())
+    content[-100] ^= 1
+    (folder / "weights.safetensors").write_bytes(content)
+    with pytest.raises(CheckpointError, match="was altered"):
+        load_groove_model(folder)
+
+
+def test_a_missing_file_is_named(run, tmp_path):
+    folder = copy_of(run, tmp_path)
+    (folder / "model.json").unlink()
+    with pytest.raises(CheckpointError, match=r"model\.json"):
+        load_groove_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("family", "notes", "family 'notes'"),
+        ("vocabulary", ["lane drum"], "vocabulary"),
+        ("network", {"genres": ["", "rock"], "hidden": 64}, "do not fit"),
+        ("network", {"genres": ["rock"]}, "do not fit"),
+    ],
+)
+def test_cards_that_do_not_fit_are_refused(run, tmp_path, key, value, message):
+    folder = copy_of(run, tmp_path)
+    card = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps({**card, key: value}))
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(folder)
+
+
+# --- beats --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("meter", METERS, ids=str)
+def test_beats_have_the_bars_meter_tempo_and_genre_asked_for(model, meter):
+    beat = model.generate(ask(meter=meter, bars=3, tempo_bpm=131.0)).beat
+    assert (beat.bars, beat.meter, beat.tempo_bpm, beat.genre) == (3, meter, 131.0, "house")
+    assert beat.hits
+    read = read_midi(midi_bytes(beat))
+    assert (read.bars, read.meter, len(read.hits)) == (3, meter, len(beat.hits))
+
+
+def test_the_same_seed_gives_the_same_beat_in_any_company(model):
+    alone = model.generate(ask())
+    others = [ask(seed=seed, bars=1 + seed % 3, meter=METERS[seed % 2]) for seed in range(11)]
+    together = model.generate_all([*others[:5], ask(), *others[5:]])
+    assert together[5] == alone
+    assert model.generate(others[3]) == together[3]
+    assert len({take.beat.hits for take in together}) == len(together)
+
+
+def test_more_bars_begin_like_fewer(model):
+    short, long = (model.generate(ask(bars=bars)).beat for bars in (1, 4))
+    end = short.length_quarters - 0.5
+    assert [h for h in short.hits if h.onset_quarters < end] == [
+        h for h in long.hits if h.onset_quarters < end
+    ]
+
+
+def test_without_a_tempo_the_genre_decides(model):
+    assert model.generate(ask(genre="drum-and-bass")).beat.tempo_bpm == 174
+    assert model.generate(ask(genre="")).beat.tempo_bpm == 120
+
+
+def test_provenance_is_enough_to_play_it_again(model):
+    beat = model.generate(ask(temperature=0.8)).beat
+    told = beat.provenance
+    assert (told.model, told.seed, told.corpus) == (model.name, 7, "starter")
+    assert told.model_sha256 == model.checkpoint.weights_sha256
+    assert told.settings["temperature"] == 0.8
+    json.dumps(told.settings)
+
+
+def test_every_16th_has_its_word(model):
+    take = model.generate(ask())
+    assert len(take.notes) == 32
+    assert take.distinct_notes == len(set(take.notes)) > 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"bars": None, "notes": 50}, "counts bars"),
+        ({"genre": "polka"}, "knows these genres: .*house.*polka"),
+        ({"meter": Meter(7, 8)}, "4/4.*7/8"),
+        ({"start_note": "C2"}, "start note"),
+        ({"spacing": "fixed"}, "fixed spacing"),
+    ],
+)
+def test_what_it_cannot_play_is_said_plainly(model, changes, message):
+    with pytest.raises(GenerationError, match=message):
+        model.generate(ask(**changes))
+
+
+@pytest.mark.parametrize("wrong", [{"kind": "solo"}, {"density": 5}, {"hits": 11.0}])
+def test_a_feel_out_of_range_is_refused(wrong):
+    with pytest.raises(GenerationError, match="got"):
+        Feel(**wrong)
+
+
+def test_density_is_heard(model):
+    """Styles of the asked density are drawn from, whatever the network makes of it."""
+    draws = [np.random.default_rng(seed) for seed in range(40)]
+    scale = model.tables.scale
+
+    def density(feel):
+        quiet = replace(feel, style_noise=0.0)
+        styles = [model.draw_style(ask(genre=""), quiet, draw)[0] for draw in draws]
+        return [scale.levels((s * scale.spread + scale.mean)[None])[0][0] for s in styles]
+
+    assert set(density(Feel(density=1))) == {1}
+    assert set(density(Feel(density=4))) == {4}
+
+
+def test_velocities_are_drawn_within_their_bin_as_the_genre_plays_them(model):
+    tables = model.tables
+    house = model.network.settings.genres.index("house")
+    draws = np.random.default_rng(1).random(4_000)
+    drawn = np.bincount([model.velocity_within(house, 24, d) for d in draws], minlength=128)
+    members = tables.velocities[house, 97:101]
+    share = members / members.sum()
+    assert drawn[97:101] / len(draws) == pytest.approx(share, abs=0.1)
+    assert drawn.sum() == drawn[97:101].sum()
+
+
+def test_temperature_zero_takes_the_likelier(model):
+    assert _coin(0.1, 0.99, 0.0, 1.0)
+    assert not _coin(-0.1, 0.01, 0.0, 1.0)
+    assert not _coin(-6.0, 0.0001, 1.0, 0.99)  # outside the nucleus
+    assert _coin(-6.0, 0.0001, 1.0, 1.0)
+    one, two = (model.generate(ask(temperature=0.0, seed=3)) for _ in range(2))
+    assert one == two
+
+
+def test_playing_follows_the_odds_that_training_learns(model):
+    """Replay a take through the training path: with the same draws it strikes the same lanes."""
+    request = ask(genre="jazz", bars=3, tempo_bpm=150.0, seed=11)
+    block = _Block(model, [request], DEFAULT_FEEL)
+    take = block.play()[0]
+    steps = 3 * steps_per_bar(request.meter)
+    grid = Grid(*(part[:steps] for part in vars(block.grids[0]).values()))
+    genres = model.network.settings.genres
+    clip = Clip(grid, 0, "jazz", 150.0, "beat", "made", "", np.zeros(128, int), 0.0)
+    clips = ClipSet.of([clip], genres)
+
+    def one(value):
+        return np.array([value])
+
+    conditions = Conditions(
+        genre=one(genres.index("jazz")),
+        tempo_bpm=one(150.0),
+        meter=one(0),
+        kind=one(1),
+        density=one(0),
+        loudness=one(0),
+        style=block.styles[:1],
+        style_source=one(OWN_STYLE),
+    )
+    streams = Streams(one(0), one(0), one(steps), one(0))
+    tensors, window = ClipTensors(clips), window_at(clips, streams, steps, conditions)
+    with torch.no_grad():
+        memory, heard, _ = remember(model.network, tensors, window, None)
+        struck = (tensors.velocity[torch.from_numpy(window.places)] > 0).float()
+        lags = heard.lags.unflatten(-1, (len(LAG_BARS), -1))[..., :LANES]
+        logits = model.network.lanes(memory, lags, heard.known, struck)[:, 0]
+    again = [
+        [
+            _coin(float(logits[s, lane]), block.draws[0, s, lane, 0], 1.0, DEFAULT_FEEL.hits_top_p)
+            for lane in range(LANES)
+        ]
+        for s in range(steps)
+    ]
+    assert (np.array(again) == (grid.velocity > 0)).all()
+    assert sorted(CHAIN) == list(range(LANES))
+    replayed = to_grid(encode(take.beat)).velocity
+    assert (replayed > 0).sum() >= 0.95 * (grid.velocity > 0).sum()  # all but what met a bar line
+
+
+def test_a_picture_shows_every_stroke_at_its_place(model):
+    beat = model.generate(ask(bars=1)).beat
+    picture = ElementTree.fromstring(beat_picture(beat))
+    squares = [e for e in picture.iter() if e.get("rx") == "2"]
+    assert len(squares) == 16 * len(beat.lanes) + len(beat.hits)
+    assert {e.text for e in picture.iter() if e.text and e.text.strip()} == {
+        DRUMS[lane].short for lane in beat.lanes
+    }

@@ -1,0 +1,143 @@
+"""Grooves: every stroke survives the tokens, moved by less than an ear can tell."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dj_core.beat import Beat, Hit, Meter
+from dj_core.drums import DRUMS
+from dj_core.errors import TokenizerError
+from dj_core.midi import read_midi
+from dj_core.patterns import load_patterns
+from dj_core.tokenizers import groove
+from dj_core.tokenizers.groove import METERS, Grid, Groove, decode, encode, from_grid, to_grid
+
+GROOVE_FILES = Path(__file__).resolve().parents[2] / "shared" / "corpora" / "groove"
+LIMIT_QUARTERS = 1 / 96
+
+
+@st.composite
+def beats(draw):
+    meter = draw(st.sampled_from(METERS))
+    bars = draw(st.integers(1, 3))
+    end = meter.bar_quarters * bars
+    onset = st.one_of(
+        st.floats(0, end, exclude_max=True),
+        st.integers(0, int(end * 96) - 1).map(lambda tick: tick / 96),
+    )
+    hit = st.builds(Hit, onset, st.integers(0, len(DRUMS) - 1), st.integers(1, 127))
+    return Beat(tuple(draw(st.lists(hit, max_size=40))), bars=bars, meter=meter)
+
+
+def by_lane(beat):
+    return [sorted(h.onset_quarters for h in beat.hits if h.lane == lane) for lane in range(16)]
+
+
+def assert_same_strokes(before, after):
+    assert (after.bars, after.meter) == (before.bars, before.meter)
+    for was, now in zip(by_lane(before), by_lane(after), strict=True):
+        assert len(was) == len(now)
+        assert all(abs(a - b) <= LIMIT_QUARTERS for a, b in zip(was, now, strict=True))
+
+
+@given(beats())
+def test_no_stroke_is_lost_and_none_moves_by_more_than_a_96th(beat):
+    assert_same_strokes(beat, decode(encode(beat)))
+
+
+@given(beats())
+def test_a_second_round_trip_changes_nothing(beat):
+    once = decode(encode(beat))
+    assert decode(encode(once)).hits == once.hits
+
+
+@given(st.integers(1, 127))
+def test_velocities_stay_in_their_bin_and_127_stays_127(velocity):
+    after = decode(encode(Beat((Hit(0.0, 0, velocity),), bars=1))).hits[0].velocity
+    assert abs(after - velocity) < 4
+    assert (after == 127) == (velocity == 127)
+
+
+def test_the_bins_share_out_all_velocities():
+    bins = [groove.velocities_of_bin(index) for index in range(groove.VELOCITY_BINS)]
+    assert [velocity for members in bins for velocity in members] == list(range(1, 128))
+    for index, members in enumerate(bins):
+        assert {groove.velocity_bin(velocity) for velocity in members} == {index}
+
+
+@pytest.mark.parametrize("onset", [1 / 3, 2 / 3, 1 / 6, 1 / 8, 3 / 8, 0.25])
+def test_triplets_and_32nds_are_exact(onset):
+    after = decode(encode(Beat((Hit(onset, 4, 90),), bars=1)))
+    assert after.hits[0].onset_quarters == pytest.approx(onset, abs=1e-12)
+
+
+def test_drawn_shifts_stay_within_their_96th():
+    beat = Beat((Hit(1.0, 0, 90), Hit(2.25, 1, 90)), bars=1)
+    shifted = decode(encode(beat), shifts=np.array([0.5, -0.5]))
+    assert_same_strokes(beat, shifted)
+    assert [hit.onset_quarters for hit in shifted.hits] == pytest.approx([193 / 192, 431 / 192])
+
+
+def test_starter_patterns_survive():
+    patterns = [beat for beat in load_patterns() if beat.meter in METERS]
+    assert len(patterns) > 200
+    for beat in patterns:
+        assert_same_strokes(beat, decode(encode(beat)))
+
+
+@pytest.mark.skipif(not GROOVE_FILES.is_dir(), reason="the Groove MIDI Dataset is not here")
+def test_played_performances_survive():
+    paths = sorted(GROOVE_FILES.rglob("*.mid"))[::25]
+    assert len(paths) > 30
+    for path in paths:
+        beat = read_midi(path)
+        if beat.meter in METERS:
+            assert_same_strokes(beat, decode(encode(beat)))
+
+
+@given(beats())
+def test_the_grid_keeps_the_two_loudest_strokes_of_a_cell(beat):
+    tokens = encode(beat)
+    grid = to_grid(tokens)
+    inside = tokens.strokes[tokens.strokes[:, 0] < tokens.steps]
+    back = from_grid(grid, beat.meter)
+    cells, counts = np.unique(inside[:, :2], axis=0, return_counts=True)
+    assert len(back.strokes) == np.minimum(counts, 2).sum()
+    for (step, lane), count in zip(cells, counts, strict=True):
+        mine = (back.strokes[:, 0] == step) & (back.strokes[:, 1] == lane)
+        theirs = (inside[:, 0] == step) & (inside[:, 1] == lane)
+        kept = sorted(inside[theirs][:, 2], reverse=True)[: min(count, 2)]
+        assert sorted(back.strokes[mine][:, 2], reverse=True) == kept
+
+
+def test_a_flam_is_two_strokes_of_one_cell():
+    flam = Beat((Hit(0.97, 1, 40), Hit(1.0, 1, 110)), bars=1)
+    grid = to_grid(encode(flam))
+    assert grid.velocity[4, 1] == 1 + groove.velocity_bin(110)
+    assert grid.second_velocity[4, 1] == 1 + groove.velocity_bin(40)
+    assert int(grid.second_offset[4, 1]) - int(grid.offset[4, 1]) == -3
+
+
+def test_a_stroke_that_anticipates_the_last_bar_line_belongs_to_the_step_after_it():
+    late = Beat((Hit(3.99, 0, 100),), bars=1)
+    assert encode(late).strokes[0, 0] == 16
+    assert not to_grid(encode(late)).velocity.any()
+    assert_same_strokes(late, decode(encode(late)))
+
+
+def test_an_empty_grid_is_an_empty_groove():
+    assert len(from_grid(Grid.empty(12), Meter(3, 4)).strokes) == 0
+
+
+def test_other_meters_are_refused_with_those_that_work():
+    with pytest.raises(TokenizerError, match=r"4/4.*got 7/8"):
+        encode(Beat((), bars=1, meter=Meter(7, 8)))
+
+
+@pytest.mark.parametrize("row", [(17, 0, 0, 0), (0, 16, 0, 0), (0, 0, 33, 0), (0, 0, 0, 13)])
+def test_tokens_out_of_range_are_refused(row):
+    with pytest.raises(TokenizerError, match=r"is (0|-12) to"):
+        Groove(Meter(), 1, np.array([row]))
