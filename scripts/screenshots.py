@@ -27,7 +27,7 @@ URL = f"http://127.0.0.1:{PORT}"
 SHOTS = ROOT / "docs" / "screenshots"
 SIZES = {1440: 900, 390: 844}
 PAGES = {
-    "generate": "generate?genre=Soul&seed=7&bars=4&tempo=98",
+    "generate": "generate?genre=House&seed=75906&bars=4&tempo=124",
     "explore": "explore",
     "train": "train",
 }
