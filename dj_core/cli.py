@@ -9,12 +9,9 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,7 +170,7 @@ def _add_train(verbs: Any) -> None:  # noqa: ANN401
 
 
 def _run_train(options: argparse.Namespace) -> Answer:
-    from dj_core.training import read_settings, settings_from, train
+    from dj_core.training import read_settings, settings_from, stop_on_signals, train
 
     library = Library.open()
     if options.resume:
@@ -201,7 +198,7 @@ def _run_train(options: argparse.Namespace) -> Answer:
         folder = library.run_folder(options.run or _free_run_name(library, options.preset))
     songs = _songs(library, settings.corpora)
     last = None
-    with _Bar("Training", "step") as bar, _stop_when_asked() as should_stop:
+    with _Bar("Training", "step") as bar, stop_on_signals() as should_stop:
         steps = train(settings, songs, folder, resume=options.resume, should_stop=should_stop)
         for last in steps:
             done = (last.epoch - 1) * last.steps + last.step
@@ -242,23 +239,6 @@ def _standing(step: TrainingStep) -> str:
 def _free_run_name(library: Library, preset: str) -> str:
     taken = {run.name for run in library.runs()} | {model.name for model in library.models()}
     return next(name for name in (f"{preset}-{n}" for n in itertools.count(1)) if name not in taken)
-
-
-@contextmanager
-def _stop_when_asked() -> Iterator[Callable[[], bool]]:
-    """A question that SIGTERM and the first Ctrl-C answer with yes; a second Ctrl-C breaks off."""
-    asked = threading.Event()
-
-    def ask(number: int, frame: object) -> None:
-        asked.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 # --- generate ---------------------------------------------------------------------------------

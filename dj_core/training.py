@@ -155,8 +155,8 @@ REAL_NUMBERS: dict[str, tuple[float, float]] = {
 }
 _MAY_BE_NONE = ("embedding", "patience", "gradient_clip")
 
-# The paper's three networks. The authors trained one song at a time (batch_size=1); four at a time
-# learn as much in an epoch and take two thirds of the time, sixteen learn visibly less.
+# The paper's three networks. The authors trained one song at a time (batch_size=1 is theirs); four
+# at a time are faster and still few.
 _PAPER = TrainingSettings(epochs=50, batch_size=4)
 PRESETS: dict[str, TrainingSettings] = {
     "paper-1x128": replace(_PAPER, preset="paper-1x128", layers=1, hidden=128),

@@ -19,10 +19,15 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from browser import FLAGS, find_browser
+from hypothesis import settings
 
 from dj_core.genres import genre_label
 from dj_core.midi import midi_bytes
 from dj_core.patterns import load_patterns
+
+# examples take as long as the machine takes; how long is measured elsewhere
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

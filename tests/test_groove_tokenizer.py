@@ -1,7 +1,5 @@
 """Grooves: every stroke survives the tokens, moved by less than an ear can tell."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,7 +13,6 @@ from dj_core.patterns import load_patterns
 from dj_core.tokenizers import groove
 from dj_core.tokenizers.groove import METERS, Grid, Groove, decode, encode, from_grid, to_grid
 
-GROOVE_FILES = Path(__file__).resolve().parents[2] / "shared" / "corpora" / "groove"
 LIMIT_QUARTERS = 1 / 96
 
 
@@ -88,10 +85,9 @@ def test_starter_patterns_survive():
         assert_same_strokes(beat, decode(encode(beat)))
 
 
-@pytest.mark.skipif(not GROOVE_FILES.is_dir(), reason="the Groove MIDI Dataset is not here")
-def test_played_performances_survive():
-    paths = sorted(GROOVE_FILES.rglob("*.mid"))[::25]
-    assert len(paths) > 30
+def test_played_performances_survive(corpora):
+    paths = sorted((corpora / "groove").rglob("*.mid"))[::25]
+    assert len(paths) > 10
     for path in paths:
         beat = read_midi(path)
         if beat.meter in METERS:
