@@ -214,7 +214,7 @@ def test_a_browser_can_be_named_and_one_that_does_not_start_is_passed_over(tmp_p
 
 def dry_run(*arguments, **environment):
     inherited = {name: text for name, text in os.environ.items() if name not in ("HOST", "PORT")}
-    for name in ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS"):
+    for name in ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "MAKELEVEL"):
         inherited.pop(name, None)  # `make test PORT=…` must not reach into this test
     return subprocess.run(
         ["make", "-n", *arguments],
