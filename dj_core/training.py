@@ -358,7 +358,7 @@ def train(
         TrainingError: no songs, a folder already used or in use, or nothing that can be resumed.
         LibraryError: the folder cannot be written.
     """
-    with _locked(run_folder):
+    with locked(run_folder):
         run = _prepare_run(settings, songs, run_folder, resume)
         try:
             yield from run.go(should_stop)
@@ -372,8 +372,12 @@ def train(
 
 
 @contextmanager
-def _locked(run_folder: Path) -> Iterator[None]:
-    """Hold the run's lock; the system frees it when the process ends, however it ends."""
+def locked(run_folder: Path) -> Iterator[None]:
+    """Hold the run's lock; the system frees it when the process ends, however it ends.
+
+    Raises:
+        TrainingError: another process trains in the folder, or it cannot be written.
+    """
     import fcntl
 
     try:

@@ -38,7 +38,7 @@ from dj_core.metrics.report import markdown, write_report
 def groove(corpora, tmp_path_factory):
     """The Groove MIDI Dataset; its published figures hold for nothing else."""
     if not (corpora / "groove" / "LICENSE").exists():
-        pytest.skip("The Groove MIDI Dataset is not here.")
+        pytest.skip("A figure published for the Groove MIDI Dataset, which is not here.")
     folder = tmp_path_factory.mktemp("corpora") / "groove"
     return import_corpus(corpora / "groove", folder, "groove").corpus
 

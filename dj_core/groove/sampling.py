@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +41,7 @@ from dj_core.groove.network import (
     Heard,
     Stroke,
 )
+from dj_core.networks import cpu_threads
 from dj_core.sampling import GenerationRequest, Spacing, Take
 from dj_core.tokenizers.groove import (
     CEILING_BIN,
@@ -242,17 +242,6 @@ class GrooveModel:
         return members[int(np.searchsorted(self._within[genre, velocity_bin], draw, "right"))]
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Products this small only lose time when several threads share them."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def tempo_of(request: GenerationRequest) -> float:
     """Tempo asked for: the request's own, else the genre's usual one, else MIDI's default."""
     return request.tempo_bpm or typical_tempo_bpm(request.genre) or DEFAULT_TEMPO_BPM
@@ -317,7 +306,7 @@ class _Block:
 
     def play(self) -> list[Take]:
         """Play all takes to their ends."""
-        with torch.inference_mode(), one_thread():
+        with torch.inference_mode(), cpu_threads(1):
             self._lanes = _LaneChain(self.network)
             condition = self.network.sum_up(self._asked())
             state = self.network.empty_state(ROWS)

@@ -11,7 +11,6 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from io import BytesIO
 from itertools import chain
@@ -36,7 +35,6 @@ from dj_core.midi import save_midi
 from dj_core.sampling import GenerationRequest
 from dj_core.storage import write_bytes_atomic, write_json_atomic
 from dj_core.training import (
-    LOCK_NAME,
     MODEL_NAME,
     PROGRESS_NAME,
     SECONDS_BETWEEN_RECORDS,
@@ -47,6 +45,7 @@ from dj_core.training import (
     TAKE_SEED,
     TAKES_NAME,
     TrainingStep,
+    locked,
     write_status,
 )
 
@@ -215,7 +214,7 @@ def train_groove(
         CorpusError: a file of a corpus that cannot be read any more.
         LibraryError: the folder cannot be written.
     """
-    with _locked(run_folder):
+    with locked(run_folder):
         if resume:
             if read_groove_settings(run_folder) != settings:
                 raise TrainingError(
@@ -241,38 +240,6 @@ def train_groove(
             told = str(error) if isinstance(error, DigitalDJError) else repr(error)
             write_status(run_folder, "failed", told)
             raise
-
-
-@contextmanager
-def _locked(run_folder: Path) -> Iterator[None]:
-    """Hold the run's lock; the system frees it when the process ends, however it ends."""
-    import fcntl
-
-    try:
-        run_folder.mkdir(parents=True, exist_ok=True)
-        file = (run_folder / LOCK_NAME).open("wb")
-    except OSError as error:
-        raise TrainingError(f"{run_folder} cannot be written: {error.strerror}.") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TrainingError(
-                f"Run {run_folder.name!r} is being trained by another process. Stop it first."
-            ) from None
-        yield
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def training_clips(corpora: Iterable[Corpus]) -> tuple[ClipSet, ClipSet]:
@@ -330,7 +297,9 @@ class _Run:
 
     def go(self, should_stop: Callable[[], bool]) -> Iterator[TrainingStep]:
         """Train to the end, to patience's end or until asked to stop."""
-        with _threads(self.settings.threads):
+        from dj_core.networks import cpu_threads
+
+        with cpu_threads(self.settings.threads):
             while not self.complete:
                 self._learn()
                 yield self._after_step()
