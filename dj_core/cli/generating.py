@@ -1,0 +1,95 @@
+"""The verb generate."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from dj_core.beat import Meter
+from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, meter, positive, say
+from dj_core.errors import GenerationError
+from dj_core.genres import genre_name
+from dj_core.library import DEFAULT_NOTES_MODEL, Library
+
+
+def add_generate(verbs: Verbs) -> None:
+    """The verb and its options."""
+    verb = add_verb(verbs, "generate", "write beats as MIDI files", _run_generate)
+    verb.add_argument("--model", help="a model by name (default: the shipped one)")
+    verb.add_argument("--genre", default="")
+    verb.add_argument("--tempo-bpm", type=float)
+    length = verb.add_mutually_exclusive_group()
+    length.add_argument("--bars", type=int, help="length in bars (default 4)")
+    length.add_argument("--notes", type=int, help="length in notes, chords and rests")
+    verb.add_argument("--meter", type=meter, default=Meter(), help="as in 4/4")
+    verb.add_argument("--temperature", type=float, default=1.0, help="0 always takes the likeliest")
+    verb.add_argument("--top-p", type=float, default=1.0)
+    verb.add_argument("--seed", type=int, default=1)
+    verb.add_argument("--count", type=positive, default=1, help="how many; seeds count up")
+    verb.add_argument("--start", type=Path, help="begin with the first note of this MIDI file")
+    verb.add_argument("--start-note", help="begin with this note or chord, as in 'C2 F#2'")
+    verb.add_argument(
+        "--spacing",
+        choices=["learned", "fixed"],
+        help="rhythm as learned, or half a quarter a note as in the paper",
+    )
+    verb.add_argument("--as-in-corpus", action="store_true", help="keep the corpus's note numbers")
+    verb.add_argument("--out", type=Path, required=True, help="folder for the files")
+
+
+def _run_generate(options: argparse.Namespace) -> Answer:
+    from dj_core.midi import save_midi
+    from dj_core.naming import beat_stem
+    from dj_core.sampling import GenerationRequest, load_model
+
+    started = time.perf_counter()
+    bars = 4 if options.bars is None and options.notes is None else options.bars
+    request = GenerationRequest(
+        genre=genre_name(options.genre),
+        tempo_bpm=options.tempo_bpm,
+        meter=options.meter,
+        bars=bars,
+        notes=options.notes,
+        temperature=options.temperature,
+        top_p=options.top_p,
+        seed=options.seed,
+        start_note=options.start_note or _first_note(options.start),
+        spacing=options.spacing,
+    )
+    note_by_note = options.notes or options.start or options.start_note or options.spacing
+    name = options.model or (DEFAULT_NOTES_MODEL if note_by_note else None)
+    model = load_model(Library.open().model(name).folder)
+    choice = "as-in-corpus" if options.as_in_corpus else "general-midi"
+    files: list[str] = []
+    distinct: list[int] = []
+    with ProgressBar("Generating", "beat") as bar:
+        for number in range(options.count):
+            take = model.generate(replace(request, seed=options.seed + number))
+            path = options.out / f"{beat_stem(take.beat)}.mid"
+            files.append(str(save_midi(take.beat, path, choice)))
+            distinct.append(take.distinct_notes)
+            bar.show(number + 1, options.count)
+    for file in files:
+        say(file)
+    return {
+        "model": model.name,
+        "files": files,
+        "distinct_notes": distinct,
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+
+
+def _first_note(path: Path | None) -> str | None:
+    """The first note or chord of a MIDI file as a note string, or None without a file."""
+    if path is None:
+        return None
+    from dj_core.midi import read_midi
+    from dj_core.notation import read_note_events
+
+    read_midi(path)  # music21 never sees a file that was not checked
+    for event in read_note_events(path):
+        if event.name != "rest":
+            return event.name
+    raise GenerationError(f"{path.name} holds no note to start on. Choose another file.")

@@ -1,0 +1,68 @@
+"""What verbs share: how one is added, what it says, how far it is."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from dj_core.beat import Meter
+from dj_core.errors import DigitalDJError
+
+Answer = dict[str, Any]
+Verbs = Any  # argparse keeps the type of its sub-parsers private
+
+
+def add_verb(
+    verbs: Verbs,
+    name: str,
+    purpose: str,
+    answer: Callable[[argparse.Namespace], Answer],
+) -> argparse.ArgumentParser:
+    """A verb that answers with what ``--json`` prints."""
+    verb = verbs.add_parser(name, help=purpose, description=purpose.capitalize() + ".")
+    verb.add_argument("--json", action="store_true", help="end with one JSON object on stdout")
+    verb.set_defaults(answer=answer)
+    return verb
+
+
+def say(text: str) -> None:
+    """A line for whoever reads along."""
+    print(text, flush=True)
+
+
+def meter(text: str) -> Meter:
+    """The value of ``--meter``, as in 6/8."""
+    try:
+        return Meter.parse(text)
+    except DigitalDJError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def positive(text: str) -> int:
+    """The value of an option that counts."""
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"a whole number from 1 on is needed; got {text!r}")
+    return int(text)
+
+
+class ProgressBar:
+    """A progress bar on stderr, only where somebody watches."""
+
+    def __init__(self, doing: str, unit: str) -> None:
+        self._doing, self._unit = doing, unit
+
+    def __enter__(self) -> ProgressBar:
+        from tqdm import tqdm
+
+        self._bar = tqdm(desc=self._doing, unit=self._unit, disable=None, leave=False)
+        return self
+
+    def show(self, done: int, total: int, words: str = "") -> None:
+        """`done` of `total`, with a few words behind the bar."""
+        self._bar.total = total
+        self._bar.set_postfix_str(words, refresh=False)
+        self._bar.update(done - self._bar.n)
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.close()
