@@ -23,8 +23,9 @@ setup-dev: setup
 	@bash scripts/setup.sh dev
 
 test: setup-dev ## run every test, with a real browser
+	@bash scripts/system-packages.sh ffmpeg
 	@.venv/bin/python tests/browser.py
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n 2 --dist loadfile
 
 lint: setup-dev
 	.venv/bin/ruff check

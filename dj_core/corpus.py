@@ -290,8 +290,10 @@ class _Importer:
 
     def _find_drum_map(self) -> DrumMap:
         """The note map of the new files, or of the corpus where nothing new came."""
-        if self.known and _load_facts(self.folder / INDEX_NAME)["drum_map"] == "extended":
-            return "extended"
+        if self.known:
+            known: DrumMap = _load_facts(self.folder / INDEX_NAME)["drum_map"]
+            if known != "general-midi":  # the mark of an odd map may be in earlier files only
+                return known
         return guess_drum_map(self._new_events())
 
     def _new_events(self) -> Iterator:

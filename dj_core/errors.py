@@ -10,6 +10,7 @@
     ├── TrainingError      a training run that cannot start, continue or be found
     ├── GenerationError    a request no model can fulfil as asked
     ├── SoundError         FluidSynth or a SoundFont is missing or refuses
+    ├── SetError           a set that cannot be planned, saved or packed
     └── LibraryError       the user's own folder: bad names, full disk, no permission
 
 A message says what is wrong, what was received and what to do about it; it is written to
@@ -55,6 +56,10 @@ class GenerationError(DigitalDJError):
 
 class SoundError(DigitalDJError):
     """FluidSynth or a SoundFont is missing or refuses to play."""
+
+
+class SetError(DigitalDJError):
+    """A set that cannot be planned, saved or packed."""
 
 
 class LibraryError(DigitalDJError):

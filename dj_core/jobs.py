@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dj_core.errors import TrainingError
+from dj_core.recipes import TUNABLE, Settings, read_run_settings, settings_from
 from dj_core.storage import write_bytes_atomic
 from dj_core.training import (
     SETTINGS_NAME,
@@ -23,28 +24,17 @@ from dj_core.training import (
     STATUS_NAME,
     STOP_NAME,
     TAKES_NAME,
-    TrainingSettings,
     TrainingStep,
     is_locked,
     read_progress,
-    read_settings,
     read_status,
-    settings_from,
     write_status,
 )
 
 State = Literal["running", "finished", "stopped", "failed", "died"]
 LOG_NAME, PID_NAME = "log.txt", "pid"
 
-_OPTIONS: dict[str, str] = {
-    "epochs": "--epochs",
-    "learning_rate": "--learning-rate",
-    "batch_size": "--batch-size",
-    "hidden": "--hidden",
-    "layers": "--layers",
-    "dropout": "--dropout",
-    "seed": "--seed",
-}
+_OPTIONS: dict[str, str] = {name: f"--{name.replace('_', '-')}" for name in TUNABLE}
 """Settings that may be changed for a run, and the command line's name for each."""
 
 
@@ -65,7 +55,7 @@ class Run:
 
     name: str
     folder: Path
-    settings: TrainingSettings | None
+    settings: Settings | None
     state: State
     message: str
     steps: tuple[TrainingStep, ...]
@@ -107,7 +97,7 @@ def start_training(
         raise TrainingError(f"{name!r} cannot be changed. What can: {', '.join(_OPTIONS)}.")
     if not corpora:
         raise TrainingError("Choose at least one corpus to train on.")
-    settings_from(preset, corpora=tuple(corpora), all_data=all_data, **overrides)
+    settings_from(preset, corpora=corpora, all_data=all_data, **overrides)
     folder = library_home / "runs" / run
     if (folder / STATUS_NAME).exists() or (folder / SETTINGS_NAME).exists():
         raise TrainingError(f"There already is a run called {run!r}. Choose another name.")
@@ -122,7 +112,7 @@ def start_training(
 def resume_training(library_home: Path, run: str) -> None:
     """Go on with a run that was stopped, failed or died. Raises TrainingError if it cannot."""
     folder = library_home / "runs" / run
-    settings = read_settings(folder)
+    settings = read_run_settings(folder)
     state = read_run(folder).state
     if state in ("running", "finished"):
         raise TrainingError(f"Run {run!r} is {state}; there is nothing to resume.")
@@ -147,7 +137,7 @@ def read_run(run_folder: Path) -> Run:
     if not run_folder.is_dir():
         raise TrainingError(f"There is no run called {run_folder.name!r}.")
     try:
-        settings = read_settings(run_folder)
+        settings = read_run_settings(run_folder)
     except TrainingError:
         settings = None
     state, message, starting = _state_of(run_folder)

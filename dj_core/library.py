@@ -19,20 +19,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dj_core.beat import Meter
 from dj_core.checkpoint import read_card
 from dj_core.corpus import INDEX_NAME, Corpus, ImportReport, Progress, import_corpus
 from dj_core.drums import DrumMap
 from dj_core.errors import CheckpointError, CorpusError, LibraryError
+from dj_core.humanizer.checkpoint import FAMILY as HUMANIZER_FAMILY
 from dj_core.jobs import Run, list_runs
 from dj_core.midi import midi_bytes
 from dj_core.patterns import STARTER_FOLDER, load_patterns
+from dj_core.sampling import GROOVE_FAMILY
 from dj_core.storage import sha256_of, write_json_atomic
+from dj_core.tokenizers.groove import METERS
 
 PRODUCT_FOLDER = Path(__file__).resolve().parent.parent
 SHIPPED_MODELS = PRODUCT_FOLDER / "models"
 SHIPPED_SOUNDFONTS = PRODUCT_FOLDER / "assets" / "soundfonts"
 DEFAULT_MODEL = "groove"
-DEFAULT_NOTES_MODEL = "notes-rhythm"  # for what is asked note by note
+DEFAULT_NOTES_MODEL = "notes-best"  # for what is asked note by note
 STARTER_CORPUS = "starter"
 MAX_NAME_LENGTH = 64
 _STARTER_LOCK = threading.Lock()  # two browser tabs may open the first page at once
@@ -50,6 +54,7 @@ class ModelInfo:
         shipped: came with the product.
         default: the one to play when nobody chose.
         genres: what it can be asked for, by name; empty when it knows none.
+        meters: what it learned to play in; empty for a model that fits its notes into any bar.
         card: its model.json: settings, corpora, results.
     """
 
@@ -60,7 +65,13 @@ class ModelInfo:
     shipped: bool
     default: bool
     genres: tuple[str, ...]
+    meters: tuple[Meter, ...]
     card: dict[str, Any]
+
+    @property
+    def has_feel(self) -> bool:
+        """It can be asked for a `Feel`: beats or fills, density, loudness, timing."""
+        return self.family == GROOVE_FAMILY
 
 
 @dataclass(frozen=True)
@@ -217,7 +228,10 @@ class Library:
         for folder, name, shipped in places:
             if name in taken:
                 continue  # a run may not hide a shipped model of the same name
-            found.append(_model_info(folder, name, shipped))
+            info = _model_info(folder, name, shipped)
+            if isinstance(info, ModelInfo) and info.family == HUMANIZER_FAMILY:
+                continue  # it plays nothing of its own; `humanizer.playing` finds it
+            found.append(info)
             taken.add(name)
         return found
 
@@ -251,6 +265,7 @@ def _model_info(folder: Path, name: str, shipped: bool) -> ModelInfo | BrokenMod
         shipped=shipped,
         default=shipped and name == DEFAULT_MODEL,
         genres=tuple(card["genres"]),
+        meters=METERS if card["family"] == GROOVE_FAMILY else (),
         card=card,
     )
 

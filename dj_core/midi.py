@@ -9,30 +9,89 @@ channel 10, tempo and meter at tick 0, and the end of the track on the last bar 
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from dj_core.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat, Hit, Meter, Provenance
+from dj_core.beat_json import (
+    canonical_json,
+    parse_json,
+    provenance_from_json,
+    provenance_to_json,
+)
 from dj_core.drums import (
     DRUM_CHANNEL,
+    DRUMS,
     LANE,
     MAPPED_NOTES,
+    TD_11_HAT_EDGES,
     DrumMap,
     drum_of_note,
     general_midi_note,
 )
 from dj_core.errors import BeatError, MidiError
+from dj_core.note_maps import NOTE_MAP
 from dj_core.storage import write_bytes_atomic
+from dj_core.timing import straightened
+
+if TYPE_CHECKING:
+    from mido import MetaMessage, MidiTrack
 
 TICKS_PER_QUARTER = 480
 DEFAULT_DURATION_QUARTERS = 0.125  # drums ring as they like; long enough for any DAW to show
 MICROSECONDS_PER_MINUTE = 60_000_000
 DEFAULT_MICROSECONDS_PER_QUARTER = 500_000  # Standard MIDI Files 1.0: no tempo event means 120 BPM
 
+PROVENANCE_MARK = "digital-dj "  # begins the text event that says where a beat comes from
+
 NoteChoice = Literal["general-midi", "as-in-corpus"]
+Timing = Literal["as-played", "straight"]
+
+
+@dataclass(frozen=True)
+class MidiSettings:
+    """How a MIDI file shall be written.
+
+    Attributes:
+        target: a name from `note_maps.NOTE_MAP`; or 'as-in-corpus', which keeps the note numbers
+            and durations the beat's source used.
+        midi_type: 1 (tempo and drums in tracks of their own) or 0 (all in one track).
+        track_per_drum: a track for every drum that is played; type 1 only.
+        timing: 'as-played' with swing and microtiming, or 'straight' (see `timing.straightened`).
+        provenance: write down in the file what made the beat, where that is known.
+
+    Raises:
+        MidiError: a value not named here.
+    """
+
+    target: str = "general-midi"
+    midi_type: int = 1
+    track_per_drum: bool = False
+    timing: Timing = "as-played"
+    provenance: bool = True
+
+    def __post_init__(self) -> None:
+        if self.target not in (*NOTE_MAP, "as-in-corpus"):
+            known = ", ".join((*NOTE_MAP, "as-in-corpus"))
+            raise MidiError(f"No target is called {self.target!r}. Targets: {known}.")
+        if self.midi_type not in (0, 1) or (self.midi_type == 0 and self.track_per_drum):
+            raise MidiError(
+                "A MIDI file is of type 0 (one track) or 1; a track for each drum needs type 1. "
+                f"Got type {self.midi_type!r}{' with tracks' if self.track_per_drum else ''}."
+            )
+        if self.timing not in get_args(Timing):
+            raise MidiError(f"timing is 'as-played' or 'straight'; got {self.timing!r}.")
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A named place in a file, as DAWs show them: a drop, a transition."""
+
+    onset_quarters: float
+    text: str
 
 
 @dataclass(frozen=True)
@@ -96,6 +155,7 @@ class MidiEvents:
     """(onset, channel, note, velocity, duration or -1 when no note-off came)"""
     tempos: list[tuple[int, int]] = field(default_factory=list)  # (tick, microseconds a quarter)
     meters: list[tuple[int, int, int]] = field(default_factory=list)  # (tick, over, under)
+    texts: list[bytes] = field(default_factory=list)  # of text events
     end_tick: int = 0
 
     def drum_notes(self) -> list[tuple[int, int, int, int, int]]:
@@ -106,16 +166,18 @@ class MidiEvents:
 def guess_drum_map(files: Iterable[MidiEvents]) -> DrumMap:
     """The note map a set of files was written in.
 
-    Channel 10 promises General MIDI. Off channel 10, a note General MIDI does not know says that
-    an extended map was used.
+    Channel 10 promises General MIDI, or a Roland kit where there are the notes of its hi-hat's
+    edges. Off channel 10, a note General MIDI does not know says that an extended map was used.
     """
+    roland = False
     for events in files:
-        for _, channel, note, *_ in events.notes:
-            if channel == DRUM_CHANNEL:
-                break
-            if note not in MAPPED_NOTES["general-midi"]:
-                return "extended"
-    return "general-midi"
+        drums = {note for _, channel, note, *_ in events.notes if channel == DRUM_CHANNEL}
+        roland = roland or not TD_11_HAT_EDGES.isdisjoint(drums)
+        if not drums and any(
+            note not in MAPPED_NOTES["general-midi"] for _, _, note, *_ in events.notes
+        ):
+            return "extended"
+    return "td-11" if roland else "general-midi"
 
 
 def parse_midi(content: bytes) -> MidiEvents:
@@ -131,36 +193,86 @@ def parse_midi(content: bytes) -> MidiEvents:
         raise MidiError("The file ends in the middle of an event: it is damaged.") from None
 
 
-def midi_bytes(beat: Beat, notes: NoteChoice = "general-midi") -> bytes:
-    """The beat as a type-1 MIDI file.
+def midi_bytes(
+    beat: Beat,
+    notes: str = "general-midi",
+    *,
+    settings: MidiSettings | None = None,
+    markers: Sequence[Marker] = (),
+) -> bytes:
+    """The beat as a MIDI file.
 
     Args:
         beat: any beat; without a tempo it is written at MIDI's default of 120 BPM.
-        notes: "general-midi" folds every hit to General MIDI drums; "as-in-corpus" keeps the
-            note numbers and durations the beat's source used.
+        notes: the target, for a file with everything else as usual.
+        settings: everything about the file; what `notes` says is then not heeded.
+        markers: places to name, inside the beat.
     """
     import mido
 
+    settings = settings or MidiSettings(target=notes)
+    if settings.timing == "straight":
+        beat = straightened(beat)
     end = round(beat.length_quarters * TICKS_PER_QUARTER)
-    file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_QUARTER, charset="utf-8")
-    file.tracks.append(_conductor_track(beat, end))
-    drums = mido.MidiTrack([mido.MetaMessage("track_name", name="Drums", time=0)])
-    now = 0
-    for tick, _, kind, note, velocity in _note_messages(beat, notes, end):
-        drums.append(
-            mido.Message(kind, channel=DRUM_CHANNEL, note=note, velocity=velocity, time=tick - now)
-        )
-        now = tick
-    drums.append(mido.MetaMessage("end_of_track", time=end - now))
-    file.tracks.append(drums)
+    parts = _parts(beat, settings, end)
+    if settings.midi_type == 0:
+        ((_, messages),) = parts
+        tracks = [_track(_opening(beat, settings, markers, end) + messages, end)]
+    else:
+        tracks = [_track(_opening(beat, settings, markers, end), end)]
+        for name, messages in parts:
+            title = mido.MetaMessage("track_name", name=name)
+            tracks.append(_track([(0, -1, title), *messages], end))
+    file = mido.MidiFile(
+        type=settings.midi_type, ticks_per_beat=TICKS_PER_QUARTER, charset="utf-8", tracks=tracks
+    )
     buffer = BytesIO()
     file.save(file=buffer)
     return buffer.getvalue()
 
 
-def save_midi(beat: Beat, path: Path, notes: NoteChoice = "general-midi") -> Path:
+def save_midi(
+    beat: Beat,
+    path: Path,
+    notes: str = "general-midi",
+    *,
+    settings: MidiSettings | None = None,
+    markers: Sequence[Marker] = (),
+) -> Path:
     """Write `midi_bytes` to `path`, completely or not at all. Raises LibraryError."""
-    return write_bytes_atomic(path, midi_bytes(beat, notes))
+    return write_bytes_atomic(path, midi_bytes(beat, notes, settings=settings, markers=markers))
+
+
+def read_beat(source: Path | bytes, drum_map: DrumMap | None = None) -> Beat:
+    """The drums of a MIDI file and, where it is one of ours, what made them.
+
+    Words about its making that were altered are not heeded: the notes are what counts. Raises
+    MidiError as `read_midi`.
+    """
+    beat = read_midi(source, drum_map)
+    try:
+        origin = provenance_of(source)
+    except MidiError:
+        return beat
+    if origin is None:
+        return beat
+    genre = origin.settings.get("genre")
+    return replace(beat, provenance=origin, genre=genre if isinstance(genre, str) else "")
+
+
+def provenance_of(source: Path | bytes) -> Provenance | None:
+    """What made the beat in a MIDI file, as `midi_bytes` wrote it down; None where nothing is.
+
+    Raises:
+        MidiError: no MIDI file, or one whose text was altered.
+    """
+    told = _told(parse_midi(_content_of(source)))
+    if told is None:
+        return None
+    try:
+        return provenance_from_json(told.get("provenance"))
+    except BeatError as error:
+        raise MidiError(f"What the file says about its making was altered: {error}") from error
 
 
 # --- reading ----------------------------------------------------------------------------------
@@ -286,8 +398,10 @@ class _FileParser:
 
 
 def _take_meta(kind: int, data: bytes, tick: int, events: MidiEvents) -> None:
-    """Keep tempo (0x51) and time signature (0x58); other meta events say nothing to a beat."""
-    if kind == 0x51 and len(data) == 3:
+    """Keep text, tempo and time signature; other meta events say nothing to a beat."""
+    if kind == 0x01:
+        events.texts.append(data)
+    elif kind == 0x51 and len(data) == 3:
         events.tempos.append((tick, int.from_bytes(data)))
     elif kind == 0x58 and len(data) >= 2:
         events.meters.append((tick, data[0], 1 << min(data[1], 30)))
@@ -331,8 +445,7 @@ def _reading(events: MidiEvents, drum_map: DrumMap | None, title: str) -> Readin
     notes = events.drum_notes()
     if not notes:
         raise MidiError("The file holds no notes: there is nothing to play.")
-    drum_map = drum_map or guess_drum_map([events])
-    lane = {note: LANE[drum_of_note(note, drum_map).name] for note in {n[2] for n in notes}}
+    lane, ours = _lanes_of(events, drum_map, {note[2] for note in notes})
     per_quarter = events.ticks_per_quarter
     hits = tuple(
         Hit(
@@ -340,7 +453,7 @@ def _reading(events: MidiEvents, drum_map: DrumMap | None, title: str) -> Readin
             lane[note],
             velocity,
             None if duration < 0 else duration / per_quarter,
-            note,
+            None if ours else note,
         )
         for onset, _, note, velocity, duration in notes
     )
@@ -362,6 +475,19 @@ def _reading(events: MidiEvents, drum_map: DrumMap | None, title: str) -> Readin
         tempo_changes=len({microseconds for _, microseconds in events.tempos[1:]}),
         meter_changes=len(Counter(meter[1:] for meter in events.meters)) - bool(events.meters),
     )
+
+
+def _lanes_of(
+    events: MidiEvents, drum_map: DrumMap | None, notes: set[int]
+) -> tuple[dict[int, int], bool]:
+    """Note → lane; and whether it is a pad's number of ours, which says nothing of a corpus."""
+    target = None if drum_map else (_told(events) or {}).get("target")
+    if isinstance(target, str) and target in NOTE_MAP and target != "general-midi":
+        lanes = {note: LANE[name] for name, note in reversed(NOTE_MAP[target].notes.items())}
+        if notes <= lanes.keys():
+            return lanes, True
+    drum_map = drum_map or guess_drum_map([events])
+    return {note: LANE[drum_of_note(note, drum_map).name] for note in notes}, False
 
 
 def _tempo_bpm(events: MidiEvents) -> float | None:
@@ -393,40 +519,141 @@ def _bars(events: MidiEvents, last_onset: int, meter: Meter) -> int:
 
 # --- writing ----------------------------------------------------------------------------------
 
+_Timed = tuple[int, int, Any]  # tick, order within the tick, a message of mido's
 
-def _conductor_track(beat: Beat, end: int) -> list:
-    """Track one of a type-1 file: title, tempo, meter, and the last bar line."""
-    import mido
+
+def _opening(
+    beat: Beat, settings: MidiSettings, markers: Sequence[Marker], end: int
+) -> list[_Timed]:
+    """What stands before the drums: title, provenance, tempo, meter, markers."""
+    from mido import MetaMessage
 
     tempo = round(MICROSECONDS_PER_MINUTE / beat.playing_tempo_bpm)
-    return mido.MidiTrack(
-        [
-            mido.MetaMessage("track_name", name=beat.title or "Beat", time=0),
-            mido.MetaMessage("set_tempo", tempo=tempo, time=0),
-            mido.MetaMessage(
-                "time_signature",
-                numerator=beat.meter.numerator,
-                denominator=beat.meter.denominator,
-                time=0,
-            ),
-            mido.MetaMessage("end_of_track", time=end),
-        ]
+    messages: list[MetaMessage] = [MetaMessage("track_name", name=beat.title or "Beat")]
+    if settings.provenance and _is_worth_telling(beat.provenance):
+        messages.append(MetaMessage("text", text=_telling(beat, settings)))
+    messages.append(MetaMessage("set_tempo", tempo=tempo))
+    messages.append(
+        MetaMessage(
+            "time_signature",
+            numerator=beat.meter.numerator,
+            denominator=beat.meter.denominator,
+        )
     )
+    opening: list[_Timed] = [(0, -2, message) for message in messages]
+    for marker in sorted(markers, key=lambda marker: marker.onset_quarters):
+        tick = min(round(marker.onset_quarters * TICKS_PER_QUARTER), end)
+        opening.append((tick, -1, MetaMessage("marker", text=marker.text)))
+    return opening
 
 
-def _note_messages(beat: Beat, notes: NoteChoice, end: int) -> list[tuple[int, int, str, int, int]]:
-    """(tick, order within the tick, message, note, velocity), sorted for writing.
+def _is_worth_telling(provenance: Provenance) -> bool:
+    """Whether there is more to say than a file's name."""
+    return provenance.model is not None or provenance.seed is not None or provenance.edited
+
+
+def _telling(beat: Beat, settings: MidiSettings) -> str:
+    told: dict[str, Any] = {"provenance": provenance_to_json(beat.provenance)}
+    if settings.target in NOTE_MAP:
+        told["target"] = settings.target
+    return PROVENANCE_MARK + canonical_json(told)
+
+
+def _told(events: MidiEvents) -> dict[str, Any] | None:
+    """What `_telling` wrote into a file; {} where it was altered, None where nothing is."""
+    mark = PROVENANCE_MARK.encode()
+    for text in events.texts:
+        if text.startswith(mark):
+            try:
+                told = parse_json(text.removeprefix(mark))
+            except BeatError:
+                return {}
+            return told if isinstance(told, dict) else {}
+    return None
+
+
+def _parts(beat: Beat, settings: MidiSettings, end: int) -> list[tuple[str, list[_Timed]]]:
+    """The drums as (track name, messages): one part, or one per drum that is played."""
+    if not settings.track_per_drum:
+        return [("Drums", _note_messages(beat.hits, settings.target, end))]
+    return [
+        (
+            DRUMS[lane].label,
+            _note_messages([hit for hit in beat.hits if hit.lane == lane], settings.target, end),
+        )
+        for lane in beat.lanes
+    ]
+
+
+def _note_messages(hits: Iterable[Hit], target: str, end: int) -> list[_Timed]:
+    """Note-ons and note-offs.
 
     A note-off comes before a note-on of the same tick, except that of a note without length.
     """
-    messages = []
-    for hit in beat.hits:
-        note = hit.note if notes == "as-in-corpus" else general_midi_note(hit.drum, hit.source_note)
+    from mido import Message
+
+    messages: list[_Timed] = []
+    for note, onset, release, velocity in _notes(hits, target, end):
+        messages.append(
+            (onset, 1, Message("note_on", channel=DRUM_CHANNEL, note=note, velocity=velocity))
+        )
+        order = 0 if release > onset else 2
+        messages.append(
+            (release, order, Message("note_off", channel=DRUM_CHANNEL, note=note, velocity=0))
+        )
+    return messages
+
+
+def _notes(hits: Iterable[Hit], target: str, end: int) -> list[tuple[int, int, int, int]]:
+    """(note, onset tick, release tick, velocity) of every stroke, as the target wants them.
+
+    As in the corpus, nothing is changed. Elsewhere a note lasts at least as long as DAWs can
+    show and ends where the same note is struck again; and on a machine that plays two drums on
+    one note, two strokes at once are the louder of them.
+    """
+    faithful = target == "as-in-corpus"
+    shortest = 0.0 if faithful else DEFAULT_DURATION_QUARTERS
+    notes = []
+    for hit in hits:
         onset = min(round(hit.onset_quarters * TICKS_PER_QUARTER), end - 1)
         quarters = hit.duration_quarters
-        if quarters is None or (notes == "general-midi" and quarters < DEFAULT_DURATION_QUARTERS):
-            quarters = DEFAULT_DURATION_QUARTERS
+        quarters = DEFAULT_DURATION_QUARTERS if quarters is None else max(quarters, shortest)
         release = min(onset + round(quarters * TICKS_PER_QUARTER), end)
-        messages.append((onset, 1, "note_on", note, hit.velocity))
-        messages.append((release, 0 if release > onset else 2, "note_off", note, 0))
-    return sorted(messages, key=lambda message: message[:2])
+        notes.append((_note_of(hit, target), onset, release, hit.velocity))
+    if faithful:
+        return notes
+    return _apart(notes, merge=target != "general-midi")
+
+
+def _note_of(hit: Hit, target: str) -> int:
+    if target == "as-in-corpus":
+        return hit.note
+    if target == "general-midi":
+        return general_midi_note(hit.drum, hit.source_note)
+    return NOTE_MAP[target].note(hit.drum)
+
+
+def _apart(notes: list[tuple[int, int, int, int]], merge: bool) -> list[tuple[int, int, int, int]]:
+    """Notes of one number that do not overlap; with `merge`, one of them at a time."""
+    by_note: defaultdict[int, list[tuple[int, int, int, int]]] = defaultdict(list)
+    for one in sorted(notes, key=lambda one: one[:2]):
+        same = by_note[one[0]]
+        if same and same[-1][1] == one[1] and merge:
+            same[-1] = (*one[:2], max(same[-1][2], one[2]), max(same[-1][3], one[3]))
+            continue
+        if same and same[-1][1] < one[1] < same[-1][2]:
+            same[-1] = (*same[-1][:2], one[1], same[-1][3])
+        same.append(one)
+    return [one for same in by_note.values() for one in same]
+
+
+def _track(messages: list[_Timed], end: int) -> MidiTrack:
+    """Timed messages as a track that ends on the last bar line."""
+    from mido import MetaMessage, MidiTrack
+
+    track, now = MidiTrack(), 0
+    for tick, _, message in sorted(messages, key=lambda timed: timed[:2]):
+        track.append(message.copy(time=tick - now))
+        now = tick
+    track.append(MetaMessage("end_of_track", time=end - now))
+    return track

@@ -6,19 +6,29 @@ adding a class with the same `forward` and `step`, and a line to the table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from dj_core.errors import TrainingError
+from dj_core.pointing import PointingNetwork
+from dj_core.related import (
+    GatedNetwork,
+    OneHotNetwork,
+    PlainNetwork,
+    ResidualNetwork,
+    ScalarNetwork,
+)
 
 MAX_PARAMETERS = 50_000_000  # 200 MB of weights; ten times what a drum corpus can feed
 
 State = tuple[Tensor, Tensor]
-"""What a network remembers between notes: the LSTM's hidden and cell values."""
+"""What a network remembers between notes: the LSTM's hidden and cell values. Others remember
+otherwise; whoever plays hands back what it was given."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,7 @@ class NetworkSettings:
         hidden: units per layer, 1 to 2,048.
         embedding: numbers per word, 1 to 2,048; None for as many as `hidden`, as in the paper.
         dropout: share of units silenced between layers while training, 0 up to but not 1.
+        parts: what words can be made of, for the network that knows parts; 0 to 1,000.
 
     Raises:
         TrainingError: a value out of range, or more than `MAX_PARAMETERS` weights.
@@ -43,6 +54,7 @@ class NetworkSettings:
     hidden: int = 32
     embedding: int | None = None
     dropout: float = 0.0
+    parts: int = 0
 
     def __post_init__(self) -> None:
         if self.cell not in NETWORKS:
@@ -53,6 +65,8 @@ class NetworkSettings:
         _check_whole("embedding", self.embedding_size, 2_048)
         if type(self.dropout) not in (int, float) or not 0 <= self.dropout < 1:
             raise TrainingError(f"dropout is 0 up to, not including, 1; got {self.dropout!r}.")
+        if self.parts:
+            _check_whole("parts", self.parts, 1_000)
         if self.parameters > MAX_PARAMETERS:
             raise TrainingError(
                 f"This network would have {self.parameters:,} weights; at most "
@@ -67,9 +81,7 @@ class NetworkSettings:
     @property
     def parameters(self) -> int:
         """Number of weights, known before anything is allocated."""
-        inputs = [self.embedding_size] + [self.hidden] * (self.layers - 1)
-        recurrent = sum(4 * self.hidden * (size + self.hidden + 2) for size in inputs)
-        return recurrent + self.vocabulary_size * (self.embedding_size + self.hidden + 1)
+        return NETWORKS[self.cell].weights(self)
 
 
 def _check_whole(name: str, value: object, high: int) -> None:
@@ -94,6 +106,14 @@ class NoteNetwork(nn.Module):
         )
         self.output = nn.Linear(settings.hidden, settings.vocabulary_size)
 
+    @classmethod
+    def weights(cls, settings: NetworkSettings) -> int:
+        """Number of weights a network of these settings has."""
+        inputs = [settings.embedding_size] + [settings.hidden] * (settings.layers - 1)
+        recurrent = sum(4 * settings.hidden * (size + settings.hidden + 2) for size in inputs)
+        size = settings.embedding_size + settings.hidden + 1
+        return recurrent + settings.vocabulary_size * size
+
     def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Score every next note.
 
@@ -113,7 +133,23 @@ class NoteNetwork(nn.Module):
         return self.output(outputs)[0, 0], state
 
 
-NETWORKS: dict[str, Callable[[NetworkSettings], nn.Module]] = {"lstm": NoteNetwork}
+class _Network(Protocol):
+    """What stands in the table: made of settings, and able to say how many weights they mean."""
+
+    def __call__(self, settings: NetworkSettings) -> nn.Module: ...
+
+    def weights(self, settings: NetworkSettings) -> int: ...
+
+
+NETWORKS: dict[str, _Network] = {
+    "lstm": NoteNetwork,
+    "gru": GatedNetwork,
+    "rnn": PlainNetwork,
+    "res-rnn": ResidualNetwork,
+    "skuli": ScalarNetwork,
+    "folk-rnn": OneHotNetwork,
+    "pointing": PointingNetwork,
+}
 
 
 def build_network(settings: NetworkSettings, seed: int | None = None) -> nn.Module:

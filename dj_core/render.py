@@ -23,7 +23,7 @@ import os
 import struct
 import sys
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -31,7 +31,15 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dj_core.drums import DRUM, DRUM_CHANNEL, general_midi_note
+from dj_core.drums import (
+    DRUM,
+    DRUM_CHANNEL,
+    DRUMS,
+    GENERAL_MIDI_PERCUSSION,
+    Family,
+    drum_of_note,
+    general_midi_note,
+)
 from dj_core.errors import SoundError
 from dj_core.storage import write_bytes_atomic
 
@@ -58,10 +66,10 @@ _BLOCK_FRAMES = 64  # FluidSynth's own; fixed when it is compiled
 _CHUNK_BLOCKS = 64  # how much to ask for before looking whether anything still sounds
 _DRUM_BANK = 128
 _HOLD_SECONDS = 1.0  # drums die away by themselves; one that would sound on is let go then
-_RING_SECONDS = 12.0  # no drum known to us rings for longer than 6
-_CHOKE_SECONDS = 0.02  # two hi-hat cymbals closing
+RING_SECONDS = 12.0  # no drum known to us rings for longer than 6
+CHOKE_SECONDS = 0.02  # two hi-hat cymbals closing
 _END_FADE_SECONDS = 0.005  # long enough not to click, too short to hear
-_CEILING = 10 ** (-1 / 20)  # -1 dBFS: room for a converter's overshoot
+CEILING = 10 ** (-1 / 20)  # -1 dBFS: room for a converter's overshoot
 # A kick and a snare struck together as hard as can be would peak here; beats as they are played
 # then peak around -4 to -1 dBFS, and what goes over the ceiling is turned down as a whole.
 _BACKBEAT_PEAK = 10 ** (1.5 / 20)
@@ -128,6 +136,24 @@ class Audio:
         return self.frames / self.sample_rate
 
 
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """One stroke of a kit until it has died away.
+
+    Attributes:
+        note: General MIDI note that was struck, 35 to 81.
+        velocity: how hard, 1 to 127.
+        samples: shape (frames, 2): left, right; 1.0 is full scale, at the level `render` mixes
+            the kit at. A lone stroke of a loud drum may go over.
+        sample_rate: frames per second.
+    """
+
+    note: int
+    velocity: int
+    samples: NDArray[np.float32]
+    sample_rate: int
+
+
 def render(
     beat: Beat,
     kit: str = "standard",
@@ -153,22 +179,78 @@ def render(
     Raises:
         SoundError: FluidSynth is missing, or the kit, the SoundFont or the rate will not do.
     """
-    chosen = _kit_called(kit)
-    if sample_rate not in SAMPLE_RATES_HZ:
-        raise SoundError(
-            f"A sample rate is 8000 to 96000 frames per second; got {sample_rate}. Try 44100."
-        )
-    path = _checked_soundfont(soundfont or default_soundfont().path)
+    _check_rate(sample_rate)
     sound = np.zeros((round(beat.duration_seconds * sample_rate), 2), np.float32)
-    with _Drummer(path, chosen, sample_rate) as drummer:
-        for stroke, places in _by_stroke(performance(beat, loop), sample_rate).items():
-            struck = drummer.strike(*stroke, longest=max(length for _, length in places))
-            for start, length in places:
-                _mix(sound, _choked(struck, length, sample_rate), start, loop)
-        gain = _BACKBEAT_PEAK / drummer.backbeat_peak()
+    gain = _mix_strokes(beat, (kit, soundfont), sample_rate, loop, lambda _: sound)
     if not loop:
         _fade_out(sound[-round(_END_FADE_SECONDS * sample_rate) :])
     return Audio(_as_16_bit(sound, gain), sample_rate)
+
+
+def render_stems(
+    beat: Beat,
+    kit: str = "standard",
+    soundfont: Path | None = None,
+    sample_rate: int = SAMPLE_RATE_HZ,
+    loop: bool = False,
+) -> dict[Family, NDArray[np.float32]]:
+    """What `render` mixes, apart: a sound per drum family that is played, in table order.
+
+    Each is as long as the beat, shape (frames, 2); 1.0 is full scale at the level `render` mixes
+    the kit at, before anything that goes over is turned down. Arguments and errors are those of
+    `render`.
+    """
+    _check_rate(sample_rate)
+    frames = round(beat.duration_seconds * sample_rate)
+    families = dict.fromkeys(DRUMS[lane].family for lane in beat.lanes)
+    stems = {family: np.zeros((frames, 2), np.float32) for family in families}
+    gain = _mix_strokes(
+        beat, (kit, soundfont), sample_rate, loop, lambda note: stems[drum_of_note(note).family]
+    )
+    for stem in stems.values():
+        if not loop:
+            _fade_out(stem[-round(_END_FADE_SECONDS * sample_rate) :])
+        stem *= np.float32(gain)
+    return stems
+
+
+def kit_shots(
+    kit: str = "standard",
+    soundfont: Path | None = None,
+    velocities: Iterable[int] = (127,),
+    notes: Iterable[int] | None = None,
+    sample_rate: int = SAMPLE_RATE_HZ,
+    longest_seconds: float = RING_SECONDS,
+) -> tuple[Shot, ...]:
+    """The strokes `render` makes its beats of: every drum of a kit, struck by itself.
+
+    Args:
+        kit: a name from `KITS`.
+        soundfont: an .sf2 file; None for the best one at hand.
+        velocities: how hard to strike, each 1 to 127.
+        notes: General MIDI notes; None for the notes of the drum table's lanes, in its order.
+        sample_rate: frames per second, 8,000 to 96,000.
+        longest_seconds: cut what rings longer, without a fade.
+
+    Returns:
+        A shot per note and velocity, in the order given; drums the kit does not have are left out.
+
+    Raises:
+        SoundError: as `render`, or a note or velocity is out of its range.
+    """
+    chosen, wanted = _kit_called(kit), tuple(velocities)
+    struck = tuple(drum.note for drum in DRUMS) if notes is None else tuple(notes)
+    _check_strokes(struck, wanted, sample_rate)
+    path = _checked_soundfont(soundfont or default_soundfont().path)
+    longest = round(longest_seconds * sample_rate)
+    with _Drummer(path, chosen, sample_rate) as drummer:
+        gain = np.float32(_BACKBEAT_PEAK / drummer.backbeat_peak())
+        shots = [
+            Shot(note, velocity, drummer.strike(note, velocity, longest) * gain, sample_rate)
+            for note in struck
+            for velocity in wanted
+        ]
+    return tuple(shot for shot in shots if shot.samples.any())
 
 
 def performance(beat: Beat, loop: bool = False) -> PrettyMIDI:
@@ -187,7 +269,7 @@ def performance(beat: Beat, loop: bool = False) -> PrettyMIDI:
     last_end = math.inf if loop else beat.length_quarters
     hardest: dict[tuple[float, int], Any] = {}  # two strokes of one drum at once are one
     for hit in beat.hits:
-        start, end = hit.onset_quarters, hit.onset_quarters + _RING_SECONDS / quarter_seconds
+        start, end = hit.onset_quarters, hit.onset_quarters + RING_SECONDS / quarter_seconds
         following = bisect.bisect_right(hats, start)
         if hit.drum.family == "hat" and following < len(hats):
             end = min(end, hats[following])
@@ -346,7 +428,63 @@ class _Drummer:
         self._synth.delete()
 
 
+class Striker:
+    """A kit to strike drum by drum, for those who mix themselves; a context manager.
+
+    Attributes:
+        sample_rate: frames per second.
+        gain: what `render` multiplies this kit's strokes with; 1.0 is full scale then.
+
+    Raises:
+        SoundError: FluidSynth is missing, or the kit, the SoundFont or the rate will not do.
+    """
+
+    def __init__(
+        self,
+        kit: str = "standard",
+        soundfont: Path | None = None,
+        sample_rate: int = SAMPLE_RATE_HZ,
+    ) -> None:
+        chosen = _kit_called(kit)
+        _check_rate(sample_rate)
+        path = _checked_soundfont(soundfont or default_soundfont().path)
+        self.sample_rate = sample_rate
+        self._drummer = _Drummer(path, chosen, sample_rate)
+        self.gain = _BACKBEAT_PEAK / self._drummer.backbeat_peak()
+
+    def strike(self, note: int, velocity: int) -> NDArray[np.float32]:
+        """One stroke until it has died away, after 12 seconds at most: (frames, 2)."""
+        return self._drummer.strike(note, velocity, round(RING_SECONDS * self.sample_rate))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._drummer.__exit__()
+
+
 # -- mixing --------------------------------------------------------------------------------------
+
+
+def _mix_strokes(
+    beat: Beat,
+    kit_and_soundfont: tuple[str, Path | None],
+    sample_rate: int,
+    loop: bool,
+    target: Callable[[int], NDArray[np.float32]],
+) -> float:
+    """Play a beat into the sounds that `target` names for each note; returns the kit's gain."""
+    kit, soundfont = kit_and_soundfont
+    chosen = _kit_called(kit)
+    path = _checked_soundfont(soundfont or default_soundfont().path)
+    with _Drummer(path, chosen, sample_rate) as drummer:
+        for stroke, places in _by_stroke(performance(beat, loop), sample_rate).items():
+            # one that is damped sounds on while it is
+            longest = max(length for _, length in places) + round(CHOKE_SECONDS * sample_rate)
+            struck = drummer.strike(*stroke, longest)
+            for start, length in places:
+                _mix(target(stroke[0]), choked(struck, length, sample_rate), start, loop)
+        return _BACKBEAT_PEAK / drummer.backbeat_peak()
 
 
 def _by_stroke(song: PrettyMIDI, sample_rate: int) -> dict[tuple[int, int], list[tuple[int, int]]]:
@@ -360,11 +498,11 @@ def _by_stroke(song: PrettyMIDI, sample_rate: int) -> dict[tuple[int, int], list
     return dict(sorted(places.items()))  # in one order, for sums of floats depend on it
 
 
-def _choked(struck: NDArray[np.float32], frames: int, sample_rate: int) -> NDArray[np.float32]:
+def choked(struck: NDArray[np.float32], frames: int, sample_rate: int) -> NDArray[np.float32]:
     """The stroke, damped from `frames` on."""
     if frames >= len(struck):
         return struck
-    damped = struck[: frames + round(_CHOKE_SECONDS * sample_rate)].copy()
+    damped = struck[: frames + round(CHOKE_SECONDS * sample_rate)].copy()
     _fade_out(damped[frames:])
     return damped
 
@@ -394,8 +532,8 @@ def _as_16_bit(sound: NDArray[np.float32], gain: float) -> NDArray[np.int16]:
     Works in place: ten minutes of sound are 200 MB.
     """
     peak = _peak(sound) * gain
-    if peak > _CEILING:
-        gain *= _CEILING / peak
+    if peak > CEILING:
+        gain *= CEILING / peak
     np.multiply(sound, np.float32(gain * _FULL_SCALE), out=sound)
     np.rint(sound, out=sound)
     return sound.astype(np.int16)
@@ -415,6 +553,23 @@ def _kit_called(name: str) -> Kit:
     if name not in KIT:
         raise SoundError(f"No drum kit is called {name!r}. Kits: {', '.join(KIT)}.")
     return KIT[name]
+
+
+def _check_rate(sample_rate: int) -> None:
+    if sample_rate not in SAMPLE_RATES_HZ:
+        raise SoundError(
+            f"A sample rate is 8000 to 96000 frames per second; got {sample_rate}. Try 44100."
+        )
+
+
+def _check_strokes(notes: Iterable[int], velocities: Iterable[int], sample_rate: int) -> None:
+    _check_rate(sample_rate)
+    for note in notes:
+        if note not in GENERAL_MIDI_PERCUSSION:
+            raise SoundError(f"A kit's drums are notes 35 to 81; got {note}.")
+    for velocity in velocities:
+        if not 1 <= velocity <= 127:
+            raise SoundError(f"A velocity is 1 to 127; got {velocity}.")
 
 
 def _sf2_files(folder: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
@@ -24,7 +24,7 @@ from dj_core.beat import (
     Provenance,
 )
 from dj_core.checkpoint import FAMILY, Checkpoint, load_checkpoint, read_card
-from dj_core.errors import GenerationError
+from dj_core.errors import BeatError, GenerationError
 from dj_core.genres import typical_tempo_bpm
 from dj_core.notation import REST
 from dj_core.tokenizers.notes import (
@@ -52,7 +52,51 @@ FOUR_FOUR = Meter(4, 4)
 MAX_REQUEST_BARS = 1_000
 MAX_REQUEST_NOTES = 20_000
 MAX_TEMPERATURE = 100.0
+KINDS = ("beat", "fill", "")  # '' is either
+LEVELS = 4  # of density and loudness: quarters of what a model learned from
+MAX_PART_TEMPERATURE = 10.0
+MOST_STEPS_BACK = 16  # that a bar's voices take; the most in any bar of the paper's corpus
 FREQUENT_STARTS = 10  # without a start note, one of so many most frequent first notes is drawn
+
+
+@dataclass(frozen=True)
+class Feel:
+    """How a beat shall be played, for models that know how drummers play.
+
+    Attributes:
+        kind: 'beat', 'fill' or '' for either.
+        density: 1 (sparse) to 4 (dense); 0 for any.
+        loudness: 1 (soft) to 4 (loud); 0 for any.
+        hits, velocity, timing: temperatures of these parts, 0 to 10, multiplied with the
+            request's: below 1 plays them tighter than learned, above 1 looser.
+
+    Raises:
+        GenerationError: a value out of range.
+    """
+
+    kind: str = "beat"
+    density: int = 0
+    loudness: int = 0
+    hits: float = 1.0
+    velocity: float = 1.0
+    timing: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise GenerationError(f"kind is 'beat', 'fill' or ''; got {self.kind!r}.")
+        for name in ("density", "loudness"):
+            value = getattr(self, name)
+            if type(value) is not int or not 0 <= value <= LEVELS:
+                raise GenerationError(
+                    f"{name} is 1 (least) to {LEVELS} (most), or 0 for any; got {value!r}."
+                )
+        for name in ("hits", "velocity", "timing"):
+            value = getattr(self, name)
+            if not 0 <= value <= MAX_PART_TEMPERATURE:
+                raise GenerationError(f"{name} is 0 to {MAX_PART_TEMPERATURE:g}; got {value:g}.")
+
+
+DEFAULT_FEEL = Feel()
 
 
 @dataclass(frozen=True)
@@ -71,6 +115,7 @@ class GenerationRequest:
         start_note: first note or chord, as in 'C2 F#2'; None draws one by the seed.
         spacing: 'learned' rhythm, or 'fixed' half a quarter per word as in the paper; None for
             the best the model can.
+        feel: how it shall be played; a model that writes bare notes takes the default only.
 
     Raises:
         GenerationError: a value out of range, or not exactly one of `bars` and `notes`.
@@ -86,6 +131,7 @@ class GenerationRequest:
     seed: int = 1
     start_note: str | None = None
     spacing: Spacing | None = None
+    feel: Feel = DEFAULT_FEEL
 
     def __post_init__(self) -> None:
         if (self.bars is None) == (self.notes is None):
@@ -111,13 +157,37 @@ class GenerationRequest:
             raise GenerationError(f"spacing is 'learned' or 'fixed'; got {self.spacing!r}.")
 
 
+def replay_request(provenance: Provenance) -> GenerationRequest:
+    """What was asked for a beat: the same model makes the same beat of it.
+
+    Raises:
+        GenerationError: the beat was not made by a model, or its settings were altered.
+    """
+    settings = dict(provenance.settings)
+    if provenance.seed is None or "meter" not in settings:
+        raise GenerationError("This beat was not made by a model; it cannot be played again.")
+    known = {item.name for item in fields(GenerationRequest)} - {"meter", "seed", "feel"}
+    try:
+        return GenerationRequest(
+            meter=Meter.parse(settings["meter"]),
+            seed=provenance.seed,
+            feel=Feel(**settings.get("feel", {})),
+            **{name: settings[name] for name in known & settings.keys()},
+        )
+    except (TypeError, BeatError) as error:
+        raise GenerationError(
+            f"The settings this beat was made with were altered ({error}). Generate another."
+        ) from error
+
+
 @dataclass(frozen=True)
 class Take:
     """What a model played.
 
     Attributes:
         beat: the music.
-        notes: its notes, chords and rests in order ('C2 F#2-0.5' from a model with durations).
+        notes: its notes, chords and rests in order ('C2 F#2-0.5' from a model whose words hold
+            the time to the next stroke).
     """
 
     beat: Beat
@@ -140,6 +210,9 @@ class BeatModel(Protocol):
 
     def generate(self, request: GenerationRequest) -> Take:
         """A beat as asked. Raises GenerationError."""
+
+    def generate_all(self, requests: Sequence[GenerationRequest]) -> list[Take]:
+        """A beat per request, each the one `generate` would give. Raises GenerationError."""
 
 
 def load_model(folder: Path) -> BeatModel:
@@ -164,7 +237,7 @@ class NotesModel:
         self.checkpoint = checkpoint
         self.network = checkpoint.network
         self.tokenizer = checkpoint.tokenizer
-        self.timed = self.tokenizer.settings.durations
+        self.timed = self.tokenizer.settings.durations or self.tokenizer.settings.times
         self.genres = self.tokenizer.genres
         self.start_notes = tuple(
             name for name, _ in checkpoint.facts.start_notes if name != REST and self._knows(name)
@@ -172,11 +245,16 @@ class NotesModel:
         self.spacings: tuple[Spacing, ...] = ("learned", "fixed") if self.timed else ("fixed",)
         self.vocabulary = _Vocabulary.of(self.tokenizer)
 
+    def generate_all(self, requests: Sequence[GenerationRequest]) -> list[Take]:
+        """A beat per request, each the one `generate` would give. Raises GenerationError."""
+        return [self.generate(request) for request in requests]
+
     def generate(self, request: GenerationRequest) -> Take:
         """A beat as asked.
 
         Raises:
-            GenerationError: a genre, start note or spacing this model does not know.
+            GenerationError: a genre, start note or spacing this model does not know, or a feel,
+                of which it knows nothing.
         """
         import torch
 
@@ -187,24 +265,97 @@ class NotesModel:
             raise GenerationError(
                 f"Model {self.name} learned no durations and plays fixed spacing only."
             )
+        if request.feel != DEFAULT_FEEL:
+            raise GenerationError(
+                f"Model {self.name} writes notes and knows no feel: no fills, density, loudness "
+                "or timing. Leave them out, or choose a groove model."
+            )
         generator = torch.Generator().manual_seed(request.seed)
         genre = self._genre(request.genre, generator)
         with torch.inference_mode(), cpu_threads(1):
-            if self.timed:
+            if self.tokenizer.settings.times:
+                placed = self._play_voices(request, genre, spacing, generator)
+            elif self.timed:
                 placed = self._play_timed(request, genre, spacing, generator)
             else:
-                placed = self._play_plain(request, generator)
+                placed = self._play_plain(request, genre, generator)
         return self._take(request, genre, spacing, placed)
 
     # --- playing ------------------------------------------------------------------------------
 
-    def _play_plain(self, request: GenerationRequest, generator: Generator) -> list[_Placed]:
+    def _play_plain(
+        self, request: GenerationRequest, genre: str, generator: Generator
+    ) -> list[_Placed]:
         """As the paper does: a start note, then word after word, evenly spaced."""
-        player = _Player(self, request, generator)
+        player = self._primed_player(request, genre, generator)
         words = [player.play(self._start_id(request.start_note, generator))]
         while len(words) < (request.notes or _fixed_notes(request)):
             words.append(player.draw(self.vocabulary.silent))
         return _evenly_spaced(self.tokenizer.strokes(words))
+
+    def _play_voices(
+        self, request: GenerationRequest, genre: str, spacing: Spacing, generator: Generator
+    ) -> list[_Placed]:
+        """Name and time in turn, as music21 hands a bar's voices out one after the other."""
+        notes = request.notes
+        if notes is None and spacing == "fixed":
+            notes = _fixed_notes(request)
+        strokes = self._voices(request, genre, generator)
+        placed: list[_Placed] = []
+        for stroke, onset in strokes:
+            if (
+                request.bars
+                and notes is None
+                and onset >= request.bars * (request.meter.bar_quarters)
+            ):
+                break
+            placed.append((stroke, onset))
+            if len(placed) == notes:
+                break
+        return placed if spacing == "learned" else _evenly_spaced(stroke for stroke, _ in placed)
+
+    def _voices(
+        self, request: GenerationRequest, genre: str, generator: Generator
+    ) -> Iterator[_Placed]:
+        """Strokes without end, none of them in a bar that is already over.
+
+        A time may lead back to where the bar began, so many times and no more, and forward to the
+        bar line at most, as all times do that the model learned from.
+        """
+        player = self._primed_player(request, genre, generator)
+        vocabulary = self.vocabulary
+        bar_ticks = round(request.meter.bar_quarters * TICKS_PER_QUARTER)
+        start = self._checked_start(request.start_note)
+        first = None if start is None else (" ".join(start) or REST)
+        now, bar_start, steps_back = 0, 0, 0
+        while True:
+            if first is None:
+                name = player.draw(~vocabulary.notes)
+            else:
+                name, first = player.play(self.tokenizer.vocabulary.ids[first]), None
+            after = now + vocabulary.advance_ticks
+            forbidden = ~vocabulary.times | (after < bar_start) | (after > bar_start + bar_ticks)
+            if steps_back >= MOST_STEPS_BACK:
+                forbidden = forbidden | (vocabulary.advance_ticks <= 0)
+            if bool(forbidden.all()):  # nothing fits: some time is read, and cut at the bar line
+                forbidden = vocabulary.advance_ticks <= 0
+            advance = player.draw(forbidden).advance_ticks
+            advance = min(advance, bar_start + bar_ticks - now)
+            names = tuple(part for part in name.name.split(" ") if part != REST)
+            yield Stroke(names, advance), now / TICKS_PER_QUARTER
+            now += advance
+            steps_back += advance <= 0
+            if now == bar_start + bar_ticks:
+                bar_start, steps_back = now, 0
+
+    def _primed_player(
+        self, request: GenerationRequest, genre: str, generator: Generator
+    ) -> _Player:
+        """A player that has read what the song begins with."""
+        player = _Player(self, request, generator)
+        for word in self._primes(request, genre):
+            player.play(self.tokenizer.vocabulary.ids[word])
+        return player
 
     def _play_timed(
         self, request: GenerationRequest, genre: str, spacing: Spacing, generator: Generator
@@ -225,9 +376,7 @@ class NotesModel:
         self, request: GenerationRequest, genre: str, generator: Generator
     ) -> Iterator[list[_Placed]]:
         """Bar after bar without end, each filled to its bar line and never past it."""
-        player = _Player(self, request, generator)
-        for word in self._primes(request, genre):
-            player.play(self.tokenizer.vocabulary.ids[word])
+        player = self._primed_player(request, genre, generator)
         bar_quarters = request.meter.bar_quarters
         start = self._checked_start(request.start_note)
         for bar in count():
@@ -293,10 +442,8 @@ class NotesModel:
     def _primes(self, request: GenerationRequest, genre: str) -> list[str]:
         """The words that ask for the genre, a beat, and the known bar length nearest to asked."""
         lengths = self.tokenizer.bar_lengths_quarters
-        if not lengths:
-            return []
         asked = request.meter.bar_quarters
-        nearest = min(lengths, key=lambda length: abs(length - asked))
+        nearest = min(lengths, key=lambda length: abs(length - asked), default=asked)
         primes = prime_words(genre, BEAT, nearest, self.tokenizer.settings)
         return [word for word in primes if word in self.tokenizer.vocabulary.ids]
 
@@ -352,14 +499,15 @@ class NotesModel:
                 f"{MAX_BARS:,}. Ask for fewer notes or a longer meter."
             )
         drum_map = self.tokenizer.settings.drum_map
-        hits = [
-            hit
+        # voices may strike the same drum at once, which is one stroke
+        hits = {
+            (onset, hit.source_note): hit
             for stroke, onset in placed
             if onset < bars * bar_quarters
             for hit in hits_of(stroke, onset, drum_map)
-        ]
+        }
         beat = Beat(
-            tuple(hits),
+            tuple(hits.values()),
             bars,
             request.tempo_bpm or typical_tempo_bpm(genre) or DEFAULT_TEMPO_BPM,
             request.meter,
@@ -374,7 +522,10 @@ class NotesModel:
                 settings=self._settings(request, genre, spacing, placed[0][0]),
             ),
         )
-        return Take(beat, tuple(stroke.text for stroke, _ in placed))
+        written_apart = self.tokenizer.settings.times  # names are words without their times
+        return Take(
+            beat, tuple(stroke.name if written_apart else stroke.text for stroke, _ in placed)
+        )
 
     def _settings(
         self, request: GenerationRequest, genre: str, spacing: Spacing, first: Stroke
@@ -405,7 +556,8 @@ class _Vocabulary:
 
     Attributes:
         silent: it is a bar line or a prime, never drawn.
-        notes: it is a spelled note without a time.
+        notes: it is a note without a time.
+        times: it is a time without a note.
         advance_ticks: its time; 0 where it says none.
         shortest_ticks: the shortest time any word says.
     """
@@ -413,6 +565,7 @@ class _Vocabulary:
     tokenizer: NotesTokenizer
     silent: Tensor
     notes: Tensor
+    times: Tensor
     advance_ticks: Tensor
     shortest_ticks: int
 
@@ -426,6 +579,7 @@ class _Vocabulary:
             tokenizer=tokenizer,
             silent=torch.tensor([not word.is_music for word in words]),
             notes=torch.tensor([word.is_music and word.advance_ticks is None for word in words]),
+            times=torch.tensor([word.is_music and not word.name for word in words]),
             advance_ticks=torch.tensor([word.advance_ticks or 0 for word in words]),
             shortest_ticks=min(times, default=0),
         )
@@ -522,4 +676,5 @@ def _evenly_spaced(strokes: Iterable[Stroke]) -> list[_Placed]:
 
 def _bars_for(placed: Sequence[_Placed], bar_quarters: float) -> int:
     """Bars in which every stroke begins."""
-    return int(placed[-1][1] / bar_quarters + 1e-9) + 1
+    last = max(onset for _, onset in placed)
+    return int(last / bar_quarters + 1e-9) + 1

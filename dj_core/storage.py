@@ -2,43 +2,56 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from dj_core.errors import LibraryError
 
 
-def write_bytes_atomic(path: Path, content: bytes) -> Path:
-    """Write `content` to `path` completely or not at all.
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to that takes the place of `path` when it is whole; for what is long.
 
-    A temporary file beside it is written, flushed to disk and renamed over `path`.
+    A temporary file beside `path` is written, flushed to disk and renamed over it when the block
+    ends; when the block fails, the temporary file is removed and `path` is as it was.
 
     Raises:
         LibraryError: no space, no permission, or a parent that cannot be made.
     """
     temporary: Path | None = None
+    done = False
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
+        with os.fdopen(handle, "w+b") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o644)  # mkstemp makes files only their owner can read
         temporary.replace(path)
+        done = True
         _flush_folder(path.parent)
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
         raise LibraryError(
             f"{path.name} could not be saved in {path.parent}: {error.strerror}. "
             "Free some space or choose another folder; nothing was changed."
         ) from error
+    finally:
+        if temporary is not None and not done:
+            temporary.unlink(missing_ok=True)
+
+
+def write_bytes_atomic(path: Path, content: bytes) -> Path:
+    """Write `content` to `path` completely or not at all. Raises LibraryError."""
+    with atomic_file(path) as file:
+        file.write(content)
     return path
 
 

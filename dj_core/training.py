@@ -41,11 +41,15 @@ from dj_core.tokenizers.notes import (
     BAR_LINE,
     NotesSettings,
     NotesTokenizer,
+    Word,
     even_pieces,
     first_names,
     in_general_midi,
     looped_pieces,
+    name_parts,
     prime_words,
+    repeated_pieces,
+    words_made_of,
 )
 
 if TYPE_CHECKING:
@@ -71,10 +75,13 @@ class TrainingSettings:
     Attributes:
         preset: name of the preset these settings started from.
         corpora: names of the corpora the songs come from, for the model card.
-        durations, spelled, prime: how songs become words; see `NotesSettings`.
+        durations, spelled, prime, times, ends: how songs become words; see `NotesSettings`.
         cell, layers, hidden, embedding, dropout: the network; see `NetworkSettings`.
-        learning_rate: Adam's, at its highest; over 0 to 1.
+        optimizer: 'adam' (AdamW) or 'rmsprop'.
+        learning_rate: the optimiser's, at its highest; over 0 to 1.
         learning_rate_end: share of it left in the last epoch, on half a cosine; 1 for constant.
+        learning_rate_decay: what each epoch after the first `steady_epochs` multiplies it by.
+        steady_epochs: epochs before that decay, 0 to 10,000.
         weight_decay: decoupled, as in AdamW; 0 is plain Adam.
         batch_size: songs per step, 1 to 1,024.
         gradient_clip: largest gradient norm; None for any.
@@ -82,6 +89,8 @@ class TrainingSettings:
         patience: epochs without a better validation loss after which to stop; None for never.
         longest: notes per song at most, 8 to 4,096; longer songs are cut into several.
         loop_bars: songs with durations are looped to so many bars at least, 1 to 64.
+        loop_notes: other songs are repeated to so many notes at least, 1 (once through) to 4,096;
+            None extends them cyclically to the length of the longest, as the paper did.
         all_data: train on every song and validate on none, as the paper did for its final songs.
         take_every_epochs: how often a take is kept to listen to; 0 for never.
         seed: decides the first weights, the order of songs and dropout.
@@ -96,13 +105,18 @@ class TrainingSettings:
     durations: bool = False
     spelled: bool = False
     prime: bool = False
+    times: bool = False
+    ends: bool = False
     cell: str = "lstm"
     layers: int = 2
     hidden: int = 32
     embedding: int | None = None
     dropout: float = 0.0
+    optimizer: str = "adam"
     learning_rate: float = 0.001
     learning_rate_end: float = 1.0
+    learning_rate_decay: float = 1.0
+    steady_epochs: int = 0
     weight_decay: float = 0.0
     batch_size: int = 16
     gradient_clip: float | None = None
@@ -110,6 +124,7 @@ class TrainingSettings:
     patience: int | None = None
     longest: int = 1_024
     loop_bars: int = 8
+    loop_notes: int | None = None
     all_data: bool = False
     take_every_epochs: int = 5
     seed: int = 1
@@ -117,6 +132,8 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "corpora", tuple(self.corpora))  # JSON knows lists only
+        if self.optimizer not in ("adam", "rmsprop"):
+            raise TrainingError(f"optimizer is 'adam' or 'rmsprop'; got {self.optimizer!r}.")
         for name, (low, high) in WHOLE_NUMBERS.items():
             value = getattr(self, name)
             if value is None and name in _MAY_BE_NONE:
@@ -142,6 +159,8 @@ WHOLE_NUMBERS: dict[str, tuple[int, int]] = {
     "patience": (1, 10_000),
     "longest": (8, 4_096),
     "loop_bars": (1, 64),
+    "loop_notes": (1, 4_096),
+    "steady_epochs": (0, 10_000),
     "take_every_epochs": (0, 10_000),
     "seed": (0, 2**31 - 1),
     "threads": (1, 64),
@@ -150,10 +169,11 @@ REAL_NUMBERS: dict[str, tuple[float, float]] = {
     "dropout": (0.0, 0.99),
     "learning_rate": (1e-6, 1.0),
     "learning_rate_end": (0.0, 1.0),
+    "learning_rate_decay": (0.01, 1.0),
     "weight_decay": (0.0, 1.0),
     "gradient_clip": (1e-3, 1e3),
 }
-_MAY_BE_NONE = ("embedding", "patience", "gradient_clip")
+_MAY_BE_NONE = ("embedding", "patience", "gradient_clip", "loop_notes")
 
 # The paper's three networks. The authors trained one song at a time (batch_size=1 is theirs); four
 # at a time are faster and still few.
@@ -181,6 +201,73 @@ PRESETS: dict[str, TrainingSettings] = {
         longest=320,
         loop_bars=4,
     ),
+    # the paper's own family put right; see docs/reproduction.md for what each change brings
+    "notes-best": TrainingSettings(
+        preset="notes-best",
+        times=True,
+        prime=True,
+        cell="pointing",
+        layers=2,
+        hidden=256,
+        embedding=128,
+        dropout=0.4,
+        learning_rate=0.003,
+        learning_rate_end=0.02,
+        weight_decay=0.02,
+        batch_size=16,
+        gradient_clip=1.0,
+        epochs=16,
+        patience=5,
+        longest=400,
+        loop_notes=80,
+    ),
+    # the systems the paper cites. Skuli's network reads windows of 100 notes
+    "skuli-2017": TrainingSettings(
+        preset="skuli-2017",
+        cell="skuli",
+        layers=3,
+        hidden=512,
+        embedding=256,
+        dropout=0.3,
+        optimizer="rmsprop",
+        learning_rate=0.001,
+        batch_size=64,
+        epochs=200,
+        longest=101,
+        loop_notes=1,
+    ),
+    "folk-rnn-2016": TrainingSettings(
+        preset="folk-rnn-2016",
+        prime=True,
+        ends=True,
+        cell="folk-rnn",
+        layers=3,
+        hidden=512,
+        dropout=0.5,
+        optimizer="rmsprop",
+        learning_rate=0.003,
+        learning_rate_decay=0.97,
+        steady_epochs=20,
+        batch_size=64,
+        gradient_clip=5.0,
+        epochs=100,
+        loop_notes=1,
+    ),
+    # one layer of 128 under one set-up, so that nothing but the cell differs
+    **{
+        f"{cell}-1x128": TrainingSettings(
+            preset=f"{cell}-1x128",
+            cell=cell,
+            layers=1,
+            hidden=128,
+            learning_rate=0.003,
+            learning_rate_end=0.05,
+            gradient_clip=1.0,
+            batch_size=16,
+            epochs=12,
+        )
+        for cell in ("lstm", "gru", "rnn", "res-rnn")
+    },
 }
 
 
@@ -452,9 +539,14 @@ class _Run:
             hidden=settings.hidden,
             embedding=settings.embedding,
             dropout=settings.dropout,
+            parts=len(data.parts) if settings.cell == "pointing" else 0,
         )
         self.network = build_network(shape, settings.seed)
-        self.optimizer = torch.optim.AdamW(
+        if settings.cell == "pointing":
+            made_of = words_made_of(data.tokenizer, data.parts)
+            self.network.learn_words(torch.tensor(made_of), data.known, data.roles)
+        kinds = {"adam": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
+        self.optimizer = kinds[settings.optimizer](
             self.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
         )
         self.epoch, self.step = 1, 0  # the epoch under way and the steps done in it
@@ -514,12 +606,16 @@ class _Run:
         self._notes += counts.notes
 
     def _learning_rate(self) -> float:
-        """Half a cosine over the epochs, from the full rate to `learning_rate_end` of it."""
+        """Half a cosine over the epochs, from the full rate to `learning_rate_end` of it.
+
+        Where a decay is asked for, it goes on top, epoch by epoch.
+        """
         settings = self.settings
         done = (self.epoch - 1) / max(settings.epochs - 1, 1)
         share = settings.learning_rate_end
         share += (1 - share) * (1 + math.cos(math.pi * min(done, 1.0))) / 2
-        return settings.learning_rate * share
+        decayed = max(0, self.epoch - 1 - settings.steady_epochs)
+        return settings.learning_rate * share * settings.learning_rate_decay**decayed
 
     def _after_step(self, steps: int) -> TrainingStep:
         """Note the step; at an epoch's end also validate, keep the best, play and save."""
@@ -772,7 +868,8 @@ class _Data:
         self.note = note
         self.validated_on = "train" if note else "validation"
         self.start_notes = first_names(train_songs)[:200]
-        self._never_guessed = {id_ for id_, word in enumerate(tokenizer.words) if not word.is_music}
+        self._never_guessed = {n for n, word in enumerate(tokenizer.words) if not word.is_guessed}
+        self.parts = name_parts(tokenizer)
         self.train = self._pieces(train_songs)
         self.validation = self._pieces(validation_songs)
         self.reference_results = (
@@ -789,7 +886,12 @@ class _Data:
             # the same note means different drums: one name for each is needed
             songs = [in_general_midi(song) for song in songs]
         words = NotesSettings(
-            settings.durations, settings.spelled, settings.prime, songs[0].drum_map
+            settings.durations,
+            settings.spelled,
+            settings.prime,
+            songs[0].drum_map,
+            settings.times,
+            settings.ends,
         )
         # as in the paper the vocabulary is that of all songs, held-out ones too
         tokenizer = NotesTokenizer.for_songs(words, songs)
@@ -805,6 +907,28 @@ class _Data:
                 "measured on the training songs."
             )
         return cls(settings, tokenizer, train, validation, note)
+
+    @property
+    def known(self) -> Tensor:
+        """Which words the training songs hold, (words,)."""
+        import torch
+
+        found = {id_ for song in self.train_songs for id_ in self.tokenizer.encode_song(song)}
+        return torch.tensor([id_ in found for id_ in range(len(self.tokenizer.words))])
+
+    @property
+    def roles(self) -> Tensor:
+        """What each word is to a network that reads a name and its time as one, (words,)."""
+        import torch
+
+        from dj_core.pointing import NAME, TIME, WORD
+
+        def role(word: Word) -> int:
+            if not word.is_music or not self.tokenizer.settings.times:
+                return WORD
+            return NAME if word.name else TIME
+
+        return torch.tensor([role(word) for word in self.tokenizer.words])
 
     @property
     def sha256(self) -> str:
@@ -854,6 +978,8 @@ class _Data:
             return []
         if settings.durations:
             pieces = [piece for song in songs for piece in self._looped(song)]
+        elif settings.loop_notes is not None:
+            pieces = [piece for song in songs for piece in self._repeated(song)]
         else:
             pieces = even_pieces(
                 [self.tokenizer.encode_song(song) for song in songs], settings.longest
@@ -865,6 +991,15 @@ class _Data:
             targets = ids[1:].masked_fill(torch.isin(ids[1:], read_only), _NO_TARGET)
             result.append((ids[:-1], targets))
         return result
+
+    def _repeated(self, song: NoteSong) -> list[list[int]]:
+        ids = self.tokenizer.encode_song(song)
+        words = self.tokenizer.settings
+        primes = len(prime_words(song.genre, song.kind, song.bar_quarters, words))
+        body = len(ids) - words.ends
+        least = self.settings.loop_notes * (2 if words.times else 1)
+        longest = self.settings.longest
+        return repeated_pieces(ids[:primes], ids[primes:body], ids[body:], least, longest)
 
     def _looped(self, song: NoteSong) -> list[list[int]]:
         ids = self.tokenizer.encode_song(song)

@@ -8,7 +8,7 @@ the menu (system, light, dark) wins, and holds for every page.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 Message = MutableMapping[str, Any]
@@ -57,20 +57,32 @@ def _wants_document(scope: Message) -> bool:
     return b"text/html" in dict(scope["headers"]).get(b"accept", b"")
 
 
+def _is_html(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether an answer is a document; one that does not say what it is counts as one."""
+    kinds = [value for name, value in headers if name.lower() == b"content-type"]
+    return not kinds or kinds[0].startswith(b"text/html")
+
+
 class _DocumentAnswer:
-    """Collects one answer and passes it on with the document's head exchanged."""
+    """Collects one answer and passes it on with the document's head exchanged.
+
+    Answers that say they are something else, such as a file to download, pass as they come.
+    """
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self._start: Message = {}
         self._body = bytearray()
+        self._is_document = True
 
     async def send(self, message: Message) -> None:
         """Take one ASGI message of the answer."""
         if message["type"] == "http.response.start":
             self._start = message
-            return
-        if message["type"] != "http.response.body":
+            self._is_document = _is_html(message["headers"])
+            if self._is_document:
+                return
+        if message["type"] != "http.response.body" or not self._is_document:
             await self._send(message)
             return
         self._body += message.get("body", b"")

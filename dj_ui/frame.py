@@ -6,11 +6,16 @@ from pathlib import Path
 
 import streamlit as st
 
+from dj_ui.deck import mount_booth
+
 _HERE = Path(__file__).parent
 _PAGES = (
     ("pages/generate.py", "Generate"),
     ("pages/explore.py", "Explore"),
+    ("pages/crate.py", "Crate"),
+    ("pages/set.py", "Set"),
     ("pages/train.py", "Train"),
+    ("pages/paper.py", "Paper"),
 )
 _PAGE = "dj_page"  # the page a session was last on
 _BRAND = (
@@ -39,6 +44,8 @@ def open_page(title: str) -> bool:
                 key=f"dj_nav_{'here' if label == title else label.lower()}", width="content"
             ):
                 st.page_link(path, label=label)
+        with st.container(key="dj_mini", width="content"):
+            mount_booth()
     arrived = st.session_state.get(_PAGE) != title
     st.session_state[_PAGE] = title
     return arrived

@@ -8,11 +8,17 @@ from typing import Any
 
 import streamlit as st
 
+from dj_core.beat import Beat
+from dj_core.errors import DigitalDJError
 from dj_core.genres import genre_label
+from dj_core.library import Library
 from dj_core.sampling import Take
+from dj_core.shape.history import History, new_session_id
+from dj_ui.deck import edited
 
 TAKES_KEPT = 8
 _TAKES, _NUMBER = "dj_takes", "dj_take_count"
+SESSION = "session"  # in the link too, so that a reload finds the takes again
 ON_DECK = "dj_on_deck"  # the number of the take on deck; also the key of the row of takes
 
 
@@ -31,6 +37,16 @@ class KeptTake:
     settings: Mapping[str, Any]
 
     @property
+    def slot(self) -> str:
+        """What edits of this take are kept by."""
+        return f"take-{self.number}"
+
+    @property
+    def beat(self) -> Beat:
+        """The take as the visitor has edited it."""
+        return edited(self.take.beat, self.slot)
+
+    @property
     def name(self) -> str:
         """What the display shows: 'Take 3 · Jazz', or the model where it knows no genre."""
         genre = self.take.beat.genre
@@ -39,8 +55,9 @@ class KeptTake:
     @property
     def label(self) -> str:
         """What the row of takes shows: number, tempo and seed."""
-        beat = self.take.beat
-        return f"{self.number} · {beat.playing_tempo_bpm:.4g} · {beat.provenance.seed}"
+        beat = self.beat
+        words = [f"{self.number}", f"{beat.playing_tempo_bpm:.4g}", f"{beat.provenance.seed}"]
+        return " · ".join([*words, "edited"] if beat.provenance.edited else words)
 
 
 def keep_take(take: Take, settings: Mapping[str, Any]) -> KeptTake:
@@ -50,7 +67,50 @@ def keep_take(take: Take, settings: Mapping[str, Any]) -> KeptTake:
     st.session_state[_NUMBER] = number
     st.session_state[_TAKES] = (*kept_takes(), kept)[-TAKES_KEPT:]
     st.session_state[ON_DECK] = number
+    _write_down(kept)
     return kept
+
+
+def history() -> History | None:
+    """This session's takes on disk; None before the first."""
+    known = st.session_state.get(SESSION) or st.query_params.get(SESSION)
+    try:
+        return History(Library.open().home, known) if known else None
+    except DigitalDJError:
+        return None  # a link that was altered: another session begins with the next take
+
+
+def _write_down(kept: KeptTake) -> None:
+    """Keep a take on disk; where that fails it is still there until the page is left."""
+    past = history()
+    try:
+        if past is None:
+            st.session_state[SESSION] = new_session_id()
+            past = History(Library.open().home, st.session_state[SESSION])
+        beat, notes = kept.take.beat, kept.take.notes
+        how = str(beat.provenance.settings.get("shape", "generate"))
+        past.add(beat, kept.settings, how, notes)
+    except DigitalDJError:
+        return
+    st.session_state[SESSION] = st.query_params[SESSION] = past.folder.name
+
+
+def bring_back() -> bool:
+    """After a reload: the last takes of the session that the link names, if there are any."""
+    if _TAKES in st.session_state:
+        if SESSION in st.session_state:  # another page's link has dropped it
+            st.query_params[SESSION] = st.session_state[SESSION]
+        return False
+    past = history()
+    takes = past.takes() if past else ()
+    st.session_state[_TAKES] = tuple(
+        KeptTake(take.number, Take(take.beat, take.notes), take.settings)
+        for take in takes[-TAKES_KEPT:]
+    )
+    if takes:
+        st.session_state[SESSION] = past.folder.name
+        st.session_state[_NUMBER] = st.session_state[ON_DECK] = takes[-1].number
+    return bool(takes)
 
 
 def kept_takes() -> tuple[KeptTake, ...]:

@@ -5,10 +5,19 @@ from __future__ import annotations
 from dj_core.jobs import Run
 
 _PRESETS = {
+    "groove": "Groove · beats with feel, in any genre",
+    "groove-quick": "Groove, quick · a smaller one to try things with",
+    "notes-best": "Notes, best · the paper's notes with their times, by genre",
     "notes-rhythm": "Rhythm · notes with their lengths, by genre",
     "paper-1x128": "Paper · 1 layer of 128",
     "paper-2x32": "Paper · 2 layers of 32",
     "paper-2x32-slow": "Paper · 2 layers of 32, slow",
+    "skuli-2017": "Cited · Skuli 2017",
+    "folk-rnn-2016": "Cited · folk-rnn 2016",
+    "lstm-1x128": "Compared · LSTM, 1 layer of 128",
+    "gru-1x128": "Compared · GRU, 1 layer of 128",
+    "rnn-1x128": "Compared · plain recurrent, 1 layer of 128",
+    "res-rnn-1x128": "Compared · Res-RNN, 1 layer of 128",
 }
 
 
@@ -32,3 +41,15 @@ def duration_words(seconds: float) -> str:
 def counted(number: int, noun: str) -> str:
     """A number and its noun, which takes an s: '1 bar', '1,544 files'."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def about_long(seconds: float) -> str:
+    """How long something takes, as one would say it: 'about 5 minutes', 'about 2 hours'."""
+    minutes = seconds / 60
+    if minutes < 1.5:
+        return "about a minute"
+    if minutes < 55:
+        rounded = round(minutes) if minutes < 10 else 5 * round(minutes / 5)
+        return f"about {rounded} minutes"
+    hours = round(minutes / 30) / 2
+    return "about an hour" if hours == 1 else f"about {hours:g} hours"

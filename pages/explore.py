@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import tempfile
 import zipfile
 from pathlib import Path
@@ -68,14 +69,14 @@ def show_files(corpus: Corpus) -> None:
         return
     table, audition = st.columns([5, 6], gap="large")
     with table:
-        file, fresh = choose_file(found)
+        file, token = choose_file(found)
     with audition:
         try:
             beat = corpus.beat(file).at_tempo(file.playing_tempo_bpm)
         except DigitalDJError as error:
             st.error(str(error))
             return
-        player(beat, key="audition", autoplay=fresh)
+        player(beat, key="audition", slot=f"file-{file.id}", play=token)
 
 
 def ask_filter(corpus: Corpus) -> FileFilter:
@@ -114,8 +115,8 @@ def ask_range(label: str, values: list[int], key: str) -> tuple[int, int] | None
     return st.slider(label, low, high, (low, high), key=f"{key}_{low}_{high}")
 
 
-def choose_file(found: tuple[CorpusFile, ...]) -> tuple[CorpusFile, bool]:
-    """The file to show, the first until another is chosen; and whether it was just chosen."""
+def choose_file(found: tuple[CorpusFile, ...]) -> tuple[CorpusFile, str | None]:
+    """The file to show, the first until another is chosen; and what starts a chosen one."""
     rows = {
         "File": [file.title for file in found],
         "Genre": [genre_label_or_none(file.genre) for file in found],
@@ -134,9 +135,10 @@ def choose_file(found: tuple[CorpusFile, ...]) -> tuple[CorpusFile, bool]:
     )
     rows_chosen = [row for row in event.selection.rows if row < len(found)]
     file = found[rows_chosen[0] if rows_chosen else 0]
-    fresh = bool(rows_chosen) and st.session_state.get("heard") != file.id
-    st.session_state["heard"] = file.id
-    return file, fresh
+    if rows_chosen and st.session_state.get("heard", ("", ""))[0] != file.id:
+        st.session_state["heard"] = (file.id, secrets.token_hex(4))
+    heard, token = st.session_state.get("heard", ("", ""))
+    return file, token if heard == file.id else None
 
 
 def show_numbers(corpus: Corpus) -> None:

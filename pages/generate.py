@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import secrets
+from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from math import isinf
@@ -11,24 +13,35 @@ from typing import Any
 
 import streamlit as st
 
-from dj_core.beat import DEFAULT_TEMPO_BPM, Beat
+from dj_core.beat import DEFAULT_TEMPO_BPM, Beat, Meter
 from dj_core.errors import DigitalDJError
-from dj_core.figures import PALETTES, figure_svg, note_histogram
 from dj_core.genres import genre_label, genre_name, typical_tempo_bpm
 from dj_core.library import SHIPPED_SOUNDFONTS, Library, ModelInfo
 from dj_core.patterns import load_patterns
-from dj_core.render import KITS, SoundFont, find_soundfonts
-from dj_core.sampling import BeatModel, GenerationRequest, Take, load_model
-from dj_ui.frame import open_page, palette_name
-from dj_ui.grid import overview
-from dj_ui.player import audition, player, show_facts, show_figure
-from dj_ui.takes import ON_DECK, KeptTake, keep_take, kept_takes, take_on_deck
+from dj_core.render import SoundFont, find_soundfonts
+from dj_core.sampling import (
+    DEFAULT_FEEL,
+    GROOVE_FAMILY,
+    Feel,
+    GenerationRequest,
+    Take,
+)
+from dj_ui.crate import leave_crate, taken_from_crate
+from dj_ui.deck import DEFAULT_KIT, choose_kit, chosen_kit, listen
+from dj_ui.frame import open_page
+from dj_ui.models import loaded
+from dj_ui.player import player, show_counts, show_facts
+from dj_ui.shaping import draw_shaping, put_shaped, shaped_facts
+from dj_ui.takes import ON_DECK, KeptTake, bring_back, keep_take, kept_takes, take_on_deck
 
 ANY, MODELS_CHOICE, BEST_SOUND = "Any", "Model's choice", "Best at hand"
 BARS, NOTES = "Bars", "Notes"
 GREEDY, AS_LEARNED, TEMPERATURE = "Greedy", "As learned", "Temperature"
 EVEN = "Even"
 RHYTHMS = (AS_LEARNED, EVEN)
+KIND_OF = {"Beat": "beat", "Fill": "fill", "Either": ""}
+DENSITIES = (ANY, "Sparse", "Light", "Full", "Dense")
+LOUDNESSES = (ANY, "Soft", "Medium", "Strong", "Loud")
 NOTES_FAMILY = "notes"  # models that write note after note and can be asked for their number
 STRIP = {GREEDY: 0.0, "0.5": 0.5, "1": 1.0, "2": 2.0, "5": 5.0}
 LARGEST_SEED = 999_999_999
@@ -42,43 +55,59 @@ CONTROLS = (
     "length",
     "bars",
     "notes",
+    "meter",
     "tempo",
     "sampling",
     "temperature",
     "top_p",
     "start",
     "rhythm",
+    "kind",
+    "density",
+    "loudness",
+    "feel",
+    "hits",
+    "dynamics",
+    "timing",
     "seed",
 )
 WISH, LINK = "dj_wish", "dj_link"
-SOUNDING = "dj_sounding"  # number of the take that plays by itself
-STRIP_TAKES, HEARD = "dj_strip", "dj_heard"
+SOUNDING = "dj_sounding"  # (number of a take, token): the take that starts by itself, once
+STRIP_TAKES = "dj_strip"
+MOST_PLAYED = 10  # notes in the count, as in the paper's Figures 1 to 3
 
 
 def main() -> None:
     """The page, top to bottom."""
-    if open_page("Generate"):
-        st.session_state.pop(SOUNDING, None)  # silence until something is pressed
+    open_page("Generate")
     asked = read_link()
+    came_back = bring_back()
+    follow_kit(asked)
     library = Library.open()
-    deck, side = st.columns([2.7, 1], gap="large")
-    with side, st.container(key="dj_side"):
+    with st.container(key="dj_bench"):  # theme.css says where on the screen each part stands
+        go, stage, side = (st.container(key=f"dj_{part}") for part in ("go_box", "stage", "side"))
+    with side:
         try:
             model = choose_model(library)
             settings = choose_settings(library, model)
         except DigitalDJError as error:
             model, settings = None, {}
             st.info(str(error))
-        kit, soundfont = choose_sound(library)
-    with deck:
+        soundfont = choose_soundfont(library)
+    with stage:
         tell_refused(asked, settings)
         if model:
-            play(model, settings, linked="seed" in asked)
-        draw_deck(model is not None, kit, soundfont)
-        draw_takes()
+            play(model, settings, linked="seed" in asked and not came_back)
+        put_shaped(sound)
     kept = take_on_deck()
-    if model and kept:
-        draw_strip(model, kept, kit, soundfont)
+    with go:
+        draw_transport(kept, usable=model is not None)
+    with stage:
+        draw_deck(kept, soundfont)
+        draw_takes()
+    if model and kept and not taken_from_crate():
+        draw_shaping(kept, partial(loaded, model), usable=model.family == GROOVE_FAMILY)
+        draw_strip(model, kept)
         draw_making(kept)
 
 
@@ -155,27 +184,9 @@ def choose_settings(library: Library, model: ModelInfo) -> dict[str, Any]:
         )
     choose_length(model)
     number("Tempo (BPM)", "tempo", 40, 300, round(DEFAULT_TEMPO_BPM))
-    st.segmented_control(
-        "Choice of notes",
-        [GREEDY, AS_LEARNED, TEMPERATURE],
-        default=TEMPERATURE,
-        key="sampling",
-        required=True,
-        bind="query-params",
-        help="Greedy always takes the likeliest next note. As learned draws notes as often as "
-        "the model expects them (multinomial). Temperature bends those odds: below 1 plays safe, "
-        "above 1 takes risks.",
-    )
-    st.slider(
-        "Temperature",
-        0.0,
-        5.0,
-        1.0,
-        0.1,
-        key="temperature",
-        disabled=st.session_state.sampling != TEMPERATURE,
-        bind="query-params",
-    )
+    choose_odds(model)
+    if model.has_feel:
+        choose_feel()
     st.number_input(
         "Seed", 0, LARGEST_SEED, None, 1, key="seed", placeholder="a new one", bind="query-params",
         help="Same seed and settings, same beat, on every machine."
@@ -205,6 +216,58 @@ def choose_length(model: ModelInfo) -> None:
             number("Notes", "notes", 1, 2_000, 500)
         else:
             number("Bars", "bars", 1, 64, 4)
+        if model.meters:
+            meters = [str(meter) for meter in model.meters]
+            drop_unless("meter", meters)
+            st.selectbox("Meter", meters, key="meter", bind="query-params")
+
+
+def choose_odds(model: ModelInfo) -> None:
+    """How daring the choice of notes is; the paper's three ways for a model that writes notes."""
+    in_notes = model.family == NOTES_FAMILY
+    if in_notes:
+        st.segmented_control(
+            "Choice of notes",
+            [GREEDY, AS_LEARNED, TEMPERATURE],
+            default=TEMPERATURE,
+            key="sampling",
+            required=True,
+            bind="query-params",
+            help="Greedy always takes the likeliest next note. As learned draws notes as often as "
+            "the model expects them (multinomial). Temperature bends those odds: below 1 plays "
+            "safe, above 1 takes risks.",
+        )
+    st.slider(
+        "Temperature",
+        0.0,
+        5.0,
+        1.0,
+        0.1,
+        key="temperature",
+        disabled=in_notes and st.session_state.sampling != TEMPERATURE,
+        bind="query-params",
+        help="Below 1 plays safe, above 1 takes risks; 0 always plays what is likeliest.",
+    )
+
+
+def choose_feel() -> None:
+    """How a beat shall be played, for a model that plays as drummers do."""
+    part_slider(
+        "Feel", "feel",
+        "How freely dynamics and timing are played: 0 even and tight, 1 as drummers play, "
+        "2 loose. The notes stay near the same.",
+    )  # fmt: skip
+    st.segmented_control(
+        "Play", list(KIND_OF), default="Beat", key="kind", required=True, bind="query-params"
+    )
+    with st.container(horizontal=True, key="dj_levels"):
+        st.selectbox("Density", DENSITIES, key="density", bind="query-params")
+        st.selectbox("Loudness", LOUDNESSES, key="loudness", bind="query-params")
+
+
+def part_slider(label: str, key: str, help_: str) -> None:
+    """A temperature of one part of the playing; 1 is as learned."""
+    st.slider(label, 0.0, 2.0, 1.0, 0.1, key=key, bind="query-params", help=help_)
 
 
 def follow_genre() -> None:
@@ -217,6 +280,10 @@ def choose_details(model: ModelInfo) -> None:
     """Settings a DJ needs now and then."""
     if model.family == NOTES_FAMILY:
         choose_notes(model)
+    if model.has_feel:
+        part_slider("Hits", "hits", "How daring the pattern is, whatever its feel.")
+        part_slider("Dynamics", "dynamics", "How freely loud and soft are played.")
+        part_slider("Timing", "timing", "How freely hits lie around the grid.")
     st.slider(
         "Keep to the likeliest", 5, 100, 100, 5, format="%d%%", key="top_p", bind="query-params",
         help="Below 100%, rare notes are never drawn.",
@@ -239,10 +306,15 @@ def choose_notes(model: ModelInfo) -> None:
     )
 
 
-def choose_sound(library: Library) -> tuple[str, Path | None]:
-    """The kit and SoundFont to hear beats with."""
-    kits = {kit.label: kit.name for kit in KITS}
-    kit = st.selectbox("Kit", list(kits), key="kit", bind="query-params")
+def follow_kit(asked: Mapping[str, str]) -> None:
+    """Take the kit that a link names; then keep the link true to the deck's choice."""
+    choose_kit(asked.get("kit", ""))
+    if "kit" in st.query_params or chosen_kit() != DEFAULT_KIT:
+        st.query_params["kit"] = chosen_kit()
+
+
+def choose_soundfont(library: Library) -> Path | None:
+    """The SoundFont to hear beats with; None for the best one at hand."""
     fonts = {font.name: font for font in soundfonts(str(library.soundfonts_folder))}
     drop_unless("soundfont", [BEST_SOUND, *fonts])
     with st.expander("SoundFont"):
@@ -254,7 +326,7 @@ def choose_sound(library: Library) -> tuple[str, Path | None]:
             help="More .sf2 files are found in assets/soundfonts and in your own folder: "
             f"{library.soundfonts_folder}",
         )
-    return kits[kit], fonts[chosen].path if chosen in fonts else None
+    return fonts[chosen].path if chosen in fonts else None
 
 
 def number(label: str, key: str, low: int, high: int, default: int) -> None:
@@ -295,8 +367,15 @@ def play(model: ModelInfo, settings: dict[str, Any], linked: bool) -> None:
         st.warning(str(error))
         return
     kept = keep_take(take, settings)
+    leave_crate()
     if pressed:
-        st.session_state[SOUNDING] = kept.number
+        sound(kept)
+
+
+def sound(kept: KeptTake) -> None:
+    """Start a take, or drop it in on the next bar while another one plays."""
+    leave_crate()
+    st.session_state[SOUNDING] = (kept.number, secrets.token_hex(4))
 
 
 def request_of(
@@ -305,12 +384,15 @@ def request_of(
     """The controls as a request; `temperature` overrides theirs. Raises GenerationError."""
     thinks_in_notes = model.family == NOTES_FAMILY
     in_notes = thinks_in_notes and settings["length"] == NOTES
-    chosen = {GREEDY: 0.0, AS_LEARNED: 1.0}.get(settings["sampling"], settings["temperature"])
+    chosen = settings["temperature"]
+    if thinks_in_notes:
+        chosen = {GREEDY: 0.0, AS_LEARNED: 1.0}.get(settings["sampling"], chosen)
     genres = {genre_label(name): name for name in model.genres}
     start = settings["start"]
     return GenerationRequest(
         genre=genres.get(settings["genre"], ""),
         tempo_bpm=float(settings["tempo"]),
+        meter=Meter.parse(settings["meter"]) if model.meters else Meter(),
         bars=None if in_notes else settings["bars"],
         notes=settings["notes"] if in_notes else None,
         temperature=chosen if temperature is None else temperature,
@@ -318,18 +400,20 @@ def request_of(
         seed=settings["seed"],
         start_note=start if thinks_in_notes and start != MODELS_CHOICE else None,
         spacing="fixed" if thinks_in_notes and settings["rhythm"] == EVEN else None,
+        feel=feel_of(settings) if model.has_feel else DEFAULT_FEEL,
     )
 
 
-def loaded(model: ModelInfo) -> BeatModel:
-    """The model, from memory if it was played before. Raises CheckpointError."""
-    return _loaded(model.folder, model.card["weights_sha256"])
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _loaded(folder: Path, weights_sha256: str) -> BeatModel:
-    """Keyed by the weights too: a run that goes on training is loaded anew."""
-    return load_model(folder)
+def feel_of(settings: Mapping[str, Any]) -> Feel:
+    """The controls of the playing as a request has them."""
+    return Feel(
+        kind=KIND_OF[settings["kind"]],
+        density=DENSITIES.index(settings["density"]),
+        loudness=LOUDNESSES.index(settings["loudness"]),
+        hits=settings["hits"],
+        velocity=settings["feel"] * settings["dynamics"],
+        timing=settings["feel"] * settings["timing"],
+    )
 
 
 @st.cache_data(ttl=60, show_spinner=False)
@@ -347,21 +431,33 @@ def opening_beat() -> Beat:
 # -- deck ------------------------------------------------------------------------------------
 
 
-def draw_deck(usable: bool, kit: str, soundfont: Path | None) -> None:
-    """The beat on deck with its transport."""
-    kept = take_on_deck()
+def draw_deck(kept: KeptTake | None, soundfont: Path | None) -> None:
+    """The beat on deck."""
+    crated = taken_from_crate()
+    if crated:
+        player(
+            crated.kept.beat,
+            key="deck",
+            slot=crated.slot,
+            name=crated.kept.item.name,
+            play=crated.play,
+            soundfont=soundfont,
+            taken_as=crated.kept.item.name,
+        )
+        return
     if not kept:
         st.html('<p class="dj-invite">A starter pattern is on deck. '
                 "<b>Generate</b> lets the model play its own.</p>")  # fmt: skip
-    beat = kept.take.beat if kept else opening_beat()
+        player(opening_beat(), key="deck", soundfont=soundfont)
+        return
+    number_, token = st.session_state.get(SOUNDING, (0, ""))
     player(
-        beat,
-        kit,
-        soundfont,
+        kept.take.beat,
         key="deck",
-        name=kept.name if kept else "",
-        autoplay=kept is not None and st.session_state.get(SOUNDING) == kept.number,
-        transport=partial(draw_transport, kept, usable),
+        slot=kept.slot,
+        name=kept.name,
+        play=token if number_ == kept.number else None,
+        soundfont=soundfont,
     )
 
 
@@ -405,7 +501,7 @@ def recall() -> None:
     kept = take_on_deck()
     if kept:
         restore(kept.settings)
-        st.session_state[SOUNDING] = kept.number
+        sound(kept)
 
 
 def restore(settings: Mapping[str, Any]) -> None:
@@ -418,11 +514,10 @@ def restore(settings: Mapping[str, Any]) -> None:
 # -- temperature strip -----------------------------------------------------------------------
 
 
-def draw_strip(model: ModelInfo, kept: KeptTake, kit: str, soundfont: Path | None) -> None:
+def draw_strip(model: ModelInfo, kept: KeptTake) -> None:
     """One seed at five temperatures side by side."""
     st.html('<h2 class="dj-head">Temperature strip</h2>')
     if st.button("Play this seed at five temperatures", key="dj_strip_go", shortcut="t"):
-        st.session_state.pop(HEARD, None)
         try:
             with st.spinner("Playing five takes…"):
                 st.session_state[STRIP_TAKES] = strip_takes(model, kept.settings)
@@ -432,7 +527,7 @@ def draw_strip(model: ModelInfo, kept: KeptTake, kit: str, soundfont: Path | Non
     if strip:
         for (label, one), column in zip(strip.items(), st.columns(len(strip)), strict=True):
             with column:
-                draw_strip_take(label, one, kit, soundfont)
+                draw_strip_take(label, one)
 
 
 def strip_takes(model: ModelInfo, settings: Mapping[str, Any]) -> dict[str, KeptTake]:
@@ -446,27 +541,27 @@ def strip_takes(model: ModelInfo, settings: Mapping[str, Any]) -> dict[str, Kept
     return takes
 
 
-def draw_strip_take(label: str, kept: KeptTake, kit: str, soundfont: Path | None) -> None:
+def draw_strip_take(label: str, kept: KeptTake) -> None:
     """One temperature: what it played, how varied it is, and a way to hear it."""
     take = kept.take
     st.html(
         f'<div class="dj-strip"><b>{label}</b>'
         f"<span><b>{take.distinct_notes}</b> of {len(take.notes)} distinct</span></div>"
-        f"{overview(take.beat)}"
     )
-    with st.container(horizontal=True):
-        if st.button("Hear", key=f"dj_hear_{label}"):
-            st.session_state[HEARD] = label
-        st.button("To deck", key=f"dj_deck_{label}", on_click=to_deck, args=(take, kept.settings))
-    if st.session_state.get(HEARD) == label:
-        audition(take.beat, kit, soundfont)
+    listen(take.beat, key=f"dj_hear_{label}", name=f"Temperature {label}")
+    st.button(
+        "To deck",
+        key=f"dj_deck_{label}",
+        on_click=to_deck,
+        args=(take, kept.settings),
+        width="stretch",
+    )
 
 
 def to_deck(take: Take, settings: Mapping[str, Any]) -> None:
     """Put a take of the strip on deck, controls and all."""
-    st.session_state[SOUNDING] = keep_take(take, settings).number
+    sound(keep_take(take, settings))
     restore(settings)
-    st.session_state.pop(HEARD, None)
 
 
 # -- how it was made -------------------------------------------------------------------------
@@ -478,8 +573,8 @@ def draw_making(kept: KeptTake) -> None:
     with left:
         st.html('<h2 class="dj-head">What it played most</h2>')
         notes = kept.take.notes
-        alt = f"Bar chart: {kept.take.distinct_notes} of {len(notes)} notes are distinct."
-        show_figure(histogram(notes, palette_name()), alt)
+        title = f"{kept.take.distinct_notes} of {len(notes)} notes are distinct"
+        show_counts(Counter(notes).most_common(MOST_PLAYED), title)
     with right:
         st.html('<h2 class="dj-head">How it was made</h2>')
         show_facts(making(kept))
@@ -488,12 +583,14 @@ def draw_making(kept: KeptTake) -> None:
 def making(kept: KeptTake) -> dict[str, str]:
     """What a take came from, in a DJ's words."""
     origin, settings = kept.take.beat.provenance, kept.take.beat.provenance.settings
+    if shaped := shaped_facts(kept.take.beat):
+        return shaped
     facts = {
         "Model": f"{kept.settings['model']} ({(origin.model_sha256 or '')[:8]})",
         "Learned from": origin.corpus or "unknown",
         "Genre": genre_label(kept.take.beat.genre) or "not asked",
         "Temperature": f"{settings['temperature']:g}" if settings["temperature"] else "0 (greedy)",
-        "Rhythm": "even" if settings.get("spacing") == "fixed" else "as learned",
+        **playing(settings),
         "Seed": f"{origin.seed}",
     }
     if drawn := settings.get("played_start_note"):
@@ -501,10 +598,24 @@ def making(kept: KeptTake) -> dict[str, str]:
     return facts
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def histogram(notes: tuple[str, ...], theme: str) -> bytes:
-    """The note histogram as SVG."""
-    return figure_svg(note_histogram(notes, PALETTES[theme]))
+def playing(settings: Mapping[str, Any]) -> dict[str, str]:
+    """How a take was to be played: its feel, or the rhythm of a model that writes notes."""
+    if "feel" not in settings:
+        return {"Rhythm": "even" if settings["spacing"] == "fixed" else "as learned"}
+    feel = Feel(**settings["feel"])
+    asked = {
+        "Density": DENSITIES[feel.density] if feel.density else "",
+        "Loudness": LOUDNESSES[feel.loudness] if feel.loudness else "",
+        "Hits": f"{feel.hits:g}" if feel.hits != DEFAULT_FEEL.hits else "",
+        "Dynamics": f"{feel.velocity:g}" if feel.velocity != DEFAULT_FEEL.velocity else "",
+        "Timing": f"{feel.timing:g}" if feel.timing != DEFAULT_FEEL.timing else "",
+    }
+    kinds = {kind: label for label, kind in KIND_OF.items()}
+    return {
+        "Meter": settings["meter"],
+        "Played as": kinds[feel.kind].lower(),
+        **{name: words.lower() for name, words in asked.items() if words},
+    }
 
 
 main()

@@ -13,11 +13,18 @@ from dj_core.errors import DigitalDJError
 from dj_core.jobs import Run, read_run, resume_training, start_training, stop_training
 from dj_core.library import Library, checked_name
 from dj_core.midi import read_midi
-from dj_core.training import PRESETS, REAL_NUMBERS, WHOLE_NUMBERS, TrainingSettings, TrainingStep
+from dj_core.recipes import (
+    PRESETS,
+    counts_sixteenths,
+    expected_seconds,
+    settings_from,
+    tunables,
+)
+from dj_core.training import TrainingStep
 from dj_ui.charts import loss_chart
 from dj_ui.frame import open_page
-from dj_ui.player import audition, show_readouts
-from dj_ui.words import duration_words, preset_label, state_words
+from dj_ui.player import player, show_readouts
+from dj_ui.words import about_long, duration_words, preset_label, state_words
 
 RESUMABLE = ("stopped", "failed", "died")
 EVERY_SECOND = "1s"
@@ -59,19 +66,19 @@ def draw_new_run(library: Library) -> None:
         key="dj_corpora",
         persist_state="session",
     )
-    presets = list(reversed(PRESETS))
     preset = st.selectbox(
-        "Model", presets, format_func=preset_label, key="dj_preset", persist_state="session"
+        "Model", list(PRESETS), format_func=preset_label, key="dj_preset", persist_state="session"
     )
     taken = {run.name for run in library.runs()}
     name = st.text_input("Name", free_name(preset, taken), key=f"dj_name_{preset}_{len(taken)}")
     with st.expander("Fine tuning"):
         overrides = choose_overrides(preset)
-        all_data = st.checkbox(
+        all_data = not counts_sixteenths(PRESETS[preset]) and st.checkbox(
             "Learn from every beat",
             key=f"dj_all_{preset}",
             help="Keeps none back to validate on, as the paper did for its final songs.",
         )
+    tell_duration(preset, overrides, sum(corpora[name] for name in chosen))
     if st.button("Start training", type="primary", key="dj_start", width="stretch"):
         try:
             run = checked_name(name.strip())
@@ -91,40 +98,55 @@ def free_name(preset: str, taken: set[str]) -> str:
     return next(name for number in numbers if (name := f"{preset}-{number}") not in taken)
 
 
+def tell_duration(preset: str, overrides: dict[str, Any], beats: int) -> None:
+    """Say how long it will take, where that was measured."""
+    try:
+        settings = settings_from(preset, corpora=(), **overrides)
+    except DigitalDJError:
+        return  # said when the run is started
+    seconds = expected_seconds(settings, beats)
+    if seconds:
+        st.caption(f"Takes {about_long(seconds)} on an ordinary laptop; you can stop at any time.")
+
+
+LABELS: dict[str, str] = {
+    "epochs": "Epochs",
+    "learning_rate": "Learning rate",
+    "batch_size": "Beats per step",
+    "hidden": "Nodes per layer",
+    "layers": "Layers",
+    "dropout": "Dropout",
+    "seed": "Seed",
+}
+HIGHEST = {"epochs": 500, "batch_size": 256, "hidden": 512, "layers": 4, "learning_rate": 0.1}
+"""Bounds that a laptop survives, where a preset knows no lower ones."""
+STEPS = {"learning_rate": (0.0005, "%.4f"), "dropout": (0.05, "%.2f")}
+
+
 def choose_overrides(preset: str) -> dict[str, Any]:
     """The settings that differ from the preset's; None for those that do not."""
-    usual = PRESETS[preset]
-    chosen = {
-        "epochs": whole(usual, "epochs", "Epochs", 500),
-        "learning_rate": real(usual, "learning_rate", "Learning rate", 0.0005, "%.4f", 0.1),
-        "batch_size": whole(usual, "batch_size", "Beats per step", 256),
-        "hidden": whole(usual, "hidden", "Nodes per layer", 512),
-        "layers": whole(usual, "layers", "Layers", 4),
-        "dropout": real(usual, "dropout", "Dropout", 0.05, "%.2f", 0.99),
-        "seed": whole(usual, "seed", "Seed", None),
-    }
-    return {
-        name: None if value == getattr(usual, name) else value for name, value in chosen.items()
-    }
+    usual = tunables(preset)
+    chosen = {name: setting(preset, name) for name in LABELS}
+    return {name: None if chosen[name] == usual[name].usual else chosen[name] for name in LABELS}
 
 
-def whole(usual: TrainingSettings, name: str, label: str, highest: int | None) -> int:
-    """A whole number, within bounds that a laptop survives."""
-    low, high = WHOLE_NUMBERS[name]
-    value = getattr(usual, name)
-    key = f"dj_{name}_{usual.preset}"
-    return st.number_input(label, low, max(highest or high, value), value, 1, key=key)
-
-
-def real(
-    usual: TrainingSettings, name: str, label: str, step: float, format_: str, highest: float
-) -> float:
-    """A number with a fraction, within bounds."""
-    low, _ = REAL_NUMBERS[name]
-    value = float(getattr(usual, name))
-    low = max(low, step / 5) if name == "learning_rate" else low
-    key = f"dj_{name}_{usual.preset}"
-    return st.number_input(label, low, highest, value, step, format=format_, key=key)
+def setting(preset: str, name: str) -> float:
+    """A number, within bounds."""
+    tunable = tunables(preset)[name]
+    low, high = tunable.low, min(tunable.high, max(HIGHEST.get(name, tunable.high), tunable.usual))
+    step, format_ = STEPS.get(name, (1, None))
+    kind = type(step)
+    if name == "learning_rate":
+        low = max(low, step / 5)
+    return st.number_input(
+        LABELS[name],
+        kind(low),
+        kind(high),
+        kind(tunable.usual),
+        step,
+        format=format_,
+        key=f"dj_{name}_{preset}",
+    )
 
 
 # -- one run, live -------------------------------------------------------------------------------
@@ -218,6 +240,7 @@ def act(action: Any, done: str) -> None:  # noqa: ANN401 - any call without argu
 
 def draw_figures(run: Run, step: TrainingStep) -> None:
     """The numbers of a run."""
+    unit = "16ths" if run.settings and counts_sixteenths(run.settings) else "Notes"
     checked = [past for past in run.epoch_steps if past.validation_loss is not None]
     best = min(checked, key=lambda past: past.validation_loss or 0.0, default=None)
     show_readouts(
@@ -225,9 +248,9 @@ def draw_figures(run: Run, step: TrainingStep) -> None:
             "Training loss": f"{step.train_loss:.3f}",
             "Validation loss": f"{checked[-1].validation_loss:.3f}" if checked else "—",
             "Best epoch": f"{best.epoch}" if best else "—",
-            "Notes guessed": f"{step.train_accuracy:.0%}",
+            f"{unit} guessed": f"{step.train_accuracy:.0%}",
             "In validation": f"{checked[-1].validation_accuracy:.0%}" if checked else "—",
-            "Notes a second": f"{step.notes_per_second:,.0f}",
+            f"{unit} a second": f"{step.notes_per_second:,.0f}",
         }
     )
 
@@ -255,9 +278,14 @@ def draw_takes(run: Run) -> None:
     epoch = st.pills("After epoch", list(takes), key=f"dj_epoch_{run.name}")
     if epoch:
         try:
-            audition(take_of(takes[epoch], takes[epoch].stat().st_mtime_ns), steps=True)
+            modified_ns = takes[epoch].stat().st_mtime_ns
+            beat = take_of(takes[epoch], modified_ns)
         except (DigitalDJError, FileNotFoundError) as error:
             st.warning(str(error))
+            return
+        slot = f"{run.name}-{epoch}-{modified_ns}"
+        name = f"{run.name} · epoch {epoch}"
+        player(beat, key="dj_lesson", slot=slot, name=name, play=slot)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
@@ -26,6 +26,7 @@ PORT = 8577
 URL = f"http://127.0.0.1:{PORT}"
 SHOTS = ROOT / "docs" / "screenshots"
 SIZES = {1440: 900, 390: 844}
+WAIT_MILLISECONDS = 120_000
 PAGES = {
     "generate": "generate?genre=House&seed=75906&bars=4&tempo=124",
     "explore": "explore",
@@ -62,26 +63,42 @@ def wait_until_served() -> None:
 
 
 def photograph() -> None:
-    """Every page at every width, as docs/screenshots/PAGE-WIDTH.png."""
+    """Every page at every width as docs/screenshots/PAGE-WIDTH.png; the deck playing, and light."""
     SHOTS.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=list(FLAGS))
-        for width, height in SIZES.items():
+        for width in SIZES:
             for name, path in PAGES.items():
-                viewport = {"width": width, "height": height}
-                page = browser.new_page(viewport=viewport, color_scheme="dark")
-                page.goto(f"{URL}/{path}")
-                settle(page)
-                page.screenshot(path=SHOTS / f"{name}-{width}.png")
-                page.close()
+                take(browser, path, width, f"{name}-{width}")
+            take(browser, PAGES["generate"], width, f"generate-playing-{width}", playing=True)
+            for playing, name in ((False, "generate-light"), (True, "generate-light-playing")):
+                take(browser, PAGES["generate"], width, f"{name}-{width}", "Light", playing=playing)
         browser.close()
+
+
+def take(
+    browser: Browser, path: str, width: int, name: str, theme: str = "Dark", playing: bool = False
+) -> None:
+    """One picture: of a phone with a finger at 390 pixels, else of a computer with a mouse."""
+    phone = {"has_touch": True, "is_mobile": True, "device_scale_factor": 2} if width < 500 else {}
+    size = {"width": width, "height": SIZES[width]}
+    page = browser.new_page(viewport=size, color_scheme=theme.lower(), **phone)
+    page.add_init_script(f"""localStorage.setItem("djTheme", '"{theme}"')""")
+    page.set_default_timeout(WAIT_MILLISECONDS)
+    page.goto(f"{URL}/{path}")
+    settle(page)
+    if playing:
+        page.locator(".deck .play").first.click()
+        page.wait_for_function("window.digitalDjEngine.position('A') > 5.3")
+    page.screenshot(path=SHOTS / f"{name}.png")
+    page.close()
 
 
 def settle(page: Page) -> None:
     """Wait until the page has been drawn and rests."""
     page.wait_for_selector(".dj-brand")
     page.wait_for_timeout(2_000)
-    page.wait_for_selector('[data-test-script-state="notRunning"]', timeout=120_000)
+    page.wait_for_selector('[data-test-script-state="notRunning"]')
     page.wait_for_timeout(2_000)
 
 

@@ -11,14 +11,18 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # docs/architecture.md's table, bottom first: a module imports its own layer or those below
 LAYERS = [
-    {"errors", "drums", "genres", "beat"},
-    {"storage", "naming", "midi", "patterns"},
+    {"errors", "drums", "note_maps", "genres", "beat", "timing"},
+    {"storage", "naming", "midi", "patterns", "beat_json"},
     {
-        "sources", "families", "corpus", "statistics",
-        "notation", "tokenizers", "render", "figures", "metrics",
+        "sources", "families", "corpus", "statistics", "ngram", "engraving",
+        "notation", "tokenizers", "render", "figures", "metrics", "loudness", "export",
+        "loop_check",
     },
-    {"networks", "checkpoint", "training", "sampling", "groove"},
-    {"jobs", "library"},
+    {
+        "networks", "checkpoint", "training", "sampling", "groove", "recipes", "examination",
+        "related", "pointing", "paper", "humanizer", "shape",
+    },
+    {"jobs", "library", "crate_store", "crate", "setlist", "rekordbox", "pack"},
     {"cli", "__main__"},
 ]  # fmt: skip
 LAYER = {module: number for number, layer in enumerate(LAYERS) for module in layer}

@@ -5,13 +5,17 @@ import subprocess
 import sys
 import wave
 from pathlib import Path
+from statistics import mean
 
 import mido
 import pytest
+from conftest import PAPER_GENRES
 
 from dj_core.beat import Beat, Hit
 from dj_core.cli import main
+from dj_core.cli.generating import _different_takes
 from dj_core.midi import midi_bytes, read_midi
+from dj_core.sampling import GenerationRequest, Take
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -88,6 +92,77 @@ def test_generate_needs_no_import_and_no_training(run, tmp_path):
         assert channels == {9}
 
 
+def test_every_genre_the_default_model_lists_is_played(run, home, tmp_path, monkeypatch):
+    """Eight files each, all different: without a network, an import or a training run."""
+
+    def refuse(*_):
+        raise AssertionError("Nothing may be fetched.")
+
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    (default,) = [model for model in run("models")[1]["models"] if model["default"]]
+    assert set(PAPER_GENRES | {"house", "techno", "drum-and-bass"}) <= set(default["genres"])
+    contents = set()
+    for genre in default["genres"]:
+        asked = ("--genre", genre, "--tempo-bpm", 137, "--bars", 2, "--count", 8, "--seed", 1)
+        code, answer, err = run("generate", *asked, "--out", tmp_path / "out")
+        assert code == 0, err
+        for name in answer["files"]:
+            contents.add(Path(name).read_bytes())
+            beat, file = read_midi(Path(name)), mido.MidiFile(name)
+            assert (beat.bars, beat.tempo_bpm) == (2, pytest.approx(137, abs=1e-3))
+            assert beat.hits
+            notes = [m for track in file.tracks for m in track if m.type == "note_on"]
+            assert {m.channel for m in notes} == {9}
+            ticks = {sum(m.time for m in track) for track in file.tracks}
+            assert max(ticks) == 2 * 4 * file.ticks_per_beat
+    assert len(contents) == 8 * len(default["genres"])
+    assert not (home / "runs").exists()
+
+
+def test_many_takes_are_those_made_one_by_one(run, tmp_path):
+    feel = ("--kind", "fill", "--density", 3, "--feel", 0.7, "--meter", "6/8", "--bars", 1)
+    many = run("generate", *feel, "--count", 9, "--seed", 5, "--out", tmp_path / "many")[1]
+    for number in (0, 4, 8):
+        one = run("generate", *feel, "--seed", 5 + number, "--out", tmp_path / "one")[1]
+        alone = Path(one["files"][0])
+        assert alone.read_bytes() == Path(many["files"][number]).read_bytes()
+        assert alone.name == Path(many["files"][number]).name
+
+
+class Stammerer:
+    """A model to which two seeds in a row are the same beat, and that knows only so many."""
+
+    def __init__(self, beats):
+        self.beats = beats
+
+    def generate_all(self, requests):
+        for request in requests:
+            hit = Hit(request.seed // 2 % self.beats / 4, 0, 100)
+            yield Take(Beat((hit,), 1), ())
+
+
+def test_takes_that_repeat_are_left_out_while_others_are_known():
+    request = GenerationRequest(bars=1, seed=1)
+    takes = list(_different_takes(Stammerer(4), request, 4))
+    assert sorted(take.beat.hits[0].onset_quarters for take in takes) == [0, 0.25, 0.5, 0.75]
+
+
+def test_a_model_that_knows_one_beat_still_gives_as_many_as_asked():
+    takes = list(_different_takes(Stammerer(1), GenerationRequest(bars=1, seed=1), 5))
+    assert len(takes) == 5
+
+
+def test_a_feel_changes_what_is_played(run, tmp_path):
+    def strokes(*feel):
+        asked = ("generate", "--genre", "rock", "--count", 8, "--out", tmp_path / "out")
+        beats = [read_midi(Path(name)) for name in run(*asked, *feel)[1]["files"]]
+        return [hit for beat in beats for hit in beat.hits]
+
+    assert len(strokes("--density", 4)) > 1.5 * len(strokes("--density", 1))
+    soft, loud = (strokes("--loudness", level) for level in (1, 4))
+    assert mean(hit.velocity for hit in soft) < mean(hit.velocity for hit in loud) - 20
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_other_ones(run, tmp_path):
     content = {}
     for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
@@ -143,6 +218,9 @@ def test_render_writes_a_wav_of_the_exact_length(run, tmp_path):
         ("generate", "--genre", "polka", "--out", "no-such-folder"),
         ("generate", "--temperature", "-1", "--out", "no-such-folder"),
         ("generate", "--bars", "0", "--out", "no-such-folder"),
+        ("generate", "--density", "5", "--out", "no-such-folder"),
+        ("generate", "--notes", "9", "--kind", "fill", "--out", "no-such-folder"),
+        ("generate", "--meter", "7/8", "--out", "no-such-folder"),
         ("train", "--corpus", "nothing", "--preset", "paper-2x32"),
         ("train", "--corpus", "starter", "--preset", "nothing"),
         ("train", "--run", "nothing", "--resume"),
@@ -164,6 +242,7 @@ def test_a_problem_is_one_sentence_on_stderr_and_exit_1(run, arguments):
         ("generate", "--bars", "4", "--notes", "4", "--out", "no-such-folder"),
         ("generate", "--meter", "nonsense", "--out", "no-such-folder"),
         ("generate", "--count", "0", "--out", "no-such-folder"),
+        ("generate", "--kind", "solo", "--out", "no-such-folder"),
     ],
 )
 def test_wrong_usage_is_exit_2(run, arguments):

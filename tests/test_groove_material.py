@@ -20,7 +20,15 @@ from dj_core.groove.batches import (
 )
 from dj_core.groove.checkpoint import stretches
 from dj_core.groove.clips import LOOPED_BARS, ClipSet, clip_of, starter_clips
-from dj_core.groove.style import DENSITY, LOUDNESS, STYLE_SIZE, VOICES, StyleSums
+from dj_core.groove.style import (
+    DENSITY,
+    LOUDNESS,
+    STYLE_NAMES,
+    STYLE_SIZE,
+    VOICE_NAMES,
+    VOICES,
+    StyleSums,
+)
 
 
 def four_on_the_floor(bars=1, meter=None, velocity=127, genre="house"):
@@ -59,7 +67,7 @@ def made_clips():
 
 
 def made_scale(clips):
-    _, first, end = stretches(clips)
+    _, first, end = stretches(clips, 8)
     return Scale.of(StyleSums(clips).between(first, end))
 
 
@@ -108,14 +116,37 @@ def test_a_style_says_what_a_plain_beat_is():
     clips = ClipSet.of([clip_of(four_on_the_floor(bars=4), "beat", "made")])
     (style,) = StyleSums(clips).between(np.array([0]), np.array([64]))
     assert style.shape == (STYLE_SIZE,)
-    voices = len(VOICES)
-    assert style[0] == pytest.approx(np.sqrt(1 / 4))  # a kick in a quarter of all steps
-    assert style[voices] == pytest.approx(1.0)  # at full velocity
-    assert not style[1:voices].any()
+    told = dict(zip(STYLE_NAMES, style, strict=True))
+    assert told["kick: often"] == pytest.approx(np.sqrt(1 / 4))  # in a quarter of all steps
+    assert told["kick: velocity"] == told["kick: ceiling"] == pytest.approx(1.0)
+    assert told["kick: share on_beat"] == told["on beat"] == 1
+    assert not any(told[f"{voice[0]}: {name}"] for voice in VOICES[1:] for name in VOICE_NAMES)
     assert style[DENSITY] == pytest.approx(1 / 4)
     assert style[LOUDNESS] == pytest.approx(1.0)
-    *_, second, ceiling, on_grid = style
-    assert (second, ceiling, on_grid) == (0, 1, 1)
+    assert (told["flams"], told["ceiling"], told["on grid"], told["far"]) == (0, 1, 1, 0)
+    assert (told["alike 4 steps"], told["alike 3 steps"]) == (1, 0)
+    assert told["alike 1 bars"] == 1  # where there was a bar before
+    assert not any(told[f"kick: {what} spread"] for what in ("velocity", "offset"))
+
+
+def test_a_style_knows_who_plays_together_and_how_strokes_hang_together():
+    """Kick and hat in every quarter, the hat behind it; both a little later every time."""
+    late = [0.005 * quarter for quarter in range(16)]
+    hits = [
+        Hit(quarter + off, LANE[name], level)
+        for quarter, off in enumerate(late)
+        for name, off, level in (("kick", off, 100), ("closed_hat", off + 0.03, 40 + quarter % 2))
+    ]
+    clips = ClipSet.of([clip_of(Beat(tuple(hits), bars=4), "beat", "made")])
+    (style,) = StyleSums(clips).between(np.array([0]), np.array([64]))
+    told = dict(zip(STYLE_NAMES, style, strict=True))
+    assert told["pairs"] == 1
+    assert told["apart"] == pytest.approx(0.03 * 8, abs=0.05)  # of half a 16th
+    assert told["offsets correlate"] > 0.3
+    assert told["velocities correlate"] < -0.9
+    assert told["kick: offset by step"] == pytest.approx(0.005 * 8, abs=0.02)
+    assert told["kick: offset by bar"] == pytest.approx(0.02 * 8, abs=0.02)
+    assert told["kick: velocity by step"] == 0
 
 
 def test_a_style_of_a_stretch_is_that_of_the_stretch_alone(clips, sums):

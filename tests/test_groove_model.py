@@ -15,12 +15,13 @@ from dj_core.groove.batches import LAG_BARS, OWN_STYLE, Conditions, Streams, win
 from dj_core.groove.checkpoint import load_checkpoint
 from dj_core.groove.clips import Clip, ClipSet
 from dj_core.groove.gallery import beat_picture
-from dj_core.groove.likelihood import ClipTensors, remember
+from dj_core.groove.likelihood import ClipTensors, _strokes, remember
 from dj_core.groove.network import CHAIN
 from dj_core.groove.sampling import (
-    DEFAULT_FEEL,
-    Feel,
+    DEFAULT_TUNING,
+    Tuning,
     _Block,
+    _choose,
     _coin,
     load_groove_model,
 )
@@ -31,7 +32,7 @@ from dj_core.groove.training import (
     train_groove,
 )
 from dj_core.midi import midi_bytes, read_midi
-from dj_core.sampling import GenerationRequest
+from dj_core.sampling import Feel, GenerationRequest, replay_request
 from dj_core.tokenizers.groove import LANES, METERS, Grid, encode, steps_per_bar, to_grid
 from dj_core.training import read_progress
 
@@ -205,6 +206,12 @@ def test_provenance_is_enough_to_play_it_again(model):
     json.dumps(told.settings)
 
 
+def test_a_beat_is_played_again_from_its_provenance(model):
+    feel = Feel(kind="fill", density=3, loudness=2, velocity=0.5, timing=1.5)
+    beat = model.generate(ask(temperature=0.8, top_p=0.9, feel=feel, meter=METERS[1])).beat
+    assert model.generate(replay_request(beat.provenance)).beat == beat
+
+
 def test_every_16th_has_its_word(model):
     take = model.generate(ask())
     assert len(take.notes) == 32
@@ -226,10 +233,18 @@ def test_what_it_cannot_play_is_said_plainly(model, changes, message):
         model.generate(ask(**changes))
 
 
-@pytest.mark.parametrize("wrong", [{"kind": "solo"}, {"density": 5}, {"hits": 11.0}])
-def test_a_feel_out_of_range_is_refused(wrong):
+@pytest.mark.parametrize("wrong", [{"hits_top_p": 0.0}, {"style_noise": 4.0}])
+def test_a_tuning_out_of_range_is_refused(wrong):
     with pytest.raises(GenerationError, match="got"):
-        Feel(**wrong)
+        Tuning(**wrong)
+
+
+def test_each_take_has_the_feel_asked_for_it(model):
+    feels = [Feel(kind=kind, density=d, velocity=t) for kind in ("beat", "fill") for d in (0, 4)
+             for t in (0.0, 1.0)]  # fmt: skip
+    together = model.generate_all([ask(feel=feel) for feel in feels])
+    assert together == [model.generate(ask(feel=feel)) for feel in feels]
+    assert len({take.beat.hits for take in together}) > 2  # it hardly learned any
 
 
 def test_density_is_heard(model):
@@ -237,13 +252,13 @@ def test_density_is_heard(model):
     draws = [np.random.default_rng(seed) for seed in range(40)]
     scale = model.tables.scale
 
-    def density(feel):
-        quiet = replace(feel, style_noise=0.0)
-        styles = [model.draw_style(ask(genre=""), quiet, draw)[0] for draw in draws]
+    def density(level):
+        asked, quiet = ask(genre="", feel=Feel(density=level)), Tuning(style_noise=0.0)
+        styles = [model.draw_style(asked, quiet, draw)[0] for draw in draws]
         return [scale.levels((s * scale.spread + scale.mean)[None])[0][0] for s in styles]
 
-    assert set(density(Feel(density=1))) == {1}
-    assert set(density(Feel(density=4))) == {4}
+    assert set(density(1)) == {1}
+    assert set(density(4)) == {4}
 
 
 def test_velocities_are_drawn_within_their_bin_as_the_genre_plays_them(model):
@@ -269,7 +284,7 @@ def test_temperature_zero_takes_the_likelier(model):
 def test_playing_follows_the_odds_that_training_learns(model):
     """Replay a take through the training path: with the same draws it strikes the same lanes."""
     request = ask(genre="jazz", bars=3, tempo_bpm=150.0, seed=11)
-    block = _Block(model, [request], DEFAULT_FEEL)
+    block = _Block(model, [request], DEFAULT_TUNING)
     take = block.play()[0]
     steps = 3 * steps_per_bar(request.meter)
     grid = Grid(*(part[:steps] for part in vars(block.grids[0]).values()))
@@ -299,15 +314,38 @@ def test_playing_follows_the_odds_that_training_learns(model):
         logits = model.network.lanes(memory, lags, heard.known, struck)[:, 0]
     again = [
         [
-            _coin(float(logits[s, lane]), block.draws[0, s, lane, 0], 1.0, DEFAULT_FEEL.hits_top_p)
+            _coin(
+                float(logits[s, lane]), block.draws[0, s, lane, 0], 1.0, DEFAULT_TUNING.hits_top_p
+            )
             for lane in range(LANES)
         ]
         for s in range(steps)
     ]
     assert (np.array(again) == (grid.velocity > 0)).all()
     assert sorted(CHAIN) == list(range(LANES))
+    assert _drawn_again(model, block, tensors, window, memory, heard) >= 0.99
     replayed = to_grid(encode(take.beat)).velocity
     assert (replayed > 0).sum() >= 0.95 * (grid.velocity > 0).sum()  # all but what met a bar line
+
+
+def _drawn_again(model, block, tensors, window, memory, heard):
+    """Share of velocities and offsets that the training path's odds and a take's draws give."""
+    time, stream, lane = (tensors.velocity[torch.from_numpy(window.places)] > 0).nonzero(
+        as_tuple=True
+    )
+    row, head = torch.from_numpy(window.places)[time, stream], model.network.strokes
+    with torch.no_grad():
+        stroke = _strokes(model.network, tensors, window, memory, heard, (time, stream, lane, row))
+        _, around = head.begin(stroke)
+        velocity = tensors.velocity[row, lane].long() - 1
+        levels = head.velocity_logits(around, stroke)
+        places = head.offset_logits(around, stroke, velocity)
+    draws, ones = block.draws[0][time, lane], np.ones(len(lane))
+    levels = _choose(levels.numpy(), draws[:, 1], ones, ones * DEFAULT_TUNING.velocity_top_p)
+    places = _choose(places.numpy(), draws[:, 2], ones, ones * DEFAULT_TUNING.timing_top_p)
+    offset = tensors.offset[row, lane].numpy() - 1
+    assert len(lane) > 20
+    return np.concatenate([levels == velocity.numpy(), places == offset]).mean()
 
 
 def test_a_picture_shows_every_stroke_at_its_place(model):

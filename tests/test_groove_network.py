@@ -9,9 +9,10 @@ import torch
 from test_groove_material import made_clips, made_scale, random_beat
 
 from dj_core.drums import LANE
-from dj_core.errors import TrainingError
+from dj_core.errors import BeatError, TrainingError
 from dj_core.groove.batches import LAG_BARS, whole_clips
 from dj_core.groove.clips import ClipSet, clip_of
+from dj_core.groove.hit_odds import HitOdds, folded
 from dj_core.groove.likelihood import (
     CLASSES,
     ClipTensors,
@@ -22,7 +23,9 @@ from dj_core.groove.likelihood import (
     validate,
 )
 from dj_core.groove.network import CHAIN, GrooveSettings, build_network
-from dj_core.groove.style import StyleSums
+from dj_core.groove.recent import HALF_LIVES, fade, nothing_recent, quantities, run_on
+from dj_core.groove.style import STYLE_SIZE, StyleSums
+from dj_core.metrics.likelihood import hit_bits_per_step
 from dj_core.tokenizers.groove import LANES, Grid
 
 SMALL = {"hidden": 24, "condition": 16, "lane_units": 6, "stroke_units": 16}
@@ -87,7 +90,7 @@ def test_odds_of_a_16th_do_not_depend_on_what_follows(clips, scale, network):
 @torch.no_grad()
 def test_a_lanes_odds_do_not_depend_on_later_lanes(clips, network):
     draw = torch.Generator().manual_seed(1)
-    memory = torch.randn(5, 24 + 16, generator=draw)
+    memory = torch.randn(5, 24 + 16 + STYLE_SIZE, generator=draw)
     count = len(LAG_BARS)
     lags = torch.randint(0, 2, (5, count, LANES), generator=draw).float()
     known = torch.ones(5, count)
@@ -132,6 +135,17 @@ def test_which_lane_of_a_class_is_struck_does_not_change_the_class(clips, scale,
         assert torch.allclose(nats[0], other, atol=1e-5)
 
 
+def test_two_ways_of_counting_come_to_the_same_bits(clips, scale, network):
+    """Class after class by the book of n-grams, or all of a 16th's ways of sounding at once."""
+    four_four = ClipSet.of([clip for clip in clips.clips if clip.meter == 0], clips.genres)
+    expected = bits_of(network, scale, four_four, with_past_style=False).hits_per_step
+    truth = [folded(clip.grid.velocity) for clip in four_four.clips]
+    odds = HitOdds(network, scale, four_four)
+    assert hit_bits_per_step(odds, truth) == pytest.approx(expected, rel=1e-4)
+    with pytest.raises(BeatError, match="no performance that was given"):
+        odds(~truth[0])
+
+
 def test_bits_do_not_depend_on_how_clips_are_batched(clips, scale, network):
     one, many = (bits_of(network, scale, clips, streams=streams) for streams in (1, 6))
     assert vars(one) == pytest.approx(vars(many), rel=1e-4)
@@ -146,7 +160,7 @@ def test_validation_is_the_weighed_sum_of_its_parts(clips, scale, network):
     assert 0 <= found["accuracy"] <= 1
 
 
-@pytest.mark.parametrize("off", ["use_lags", "lanes_know_each_other", "copying"])
+@pytest.mark.parametrize("off", ["use_lags", "lanes_know_each_other", "copying", "use_recent"])
 @torch.no_grad()
 def test_every_lever_can_be_taken_away_and_matters(clips, scale, network, off):
     window = first_window(clips, scale)
@@ -166,6 +180,27 @@ def test_a_step_alone_is_the_step_in_a_window(clips, scale, network):
             here = type(heard)(*(part[step : step + 1] for part in vars(heard).values()))
             alone, state = network.remember(here, condition, state)
             assert torch.allclose(alone[0], memory[step], atol=1e-5)
+
+
+def test_recent_sums_fade_by_half_in_a_half_life():
+    velocity = torch.zeros(80, 1, LANES, dtype=torch.uint8)
+    velocity[3, 0, 5] = 33
+    played = quantities(velocity, velocity)
+    before, after = run_on(nothing_recent(1), played)
+    assert not before[:4].any()
+    for number, half_life in enumerate(HALF_LIVES):
+        count = before[:, 0, number, 5, 0]
+        assert count[4] == pytest.approx(1.0)
+        assert count[4 + half_life] == pytest.approx(0.5, rel=1e-4)
+    assert not before[..., [0, 1, 2, 3, 4, 6], :].any()
+    sums = nothing_recent(1)
+    for step, expected in zip(played, before, strict=True):
+        assert torch.allclose(sums, expected, atol=1e-5)
+        sums = fade(sums, step)
+    half, carried = run_on(nothing_recent(1), played[:37])
+    rest, end = run_on(carried, played[37:])
+    assert torch.allclose(torch.cat([half, rest]), before, atol=1e-5)
+    assert torch.allclose(end, after, atol=1e-5)
 
 
 def test_networks_out_of_bounds_are_refused(clips):

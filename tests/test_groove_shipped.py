@@ -7,8 +7,13 @@ import pytest
 from dj_core.beat import Meter
 from dj_core.drums import LANE
 from dj_core.genres import GENRES
+from dj_core.groove.clips import ClipSet, clip_of
+from dj_core.groove.hit_odds import HitOdds
+from dj_core.groove.likelihood import bits_of
 from dj_core.groove.network import MAX_PARAMETERS
 from dj_core.groove.sampling import load_groove_model
+from dj_core.metrics.likelihood import hit_bits_per_step, quantise
+from dj_core.midi import read_midi
 from dj_core.sampling import GenerationRequest
 from dj_core.tokenizers.groove import METERS
 
@@ -79,3 +84,17 @@ def test_long_takes_go_on(model):
     first, last = sum(bars[:8]), sum(bars[-8:])
     assert min(bars[:31]) > 0
     assert 0.5 < last / first < 2
+
+
+def test_its_hit_bits_are_the_same_counted_in_another_way(model, corpora):
+    """Class after class, as the n-grams are measured, and a 16th at once, as its card says."""
+    files = sorted(
+        (corpora / "groove").rglob("*.mid"), key=lambda path: (path.stat().st_size, path)
+    )
+    beats = [beat for beat in map(read_midi, files[:12]) if beat.meter == Meter()][:4]
+    known = model.network.settings.genres
+    clips = ClipSet.of([clip_of(beat, "beat", "groove") for beat in beats], known)
+    odds = HitOdds(model.network, model.tables.scale, clips)
+    counted = hit_bits_per_step(odds, [quantise(beat) for beat in beats])
+    bits = bits_of(model.network, model.tables.scale, clips, with_past_style=False)
+    assert counted == pytest.approx(bits.hits_per_step, rel=1e-4)

@@ -20,6 +20,7 @@ from dj_core.jobs import (
 )
 from dj_core.library import Library
 from dj_core.midi import save_midi
+from dj_core.sampling import GenerationRequest, load_model
 from dj_core.training import settings_from, train, write_status
 
 PATIENCE_SECONDS = 180  # a process imports torch and music21 first; usually 5
@@ -88,6 +89,39 @@ def test_a_run_is_stopped_and_goes_on_dies_and_goes_on(library):
     os.kill(int((folder / PID_NAME).read_text()), signal.SIGKILL)
     dead = wait_until(folder, lambda run: run.state == "died")
     assert dead.last_step.epoch >= further.last_step.epoch
+
+
+def test_a_groove_run_is_stopped_killed_and_goes_on_and_its_model_plays(library):
+    """The same process, folder and stream of steps as for the models that write notes."""
+    start_training(
+        library.home, "grooves", corpora=["mine", "starter"], preset="groove-quick",
+        epochs=40, hidden=16, batch_size=1,
+    )  # fmt: skip
+    folder = library.runs_folder / "grooves"
+    wait_until(folder, lambda run: len(run.steps) > 1)
+    os.kill(int((folder / PID_NAME).read_text()), signal.SIGKILL)  # before anything was saved
+    wait_until(folder, lambda run: run.state == "died")
+
+    resume_training(library.home, "grooves")
+    wait_until(folder, lambda run: run.epoch_steps)
+    stop_training(folder)
+    stopped = wait_until(folder, lambda run: run.state == "stopped")
+    assert stopped.settings.corpora == ("mine", "starter")
+    assert stopped.epoch_steps[0].epoch == 1
+    assert all(step.validation_loss > 0 for step in stopped.epoch_steps)
+
+    resume_training(library.home, "grooves")
+    further = wait_until(folder, lambda run: run.last_step.step != stopped.last_step.step)
+    assert (further.last_step.epoch, further.last_step.step) > (
+        stopped.last_step.epoch, stopped.last_step.step,
+    )  # fmt: skip
+    stop_training(folder)
+    wait_until(folder, lambda run: run.state == "stopped")
+    made = library.model("grooves")
+    assert made.has_feel
+    assert made.card["corpora"] == ["mine", "starter"]
+    beat = load_model(made.folder).generate(GenerationRequest(bars=2, genre="rock")).beat
+    assert (beat.bars, beat.genre) == (2, "rock")
 
 
 def test_a_run_is_stopped_while_it_is_still_starting(library):

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dj_core.beat import Meter
+from dj_core.beat import Meter, Provenance
 from dj_core.checkpoint import (
     Checkpoint,
     ModelFacts,
@@ -23,12 +23,14 @@ from dj_core.genres import typical_tempo_bpm
 from dj_core.networks import NetworkSettings, build_network
 from dj_core.notation import NoteEvent, NoteSong
 from dj_core.sampling import (
+    Feel,
     GenerationRequest,
     NotesModel,
     divide_by,
     forbid,
     keep_top,
     load_model,
+    replay_request,
 )
 from dj_core.tokenizers.notes import NOTE_OF_NAME, NotesSettings, NotesTokenizer, first_names
 
@@ -248,6 +250,44 @@ def test_a_beat_says_where_it_comes_from(model):
     assert origin.settings["bars"] == 2
 
 
+def test_a_beat_is_played_again_from_its_provenance(model):
+    request = GenerationRequest(
+        notes=40, meter=Meter(3, 4), tempo_bpm=99, temperature=1.3, top_p=0.9, seed=5
+    )
+    for asked in (request, replace(request, notes=None, bars=3)):
+        beat = model.generate(asked).beat
+        again = model.generate(replay_request(beat.provenance)).beat
+        assert again.hits == beat.hits
+        assert (again.bars, again.tempo_bpm, again.meter) == (beat.bars, 99, Meter(3, 4))
+
+
+def test_a_beat_no_model_made_cannot_be_played_again():
+    for altered in (
+        Provenance(),
+        Provenance(seed=1, settings={"meter": "4/4", "bars": 1, "feel": {"groovy": 1}}),
+        Provenance(seed=1, settings={"meter": "four"}),
+    ):
+        with pytest.raises(GenerationError, match=r"not made by a model|altered"):
+            replay_request(altered)
+
+
+def test_several_takes_at_once_are_those_one_by_one(model):
+    requests = [GenerationRequest(bars=1 + seed % 2, seed=seed) for seed in range(4)]
+    assert model.generate_all(requests) == [model.generate(request) for request in requests]
+
+
+def test_bare_notes_have_no_feel(model):
+    for feel in (Feel(kind="fill"), Feel(density=2), Feel(timing=0.5)):
+        with pytest.raises(GenerationError, match="knows no feel"):
+            model.generate(GenerationRequest(bars=1, feel=feel))
+
+
+@pytest.mark.parametrize("wrong", [{"kind": "solo"}, {"density": 5}, {"hits": 11.0}])
+def test_a_feel_out_of_range_is_refused(wrong):
+    with pytest.raises(GenerationError, match="got"):
+        Feel(**wrong)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -304,7 +344,8 @@ def test_a_shipped_model_is_whole_small_and_described(folder):
     assert sum(path.stat().st_size for path in folder.iterdir()) < 5_000_000
     assert checkpoint.facts.preset == folder.name
     assert checkpoint.facts.corpora == ("paper",)
-    assert checkpoint.facts.settings["all_data"]
+    # either it was trained on all songs, or it is the very one that was measured
+    assert checkpoint.facts.settings["all_data"] or "validation_loss" in checkpoint.facts.results
     card = (folder / "README.md").read_text("utf-8")
     assert f"--preset {folder.name}" in card
     assert checkpoint.weights_sha256 in card

@@ -12,8 +12,12 @@ import sys
 from collections.abc import Sequence
 
 from dj_core.cli.corpora import add_corpora, add_import, add_models
+from dj_core.cli.evaluating import add_evaluate
 from dj_core.cli.generating import add_generate
-from dj_core.cli.rendering import add_render
+from dj_core.cli.packing import add_pack, add_set
+from dj_core.cli.rendering import add_check_loop, add_one_shots, add_render
+from dj_core.cli.reproducing import add_paper
+from dj_core.cli.shaping import add_shaping
 from dj_core.cli.training import add_train
 from dj_core.errors import DigitalDJError
 
@@ -24,7 +28,14 @@ VERBS = (
     add_models,
     add_train,
     add_generate,
+    add_shaping,
+    add_evaluate,
     add_render,
+    add_one_shots,
+    add_check_loop,
+    add_set,
+    add_pack,
+    add_paper,
 )
 
 

@@ -89,6 +89,7 @@ def _run_models(options: argparse.Namespace) -> Answer:
                 "family": model.family,
                 "default": model.default,
                 "genres": list(model.genres),
+                "meters": [str(meter) for meter in model.meters],
                 "shipped": model.shipped,
             }
             for model in models

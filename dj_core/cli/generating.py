@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dj_core.beat import Meter
 from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, meter, positive, say
 from dj_core.errors import GenerationError
 from dj_core.genres import genre_name
 from dj_core.library import DEFAULT_NOTES_MODEL, Library
+
+if TYPE_CHECKING:
+    from dj_core.sampling import BeatModel, GenerationRequest, Take
+
+TAKES_AT_ONCE = 32  # played side by side, then written; a take is the same in any company
 
 
 def add_generate(verbs: Verbs) -> None:
@@ -27,7 +34,9 @@ def add_generate(verbs: Verbs) -> None:
     verb.add_argument("--temperature", type=float, default=1.0, help="0 always takes the likeliest")
     verb.add_argument("--top-p", type=float, default=1.0)
     verb.add_argument("--seed", type=int, default=1)
-    verb.add_argument("--count", type=positive, default=1, help="how many; seeds count up")
+    verb.add_argument(
+        "--count", type=positive, default=1, help="how many, all different; seeds count up"
+    )
     verb.add_argument("--start", type=Path, help="begin with the first note of this MIDI file")
     verb.add_argument("--start-note", help="begin with this note or chord, as in 'C2 F#2'")
     verb.add_argument(
@@ -35,29 +44,38 @@ def add_generate(verbs: Verbs) -> None:
         choices=["learned", "fixed"],
         help="rhythm as learned, or half a quarter a note as in the paper",
     )
+    _add_feel(verb)
     verb.add_argument("--as-in-corpus", action="store_true", help="keep the corpus's note numbers")
     verb.add_argument("--out", type=Path, required=True, help="folder for the files")
+
+
+def _add_feel(verb: argparse.ArgumentParser) -> None:
+    """Options for models that play as drummers do."""
+    feel = verb.add_argument_group("feel", "for models that play as drummers do")
+    feel.add_argument("--kind", choices=["beat", "fill", "any"], default="beat")
+    feel.add_argument("--density", type=int, default=0, help="1 sparse to 4 dense; 0 for any")
+    feel.add_argument("--loudness", type=int, default=0, help="1 soft to 4 loud; 0 for any")
+    feel.add_argument(
+        "--feel",
+        type=float,
+        default=1.0,
+        help="how freely dynamics and timing are played: 0 even and tight, 1 as learned",
+    )
+    for part, what in (
+        ("hits", "the pattern alone"),
+        ("velocity", "dynamics alone, times --feel"),
+        ("timing", "timing alone, times --feel"),
+    ):
+        feel.add_argument(f"--{part}", type=float, default=1.0, help=f"temperature of {what}")
 
 
 def _run_generate(options: argparse.Namespace) -> Answer:
     from dj_core.midi import save_midi
     from dj_core.naming import beat_stem
-    from dj_core.sampling import GenerationRequest, load_model
+    from dj_core.sampling import load_model
 
     started = time.perf_counter()
-    bars = 4 if options.bars is None and options.notes is None else options.bars
-    request = GenerationRequest(
-        genre=genre_name(options.genre),
-        tempo_bpm=options.tempo_bpm,
-        meter=options.meter,
-        bars=bars,
-        notes=options.notes,
-        temperature=options.temperature,
-        top_p=options.top_p,
-        seed=options.seed,
-        start_note=options.start_note or _first_note(options.start),
-        spacing=options.spacing,
-    )
+    request = _request(options)
     note_by_note = options.notes or options.start or options.start_note or options.spacing
     name = options.model or (DEFAULT_NOTES_MODEL if note_by_note else None)
     model = load_model(Library.open().model(name).folder)
@@ -65,12 +83,11 @@ def _run_generate(options: argparse.Namespace) -> Answer:
     files: list[str] = []
     distinct: list[int] = []
     with ProgressBar("Generating", "beat") as bar:
-        for number in range(options.count):
-            take = model.generate(replace(request, seed=options.seed + number))
+        for take in _different_takes(model, request, options.count):
             path = options.out / f"{beat_stem(take.beat)}.mid"
             files.append(str(save_midi(take.beat, path, choice)))
             distinct.append(take.distinct_notes)
-            bar.show(number + 1, options.count)
+            bar.show(len(files), options.count)
     for file in files:
         say(file)
     return {
@@ -79,6 +96,53 @@ def _run_generate(options: argparse.Namespace) -> Answer:
         "distinct_notes": distinct,
         "seconds": round(time.perf_counter() - started, 3),
     }
+
+
+def _different_takes(model: BeatModel, request: GenerationRequest, count: int) -> Iterator[Take]:
+    """`count` takes as the seed counts up, played side by side.
+
+    A take that was there before is left out, and a seed more is asked; a model that knows no other
+    (at a temperature of 0, say) repeats itself after `count` of them.
+    """
+    heard: set[tuple[object, ...]] = set()
+    made, spare, seed = 0, count, request.seed
+    while made < count:
+        seeds = range(seed, seed + min(count - made, TAKES_AT_ONCE))
+        seed = seeds.stop
+        for take in model.generate_all([replace(request, seed=number) for number in seeds]):
+            music = (take.beat.hits, take.beat.bars)
+            if music in heard and spare:
+                spare -= 1
+                continue
+            heard.add(music)
+            made += 1
+            yield take
+
+
+def _request(options: argparse.Namespace) -> GenerationRequest:
+    """The first take's request; those after it count the seed up."""
+    from dj_core.sampling import Feel, GenerationRequest
+
+    return GenerationRequest(
+        genre=genre_name(options.genre),
+        tempo_bpm=options.tempo_bpm,
+        meter=options.meter,
+        bars=4 if options.bars is None and options.notes is None else options.bars,
+        notes=options.notes,
+        temperature=options.temperature,
+        top_p=options.top_p,
+        seed=options.seed,
+        start_note=options.start_note or _first_note(options.start),
+        spacing=options.spacing,
+        feel=Feel(
+            kind="" if options.kind == "any" else options.kind,
+            density=options.density,
+            loudness=options.loudness,
+            hits=options.hits,
+            velocity=options.feel * options.velocity,
+            timing=options.feel * options.timing,
+        ),
+    )
 
 
 def _first_note(path: Path | None) -> str | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, say
@@ -13,7 +14,7 @@ from dj_core.errors import TrainingError
 from dj_core.library import Library
 
 if TYPE_CHECKING:
-    from dj_core.notation import NoteSong
+    from dj_core.recipes import Settings
     from dj_core.training import TrainingStep
 
 
@@ -37,37 +38,19 @@ def add_train(verbs: Verbs) -> None:
 
 
 def _run_train(options: argparse.Namespace) -> Answer:
-    from dj_core.training import read_settings, settings_from, stop_on_signals, train
+    from dj_core.recipes import material_of, train_run
+    from dj_core.training import stop_on_signals
 
     library = Library.open()
-    if options.resume:
-        if not options.run:
-            raise TrainingError("--resume needs --run NAME, the run to go on with.")
-        folder = library.run_folder(options.run)
-        settings = read_settings(folder)
-        if options.epochs:
-            settings = replace(settings, epochs=options.epochs)
-    else:
-        if not options.corpus or not options.preset:
-            raise TrainingError("A new run needs --corpus NAME and --preset NAME.")
-        settings = settings_from(
-            options.preset,
-            corpora=tuple(options.corpus),
-            epochs=options.epochs,
-            learning_rate=options.learning_rate,
-            batch_size=options.batch_size,
-            hidden=options.hidden,
-            layers=options.layers,
-            dropout=options.dropout,
-            seed=options.seed,
-            all_data=options.all_data or None,
-        )
-        folder = library.run_folder(options.run or _free_run_name(library, options.preset))
-    songs = _songs(library, settings.corpora)
+    settings, folder = _asked(options, library)
+    corpora = [library.corpus(name) for name in settings.corpora]
+    with _ReadingBars() as bars:
+        material = material_of(settings, corpora, bars.show)
     last = None
     with ProgressBar("Training", "step") as bar, stop_on_signals() as should_stop:
-        steps = train(settings, songs, folder, resume=options.resume, should_stop=should_stop)
-        for last in steps:
+        for last in train_run(
+            settings, material, folder, resume=options.resume, should_stop=should_stop
+        ):
             done = (last.epoch - 1) * last.steps + last.step
             bar.show(done, last.epochs * last.steps, _standing(last))
     if last is None:
@@ -85,15 +68,47 @@ def _run_train(options: argparse.Namespace) -> Answer:
     }
 
 
-def _songs(library: Library, corpora: Sequence[str]) -> list[NoteSong]:
-    """The note strings of the corpora, read by music21 where that was not done before."""
-    from dj_core.notation import note_songs
+def _asked(options: argparse.Namespace, library: Library) -> tuple[Settings, Path]:
+    """The run asked for: a new one's settings or an earlier one's, and its folder."""
+    from dj_core.recipes import TUNABLE, read_run_settings, settings_from
 
-    songs: list[NoteSong] = []
-    for name in corpora:
-        with ProgressBar(f"Reading the notes of {name}", "file") as bar:
-            songs += note_songs(library.corpus(name), bar.show)
-    return songs
+    if options.resume:
+        if not options.run:
+            raise TrainingError("--resume needs --run NAME, the run to go on with.")
+        folder = library.run_folder(options.run)
+        settings = read_run_settings(folder)
+        return (replace(settings, epochs=options.epochs) if options.epochs else settings), folder
+    if not options.corpus or not options.preset:
+        raise TrainingError("A new run needs --corpus NAME and --preset NAME.")
+    settings = settings_from(
+        options.preset,
+        corpora=options.corpus,
+        all_data=options.all_data,
+        **{name: getattr(options, name) for name in TUNABLE},
+    )
+    return settings, library.run_folder(options.run or _free_run_name(library, options.preset))
+
+
+class _ReadingBars:
+    """A progress bar for each corpus in turn."""
+
+    def __init__(self) -> None:
+        self._bars = ExitStack()
+        self._name, self._bar = "", None
+
+    def __enter__(self) -> _ReadingBars:
+        return self
+
+    def show(self, name: str, done: int, total: int) -> None:
+        """`done` of `total` files of the corpus called `name` are read."""
+        if self._bar is None or name != self._name:
+            self._bars.close()
+            reading = ProgressBar(f"Reading the notes of {name}", "file")
+            self._name, self._bar = name, self._bars.enter_context(reading)
+        self._bar.show(done, total)
+
+    def __exit__(self, *exception: object) -> None:
+        self._bars.close()
 
 
 def _standing(step: TrainingStep) -> str:

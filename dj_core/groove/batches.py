@@ -20,7 +20,9 @@ PHRASE_BARS = 8
 STREAM_BARS = (4, 8, 16)
 MEAN_STREAM_BARS = 9
 LAG_BARS = (1, 2, 4, 0.5, 0.25)
-A_BAR, TWO_BARS, HALF_A_BAR = (LAG_BARS.index(bars) for bars in (1, 2, 0.5))
+A_BAR, TWO_BARS, HALF_A_BAR, A_QUARTER_BAR = (LAG_BARS.index(b) for b in (1, 2, 0.5, 0.25))
+COPIED_LAGS = (A_BAR, TWO_BARS, HALF_A_BAR, A_QUARTER_BAR)
+"""Places in `LAG_BARS` of the 16ths whose velocities and offsets may be copied."""
 NEXT_STEPS = 3  # steps of the bar before that follow the lagged one and are seen, too
 NO_STYLE, OWN_STYLE, PAST_STYLE = 0, 1, 2
 GUESSED_TEMPO_SPREAD = 0.15  # of the logarithm: two thirds lie within 15% of a genre's usual tempo
@@ -98,6 +100,7 @@ class Window:
         previous, lags: rows of the step before, and of those `LAG_BARS` ago.
         following: rows of the steps after the one a bar ago.
         last: rows of each lane's last stroke, (steps, streams, 16).
+        origin: first row of every stream.
         position: 16th in the bar.
         phrase: bar in the phrase, 0 to 7.
         inside: 1 where there is a step to learn from, else 0.
@@ -110,6 +113,7 @@ class Window:
     lags: np.ndarray
     following: np.ndarray
     last: np.ndarray
+    origin: np.ndarray
     position: np.ndarray
     phrase: np.ndarray
     inside: np.ndarray
@@ -164,6 +168,7 @@ def window_at(clips: ClipSet, streams: Streams, steps: int, conditions: Conditio
         lags=np.stack([since_origin(places - lag) for lag in lag_steps(bar)]),
         following=np.stack(following),
         last=np.where((last >= streams.origin[:, None]) & inside[..., None], last, empty),
+        origin=streams.origin.copy(),
         position=np.minimum(position, MAX_STEPS_PER_BAR - 1),
         phrase=bars_played % PHRASE_BARS,
         inside=inside,

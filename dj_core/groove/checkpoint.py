@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from dj_core.groove.network import GrooveNetwork
 
 FAMILY = "groove"
-STYLE_BARS = 8  # a style is read off so many bars
+STYLE_BARS = (4, 16)
+"""Styles are read off stretches of so many bars: short ones differ more, as short takes should."""
 _WEIGHTS = "network."
 _TABLES = "tables."
 _REPAIR = "Train the model again, or restore its folder from where it came."
@@ -43,7 +44,8 @@ class Tables:
         genre: per style, index among the network's genres.
         tempo_bpm: per style; 0 where the file had none.
         meter, kind: per style, indices in `METERS` and `clips.KINDS`.
-        fine: per style, share of strokes that lie between the tokens' 96ths of a quarter.
+        fine: per style, share of strokes that lie anywhere between two 96ths of a quarter.
+        bars: per style, which of `STYLE_BARS` it was read off (at most).
         velocities: how often a genre (row) used a velocity (column, 1 to 127; column 0 is empty).
     """
 
@@ -57,6 +59,7 @@ class Tables:
     meter: np.ndarray
     kind: np.ndarray
     fine: np.ndarray
+    bars: np.ndarray
     velocities: np.ndarray
 
     @property
@@ -65,24 +68,29 @@ class Tables:
         return Scale(self.mean, self.spread, self.density, self.loudness)
 
 
-def stretches(clips: ClipSet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Clip, first step and end of every stretch of `STYLE_BARS` bars, shorter at a clip's end."""
+def stretches(clips: ClipSet, bars: int) -> np.ndarray:
+    """Clip, first step and end (rows) of every stretch of `bars` bars, shorter in short clips.
+
+    What is left at the end of a clip counts where it is at least half as long.
+    """
     parts = []
     for clip, (start, end, bar) in enumerate(
         zip(clips.starts[:-1], clips.starts[1:], clips.bar_steps, strict=True)
     ):
-        first = np.arange(start, end, bar * STYLE_BARS)
-        last = np.minimum(first + bar * STYLE_BARS, end)
-        parts.append(np.stack([np.full(len(first), clip), first, last]))
-    clip, first, last = np.concatenate(parts, axis=1)
-    return clip, first, last
+        first = np.arange(start, end, bar * bars)
+        last = np.minimum(first + bar * bars, end)
+        kept = (last - first >= bar * bars / 2) | (first == start)
+        parts.append(np.stack([np.full(len(first), clip), first, last])[:, kept])
+    return np.concatenate(parts, axis=1)
 
 
-def make_tables(clips: ClipSet, sums: StyleSums) -> Tables:
-    """The tables of a training set."""
-    clip, first, end = stretches(clips)
+def make_tables(clips: ClipSet, sums: StyleSums, scale: Scale | None = None) -> Tables:
+    """The tables of a training set; on a network's own `scale` where it has one already."""
+    parts = [stretches(clips, bars) for bars in STYLE_BARS]
+    clip, first, end = np.concatenate(parts, axis=1)
+    bars = np.repeat(STYLE_BARS, [part.shape[1] for part in parts])
     styles = sums.between(first, end)
-    scale = Scale.of(styles)
+    scale = scale or Scale.of(styles)
     velocities = np.zeros((len(clips.genres), groove.MAX_VELOCITY + 1))
     np.add.at(velocities, clips.genre, [clip.velocities for clip in clips.clips])
     return Tables(
@@ -96,6 +104,7 @@ def make_tables(clips: ClipSet, sums: StyleSums) -> Tables:
         meter=clips.meter[clip].astype(np.int8),
         kind=clips.kind[clip].astype(np.int8),
         fine=clips.fine[clip].astype(np.float32),
+        bars=bars.astype(np.int16),
         velocities=velocities.astype(np.float32),
     )
 

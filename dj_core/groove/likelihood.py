@@ -13,11 +13,25 @@ from torch import Tensor
 from torch.nn import functional
 
 from dj_core.drums import LANE
-from dj_core.groove.batches import LAG_BARS, Conditions, Scale, Window, whole_clips
+from dj_core.groove.batches import (
+    COPIED_LAGS,
+    LAG_BARS,
+    Conditions,
+    Scale,
+    Window,
+    whole_clips,
+)
 from dj_core.groove.clips import ClipSet
-from dj_core.groove.network import Asked, GrooveNetwork, Heard, State, Stroke
+from dj_core.groove.network import CHAIN, Asked, GrooveNetwork, Heard, Stroke
+from dj_core.groove.recent import nothing_recent, quantities, recent_of, run_on
 from dj_core.groove.style import StyleSums
-from dj_core.tokenizers.groove import CEILING_BIN, LANES, MAX_OFFSET
+from dj_core.tokenizers.groove import (
+    CEILING_BIN,
+    LANES,
+    MAX_OFFSET,
+    OFFSETS,
+    VELOCITY_BINS,
+)
 
 CLASSES: tuple[tuple[str, ...], ...] = (
     ("kick",),
@@ -32,6 +46,11 @@ CLASSES: tuple[tuple[str, ...], ...] = (
 )
 """The nine classes of the hit alphabet in which models are compared."""
 
+Carried = tuple[Tensor, Tensor, Tensor]
+"""What goes on from window to window: the LSTM's hidden and cell values, and the recent sums."""
+
+MISHEARD_CLIPS = 0.5  # share of clips that `ClipTensors.mishear` gets wrong
+MISHEARD_BINS, MISHEARD_TICKS = 1.5, 1.0  # spread of its errors: velocity bins, 96ths of a quarter
 LONGEST_AGE = 64  # 16ths after which a drum counts as not struck for long
 WINDOW_STEPS = 64
 
@@ -60,7 +79,10 @@ class Nats:
 
 
 class ClipTensors:
-    """A clip set as tensors, to be gathered by row."""
+    """A clip set as tensors, to be gathered by row: what is played, and what is heard of it.
+
+    The two are the same until `mishear` sets them apart.
+    """
 
     def __init__(self, clips: ClipSet) -> None:
         self.clips = clips
@@ -68,14 +90,36 @@ class ClipTensors:
         self.offset = torch.from_numpy(clips.offset)
         self.second_velocity = torch.from_numpy(clips.second_velocity)
         self.second_offset = torch.from_numpy(clips.second_offset)
+        self.heard_velocity, self.heard_offset = self.velocity, self.offset
+        self.before_row, self.before_lane = _strokes_before(self.velocity)
+
+    def mishear(self, generator: np.random.Generator) -> None:
+        """From now on hear half of the clips louder or softer, later or earlier than they are.
+
+        Every lane of such a clip is off by so much throughout. A network that plays hears its own
+        errors; one that has only ever heard the truth follows them wherever they lead. This one
+        learns to come back to the style it was asked for.
+        """
+        clips, lengths = self.clips, np.diff(self.clips.starts)
+        wrong = generator.random((len(lengths), 1)) < MISHEARD_CLIPS
+        for name, spread, bins in (
+            ("velocity", MISHEARD_BINS, VELOCITY_BINS),
+            ("offset", MISHEARD_TICKS, OFFSETS),
+        ):
+            off = generator.normal(0, spread, (len(lengths), 1))  # of all drums, and of each
+            off = wrong * (off + generator.normal(0, spread, (len(lengths), LANES)))
+            played = getattr(clips, name)
+            heard = np.clip(np.round(played[:-1] + np.repeat(off, lengths, axis=0)), 1, bins)
+            heard = np.vstack([np.where(played[:-1] > 0, heard, 0), played[-1:]])
+            setattr(self, f"heard_{name}", torch.from_numpy(heard.astype(np.uint8)))
 
     def content(self, rows: Tensor) -> Tensor:
-        """What the network reads of steps: (..., 64)."""
-        velocity, offset = self.velocity[rows], self.offset[rows]
+        """What the network hears of steps: (..., 64)."""
+        velocity, offset = self.heard_velocity[rows], self.heard_offset[rows]
         return content(velocity, offset, self.second_velocity[rows])
 
-    def heard(self, window: Window) -> Heard:
-        """A window as the network reads it."""
+    def heard(self, window: Window, recent: Tensor) -> Heard:
+        """A window as the network reads it, with the `recent` sums before each of its steps."""
         lags = torch.from_numpy(window.lags)  # (3, steps, streams)
         following = torch.from_numpy(window.following)
         return Heard(
@@ -85,7 +129,19 @@ class ClipTensors:
             known=(lags != self.clips.steps).float().permute(1, 2, 0),
             position=torch.from_numpy(window.position),
             phrase=torch.from_numpy(window.phrase),
+            recent=recent,
         )
+
+
+def _strokes_before(velocity: Tensor) -> tuple[Tensor, Tensor]:
+    """Row and lane of the stroke decided just before each one; row -1 before the first."""
+    chain = torch.tensor(CHAIN)
+    row, rank = (velocity[:, chain] > 0).nonzero(as_tuple=True)
+    lane = chain[rank]
+    rows = torch.full(velocity.shape, -1)
+    lanes = torch.zeros(velocity.shape, dtype=torch.long)
+    rows[row[1:], lane[1:]], lanes[row[1:], lane[1:]] = row[:-1], lane[:-1]
+    return rows, lanes
 
 
 def content(velocity: Tensor, offset: Tensor, second_velocity: Tensor) -> Tensor:
@@ -114,8 +170,8 @@ def age_of(steps: Tensor) -> Tensor:
 
 
 def score(
-    network: GrooveNetwork, tensors: ClipTensors, window: Window, state: State | None
-) -> tuple[Nats, State]:
+    network: GrooveNetwork, tensors: ClipTensors, window: Window, state: Carried | None
+) -> tuple[Nats, Carried]:
     """Nats of a window's 16ths given all before them, and the state after it."""
     memory, heard, state = remember(network, tensors, window, state)
     return nats_of(network, tensors, window, memory, heard), state
@@ -131,42 +187,46 @@ def nats_of(
     lags = heard.lags.unflatten(-1, (len(LAG_BARS), -1))[..., :LANES]
     logits = network.lanes(memory, lags, heard.known, struck)
     hits = functional.binary_cross_entropy_with_logits(logits, struck, reduction="none")
-    at, parts = _stroke_nats(network, tensors, window, memory)
+    at, parts = _stroke_nats(network, tensors, window, memory, heard)
     sums = [torch.zeros_like(hits[..., 0]).index_put(at, part, accumulate=True) for part in parts]
     right = ((logits > 0) == (struck > 0)).all(-1) & inside
     return Nats(hits.sum(-1) * inside, *sums, right)
 
 
 def remember(
-    network: GrooveNetwork, tensors: ClipTensors, window: Window, state: State | None
-) -> tuple[Tensor, Heard, State]:
-    """The network's memory over a window, what it heard, and its state after it."""
-    heard = tensors.heard(window)
-    if state is not None:
-        kept = torch.from_numpy(~window.fresh).float()[:, None]
-        state = (state[0] * kept, state[1] * kept)
+    network: GrooveNetwork, tensors: ClipTensors, window: Window, state: Carried | None
+) -> tuple[Tensor, Heard, Carried]:
+    """The network's memory over a window, what it heard, and what goes on after it."""
+    streams = len(window.origin)
+    kept = torch.from_numpy(~window.fresh).float()[:, None]
+    hidden, cell = network.empty_state(streams) if state is None else state[:2]
+    sums = nothing_recent(streams) if state is None else state[2]
+    places = torch.from_numpy(window.places)
+    played = quantities(tensors.heard_velocity[places], tensors.heard_offset[places])
+    recent, sums = run_on(sums * kept[..., None, None], played)
+    heard = tensors.heard(window, recent)
     condition = network.sum_up(asked_of(window.conditions))
-    memory, state = network.remember(heard, condition, state)
-    return memory, heard, state
+    memory, state = network.remember(heard, condition, (hidden * kept, cell * kept))
+    return memory, heard, (*state, sums)
 
 
 def _stroke_nats(
-    network: GrooveNetwork, tensors: ClipTensors, window: Window, memory: Tensor
+    network: GrooveNetwork, tensors: ClipTensors, window: Window, memory: Tensor, heard: Heard
 ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
     """(steps, streams) of every stroke, and its nats of velocity, offset and second stroke."""
     places = torch.from_numpy(window.places)
     time, stream, lane = (tensors.velocity[places] > 0).nonzero(as_tuple=True)
     row = places[time, stream]
-    stroke = _strokes(network, tensors, window, memory, (time, stream, lane, row))
+    stroke = _strokes(network, tensors, window, memory, heard, (time, stream, lane, row))
     head = network.strokes
     core, around = head.begin(stroke)
     velocity = tensors.velocity[row, lane].long() - 1
     offset = tensors.offset[row, lane].long() - 1
     velocity_nats = functional.cross_entropy(
-        head.velocity_logits(core, around, stroke), velocity, reduction="none"
+        head.velocity_logits(around, stroke), velocity, reduction="none"
     )
     offset_nats = functional.cross_entropy(
-        head.offset_logits(core, around, stroke, velocity), offset, reduction="none"
+        head.offset_logits(around, stroke, velocity), offset, reduction="none"
     )
     second_velocity = tensors.second_velocity[row, lane].long() - 1
     second_offset = tensors.second_offset[row, lane].long() - 1
@@ -186,25 +246,32 @@ def _strokes(
     tensors: ClipTensors,
     window: Window,
     memory: Tensor,
+    heard: Heard,
     at: tuple[Tensor, Tensor, Tensor, Tensor],
 ) -> Stroke:
     """The strokes `at` (time, stream, lane, row), each with what it depends on."""
     time, stream, lane, row = at
-    now = tensors.content(row)
+    now = content(tensors.velocity[row], tensors.offset[row], tensors.second_velocity[row])
     struck, velocities, offsets, _ = now.chunk(4, dim=-1)
     before = network.lanes.mask[:, :LANES].view(LANES, -1, LANES)[:, 0][lane]
     last = torch.from_numpy(window.last)[time, stream, lane].long()
-    lags = torch.from_numpy(window.lags)[:2, time, stream]
-    rows = torch.stack([lags[0], lags[1], last])  # (3, n); the empty row holds zeros
+    lags = torch.from_numpy(window.lags)[list(COPIED_LAGS)][:, time, stream]
     never = last == tensors.clips.steps
+    before_row, before_lane = tensors.before_row[row, lane], tensors.before_lane[row, lane]
+    first = before_row < torch.from_numpy(window.origin)[stream]
+    before_row = torch.where(first, tensors.clips.steps, before_row)
+    # (EARLIER, n); the empty row holds zeros
+    rows = torch.cat([lags, last[None], before_row[None]])
+    lanes = torch.cat([lane.expand(len(rows) - 1, -1), before_lane[None]])
     return Stroke(
         memory=network.strokes.project(memory[time, stream]),
         lane=lane,
         struck=struck,
         velocities=velocities * before,
         offsets=offsets * before,
-        earlier_velocity=tensors.velocity[rows, lane].long().T,
-        earlier_offset=tensors.offset[rows, lane].long().T,
+        earlier_velocity=tensors.heard_velocity[rows, lanes].long().T,
+        earlier_offset=tensors.heard_offset[rows, lanes].long().T,
+        recent=recent_of(heard.recent[time, stream], lane),
         age=age_of(torch.where(never, LONGEST_AGE, row - last)),
     )
 
@@ -296,7 +363,7 @@ def _heard_through(
     """Whole clips, window by window, with what the network remembers of them."""
     tensors, sums = ClipTensors(clips), StyleSums(clips)
     network.eval()
-    state: State | None = None
+    state: Carried | None = None
     group = -1
     with torch.inference_mode():
         for clip, window in whole_clips(

@@ -25,6 +25,7 @@ from dj_core.drums import LANE
 from dj_core.errors import TrainingError
 from dj_core.groove.batches import (
     A_BAR,
+    COPIED_LAGS,
     HALF_A_BAR,
     LAG_BARS,
     LEVELS,
@@ -33,7 +34,8 @@ from dj_core.groove.batches import (
     TWO_BARS,
 )
 from dj_core.groove.clips import KINDS
-from dj_core.groove.style import STYLE_SIZE
+from dj_core.groove.recent import RECENT
+from dj_core.groove.style import NUMBERS_OF_LANE, SHARED_NAMES, STYLE_SIZE
 from dj_core.tokenizers.groove import (
     CEILING_BIN,
     LANES,
@@ -49,8 +51,12 @@ State = tuple[Tensor, Tensor]
 
 CONTENT = 4 * LANES  # struck, velocity, offset, second stroke
 LAGS = len(LAG_BARS)
+EARLIER = len(COPIED_LAGS) + 2
+"""Strokes that one is copied from: the lane's at each of `COPIED_LAGS` and when last struck, and
+the one decided just before, of whatever lane."""
 TEMPO_CENTRES_BPM = (60, 75, 90, 105, 120, 140, 165, 195)
 MAX_PARAMETERS = 5_000_000
+STROKE_MEMORY = 96  # numbers that a stroke's velocity and offset know of the LSTM's memory
 
 # Drums that a performance has come first: they may then be scored without the rest.
 _LATE = ("clap", "tambourine", "shaker", "cowbell", "conga")
@@ -78,6 +84,7 @@ class GrooveSettings:
         use_lags: read the bars before; off only to measure what they bring.
         lanes_know_each_other: decide lanes and strokes of a 16th one after another; likewise.
         copying: gates and tables that copy; likewise.
+        use_recent: read how hard and how early drums were struck of late; likewise.
 
     Raises:
         TrainingError: a value out of range.
@@ -86,7 +93,7 @@ class GrooveSettings:
     genres: tuple[str, ...]
     hidden: int = 256
     layers: int = 2
-    condition: int = 64
+    condition: int = 96
     lane_units: int = 32
     stroke_units: int = 160
     dropout: float = 0.3
@@ -95,6 +102,7 @@ class GrooveSettings:
     use_lags: bool = True
     lanes_know_each_other: bool = True
     copying: bool = True
+    use_recent: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "genres", tuple(self.genres))  # JSON knows lists only
@@ -142,6 +150,7 @@ class Heard:
         following: which lanes (3 × 16) followed it a bar ago.
         known: 1 where there was such a 16th (5).
         position, phrase: 16th in the bar, bar in the phrase; whole numbers (...).
+        recent: running sums before the 16th, see `recent` (..., half-lives, 16, quantities).
     """
 
     previous: Tensor
@@ -150,6 +159,7 @@ class Heard:
     known: Tensor
     position: Tensor
     phrase: Tensor
+    recent: Tensor
 
 
 @dataclass(frozen=True)
@@ -157,12 +167,13 @@ class Stroke:
     """What a stroke's velocity and offset depend on; one row per stroke.
 
     Attributes:
-        memory: the LSTM's output and the condition, as `StrokeHead.project` gives them.
+        memory: the LSTM's output, the condition and the style, as `StrokeHead.project` gives them.
         lane: row of the drum table.
         struck: lanes of this 16th, (n, 16).
         velocities, offsets: of the strokes decided before it, (n, 16), in -1 to 1, else 0.
-        earlier_velocity, earlier_offset: tokens (n, 3) of the lane 1 and 2 bars ago and when it
-            was last struck; 0 for none, else 1 + bin.
+        earlier_velocity, earlier_offset: tokens (n, `EARLIER`) of earlier strokes; 0 for none,
+            else 1 + bin.
+        recent: what `recent.recent_of` says of the lane and the others.
         age: 16ths since the lane was last struck, logarithmic, 0 to 1.
     """
 
@@ -173,6 +184,7 @@ class Stroke:
     offsets: Tensor
     earlier_velocity: Tensor
     earlier_offset: Tensor
+    recent: Tensor
     age: Tensor
 
 
@@ -192,11 +204,14 @@ class GrooveNetwork(nn.Module):
         clock = MAX_STEPS_PER_BAR + 4 + 6 + PHRASE_BARS
         self.lstm = nn.LSTM(read + clock + size, hidden, 1)
         self.upper = nn.ModuleList(nn.LSTM(hidden, hidden, 1) for _ in range(settings.layers - 1))
-        self.lanes = LaneHead(hidden + size, settings)
-        self.strokes = StrokeHead(hidden + size, settings)
+        self.lanes = LaneHead(hidden + size + STYLE_SIZE, settings)
+        self.strokes = StrokeHead(hidden + size + STYLE_SIZE, settings)
 
     def sum_up(self, asked: Asked) -> Tensor:
-        """What is asked of each stream, as (streams, condition) numbers."""
+        """What is asked of each stream: `condition` numbers that sum it up, then its style.
+
+        The heads see the style as it is: squeezed through the summary it is followed badly.
+        """
         known = (asked.tempo_bpm > 0).float()[:, None]
         centres = torch.tensor(TEMPO_CENTRES_BPM, dtype=torch.float32)
         distance = torch.log2(asked.tempo_bpm.clamp(min=1.0))[:, None] - torch.log2(centres)
@@ -212,7 +227,7 @@ class GrooveNetwork(nn.Module):
             asked.style,
             functional.one_hot(asked.style_source, 3).float(),
         )
-        return self.condition(torch.cat(parts, dim=-1))
+        return torch.cat([self.condition(torch.cat(parts, dim=-1)), asked.style], dim=-1)
 
     def remember(
         self, heard: Heard, condition: Tensor, state: State | None
@@ -229,7 +244,8 @@ class GrooveNetwork(nn.Module):
             functional.one_hot(heard.phrase, PHRASE_BARS),
         )
         here = condition.expand(len(read), -1, -1)
-        output = torch.cat([read, torch.cat(clock, dim=-1).float(), here], dim=-1)
+        summary = here[..., : self.settings.condition]
+        output = torch.cat([read, torch.cat(clock, dim=-1).float(), summary], dim=-1)
         states = []
         for layer, lstm in enumerate((self.lstm, *self.upper)):
             before = None if state is None else tuple(part[layer : layer + 1] for part in state)
@@ -318,18 +334,22 @@ class LaneHead(nn.Module):
 class StrokeHead(nn.Module):
     """Velocity, offset and flam of a stroke."""
 
+    voices: Tensor
+
     def __init__(self, memory: int, settings: GrooveSettings) -> None:
         super().__init__()
         self.settings = settings
         units, lane, level = settings.stroke_units, 16, 12
-        self.memory = nn.Linear(memory, 96)
+        self.memory = nn.Linear(memory, STROKE_MEMORY)
         self.lane = nn.Embedding(LANES, lane)
         self.level = nn.Embedding(VELOCITY_BINS, level)
         self.place = nn.Embedding(OFFSETS, level)
-        around = 3 * LANES + 9 + 1
-        self.velocity_units = nn.Linear(96 + lane + around, units)
-        self.offset_units = nn.Linear(96 + lane + around + level, units)
-        self.second_units = nn.Linear(96 + lane + 2 * level, units // 2)
+        told = len(SHARED_NAMES) + NUMBERS_OF_LANE.shape[1]
+        around = 3 * LANES + 3 * EARLIER + 1 + RECENT + told
+        self.velocity_units = nn.Linear(STROKE_MEMORY + lane + around, units)
+        self.offset_units = nn.Linear(STROKE_MEMORY + lane + around + level, units)
+        self.second_units = nn.Linear(STROKE_MEMORY + lane + 2 * level, units // 2)
+        self.register_buffer("voices", torch.from_numpy(NUMBERS_OF_LANE), persistent=False)
         self.velocity = nn.Linear(units, VELOCITY_BINS)
         self.offset = nn.Linear(units, OFFSETS)
         self.second = nn.Linear(units // 2, 1)
@@ -339,39 +359,44 @@ class StrokeHead(nn.Module):
         self.offset_copies = _Copies(units, OFFSETS)
 
     def project(self, memory: Tensor) -> Tensor:
-        """What strokes need of the network's memory, (..., 96)."""
-        return torch.relu(self.memory(memory))
+        """What strokes need of the network's memory, and the style, (..., n)."""
+        return torch.cat([torch.relu(self.memory(memory)), memory[..., -STYLE_SIZE:]], dim=-1)
 
     def begin(self, stroke: Stroke) -> tuple[Tensor, Tensor]:
-        """The memory with the lane, and all around a stroke; for the methods below."""
-        core = torch.cat([stroke.memory, self.lane(stroke.lane)], dim=-1)
+        """The memory with the lane, and the same with all around it; for the methods below."""
+        memory, style = stroke.memory.split([STROKE_MEMORY, STYLE_SIZE], dim=-1)
+        core = torch.cat([memory, self.lane(stroke.lane)], dim=-1)
+        told = (style[:, : len(SHARED_NAMES)], style.gather(1, self.voices[stroke.lane]))
         velocity, offset = stroke.earlier_velocity, stroke.earlier_offset
         struck, velocities, offsets = stroke.struck, stroke.velocities, stroke.offsets
-        present = (velocity > 0).float()
+        present = (velocity > 0).float() * self._shown()
+        recent = stroke.recent if self.settings.use_recent else torch.zeros_like(stroke.recent)
         if not self.settings.lanes_know_each_other:
             velocities, offsets = torch.zeros_like(velocities), torch.zeros_like(offsets)
-        if not self.settings.use_lags:
-            present = present * torch.tensor([0.0, 0.0, 1.0])
         earlier = (
             present,
             present * (velocity.float() - 1) / CEILING_BIN,
             present * (offset.float() - 1 - MAX_OFFSET) / MAX_OFFSET,
         )
-        around = torch.cat([struck, velocities, offsets, *earlier, stroke.age[:, None]], dim=-1)
-        return core, around
+        age = stroke.age[:, None]
+        around = (struck, velocities, offsets, *earlier, age, recent, *told)
+        return core, torch.cat([core, *around], dim=-1)
 
-    def velocity_logits(self, core: Tensor, around: Tensor, stroke: Stroke) -> Tensor:
+    def _shown(self) -> Tensor:
+        """1 for each of the `EARLIER` strokes that the settings let the network see."""
+        settings, lags = self.settings, len(COPIED_LAGS)
+        shown = [settings.use_lags] * lags + [True, settings.lanes_know_each_other]
+        return torch.tensor(shown, dtype=torch.float32)
+
+    def velocity_logits(self, around: Tensor, stroke: Stroke) -> Tensor:
         """Logits (n, 33) of the velocity bin."""
-        units = torch.relu(self.velocity_units(torch.cat([core, around], dim=-1)))
+        units = torch.relu(self.velocity_units(around))
         logits = self.velocity(units)
         return logits + self._copied(self.velocity_copies, units, stroke.earlier_velocity)
 
-    def offset_logits(
-        self, core: Tensor, around: Tensor, stroke: Stroke, velocity: Tensor
-    ) -> Tensor:
+    def offset_logits(self, around: Tensor, stroke: Stroke, velocity: Tensor) -> Tensor:
         """Logits (n, 25) of the offset, given the velocity bin."""
-        units = torch.cat([core, around, self.level(velocity)], dim=-1)
-        units = torch.relu(self.offset_units(units))
+        units = torch.relu(self.offset_units(torch.cat([around, self.level(velocity)], dim=-1)))
         logits = self.offset(units)
         return logits + self._copied(self.offset_copies, units, stroke.earlier_offset)
 
@@ -390,23 +415,22 @@ class StrokeHead(nn.Module):
     def _copied(self, copies: _Copies, units: Tensor, earlier: Tensor) -> Tensor | float:
         if not self.settings.copying:
             return 0.0
-        if not self.settings.use_lags:
-            earlier = earlier * torch.tensor([0, 0, 1])
-        return copies(units, earlier)
+        return copies(units, earlier * self._shown().long())
 
 
 class _Copies(nn.Module):
-    """Gated tables from what a lane did earlier (3 places) to logits of what it does now."""
+    """Gated tables from earlier strokes' values to logits of the next one's."""
 
     def __init__(self, units: int, bins: int) -> None:
         super().__init__()
-        self.gates = nn.Linear(units, 3)
-        self.tables = nn.Parameter(torch.zeros(3, bins + 1, bins))
+        self.gates = nn.Linear(units, EARLIER)
+        self.tables = nn.Parameter(torch.zeros(EARLIER, bins + 1, bins))
         with torch.no_grad():
             self.tables[:, 1:] += torch.eye(bins)
+            nn.init.constant_(self.gates.bias, -1.0)
 
     def forward(self, units: Tensor, earlier: Tensor) -> Tensor:
-        rows = self.tables[torch.arange(3), earlier]  # (n, 3, bins)
+        rows = self.tables[torch.arange(EARLIER), earlier]  # (n, EARLIER, bins)
         return (torch.sigmoid(self.gates(units))[..., None] * rows).sum(1)
 
 

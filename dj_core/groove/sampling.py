@@ -9,12 +9,15 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from scipy.signal import lfilter
+from scipy.special import ndtr, ndtri
 from torch import Tensor
 
 from dj_core.beat import DEFAULT_TEMPO_BPM, Beat, Provenance
@@ -23,13 +26,18 @@ from dj_core.errors import GenerationError
 from dj_core.genres import genre_label, typical_tempo_bpm
 from dj_core.groove.batches import (
     A_BAR,
-    LEVELS,
+    COPIED_LAGS,
     NEXT_STEPS,
     OWN_STYLE,
     PHRASE_BARS,
     lag_steps,
 )
-from dj_core.groove.checkpoint import FAMILY, GrooveCheckpoint, load_checkpoint
+from dj_core.groove.checkpoint import (
+    FAMILY,
+    STYLE_BARS,
+    GrooveCheckpoint,
+    load_checkpoint,
+)
 from dj_core.groove.clips import KINDS
 from dj_core.groove.likelihood import LONGEST_AGE, age_of, content
 from dj_core.groove.network import (
@@ -41,6 +49,7 @@ from dj_core.groove.network import (
     Heard,
     Stroke,
 )
+from dj_core.groove.recent import QUANTITIES, fade, nothing_recent, quantities, recent_of
 from dj_core.networks import cpu_threads
 from dj_core.sampling import GenerationRequest, Spacing, Take
 from dj_core.tokenizers.groove import (
@@ -60,6 +69,9 @@ from dj_core.tokenizers.groove import (
 ROWS = 8
 TEMPO_NEARNESS = 0.12  # spread, in logarithms, of the tempos whose styles suit a tempo
 STYLE_CANDIDATES = 12  # a genre with fewer styles near the tempo borrows from its other tempos
+PLAYED = 0.5  # styles are of played music where more of the strokes than this lie off the 96ths
+ONLY_STYLE_NOISE = 2.0  # on a programmed genre's only style; it falls with their square root
+FARTHEST_WAY = 0.6  # that such a style may go towards one of another pattern
 UNKNOWN_TEMPO_CHANCE = 0.2  # of a style whose tempo nobody knows, beside one that fits the tempo
 ENOUGH_STYLES = 50  # with so many at known, fitting tempos the others are left out
 DRAWS = 9  # random numbers per cell: struck, velocity, offset, flam, its two, within the bins
@@ -69,57 +81,47 @@ _Cells = tuple[np.ndarray, int, int, int]
 _STRUCK, _VELOCITY, _OFFSET, _FLAM, _FLAM_VELOCITY, _FLAM_OFFSET, _WITHIN, _FINE, _SHIFT = range(
     DRAWS
 )
+WANDER = 0.8  # of a 16th's wandering chance left in the next; half of it is gone after three
 GENRE_SMOOTHING = 20.0  # strokes of all genres mixed into a genre's velocities
 
 
 @dataclass(frozen=True)
-class Feel:
-    """What a DJ may ask beyond a `GenerationRequest`; the defaults were chosen on validation.
+class Tuning:
+    """How a model is sampled, beyond what a DJ asks; the defaults were chosen on validation.
 
     Attributes:
-        kind: 'beat', 'fill' or '' for either.
-        density: 1 (sparse) to 4 (dense); 0 for any.
-        loudness: 1 (soft) to 4 (loud); 0 for any.
-        hits, velocity, timing: temperatures of these parts, multiplied with the request's.
-        hits_top_p, velocity_top_p, timing_top_p: likewise their nucleus; the smaller one counts.
-        style_noise: spread of the noise on the style drawn, in units of the styles' own spread.
+        hits_top_p, velocity_top_p, timing_top_p: the nucleus of these parts; where a request asks
+            for a smaller one, that counts.
+        style_noise: spread of the noise on the style drawn, in units of the styles' own spread;
+            at 0 a stored style is played as it is.
+        timing_together: how much of what chance does to a stroke's timing it does to all strokes
+            near by, 0 to 1. A drummer who is late is late with both hands, and a moment later,
+            too; the odds of one stroke after another know only part of that.
+
+    Raises:
+        GenerationError: a value out of range.
     """
 
-    kind: str = "beat"
-    density: int = 0
-    loudness: int = 0
-    hits: float = 1.0
-    velocity: float = 1.0
-    timing: float = 1.0
-    hits_top_p: float = 0.98
+    hits_top_p: float = 0.995
     velocity_top_p: float = 0.98
     timing_top_p: float = 1.0
     style_noise: float = 0.1
+    timing_together: float = 0.22
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise GenerationError(f"kind is 'beat', 'fill' or ''; got {self.kind!r}.")
-        for name in ("density", "loudness"):
-            value = getattr(self, name)
-            if type(value) is not int or not 0 <= value <= LEVELS:
-                raise GenerationError(
-                    f"{name} is 1 (least) to {LEVELS} (most), or 0 for any; got {value!r}."
-                )
         for name, low, high in (
-            ("hits", 0.0, 10.0),
-            ("velocity", 0.0, 10.0),
-            ("timing", 0.0, 10.0),
             ("hits_top_p", 0.001, 1.0),
             ("velocity_top_p", 0.001, 1.0),
             ("timing_top_p", 0.001, 1.0),
             ("style_noise", 0.0, 3.0),
+            ("timing_together", 0.0, 1.0),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise GenerationError(f"{name} is {low:g} to {high:g}; got {value:g}.")
 
 
-DEFAULT_FEEL = Feel()
+DEFAULT_TUNING = Tuning()
 
 
 def load_groove_model(folder: Path) -> GrooveModel:
@@ -144,12 +146,12 @@ class GrooveModel:
         self.genres = tuple(genre for genre in self.network.settings.genres if genre)
         self._within = _within_bins(self.tables.velocities)
 
-    def generate(self, request: GenerationRequest, feel: Feel = DEFAULT_FEEL) -> Take:
+    def generate(self, request: GenerationRequest, tuning: Tuning = DEFAULT_TUNING) -> Take:
         """A beat as asked. Raises GenerationError."""
-        return self.generate_all([request], feel)[0]
+        return self.generate_all([request], tuning)[0]
 
     def generate_all(
-        self, requests: Sequence[GenerationRequest], feel: Feel = DEFAULT_FEEL
+        self, requests: Sequence[GenerationRequest], tuning: Tuning = DEFAULT_TUNING
     ) -> list[Take]:
         """A beat per request; each is the one `generate` would give, only sooner.
 
@@ -164,7 +166,7 @@ class GrooveModel:
         for first in range(0, len(order), ROWS):
             block = order[first : first + ROWS]
             asked = [requests[i] for i in block]
-            takes.update(zip(block, _Block(self, asked, feel).play(), strict=True))
+            takes.update(zip(block, _Block(self, asked, tuning).play(), strict=True))
         return [takes[i] for i in range(len(requests))]
 
     def _check(self, request: GenerationRequest) -> None:
@@ -193,17 +195,20 @@ class GrooveModel:
             )
 
     def draw_style(
-        self, request: GenerationRequest, feel: Feel, generator: np.random.Generator
+        self, request: GenerationRequest, tuning: Tuning, generator: np.random.Generator
     ) -> tuple[np.ndarray, float]:
         """A style of the genre at a tempo near the one asked, with noise, and its `Tables.fine`.
 
         Styles of the asked kind, meter, density and loudness are preferred, in this order, as far
         as there are any.
         """
-        tables = self.tables
+        tables, feel = self.tables, request.feel
+        length = min(STYLE_BARS, key=lambda bars: abs(math.log(bars / request.bars)))
         index = self.network.settings.genres.index(request.genre)
-        fits = tables.genre == index if index else np.ones(len(tables.genre), bool)
-        density, loudness = self._levels()
+        fits = tables.bars == length
+        if index:
+            fits &= tables.genre == index
+        density, loudness = self._levels
         for also in (
             tables.kind == KINDS.index(feel.kind) if feel.kind else None,
             tables.meter == METERS.index(request.meter),
@@ -223,9 +228,25 @@ class GrooveModel:
         chance[~known] *= 0.0 if enough else UNKNOWN_TEMPO_CHANCE
         chosen = candidates[generator.choice(len(candidates), p=chance / chance.sum())]
         style = tables.styles[chosen].astype(np.float64)
-        noise = generator.normal(0, feel.style_noise, style.shape)
+        programmed = not (tables.fine[candidates] > PLAYED).any()
+        if programmed and len(candidates) < STYLE_CANDIDATES and tuning.style_noise:
+            style = self._varied(style, len(candidates), generator)
+        noise = generator.normal(0, tuning.style_noise, style.shape)
         return style + noise, float(tables.fine[chosen])
 
+    def _varied(self, style: np.ndarray, known: int, generator: np.random.Generator) -> np.ndarray:
+        """A programmed style on its way to another one, with more noise than played ones get.
+
+        Programmed patterns repeat to the letter: told the style of one, the network plays it, and
+        a genre `known` from two patterns would be two beats for ever.
+        """
+        spread = ONLY_STYLE_NOISE / math.sqrt(known)
+        programmed = np.flatnonzero(self.tables.fine <= PLAYED)
+        other = self.tables.styles[generator.choice(programmed)].astype(np.float64)
+        way = generator.uniform(0, FARTHEST_WAY)
+        return style + way * (other - style) + generator.normal(0, spread, style.shape)
+
+    @cached_property
     def _levels(self) -> tuple[np.ndarray, np.ndarray]:
         scale = self.tables.scale
         return scale.levels(self.tables.styles.astype(np.float64) * scale.spread + scale.mean)
@@ -271,9 +292,9 @@ class _Block:
     """Up to `ROWS` takes being played; rows nobody asked for stay silent."""
 
     def __init__(
-        self, model: GrooveModel, requests: Sequence[GenerationRequest], feel: Feel
+        self, model: GrooveModel, requests: Sequence[GenerationRequest], tuning: Tuning
     ) -> None:
-        self.model, self.requests, self.feel = model, requests, feel
+        self.model, self.requests, self.tuning = model, requests, tuning
         self.network = model.network
         asked = [*requests, *[replace(requests[0])] * (ROWS - len(requests))]
         self.steps = max(map(_steps, asked))
@@ -289,47 +310,53 @@ class _Block:
             # a seed is a take of its own in every genre
             genre = zlib.crc32(request.genre.encode())
             generator = np.random.default_rng([request.seed, genre])
-            self.styles[row], self.fine[row] = model.draw_style(request, feel, generator)
+            self.styles[row], self.fine[row] = model.draw_style(request, tuning, generator)
             self.draws[row, : _steps(request)] = generator.random((_steps(request), LANES, DRAWS))
+            wander = np.random.default_rng([request.seed, genre, 1])
+            _draw_together(self.draws[row, :, :, _OFFSET], tuning.timing_together, wander)
         parts = ("hits", "velocity", "timing")
         self.temperature = {
-            part: np.array([r.temperature * getattr(feel, part) for r in asked]) for part in parts
+            part: np.array([r.temperature * getattr(r.feel, part) for r in asked]) for part in parts
         }
         self.top_p = {
-            part: np.array([min(r.top_p, getattr(feel, f"{part}_top_p")) for r in asked])
+            part: np.array([min(r.top_p, getattr(tuning, f"{part}_top_p")) for r in asked])
             for part in parts
         }
         # one step more than is played: an empty one for what lies before the beginning
         self.grids = [Grid.empty(self.steps + 1) for _ in range(ROWS)]
         self.content = torch.zeros(ROWS, self.steps + 1, CONTENT)
         self.last_step = np.full((ROWS, LANES), -1)
+        self.recent = nothing_recent(ROWS)
+        self.before = np.zeros((ROWS, 2), np.int64)  # velocity and offset of the last stroke
 
     def play(self) -> list[Take]:
         """Play all takes to their ends."""
         with torch.inference_mode(), cpu_threads(1):
             self._lanes = _LaneChain(self.network)
-            condition = self.network.sum_up(self._asked())
-            state = self.network.empty_state(ROWS)
+            self.condition = self.network.sum_up(self._asked())
+            self.state = self.network.empty_state(ROWS)
             for now in range(self.steps):
-                heard = self._heard(now)
-                memory, state = self.network.remember(heard, condition, state)
-                struck = self._strike(now, memory[0], heard)
-                self._sound(now, memory[0], struck)
+                self._step(now)
         return [self._take(row) for row in range(len(self.requests))]
 
+    def _step(self, now: int) -> None:
+        """Play a 16th."""
+        heard = self._heard(now)
+        memory, self.state = self.network.remember(heard, self.condition, self.state)
+        struck = self._strike(now, memory[0], heard)
+        self._sound(now, memory[0], struck)
+
     def _asked(self) -> Asked:
-        feel, ones = self.feel, np.ones(ROWS, np.int64)
-        meters = [METERS.index(request.meter) for request in self.requests]
-        meters += [meters[0]] * (ROWS - len(meters))
+        asked = [*self.requests, *[self.requests[0]] * (ROWS - len(self.requests))]
         return Asked(
             genre=torch.from_numpy(self.genre),
             tempo_bpm=torch.from_numpy(self.tempo_bpm).float(),
-            meter=torch.tensor(meters),
-            kind=torch.from_numpy(ones * KINDS.index(feel.kind)),
-            density=torch.from_numpy(ones * feel.density),
-            loudness=torch.from_numpy(ones * feel.loudness),
+            meter=torch.tensor([METERS.index(request.meter) for request in asked]),
+            kind=torch.tensor([KINDS.index(request.feel.kind) for request in asked]),
+            density=torch.tensor([request.feel.density for request in asked]),
+            loudness=torch.tensor([request.feel.loudness for request in asked]),
             style=torch.from_numpy(self.styles).float(),
-            style_source=torch.from_numpy(ones * OWN_STYLE),
+            style_source=torch.full((ROWS,), OWN_STYLE),
         )
 
     def _heard(self, now: int) -> Heard:
@@ -351,6 +378,7 @@ class _Block:
             known=known[None],
             position=torch.from_numpy(position)[None],
             phrase=torch.from_numpy(bars_played % PHRASE_BARS)[None],
+            recent=self.recent[None],
         )
 
     def _strike(self, now: int, memory: Tensor, heard: Heard) -> np.ndarray:
@@ -381,11 +409,17 @@ class _Block:
             levels[:, lane] = torch.from_numpy(velocity / CEILING_BIN).float() * hit[:, lane]
             places[:, lane] = torch.from_numpy((offset - MAX_OFFSET) / MAX_OFFSET).float()
             places[:, lane] *= hit[:, lane]
+            here = struck[:, lane]
+            self.before[here] = np.stack([1 + velocity[here], 1 + offset[here]], axis=1)
         self.last_step[struck] = now
         if struck.any():
             at = [torch.from_numpy(np.stack([part[now] for part in self._grid(name)]))
                   for name in ("velocity", "offset", "second_velocity")]  # fmt: skip
             self.content[:, now] = content(*at)
+            played = quantities(*at[:2])
+        else:
+            played = torch.zeros(ROWS, LANES, QUANTITIES)
+        self.recent = fade(self.recent, played)
 
     def _grid(self, name: str) -> list[np.ndarray]:
         return [getattr(grid, name) for grid in self.grids]
@@ -395,19 +429,28 @@ class _Block:
     ) -> Stroke:
         empty = self.steps
         last = self.last_step[:, lane]
-        steps = [now - self.bar, now - 2 * self.bar, np.where(last < 0, empty, last)]
+        lags = lag_steps(self.bar)
+        steps = [*(now - lags[lag] for lag in COPIED_LAGS), np.where(last < 0, empty, last)]
         steps = [np.where(step >= 0, step, empty) for step in steps]
         at = list(enumerate(np.stack(steps, axis=1)))
-        velocity = [self.grids[row].velocity[places, lane] for row, places in at]
-        offset = [self.grids[row].offset[places, lane] for row, places in at]
+        earlier = [
+            np.array([getattr(self.grids[row], name)[places, lane] for row, places in at])
+            for name in ("velocity", "offset")
+        ]
+        velocity, offset = (
+            np.concatenate([past, self.before[:, which, None]], axis=1)
+            for which, past in enumerate(earlier)
+        )
+        lanes = torch.full((ROWS,), lane)
         return Stroke(
             memory=memory,
-            lane=torch.full((ROWS,), lane),
+            lane=lanes,
             struck=hit,
             velocities=levels,
             offsets=offsets,
             earlier_velocity=torch.tensor(np.array(velocity, np.int64)),
             earlier_offset=torch.tensor(np.array(offset, np.int64)),
+            recent=recent_of(self.recent, lanes),
             age=age_of(torch.from_numpy(np.where(last < 0, LONGEST_AGE, now - last))),
         )
 
@@ -417,10 +460,10 @@ class _Block:
         """Draw velocity bin and offset (0 to 24) of the lane's strokes in `rows`, and flams."""
         head = self.network.strokes
         core, around = head.begin(stroke)
-        levels = head.velocity_logits(core, around, stroke)
+        levels = head.velocity_logits(around, stroke)
         velocity = self._draw(levels, "velocity", (rows, now, lane, _VELOCITY))
         bins = torch.from_numpy(velocity)
-        places = head.offset_logits(core, around, stroke, bins)
+        places = head.offset_logits(around, stroke, bins)
         offset = self._draw(places, "timing", (rows, now, lane, _OFFSET))
         for row in rows:
             self.grids[row].velocity[now, lane] = 1 + velocity[row]
@@ -507,9 +550,10 @@ class _Block:
             "bars": request.bars,
             "temperature": request.temperature,
             "top_p": request.top_p,
+            "feel": asdict(request.feel),
         }
-        if self.feel != DEFAULT_FEEL:
-            settings["feel"] = dict(vars(self.feel))
+        if self.tuning != DEFAULT_TUNING:
+            settings["tuning"] = asdict(self.tuning)
         return Provenance(
             source=self.model.name,
             model=self.model.name,
@@ -560,6 +604,21 @@ class _LaneChain:
                 if a_bar_ago[lane]:
                     units += self.weights[LANES + lane]
         return struck
+
+
+def _draw_together(draws: np.ndarray, share: float, generator: np.random.Generator) -> None:
+    """Let uniform `draws` (steps, lanes) rise and fall together; each by itself stays uniform.
+
+    A Gaussian copula: every draw is part its own chance, part a wandering one that all lanes of a
+    step share, and that keeps `WANDER` of itself from one step to the next.
+    """
+    if not share:
+        return
+    own = ndtri(np.clip(draws, 1e-9, 1 - 1e-9))
+    steps = generator.standard_normal(len(draws))
+    steps[1:] *= math.sqrt(1 - WANDER**2)
+    common = lfilter([1.0], [1.0, -WANDER], steps)[:, None]
+    draws[:] = ndtr(math.sqrt(share) * common + math.sqrt(1 - share) * own)
 
 
 def _coin(logit: float, draw: float, temperature: float, top_p: float) -> bool:

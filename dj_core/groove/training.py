@@ -39,6 +39,7 @@ from dj_core.training import (
     PROGRESS_NAME,
     SECONDS_BETWEEN_RECORDS,
     SETTINGS_NAME,
+    STARTING,
     STATE_NAME,
     STOP_NAME,
     TAKE_BARS,
@@ -46,6 +47,7 @@ from dj_core.training import (
     TAKES_NAME,
     TrainingStep,
     locked,
+    read_status,
     write_status,
 )
 
@@ -57,6 +59,10 @@ DEFAULT_WEIGHTS = (("groove", 0.54), ("paper", 0.16), ("electronic", 0.12), (STA
 OTHER_WEIGHT = 0.15  # of corpora a DJ brings along
 WARM_UP_STEPS = 100
 LAST_LEARNING_RATE = 0.03  # share of the first
+VALIDATED_ON_TRAINING = (
+    "There are no beats set aside for validation: the validation loss is measured on the training "
+    "beats."
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,8 @@ class GrooveTrainingSettings:
         preset: name of the preset these settings started from.
         weights: (corpus name, share of the streams that begin in it); others get `OTHER_WEIGHT`.
         hidden, layers, dropout, weight_drop, input_drop: see `network.GrooveSettings`.
-        use_lags, lanes_know_each_other, copying: likewise; off only for ablations.
+        use_lags, lanes_know_each_other, copying, use_recent: likewise; off only for ablations.
+        mishear: hear the past of some clips wrong, see `likelihood.ClipTensors.mishear`.
         own_style, past_style, style_noise: see `batches.Veil`.
         expression_weight: how much a nat of velocity and offset counts beside one of hits.
         learning_rate: AdamW's, at its highest; it falls on half a cosine over all epochs.
@@ -79,6 +86,8 @@ class GrooveTrainingSettings:
         take_every_epochs: how often a take is kept to listen to; 0 for never.
         seed: decides the first weights, the streams and the dropout.
         threads: CPU threads; another number gives slightly other weights.
+        corpora: names of what is learned from, for whoever goes on with the run; they decide
+            nothing by themselves.
 
     Raises:
         TrainingError: a value out of range.
@@ -94,9 +103,11 @@ class GrooveTrainingSettings:
     use_lags: bool = True
     lanes_know_each_other: bool = True
     copying: bool = True
-    own_style: float = 0.5
-    past_style: float = 0.3
-    style_noise: float = 0.3
+    use_recent: bool = True
+    mishear: bool = True
+    own_style: float = 0.75
+    past_style: float = 0.1
+    style_noise: float = 0.2
     expression_weight: float = 0.5
     learning_rate: float = 0.002
     weight_decay: float = 0.02
@@ -104,15 +115,17 @@ class GrooveTrainingSettings:
     streams: int = 16
     window_steps: int = 64
     steps_per_epoch: int = 500
-    epochs: int = 7
-    patience: int = 4
+    epochs: int = 16
+    patience: int = 6
     take_every_epochs: int = 2
     seed: int = 1
     threads: int = 1
+    corpora: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         weights = tuple((str(name), float(share)) for name, share in self.weights)
         object.__setattr__(self, "weights", weights)  # JSON knows lists only
+        object.__setattr__(self, "corpora", tuple(self.corpora))
         for name, low, high in (
             ("streams", 1, 1_024),
             ("window_steps", 1, 1_024),
@@ -221,17 +234,24 @@ def train_groove(
                     f"Run {run_folder.name!r} was started with other settings. Resume it with its "
                     "own, or start another run."
                 )
+            if read_status(run_folder)[0] == "finished":
+                raise TrainingError(
+                    f"Run {run_folder.name!r} already finished. Start another run to learn more."
+                )
         elif (run_folder / SETTINGS_NAME).exists():
             raise TrainingError(
                 f"There already is a run called {run_folder.name!r}. Resume it, or choose another "
                 "name."
             )
         write_json_atomic(run_folder / SETTINGS_NAME, asdict(settings))
+        if read_status(run_folder)[0] != STARTING:  # else who started it may want it to stop
+            (run_folder / STOP_NAME).unlink(missing_ok=True)
         write_status(run_folder, "running")
         try:
             run = _Run(settings, corpora, run_folder)
             if resume:
                 run.load_state()
+            write_status(run_folder, "running", run.note)
             yield from run.go(should_stop)
         except GeneratorExit:
             run.stop()
@@ -268,6 +288,7 @@ class _Run:
         self.settings, self.folder = settings, folder
         self.corpora = (*(corpus.name for corpus in corpora), STARTER)
         train, self.validation = training_clips(corpora)
+        self.note = VALIDATED_ON_TRAINING if self.validation is train else ""
         sums = StyleSums(train)
         self.tables: Tables = make_tables(train, sums)
         self.tensors = ClipTensors(train)
@@ -287,8 +308,9 @@ class _Run:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
         )
-        self.memory: tuple[Tensor, Tensor] | None = None
+        self.memory: tuple[Tensor, ...] | None = None
         self.done = 0  # steps since the beginning
+        self._misheard = -1  # the epoch whose errors are heard
         self.tally = np.zeros(3)  # loss, right 16ths, 16ths of this epoch
         self.validated: dict[str, float] | None = None
         self.best: dict[str, float] | None = None
@@ -299,6 +321,8 @@ class _Run:
         """Train to the end, to patience's end or until asked to stop."""
         from dj_core.networks import cpu_threads
 
+        if self.complete:  # it was killed before it could say so
+            write_status(self.folder, "finished", self.note)
         with cpu_threads(self.settings.threads):
             while not self.complete:
                 self._learn()
@@ -313,7 +337,7 @@ class _Run:
             return
         self.save_state()
         (self.folder / STOP_NAME).unlink(missing_ok=True)
-        write_status(self.folder, "stopped")
+        write_status(self.folder, "stopped", self.note)
 
     # --- one step -----------------------------------------------------------------------------
 
@@ -325,6 +349,7 @@ class _Run:
 
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
+        self._mishear()
         window = self.streams.next_window(self.settings.window_steps)
         count = int(window.inside.sum())
         with torch.random.fork_rng(devices=[]):
@@ -332,7 +357,7 @@ class _Run:
             self.network.train()
             nats, memory = score(self.network, self.tensors, window, self.memory)
         loss = nats.weighed(self.settings.expression_weight) / count
-        self.memory = (memory[0].detach(), memory[1].detach())
+        self.memory = tuple(part.detach() for part in memory)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
@@ -340,6 +365,13 @@ class _Run:
         self.tally += (loss.item() * count, float(nats.right.sum()), count)
         self.done += 1
         self._read += count
+
+    def _mishear(self) -> None:
+        """Once an epoch hear the past of other clips wrong; see `ClipTensors.mishear`."""
+        epoch = self.done // self.settings.steps_per_epoch
+        if self.settings.mishear and epoch != self._misheard:
+            self.tensors.mishear(np.random.default_rng([self.settings.seed, epoch]))
+            self._misheard = epoch
 
     def _learning_rate(self) -> float:
         """A short rise, then half a cosine down."""
@@ -379,7 +411,7 @@ class _Run:
             self.tally = np.zeros(3)
             self.save_state()
             if self.complete:  # said last: whoever reads it finds everything in place
-                write_status(self.folder, "finished")
+                write_status(self.folder, "finished", self.note)
         return progress
 
     def _end_epoch(self, epoch: int, train_loss: float) -> Path | None:
@@ -457,11 +489,17 @@ class _Run:
         write_bytes_atomic(self.folder / STATE_NAME, buffer.getvalue())
 
     def load_state(self) -> None:
-        """Go to where the run was left. Raises TrainingError."""
+        """Go to where the run was left; one killed in its first epoch begins again.
+
+        Raises:
+            TrainingError: the state is damaged, or of other clips.
+        """
         import pickle
 
         import torch
 
+        if not (self.folder / STATE_NAME).exists():
+            return
         try:
             state = torch.load(self.folder / STATE_NAME, weights_only=True)
             if state["steps_to_learn"] != self.tensors.clips.steps:

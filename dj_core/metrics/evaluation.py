@@ -48,6 +48,7 @@ from dj_core.metrics.likelihood import (
 )
 
 FORMAT_VERSION = 1
+NGRAM = "n-gram with bar memory"
 Progress = Callable[[str], None]
 """Called with what is being measured."""
 
@@ -125,18 +126,21 @@ def evaluate(
 
     Returns:
         JSON-able: 'ground', 'seeds', 'clips', and per section 'likelihood', 'judge', 'copying',
-        'genre' and 'distributions' figures with references and controls.
+        'genre' and 'distributions' figures with references and controls. 'genre' is None where
+        the material knows fewer than two genres, or other ones on either side.
 
     Raises:
         BeatError: a beat that is not in 4/4 or shorter than two bars, or too few of them.
     """
     if not beats_by_seed:
         raise BeatError("There is nothing to measure; got no beats. Generate some for one seed.")
-    sections: dict[str, Callable[[], dict[str, Any]]] = {
+    first = min(beats_by_seed)
+    ngram = ngram_beats(ground, len(beats_by_seed[first]), first)
+    sections: dict[str, Callable[[], dict[str, Any] | None]] = {
         "likelihood": lambda: _likelihood(ground, hit_model, expression_bits),
-        "judge": lambda: _judge(beats_by_seed, ground),
-        "copying": lambda: _copying(beats_by_seed, ground),
-        "genre": lambda: _genre(beats_by_seed, ground),
+        "judge": lambda: _judge(beats_by_seed, ground, ngram),
+        "copying": lambda: _copying(beats_by_seed, ground, ngram),
+        "genre": lambda: _genre(beats_by_seed, ground, ngram),
         "distributions": lambda: _distributions(beats_by_seed, ground),
     }
     results: dict[str, Any] = {
@@ -208,13 +212,29 @@ def _likelihood(
     }
 
 
-def _judge(beats_by_seed: Mapping[int, Sequence[Beat]], ground: Ground) -> dict[str, Any]:
+def ngram_beats(ground: Ground, count: int, seed: int) -> list[Beat]:
+    """What an n-gram with bar memory answers to `ground.requests(count, seed)`.
+
+    Velocity and timing are drawn from histograms: no feel, right levels.
+    """
+    random = np.random.default_rng(seed)
+    expression = ExpressionHistogram(ground.train_cells)
+    ngram = PatternNGram((cells.hits for cells in ground.train_cells), BAR_MEMORY)
+    return [
+        expression.redraw(beat_of_hits(ngram.sample(ask.bars * STEPS_PER_BAR, random)), random)
+        for ask in ground.requests(count, seed)
+    ]
+
+
+def _judge(
+    beats_by_seed: Mapping[int, Sequence[Beat]], ground: Ground, ngram: Sequence[Beat]
+) -> dict[str, Any]:
     """C2ST of every seed beside the human floor of the same requests; baselines once."""
     section: dict[str, Any] = {}
     sides = {seed: _answers(beats, ground, seed) for seed, beats in sorted(beats_by_seed.items())}
     floors = {seed: ground.drawn_humans(len(beats_by_seed[seed]), seed) for seed in sides}
     first = min(sides)
-    baselines = _baselines(ground, len(beats_by_seed[first]), first)
+    baselines = _baselines(ground, ngram, first)
     for name, hits_only in (("hits and expression", False), ("hits only", True)):
         heard = {
             seed: judge(side, ground.humans, hits_only=hits_only, seed=seed)
@@ -258,26 +278,22 @@ def _aucs(result: JudgeResult) -> dict[str, float]:
     return {"forest_auc": result.forest_auc, "logistic_auc": result.logistic_auc}
 
 
-def _baselines(ground: Ground, count: int, seed: int) -> dict[str, Judged]:
+def _baselines(ground: Ground, ngram: Sequence[Beat], seed: int) -> dict[str, Judged]:
     """What a judge must catch: drummers without feel (by expression alone), and n-grams."""
     random = np.random.default_rng(seed)
     expression = ExpressionHistogram(ground.train_cells)
-    ngram = PatternNGram((cells.hits for cells in ground.train_cells), BAR_MEMORY)
-    requests = ground.requests(count, seed)
     redrawn = [expression.redraw(clip.beat, random) for clip in ground.held_out]
-    sampled = [
-        expression.redraw(beat_of_hits(ngram.sample(ask.bars * STEPS_PER_BAR, random)), random)
-        for ask in requests
-    ]
     return {
         "human hits, feel from histograms": describe(
             redrawn, [clip.performance for clip in ground.held_out]
         ),
-        "n-gram with bar memory": describe(sampled, [ask.performance for ask in requests]),
+        NGRAM: _answers(ngram, ground, seed),
     }
 
 
-def _copying(beats_by_seed: Mapping[int, Sequence[Beat]], ground: Ground) -> dict[str, Any]:
+def _copying(
+    beats_by_seed: Mapping[int, Sequence[Beat]], ground: Ground, ngram: Sequence[Beat]
+) -> dict[str, Any]:
     """Shares of one seed's size each, averaged: uniqueness falls with the number of windows."""
     bank = BarBank(clip.beat for clip in ground.train)
     generated = [copying(beats, bank) for _, beats in sorted(beats_by_seed.items())]
@@ -286,7 +302,12 @@ def _copying(beats_by_seed: Mapping[int, Sequence[Beat]], ground: Ground) -> dic
         bank,
         [clip.performance for clip in ground.held_out],
     )
-    return {"bank_bars": len(bank), "value": _mean_of(generated), "reference": asdict(humans)}
+    return {
+        "bank_bars": len(bank),
+        "value": _mean_of(generated),
+        "reference": asdict(humans),
+        "control": {NGRAM: asdict(copying(ngram, bank))},
+    }
 
 
 def _mean_of(results: Sequence[Copying]) -> dict[str, float]:
@@ -294,7 +315,12 @@ def _mean_of(results: Sequence[Copying]) -> dict[str, float]:
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
-def _genre(beats_by_seed: Mapping[int, Sequence[Beat]], ground: Ground) -> dict[str, Any]:
+def _genre(
+    beats_by_seed: Mapping[int, Sequence[Beat]], ground: Ground, ngram: Sequence[Beat]
+) -> dict[str, Any] | None:
+    taught = {clip.genre for clip in ground.train} - {""}
+    if len(taught) < 2 or not taught & {clip.genre for clip in ground.held_out}:
+        return None
     ear = GenreEar(ground.train)
     beats = [beat for _, made in sorted(beats_by_seed.items()) for beat in made]
     asked = [
@@ -308,10 +334,12 @@ def _genre(beats_by_seed: Mapping[int, Sequence[Beat]], ground: Ground) -> dict[
         ground.humans,
     )
     generated = ear.agreement(beats, asked)
+    first = asked[: len(ngram)]  # the n-gram answers the first seed's requests
     return {
         "genres": len(ear.genres),
         "value": asdict(generated),
         "reference": asdict(humans),
+        "control": {NGRAM: asdict(ear.agreement(ngram, first))},
         "relative_first": generated.first / max(humans.first, 1e-9),
         "relative_top_three": generated.top_three / max(humans.top_three, 1e-9),
     }

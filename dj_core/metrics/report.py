@@ -45,14 +45,23 @@ def markdown(results: Mapping[str, Any], title: str) -> str:
         f"Measured on {results['ground']}: {clips['generated']} generated clips of 4 bars (seeds "
         f"{', '.join(map(str, results['seeds']))}) against {clips['held_out']} held-out human "
         f"clips; {clips['train']} training clips.",
+        *([f"Command: `{results['command']}`"] if "command" in results else []),
         _likelihood_part(results["likelihood"]),
         *(_judge_part(name, section) for name, section in results["judge"].items()),
         "![What the judge can tell](judge.png)",
         _copying_part(results["copying"]),
-        _genre_part(results["genre"]),
+        *([_genre_part(results["genre"])] if results["genre"] else []),
         "![Velocity and timing](expression.png)",
+        *(_extra_part(title, rows) for title, rows in results.get("further", {}).items()),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _extra_part(title: str, figures: Mapping[str, float | None]) -> str:
+    """A section of its own for figures that belong to no other: {label: figure}."""
+    return f"## {title}\n\n" + _table(
+        ("", ""), [(label, _number(value, 3)) for label, value in figures.items()]
+    )
 
 
 def _likelihood_part(section: Mapping[str, Any]) -> str:
@@ -112,24 +121,35 @@ def _copying_part(section: Mapping[str, Any]) -> str:
         "unique_windows": ("unique two-bar windows", 3),
     }
     rows = [
-        (label, _number(value[name], places), _number(human[name], places))
+        (
+            label,
+            _number(value[name], places),
+            _number(human[name], places),
+            *(_number(control[name], places) for control in section["control"].values()),
+        )
         for name, (label, places) in labels.items()
     ]
     return f"## Copying\n\n{section['bank_bars']} different training bars.\n\n" + _table(
-        ("", "generated", "held-out humans"), rows
+        ("", "generated", "held-out humans", *section["control"]), rows
     )
 
 
 def _genre_part(section: Mapping[str, Any]) -> str:
     value, human = section["value"], section["reference"]
     rows = [
-        (label, _number(value[name], 3), _number(human[name], 3), _number(section[relative], 2))
+        (
+            label,
+            _number(value[name], 3),
+            _number(human[name], 3),
+            _number(section[relative], 2),
+            *(_number(control[name], 3) for control in section["control"].values()),
+        )
         for name, relative, label in (
             ("first", "relative_first", "the asked genre is the first choice"),
             ("top_three", "relative_top_three", "among the first three"),
         )
     ]
-    head = ("", "generated", "held-out humans", "relative")
+    head = ("", "generated", "held-out humans", "relative", *section["control"])
     return f"## Genre\n\nA forest over {section['genres']} genres.\n\n" + _table(head, rows)
 
 

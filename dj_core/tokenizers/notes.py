@@ -1,9 +1,12 @@
 """The paper's tokens: every note, chord and rest of a song is a word of a vocabulary.
 
-Three ways to write a song down:
+Four ways to write a song down:
 
 * **Names**, as the paper does: every element is a word, in music21's order. The rhythm is lost;
   played back, every word takes the same time.
+* **Names and times**: a word for the time to the next element after every name, ``C2`` ``+0.5``.
+  Names and their order stay the paper's own; music21 hands out a measure's voices one after the
+  other, so a time may be nothing or lead back (``+-3.5``). This is how `notes-best` is written.
 * **Durations**: ``C2 F#2-0.5`` is a kick and a hat with half a quarter to the next stroke. What
   follows the last dash is the *advance*, not how long the note sounds: strokes of a second voice
   fall between the sounding and the end of the first, and only the advance brings each back to its
@@ -37,6 +40,7 @@ TICKS_PER_QUARTER = 12
 FIXED_SPACING_QUARTERS = 0.5  # what the paper's code gives every note, chord and rest
 BAR_LINE = "|"
 BEAT, FILL = "beat", "fill"
+START, END = "<start>", "<end>"
 _SPELLINGS = ("C", "C#", "D", "E-", "E", "F", "F#", "G", "G#", "A", "B-", "B")  # as music21 spells
 
 # Names below octave 0 come first: 'E-1' means E flat in octave 1, as music21 reads it.
@@ -50,10 +54,12 @@ class NotesSettings:
     """How songs become words.
 
     Attributes:
+        times: every name is followed by a word for the time to the next element.
         durations: songs keep the time from stroke to stroke.
         spelled: notes and times are words of their own; only with durations.
         prime: a song begins with words for its genre, its kind (beat or fill) and its bar length,
             so that a network can be asked for them.
+        ends: a song stands between a start and an end symbol.
         drum_map: the note map the names are in.
     """
 
@@ -61,16 +67,20 @@ class NotesSettings:
     spelled: bool = False
     prime: bool = False
     drum_map: DrumMap = "general-midi"
+    times: bool = False
+    ends: bool = False
 
     def __post_init__(self) -> None:
         if self.drum_map not in MAPPED_NOTES:
             known = ", ".join(MAPPED_NOTES)
             raise TokenizerError(f"A note map is one of {known}; got {self.drum_map!r}.")
-        for name in ("durations", "spelled", "prime"):
+        for name in ("durations", "spelled", "prime", "times", "ends"):
             if type(getattr(self, name)) is not bool:
                 raise TokenizerError(f"{name} is true or false; got {getattr(self, name)!r}.")
         if self.spelled and not self.durations:
             raise TokenizerError("Only songs with durations are spelled; set durations too.")
+        if self.durations and (self.times or self.ends):
+            raise TokenizerError("A song is written with durations or with times and ends.")
 
 
 @dataclass(frozen=True)
@@ -134,6 +144,11 @@ class Word:
     def is_music(self) -> bool:
         """It is a note, a rest or a time: neither a bar line nor a prime."""
         return bool(self.name) or self.advance_ticks is not None
+
+    @property
+    def is_guessed(self) -> bool:
+        """A network learns to expect it: all but primes and bar lines, which are given."""
+        return self.is_music or self.text == END
 
 
 @dataclass(frozen=True)
@@ -220,7 +235,11 @@ class NotesTokenizer:
         strokes: list[Stroke] = []
         names: list[str] = []
         for word in words:
-            if word.is_music:
+            if self.settings.times and word.name:
+                strokes.append(Stroke(tuple(name for name in word.name.split(" ") if name != REST)))
+            elif self.settings.times and word.is_music and strokes:
+                strokes[-1] = replace(strokes[-1], advance_ticks=word.advance_ticks)
+            elif word.is_music and not self.settings.times:
                 names += [name for name in word.name.split(" ") if name not in ("", REST)]
                 if word.advance_ticks is not None or not self.settings.spelled:
                     strokes.append(Stroke(tuple(names), word.advance_ticks))
@@ -256,8 +275,10 @@ class NotesTokenizer:
 def song_words(song: NoteSong, settings: NotesSettings) -> list[str]:
     """The song's words: primes if the settings want them, then the music."""
     primes = prime_words(song.genre, song.kind, song.bar_quarters, settings)
+    if settings.times:
+        return primes + _timed_words(song) + _end(settings)
     if not settings.durations:
-        return primes + [event.name for event in song.events]
+        return primes + [event.name for event in song.events] + _end(settings)
     return primes + [
         word
         for bar in song_bars(song)
@@ -267,9 +288,25 @@ def song_words(song: NoteSong, settings: NotesSettings) -> list[str]:
 
 def prime_words(genre: str, kind: str, bar_quarters: float, settings: NotesSettings) -> list[str]:
     """The words a song of this genre, kind and bar length begins with; none without primes."""
+    start = [START] if settings.ends else []
     if not settings.prime:
-        return []
-    return [genre_word(genre), kind_word(kind), bar_word(bar_quarters)]
+        return start
+    return [*start, genre_word(genre), kind_word(kind), bar_word(bar_quarters)]
+
+
+def _end(settings: NotesSettings) -> list[str]:
+    return [END] if settings.ends else []
+
+
+def _timed_words(song: NoteSong) -> list[str]:
+    """Every element's name and the time to the next one; the last leads to the song's end."""
+    onsets = [round(event.onset_quarters * TICKS_PER_QUARTER) for event in song.events]
+    onsets.append(round(song.bars * song.bar_quarters * TICKS_PER_QUARTER))
+    return [
+        word
+        for event, (onset, following) in zip(song.events, pairwise(onsets), strict=True)
+        for word in (event.name, f"+{_quarters(following - onset)}")
+    ]
 
 
 def song_bars(song: NoteSong) -> list[list[Stroke]]:
@@ -313,6 +350,8 @@ def parse_word(text: str, settings: NotesSettings) -> Word:
     """What a word says. Raises TokenizerError for one that says nothing under the settings."""
     if text.startswith("<") and text.endswith(">"):
         return Word(text)
+    if settings.times and text.startswith("+"):
+        return Word(text, advance_ticks=_ticks(text[1:], text, may_lead_back=True))
     if not settings.durations:
         return Word(text, text, _notes_of(text))
     if text == BAR_LINE:
@@ -329,12 +368,12 @@ def parse_word(text: str, settings: NotesSettings) -> Word:
     return Word(text, text, _notes_of(text))
 
 
-def _ticks(quarters: str, text: str) -> int:
+def _ticks(quarters: str, text: str, may_lead_back: bool = False) -> int:
     try:
         ticks = round(float(quarters) * TICKS_PER_QUARTER)
     except (ValueError, OverflowError):
-        ticks = 0
-    if ticks < 1:  # a word that takes no time could follow itself for ever
+        ticks, may_lead_back = 0, False
+    if ticks < 1 and not may_lead_back:  # a word that takes no time could follow itself for ever
         raise TokenizerError(f"{text!r} says no time; times read like '-0.5' or '+0.5' at the end.")
     return ticks
 
@@ -387,6 +426,19 @@ def even_pieces(songs: Sequence[list[int]], longest: int) -> list[list[int]]:
     ]
 
 
+def repeated_pieces(
+    prime: list[int], body: list[int], end: list[int], ids: int, longest: int
+) -> list[list[int]]:
+    """A song repeated until its body has at least `ids` ids, cut into pieces of at most `longest`.
+
+    Each piece starts with the prime; the end follows the last one.
+    """
+    repeats = max(1, -(-ids // len(body)))
+    repeated = body * repeats + end
+    room = longest - len(prime)
+    return [prime + repeated[start : start + room] for start in range(0, len(repeated), room)]
+
+
 def looped_pieces(
     prime: list[int], body: list[int], bar_line: int, bars: int, longest: int
 ) -> list[list[int]]:
@@ -432,3 +484,28 @@ def _general_midi_name(name: str, drum_map: DrumMap) -> str:
 
 
 _NAME_OF_NOTE = {note: name for name, note in NOTE_OF_NAME.items()}
+
+
+# --- what words are made of -------------------------------------------------------------------
+
+
+def name_parts(tokenizer: NotesTokenizer) -> tuple[str, ...]:
+    """The single notes that the vocabulary's names are made of, sorted; and how many at once.
+
+    'C2 F#2' is made of 'C2', 'F#2' and '2 together'; a word that is no name has no parts.
+    """
+    return tuple(sorted({part for word in tokenizer.words for part in _parts_of(word)}))
+
+
+def words_made_of(tokenizer: NotesTokenizer, parts: Sequence[str]) -> list[list[bool]]:
+    """Row by word, column by part: whether the word has the part."""
+    return [[part in found for part in parts] for found in map(_parts_of, tokenizer.words)]
+
+
+_MOST_TOGETHER = 4  # five at once are as rare as four
+
+
+def _parts_of(word: Word) -> frozenset[str]:
+    notes = word.name.split(" ") if word.name else []
+    together = [f"{min(len(notes), _MOST_TOGETHER)} together"] if len(notes) > 1 else []
+    return frozenset([*notes, *together])

@@ -1,0 +1,159 @@
+"""From the click on Generate to the new beat sounding, in a real browser: where the time goes.
+
+    .venv/bin/python benchmarks/deck_latency.py [--rounds 20] [--bars 4] [--json FILE]
+
+Starts the app on a port of its own, clicks Generate on a stopped deck again and again, and prints
+one JSON object: the median, in milliseconds, of the whole and of its parts.
+
+compute    the model plays the beat: `generate` alone, in this process, on one thread; `core` is
+           what it costs a core, whatever else the machine does
+transport  the rest until the beat is on the deck: click, rerun of the page, message, drawing
+audio      from `play` on the deck until the first stroke is due at the loudspeakers
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from browser import FLAGS, find_browser  # noqa: E402 - tests/ is no package
+from playwright.sync_api import Page, sync_playwright  # noqa: E402
+
+from dj_core.library import Library  # noqa: E402
+from dj_core.sampling import GenerationRequest, load_model  # noqa: E402
+
+GENRE, TEMPO_BPM = "house", 124.0
+# Marks when the click came, when the beat was given to the engine and when its first stroke is due.
+PROBE = """() => {
+  const engine = window.digitalDjEngine
+  const marks = window.marks = { click: 0, given: 0, heard: 0 }
+  addEventListener('pointerdown', () => { marks.click = performance.now() }, true)
+  const { setBeat } = engine
+  const { start } = AudioBufferSourceNode.prototype
+  engine.setBeat = (...given) => {
+    marks.given ||= performance.now()
+    return setBeat.apply(engine, given)
+  }
+  AudioBufferSourceNode.prototype.start = function (when = 0, ...rest) {
+    const wait = Math.max(0, when - this.context.currentTime)
+    const output = this.context.outputLatency || this.context.baseLatency || 0
+    const live = this.context instanceof AudioContext // loudness is measured without a room
+    const due = performance.now() + (wait + output) * 1000
+    if (live && marks.given && !marks.heard) marks.heard = due
+    return start.call(this, when, ...rest)
+  }
+}"""
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--bars", type=int, default=4)
+    parser.add_argument("--json", type=Path, help="also write the result here")
+    asked = parser.parse_args()
+    compute = computing(asked.rounds, asked.bars)
+    rounds = in_browser(asked.rounds, asked.bars)
+    compute_ms = statistics.median(clock for clock, _ in compute)
+    to_deck_ms = statistics.median(mark["given"] - mark["click"] for mark in rounds)
+    result = {
+        "bars": asked.bars,
+        "rounds": asked.rounds,
+        "total_ms": round(statistics.median(m["heard"] - m["click"] for m in rounds), 1),
+        "compute_ms": round(compute_ms, 1),
+        "compute_core_ms": round(statistics.median(core for _, core in compute), 1),
+        "transport_ms": round(to_deck_ms - compute_ms, 1),
+        "audio_ms": round(statistics.median(m["heard"] - m["given"] for m in rounds), 1),
+        "load_average": round(os.getloadavg()[0], 1),
+    }
+    if asked.json:
+        asked.json.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
+    print(json.dumps(result))
+
+
+def computing(rounds: int, bars: int) -> list[tuple[float, float]]:
+    """Milliseconds of `generate` on one thread, by the clock and of the core; a fresh seed each."""
+    import torch
+
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as home:
+        model = load_model(Library(Path(home)).model().folder)
+    taken = []
+    for seed in range(rounds + 1):
+        request = GenerationRequest(genre=GENRE, tempo_bpm=TEMPO_BPM, bars=bars, seed=seed)
+        clock, core = time.perf_counter(), time.process_time()
+        model.generate(request)
+        spent = time.perf_counter() - clock, time.process_time() - core
+        taken.append((spent[0] * 1000, spent[1] * 1000))
+    return taken[1:]  # the first also warms up
+
+
+def in_browser(rounds: int, bars: int) -> list[dict[str, float]]:
+    """What the probe marked in each round, in milliseconds of the page's clock."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    with tempfile.TemporaryDirectory() as home:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+            cwd=ROOT,
+            env={**os.environ, "DIGITAL_DJ_HOME": home, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            wait_until_served(f"http://127.0.0.1:{port}")
+            return visit(f"http://127.0.0.1:{port}/generate?genre=House&bars={bars}", rounds)
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def wait_until_served(url: str) -> None:
+    """Return once the server answers."""
+    for _ in range(600):
+        try:
+            urllib.request.urlopen(f"{url}/_stcore/health")
+            return
+        except OSError:
+            time.sleep(0.2)
+    raise SystemExit("The app did not start.")
+
+
+def visit(url: str, rounds: int) -> list[dict[str, float]]:
+    """Click Generate `rounds` times, after once to warm up, each time on a stopped deck."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=list(FLAGS))
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(120_000)
+        page.goto(url)
+        page.wait_for_function("window.digitalDjEngine?.state().kitReady")
+        page.evaluate(PROBE)
+        marks = [one_round(page) for _ in range(rounds + 1)]
+        browser.close()
+    return marks[1:]
+
+
+def one_round(page: Page) -> dict[str, float]:
+    """One click, until the beat sounds and is stopped again."""
+    page.wait_for_selector('[data-test-script-state="notRunning"]')
+    page.evaluate("Object.assign(window.marks, { click: 0, given: 0, heard: 0 })")
+    page.locator(".st-key-dj_go button").first.click()
+    page.wait_for_function("window.marks.heard > 0")
+    page.evaluate("window.digitalDjEngine.stop()")
+    return page.evaluate("window.marks")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""The verb paper."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, say
+from dj_core.library import Library
+
+
+def add_paper(verbs: Verbs) -> None:
+    """The verb and its options."""
+    verb = add_verb(verbs, "paper", "reproduce the paper's tables and figures", _run_paper)
+    verb.add_argument("--corpus", required=True, help="a corpus by name; the paper's, best")
+    verb.add_argument("--out", type=Path, required=True, help="folder; a stopped run goes on in it")
+    verb.add_argument(
+        "--quick", action="store_true", help="narrow networks, few songs: minutes, not hours"
+    )
+
+
+def _run_paper(options: argparse.Namespace) -> Answer:
+    from dj_core.notation import note_songs
+    from dj_core.paper.report import made_files
+    from dj_core.paper.reproduction import Material, few_songs, reproduce
+
+    started = time.perf_counter()
+    corpus = Library.open().corpus(options.corpus)
+    with ProgressBar(f"Reading the notes of {corpus.name}", "file") as bar:
+        songs = note_songs(corpus, bar.show)
+    if options.quick:
+        songs = few_songs(songs)
+    families = {file.id: file.family for file in corpus.files}
+    with ProgressBar("Reproducing", "‰") as bar:
+        results = reproduce(
+            Material(corpus.name, tuple(songs), families, options.quick),
+            options.out,
+            lambda doing, done: bar.show(round(done * 1_000), 1_000, doing),
+        )
+    tables, figures = made_files(options.out)
+    best = results.system("notes-best").loss()
+    say(f"{options.out}: {len(tables)} tables, {len(figures)} figures")
+    say(f"notes-best {best:.3f} nats a held-out note, the n-gram "
+        f"{results.floor.scores['validation']['once'].loss:.3f}")  # fmt: skip
+    return {
+        "tables": tables,
+        "figures": figures,
+        "results": str(options.out / "results.json"),
+        "losses": {system.name: system.loss() for system in results.systems},
+        "floor": results.floor.scores["validation"]["once"].loss,
+        "seconds": round(time.perf_counter() - started, 3),
+    }

@@ -1,0 +1,1 @@
+"""How drummers play what is written: velocity and timing for the hits of a beat."""

@@ -1,0 +1,1 @@
+"""A set as one zip that drops into the booth."""

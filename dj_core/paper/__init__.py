@@ -1,0 +1,6 @@
+"""The paper, reproduced in one command and put right.
+
+`reproduction.reproduce` runs everything and leaves tables, figures and ``results.json``; `results`
+reads them back for the app's page. `plan` lists what is trained, `scoring` holds the one measure
+by which all of it is compared, and the other modules each make one part of the results.
+"""

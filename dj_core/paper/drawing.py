@@ -1,0 +1,175 @@
+"""Figures of a reproduction, in the app's colours."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from dj_core.figures import (
+    DARK,
+    FONT,
+    HEAD_INCHES,
+    ROW_INCHES,
+    WIDTH_INCHES,
+    Palette,
+    note_histogram,
+)
+from dj_core.paper.plan import BEST, FINAL
+from dj_core.paper.results import Results
+from dj_core.paper.songs import FIGURE_TEMPERATURES
+from dj_core.paper.tables import ranked
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LINE_HEIGHT_INCHES = 3.0
+PNG_DOTS_PER_INCH = 160
+Points = Sequence[tuple[float, float]]
+
+
+def all_figures(results: Results, palette: Palette = DARK) -> dict[str, Figure]:
+    """Every figure by the name of its file."""
+    drawn = {
+        f"figure-{number}-{name}": song_figure(results, name, temperature, palette)
+        for number, temperature in enumerate(FIGURE_TEMPERATURES, start=1)
+        for name in (FINAL, BEST)
+    }
+    if FINAL in results.curves:
+        drawn["figure-4"] = loss_figure(results, palette)
+        drawn["accuracy"] = accuracy_figure(results, palette)
+    return drawn | {
+        "heat": heat_figure(results, palette),
+        "likeliness": likeliness_figure(results, palette),
+        "systems": systems_figure(results, palette),
+        "form": form_figure(results, palette),
+    }
+
+
+def song_figure(results: Results, name: str, temperature: float, palette: Palette = DARK) -> Figure:
+    """Figures 1 to 3: the ten most frequent notes of a song."""
+    return note_histogram(results.song(name, temperature).notes, palette)
+
+
+def loss_figure(results: Results, palette: Palette = DARK) -> Figure:
+    """Figure 4: training and validation loss of the paper's final network."""
+    curve = results.curves[FINAL]
+    lines = {
+        "training": [(point.epoch, point.train_loss) for point in curve],
+        "validation": [
+            (point.epoch, point.validation_loss)
+            for point in curve
+            if point.validation_loss is not None
+        ],
+    }
+    return line_figure(lines, "Loss in nats a note, by epoch", palette)
+
+
+def accuracy_figure(results: Results, palette: Palette = DARK) -> Figure:
+    """Accuracy of the paper's final network after each epoch, both ways of counting."""
+    curve = results.curves[FINAL]
+    lines = {
+        "as the authors count": [
+            (point.epoch, point.authors_accuracy)
+            for point in curve
+            if point.authors_accuracy is not None
+        ],
+        "next notes": [(point.epoch, point.accuracy) for point in curve if point.accuracy],
+    }
+    return line_figure(lines, "Share of notes right, by epoch", palette)
+
+
+def heat_figure(results: Results, palette: Palette = DARK) -> Figure:
+    """Different notes in 500 over temperature."""
+    lines = {
+        _title(name): [(heat.temperature, heat.distinct) for heat in curve]
+        for name, curve in sorted(results.heat.items())
+    }
+    return line_figure(lines, "Different notes in 500, by temperature", palette)
+
+
+def likeliness_figure(results: Results, palette: Palette = DARK) -> Figure:
+    """How unlikely held-out songs are under flattened odds, over temperature."""
+    lines = {
+        _title(name): [(heat.temperature, heat.loss) for heat in curve if heat.loss is not None]
+        for name, curve in sorted(results.heat.items())
+    }
+    return line_figure(lines, "Held-out songs: nats a note, by temperature", palette)
+
+
+def systems_figure(results: Results, palette: Palette = DARK) -> Figure:
+    """Loss of every system, the n-gram as a line none should cross."""
+    height = HEAD_INCHES + ROW_INCHES * len(results.systems)
+    figure, axes = _empty("Nats a held-out note", palette, height)
+    systems = ranked(results)
+    losses = [system.loss() for system in systems]
+    colours = [
+        palette.accent if system.name == BEST else
+        palette.families["hat"] if system.group == "paper" else palette.bar
+        for system in systems
+    ]  # fmt: skip
+    axes.barh(range(len(systems)), losses, height=0.66, color=colours)
+    axes.set_yticks(range(len(systems)), [system.label[:38] for system in systems])
+    axes.set_ylim(len(systems) - 0.4, -0.6)
+    axes.axvline(results.floor.scores["validation"]["once"].loss, color=palette.text, lw=1, ls="--")
+    axes.xaxis.set_visible(True)
+    for place, loss in enumerate(losses):
+        axes.annotate(
+            f"{loss:.2f}", (loss, place), xytext=(4, 0), textcoords="offset points",
+            va="center_baseline", color=palette.text, fontfamily=FONT, fontsize=8,
+        )  # fmt: skip
+    axes.set_xlim(0, max(losses) * 1.12)
+    return figure
+
+
+def form_figure(results: Results, palette: Palette = DARK) -> Figure:
+    """Bars right, chorus by chorus."""
+    lines = {
+        found.cell: [(number, share) for number, share in enumerate(found.bars_right, start=1)]
+        for found in results.form
+    }
+    return line_figure(lines, "Bars right when playing alone, by chorus", palette)
+
+
+def line_figure(lines: Mapping[str, Points], title: str, palette: Palette = DARK) -> Figure:
+    """Lines over numbers, each named at the figure's foot; empty ones are left out."""
+    figure, axes = _empty(title, palette, LINE_HEIGHT_INCHES)
+    families = palette.families
+    hues = [palette.accent, families["hat"], families["tom"], families["percussion"]]
+    axes.grid(axis="y", color=palette.line, linewidth=0.6)
+    for (name, points), hue in zip(lines.items(), hues, strict=False):
+        if points:
+            axes.plot(*zip(*points, strict=True), color=hue, linewidth=1.8, label=name,
+                      marker="o" if len(points) < 3 else None)  # fmt: skip
+    if any(lines.values()):
+        figure.legend(
+            loc="outside lower left", ncols=2, frameon=False, labelcolor=palette.text,
+            prop={"family": FONT, "size": 9},
+        )  # fmt: skip
+    return figure
+
+
+def figure_png(figure: Figure, ground: str) -> bytes:
+    """The figure as a PNG file on a plain ground."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=PNG_DOTS_PER_INCH, facecolor=ground)
+    return file.getvalue()
+
+
+def _title(name: str) -> str:
+    return "the paper's network" if name == FINAL else name
+
+
+def _empty(title: str, palette: Palette, height_inches: float) -> tuple[Figure, Axes]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_facecolor("none")
+    axes.set_title(title, loc="left", color=palette.text, fontfamily=FONT, fontsize=10, pad=10)
+    for name, spine in axes.spines.items():
+        spine.set_visible(name in ("left", "bottom"))
+        spine.set_color(palette.line)
+    axes.tick_params(colors=palette.quiet, labelsize=8, labelfontfamily=FONT, length=0, pad=6)
+    return figure, axes

@@ -1,0 +1,342 @@
+"""The whole reproduction, top to bottom: facts, floor, networks, songs, form, notation, tables.
+
+Everything lands in one folder and can be gone on with::
+
+    parts/NAME.json      what was measured, a file a part; a part that is there is not made again
+    runs/NAME/           a training run per network, resumed where it stopped
+    tables/, figures/    CSV and Markdown; SVG and PNG
+    results.json         all of it, which the app's page reads
+    report.md            the tables with a sentence on each
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from dj_core.checkpoint import Checkpoint, load_checkpoint
+from dj_core.drums import DrumMap
+from dj_core.errors import CorpusError
+from dj_core.ngram import NoteNGram
+from dj_core.notation import NoteSong
+from dj_core.paper.facts import (
+    CorpusFacts,
+    Floor,
+    NameIds,
+    SplitLeak,
+    corpus_facts,
+    measure_floor,
+    split_leak,
+)
+from dj_core.paper.form import keep_the_form
+from dj_core.paper.plan import BEST, FINAL, PLAN, QUICK_SONGS, Entry
+from dj_core.paper.report import write_report
+from dj_core.paper.results import SPLITS, WAYS, Results, SystemResult, _results, save_results
+from dj_core.paper.scoring import NoteScore, authors_accuracy, longest_song, score_network
+from dj_core.paper.songs import (
+    FIGURE_SEED,
+    FIGURE_TEMPERATURES,
+    OPENING_SONGS,
+    OPENINGS,
+    SEEDS,
+    SONG_NOTES,
+    Heat,
+    beat_of,
+    greedy_by_genre,
+    heat_curve,
+    make_song,
+    play_on,
+)
+from dj_core.paper.training_runs import read_curve, train_entry, trained
+from dj_core.sampling import GenerationRequest, NotesModel
+from dj_core.storage import sha256_of, write_json_atomic
+
+HEAT_TEMPERATURES = (0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0)
+QUICK_TEMPERATURES = (0.0, 1.0, 5.0)
+FIGURE_5_BARS = 4
+Watch = Callable[[str, float], None]
+"""Told what is being done and how far all of it is, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What everything is made from.
+
+    Attributes:
+        corpus: its name, for the record.
+        songs: with their splits.
+        families: family number by file id.
+        quick: narrow networks, few epochs, few songs.
+    """
+
+    corpus: str
+    songs: tuple[NoteSong, ...]
+    families: Mapping[str, int]
+    quick: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the songs and with the hurry."""
+        ids = [(song.file_id, song.split) for song in self.songs]
+        return sha256_of(repr((ids, self.quick)).encode())
+
+    @property
+    def drum_map(self) -> DrumMap:
+        """The note map the strings are in."""
+        return self.songs[0].drum_map
+
+    def split(self, name: str) -> list[NoteSong]:
+        """The songs of one split."""
+        return [song for song in self.songs if song.split == name]
+
+
+def few_songs(songs: Sequence[NoteSong]) -> tuple[NoteSong, ...]:
+    """Enough songs of each split for a quick run; all of a small corpus."""
+    sixth = QUICK_SONGS // 6
+    shares = {"train": 4 * sixth, "validation": sixth, "test": sixth}
+    return tuple(
+        song
+        for split, count in shares.items()
+        for song in [song for song in songs if song.split == split][:count]
+    )
+
+
+def reproduce(material: Material, out: Path, watch: Watch = lambda doing, done: None) -> Results:
+    """Make everything that is not there yet, and write it down.
+
+    Raises:
+        CorpusError: the corpus is too small to hold anything out.
+        TrainingError, LibraryError: a run or a file cannot be written.
+    """
+    if not material.split("validation") or not material.split("test"):
+        raise CorpusError(
+            f"Corpus {material.corpus!r} is too small to hold songs out for validation and test. "
+            "Import more files, or the paper's corpus."
+        )
+    parts = _Parts(out / "parts", material.fingerprint)
+    stages = len(PLAN) + 4
+
+    def watched(doing: str, done: float) -> None:
+        watch(doing, round(done, 6))
+
+    watched("Counting", 0.0)
+    found = parts.get("corpus", lambda: _corpus_part(material))
+    found |= parts.get("floor", lambda: _floor_part(material))
+    systems, curves = [], {}
+    for number, entry in enumerate(PLAN):
+        start, share = (number + 1) / stages, 1 / stages
+        part = parts.get(
+            f"system-{entry.name}",
+            lambda entry=entry, start=start, share=share: _system_part(
+                entry, material, out, lambda doing, done: watched(doing, start + share * done)
+            ),
+        )
+        systems.append(part["system"])
+        if part["curve"]:
+            curves[entry.name] = part["curve"]
+    watched("Playing songs", (stages - 3) / stages)
+    found |= parts.get("songs", lambda: _songs_part(material, out))
+    watched("Twelve bars", (stages - 2) / stages)
+    found |= parts.get("form", lambda: _form_part(material.quick))
+    found |= parts.get("figure5", lambda: _figure5_part(found["songs"], material.drum_map))
+    results = _results(
+        {
+            "corpus": material.corpus,
+            "quick": material.quick,
+            "drum_map": material.drum_map,
+            "systems": systems,
+            "curves": curves,
+            "versions": _versions(),
+            **found,
+        }
+    )
+    watched("Drawing", (stages - 1) / stages)
+    save_results(results, out)
+    write_report(results, out)
+    watched("Done", 1.0)
+    return results
+
+
+class _Parts:
+    """What was measured already, for this material."""
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        self._folder, self._fingerprint = folder, fingerprint
+
+    def get(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The part, from its file or made now."""
+        path = self._folder / f"{name}.json"
+        try:
+            kept = json.loads(path.read_text("utf-8"))
+            if kept["fingerprint"] == self._fingerprint:
+                return kept["part"]
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # not there yet, or damaged: it is made
+        part = make()
+        write_json_atomic(path, {"fingerprint": self._fingerprint, "part": part})
+        return json.loads(path.read_text("utf-8"))["part"]
+
+
+# --- parts ------------------------------------------------------------------------------------
+
+
+def _corpus_part(material: Material) -> dict[str, Any]:
+    facts: CorpusFacts = corpus_facts(material.songs)
+    return {"facts": asdict(facts)}
+
+
+def _floor_part(material: Material) -> dict[str, Any]:
+    floor, ngram = measure_floor(material.songs)
+    leak: SplitLeak = split_leak(material.songs, material.families, floor.order)
+    ids = NameIds(material.songs)
+    start = max(
+        (song.events[0].name for song in material.split("train")),
+        key=[song.events[0].name for song in material.split("train")].count,
+    )
+    distinct, speed = _play_ngram(ngram, ids.id_of(start), floor)
+    return {
+        "floor": asdict(floor),
+        "leak": asdict(leak),
+        "ngram_distinct": distinct,
+        "ngram_notes_per_second": speed,
+    }
+
+
+def _play_ngram(ngram: NoteNGram, start: int, floor: Floor) -> tuple[dict[str, float], float]:
+    distinct = {}
+    started = time.process_time()
+    for temperature in FIGURE_TEMPERATURES:
+        counts = [
+            len(set(ngram.generate([start], SONG_NOTES, temperature, seed))) for seed in SEEDS
+        ]
+        distinct[f"{temperature:g}"] = float(median(counts))
+    songs = len(FIGURE_TEMPERATURES) * len(SEEDS)
+    return distinct, songs * SONG_NOTES / (time.process_time() - started)
+
+
+def _system_part(entry: Entry, material: Material, out: Path, watch: Watch) -> dict[str, Any]:
+    folder = out / "runs" / entry.name
+
+    def told(step: Any) -> None:  # noqa: ANN401 - a TrainingStep
+        done = (step.epoch - 1) * step.steps + step.step
+        watch(f"Training {entry.label}", done / (step.epochs * step.steps))
+
+    train_entry(entry, material.songs, material.corpus, folder, material.quick, told)
+    checkpoint, epochs = trained(folder)
+    curve = read_curve(folder)
+    result = _measure(entry, checkpoint, epochs, material)
+    seconds = [point.cpu_seconds for point in curve if point.cpu_seconds]
+    result = replace(result, cpu_seconds=median(seconds) if seconds else None)
+    points = [asdict(point) for point in curve] if entry.every_epoch else []
+    return {"system": asdict(result), "curve": points}
+
+
+def _measure(entry: Entry, checkpoint: Checkpoint, epochs: int, material: Material) -> SystemResult:
+    network, tokenizer = checkpoint.network, checkpoint.tokenizer
+    longest = longest_song(material.songs)
+    lengths = {"once": None, "looped": longest}
+    scores = {
+        split: {
+            way: NoteScore.of(
+                score_network(network, tokenizer, material.split(split), lengths[way])
+            )
+            for way in WAYS
+        }
+        for split in SPLITS
+    }
+    words = tokenizer.settings
+    plain = not (words.prime or words.times or words.ends)
+    held_out = material.split("validation")
+    told = [name for name, on in (("genre", words.prime), ("times", words.times)) if on]
+    distinct, speed = _play(entry.name, checkpoint, material.quick)
+    return SystemResult(
+        name=entry.name,
+        label=entry.label,
+        group=entry.group,
+        note=entry.note,
+        parameters=network.settings.parameters,
+        words=" and ".join(["strings", *told]),
+        epochs=epochs,
+        best_epoch=int(checkpoint.facts.results["epoch"]),
+        asked_epochs=entry.asked_epochs,
+        paper_accuracy=entry.paper_accuracy,
+        scores=scores,
+        authors_accuracy=authors_accuracy(network, tokenizer, held_out, longest) if plain else None,
+        cpu_seconds=None,
+        notes_per_second=speed,
+        distinct=distinct,
+    )
+
+
+def _play(name: str, checkpoint: Checkpoint, quick: bool) -> tuple[dict[str, float], float]:
+    """Different notes by temperature, and notes per second of processor time."""
+    model = NotesModel(name, checkpoint)
+    distinct: dict[str, float] = {}
+    seconds = notes = 0.0
+    for temperature in FIGURE_TEMPERATURES:
+        counts = []
+        for seed in SEEDS[:1] if quick else SEEDS:
+            started = time.process_time()
+            take = model.generate(
+                GenerationRequest(notes=SONG_NOTES, temperature=temperature, seed=seed)
+            )
+            seconds += time.process_time() - started
+            notes += SONG_NOTES
+            counts.append(take.distinct_notes)
+        distinct[f"{temperature:g}"] = float(median(counts))
+    return distinct, notes / max(seconds, 1e-9)
+
+
+def _songs_part(material: Material, out: Path) -> dict[str, Any]:
+    songs, heat, openings = [], {}, []
+    temperatures = QUICK_TEMPERATURES if material.quick else HEAT_TEMPERATURES
+    held_out = material.split("validation")
+    for name in (FINAL, BEST):
+        checkpoint = load_checkpoint(out / "runs" / name / "model")
+        songs += [
+            make_song(name, checkpoint, temperature, FIGURE_SEED)
+            for temperature in FIGURE_TEMPERATURES
+        ]
+        curve: tuple[Heat, ...] = heat_curve(name, checkpoint, held_out, temperatures, SEEDS[:1])
+        heat[name] = [asdict(point) for point in curve]
+        begun = [song for song in held_out if len(song.events) > max(OPENINGS)]
+        begun = (begun or held_out)[: 4 if material.quick else OPENING_SONGS]
+        openings += [asdict(play_on(name, checkpoint, begun, given)) for given in OPENINGS]
+    best = load_checkpoint(out / "runs" / BEST / "model")
+    return {
+        "songs": [asdict(song) for song in songs],
+        "heat": heat,
+        "greedy": greedy_by_genre(BEST, best),
+        "openings": openings,
+    }
+
+
+def _form_part(quick: bool) -> dict[str, Any]:
+    return {"form": [asdict(found) for found in keep_the_form(quick, lambda done, total: None)]}
+
+
+def _figure5_part(songs: Sequence[dict[str, Any]], drum_map: DrumMap) -> dict[str, Any]:
+    """A segment of the paper's song at temperature 1, and of ours."""
+    from dj_core.engraving import music_xml, staff_svg
+    from dj_core.paper.results import _song
+
+    drawn = {}
+    for key, name in (("paper", FINAL), ("best", BEST)):
+        kept = next(song for song in songs if song["model"] == name and song["temperature"] == 1)
+        beat = beat_of(_song(kept), drum_map)
+        xml = music_xml(beat, 0, min(FIGURE_5_BARS, beat.bars))
+        drawn[key] = {"xml": xml.decode(), "svg": staff_svg(xml)}
+    return {"figure5": drawn}
+
+
+def _versions() -> dict[str, str]:
+    import platform
+    from importlib.metadata import version
+
+    packages = ("torch", "music21", "numpy", "verovio")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}

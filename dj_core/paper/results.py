@@ -1,0 +1,191 @@
+"""What a reproduction found, as one JSON file: written by the command, read by the app's page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dj_core.drums import DrumMap
+from dj_core.errors import LibraryError
+from dj_core.paper.facts import CorpusFacts, Floor, SplitLeak
+from dj_core.paper.form import FormResult
+from dj_core.paper.plan import PLAN
+from dj_core.paper.scoring import NoteScore
+from dj_core.paper.songs import Heat, KeptSong, Opening
+from dj_core.paper.training_runs import CurvePoint
+from dj_core.storage import write_json_atomic
+
+FORMAT = 1
+RESULTS_NAME = "results.json"
+SPLITS, WAYS = ("validation", "test"), ("once", "looped")
+
+
+@dataclass(frozen=True)
+class SystemResult:
+    """One trained network, measured.
+
+    Attributes:
+        name, label, group, note: see `plan.Entry`.
+        parameters: its weights.
+        words: what it is written in, for the reader.
+        epochs, best_epoch: trained, and the one with the best validation loss, which is measured.
+        asked_epochs, paper_accuracy: see `plan.Entry`.
+        scores: by 'validation' and 'test', then 'once' and 'looped'.
+        authors_accuracy: see `scoring.authors_accuracy`; None where a network's words are not
+            the paper's alone.
+        cpu_seconds: processor time of one epoch.
+        notes_per_second: of processor time, generating one song.
+        distinct: different notes in 500 at temperatures 0, 1 and 5, medians over seeds 1 to 3.
+    """
+
+    name: str
+    label: str
+    group: str
+    note: str
+    parameters: int
+    words: str
+    epochs: int
+    best_epoch: int
+    asked_epochs: int | None
+    paper_accuracy: float | None
+    scores: dict[str, dict[str, NoteScore]]
+    authors_accuracy: float | None
+    cpu_seconds: float | None
+    notes_per_second: float
+    distinct: dict[str, float]
+
+    def loss(self, split: str = "validation", way: str = "once") -> float:
+        """Nats per held-out note."""
+        return self.scores[split][way].loss
+
+
+@dataclass(frozen=True)
+class Results:
+    """A whole reproduction.
+
+    Attributes:
+        corpus, quick: what it was made of, and whether in a hurry.
+        drum_map: the note map of the songs' strings.
+        facts, floor, leak: see `facts`.
+        ngram_distinct, ngram_notes_per_second: as of a system.
+        systems: in the plan's order.
+        curves: by system, for those measured after each epoch.
+        songs: of Figures 1 to 3, from the paper's network and from ours.
+        greedy: different notes in our model's greedy songs, by genre.
+        openings: what greedy playing makes of the beginnings of held-out songs.
+        heat: by system.
+        form: the twelve-bar form.
+        figure5: 'paper' and 'best', each {'xml': MusicXML, 'svg': drawing}.
+        versions: of the packages that decide numbers.
+    """
+
+    corpus: str
+    quick: bool
+    drum_map: DrumMap
+    facts: CorpusFacts
+    floor: Floor
+    leak: SplitLeak
+    ngram_distinct: dict[str, float]
+    ngram_notes_per_second: float
+    systems: tuple[SystemResult, ...]
+    curves: dict[str, tuple[CurvePoint, ...]]
+    songs: tuple[KeptSong, ...]
+    greedy: dict[str, int]
+    openings: tuple[Opening, ...]
+    heat: dict[str, tuple[Heat, ...]]
+    form: tuple[FormResult, ...]
+    figure5: dict[str, dict[str, str]]
+    versions: dict[str, str]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Labels of the plan's networks that these results do not hold, in its order."""
+        made = {system.name for system in self.systems}
+        return tuple(entry.label for entry in PLAN if entry.name not in made)
+
+    def system(self, name: str) -> SystemResult:
+        """The system called `name`; KeyError if it was not trained."""
+        return {system.name: system for system in self.systems}[name]
+
+    def opening(self, model: str, given: int) -> Opening:
+        """What a model makes of openings of so many notes; KeyError if it was not asked."""
+        return {(found.model, found.given): found for found in self.openings}[model, given]
+
+    def song(self, model: str, temperature: float) -> KeptSong:
+        """The kept song of a model at a temperature; KeyError if there is none."""
+        return {(song.model, song.temperature): song for song in self.songs}[model, temperature]
+
+
+def save_results(results: Results, folder: Path) -> Path:
+    """Write ``results.json``. Raises LibraryError."""
+    return write_json_atomic(folder / RESULTS_NAME, {"format": FORMAT, **asdict(results)})
+
+
+def load_results(path: Path) -> Results:
+    """What `save_results` wrote. Raises LibraryError for a file that is missing or of another kind.
+
+    Args:
+        path: the file, or the folder it lies in.
+    """
+    path = path / RESULTS_NAME if path.is_dir() else path
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        if content.pop("format") != FORMAT:
+            raise ValueError("another format")
+        return _results(content)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise LibraryError(
+            f"The results in {path} cannot be read ({error}). Make them again: "
+            "python -m dj_core paper --corpus NAME --out DIR."
+        ) from error
+
+
+def _results(content: dict[str, Any]) -> Results:
+    floor = content["floor"]
+    return Results(
+        **{
+            **content,
+            "facts": CorpusFacts(**content["facts"]),
+            "floor": Floor(
+                **{
+                    **floor,
+                    "orders": {int(order): loss for order, loss in floor["orders"].items()},
+                    "scores": _scores(floor["scores"]),
+                }
+            ),
+            "leak": SplitLeak(**content["leak"]),
+            "systems": tuple(
+                SystemResult(**{**system, "scores": _scores(system["scores"])})
+                for system in content["systems"]
+            ),
+            "curves": {
+                name: tuple(CurvePoint(**point) for point in points)
+                for name, points in content["curves"].items()
+            },
+            "songs": tuple(_song(song) for song in content["songs"]),
+            "openings": tuple(Opening(**found) for found in content["openings"]),
+            "heat": {
+                name: tuple(Heat(**heat) for heat in curve)
+                for name, curve in content["heat"].items()
+            },
+            "form": tuple(
+                FormResult(**{**found, "bars_right": tuple(found["bars_right"])})
+                for found in content["form"]
+            ),
+        }
+    )
+
+
+def _scores(content: Mapping[str, Any]) -> dict[str, dict[str, NoteScore]]:
+    return {
+        split: {way: NoteScore(**score) for way, score in ways.items()}
+        for split, ways in content.items()
+    }
+
+
+def _song(content: dict[str, Any]) -> KeptSong:
+    rhythm = tuple((float(onset), int(note)) for onset, note in content["rhythm"])
+    return KeptSong(**{**content, "notes": tuple(content["notes"]), "rhythm": rhythm})

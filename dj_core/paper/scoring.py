@@ -1,0 +1,203 @@
+"""One measure for every system: nats per note of held-out songs, in the paper's own strings.
+
+Whatever a model's words are, its loss is that of the *names* (notes, chords and rests as music21
+spells them), each given all that came before it, over the one vocabulary of the corpus. Words that
+are no names (primes, times, ends) are read but not counted, and a model's probability is taken
+over the names alone: no system has to guess whether the song ends. The first name of a song is not
+counted either, because the paper's networks have nothing to guess it from.
+
+A song is measured in two ways: *once* through, where no note was heard before; and *looped*, as
+the paper extends it, to the length of the corpus's longest song.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dj_core.ngram import NoteNGram
+from dj_core.notation import NoteSong
+from dj_core.tokenizers.notes import NotesTokenizer, extend_cyclically, prime_words, song_words
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+SONGS_AT_ONCE = 32
+RESAMPLES = 2_000
+RESAMPLING_SEED = 1
+
+
+@dataclass(frozen=True)
+class SongScore:
+    """What the names of one song cost.
+
+    Attributes:
+        loss: nats, summed.
+        right: names that were given the highest score.
+        notes: names counted.
+    """
+
+    loss: float
+    right: int
+    notes: int
+
+
+@dataclass(frozen=True)
+class NoteScore:
+    """What held-out songs cost.
+
+    Attributes:
+        loss: nats per note.
+        accuracy: share of next notes that were given the highest score, 0 to 1.
+        notes: notes counted.
+        low, high: 95% bounds of the loss, by drawing the songs again.
+    """
+
+    loss: float
+    accuracy: float
+    notes: int
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, songs: Sequence[SongScore]) -> NoteScore:
+        """Sum up; longer songs weigh more."""
+        losses = np.array([song.loss for song in songs])
+        notes = np.array([song.notes for song in songs])
+        random = np.random.default_rng(RESAMPLING_SEED)
+        drawn = random.integers(len(songs), size=(RESAMPLES, len(songs)))
+        resampled = losses[drawn].sum(1) / np.maximum(notes[drawn].sum(1), 1)
+        low, high = np.quantile(resampled, (0.025, 0.975))
+        total = max(int(notes.sum()), 1)
+        right = sum(song.right for song in songs)
+        return cls(float(losses.sum()) / total, right / total, total, float(low), float(high))
+
+
+def longest_song(songs: Sequence[NoteSong]) -> int:
+    """Notes of the longest song, to which the paper extends all others."""
+    return max(len(song.events) for song in songs)
+
+
+def measured_words(song: NoteSong, tokenizer: NotesTokenizer, looped_to: int | None) -> list[str]:
+    """The song's words as it is measured: primes, then its names (and times), without an end.
+
+    Args:
+        looped_to: names to extend the song to cyclically; None for once through.
+    """
+    settings = tokenizer.settings
+    primes = prime_words(song.genre, song.kind, song.bar_quarters, settings)
+    per_name = 2 if settings.times else 1
+    body = song_words(song, settings)[len(primes) :][: len(song.events) * per_name]
+    if looped_to is not None:
+        body = extend_cyclically(body, looped_to * per_name)
+    return [*primes, *body]
+
+
+def score_network(
+    network: nn.Module,
+    tokenizer: NotesTokenizer,
+    songs: Sequence[NoteSong],
+    looped_to: int | None = None,
+    temperature: float = 1.0,
+) -> list[SongScore]:
+    """What every song costs a network, in the songs' order.
+
+    Args:
+        network: in evaluation mode; its tokenizer writes names, with or without times and primes.
+        looped_to: see `measured_words`.
+        temperature: over 0; the network's odds are flattened by it first, as when it plays.
+    """
+    import torch
+
+    from dj_core.networks import cpu_threads
+
+    names = torch.tensor([bool(word.name) for word in tokenizer.words])
+    ids = [tokenizer.encode(measured_words(song, tokenizer, looped_to)) for song in songs]
+    order = sorted(range(len(songs)), key=lambda index: len(ids[index]))
+    scores: dict[int, SongScore] = {}
+    with torch.inference_mode(), cpu_threads(1):
+        for start in range(0, len(order), SONGS_AT_ONCE):
+            batch = order[start : start + SONGS_AT_ONCE]
+            parts = [torch.tensor(ids[index]) for index in batch]
+            found = _score_batch(network, parts, names, temperature)
+            scores.update(zip(batch, found, strict=True))
+    return [scores[index] for index in range(len(songs))]
+
+
+def _score_batch(
+    network: nn.Module, songs: list[Tensor], names: Tensor, temperature: float
+) -> list[SongScore]:
+    import torch
+    from torch.nn.utils.rnn import pad_sequence
+
+    padded = pad_sequence(songs, batch_first=True)
+    logits, _ = network(padded[:, :-1])
+    odds = (logits.masked_fill(~names, -torch.inf) / temperature).log_softmax(-1)
+    guesses = odds.argmax(-1)
+    scores = []
+    for number, song in enumerate(songs):
+        targets = song[1:]
+        counted = names[targets] & (names[song].cumsum(0)[1:] > 1)
+        places = counted.nonzero()[:, 0]
+        chosen = targets[places]
+        loss = -odds[number, places, chosen].double().sum()
+        right = (guesses[number, places] == chosen).sum()
+        scores.append(SongScore(float(loss), int(right), len(places)))
+    return scores
+
+
+def score_ngram(
+    ngram: NoteNGram, songs: Sequence[Sequence[int]], looped_to: int | None = None
+) -> list[SongScore]:
+    """What every song (ids of names) costs an n-gram."""
+    scores = []
+    for song in songs:
+        ids = list(song) if looped_to is None else extend_cyclically(song, looped_to)
+        losses = ngram.losses(ids)[1:]
+        scores.append(SongScore(math.fsum(losses), _right(ngram, ids), len(losses)))
+    return scores
+
+
+def _right(ngram: NoteNGram, ids: list[int]) -> int:
+    """How many of the ids after the first the n-gram would have guessed."""
+    reach = ngram.order - 1
+    guesses: dict[tuple[int, ...], int] = {}  # a loop comes by the same contexts again
+    right = 0
+    for place in range(1, len(ids)):
+        context = tuple(ids[max(0, place - reach) : place])
+        if context not in guesses:
+            guesses[context] = int(ngram.distribution(context).argmax())
+        right += guesses[context] == ids[place]
+    return right
+
+
+def authors_accuracy(
+    network: nn.Module, tokenizer: NotesTokenizer, songs: Sequence[NoteSong], looped_to: int
+) -> float:
+    """Accuracy as the authors' public code computes it, 0 to 1.
+
+    It feeds the network the *targets* and compares what comes out, place by place, with those same
+    targets: a network is right where it answers a note with the same note.
+    """
+    import torch
+
+    from dj_core.networks import cpu_threads
+
+    right = notes = 0
+    with torch.inference_mode(), cpu_threads(1):
+        for start in range(0, len(songs), SONGS_AT_ONCE):
+            ids = torch.tensor(
+                [
+                    tokenizer.encode(measured_words(song, tokenizer, looped_to))
+                    for song in songs[start : start + SONGS_AT_ONCE]
+                ]
+            )
+            targets = ids[:, 1:]
+            logits, _ = network(targets)
+            right += int((logits.argmax(-1) == targets).sum())
+            notes += targets.numel()
+    return right / max(notes, 1)

@@ -1,0 +1,213 @@
+"""The songs of Figures 1 to 3: 500 notes at temperatures 0, 1 and 5, kept for all to hear.
+
+A song is kept as its strings and, where the model knows a rhythm, their onsets; `beat_of` makes it
+a `Beat` again, without the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from dj_core.beat import Beat, Meter, Provenance
+from dj_core.checkpoint import Checkpoint
+from dj_core.drums import DrumMap
+from dj_core.notation import REST, NoteSong
+from dj_core.paper.scoring import NoteScore, measured_words, score_network
+from dj_core.sampling import GenerationRequest, NotesModel
+from dj_core.tokenizers.notes import FIXED_SPACING_QUARTERS, Stroke, hits_of
+
+SONG_NOTES = 500
+FIGURE_TEMPERATURES = (0.0, 1.0, 5.0)
+FIGURE_SEED = 1
+SEEDS = (1, 2, 3)
+COLD = 0.25  # the lowest temperature, over 0, at which odds are still odds
+OPENINGS = (1, 32)  # notes heard before playing on: next to nothing, and a bar or two
+PLAYED_ON, OPENING_SONGS = 200, 12
+REPLAYED_BARS = 8  # of a song's 62 and more: enough to hear what it is
+
+
+@dataclass(frozen=True)
+class KeptSong:
+    """A generated song.
+
+    Attributes:
+        model: the entry that made it.
+        temperature, seed: as asked; every song of a model begins on the same start note.
+        notes: its strings in order.
+        distinct: different ones among them.
+        genre: what was asked for; '' where the model knows none.
+        rhythm: [onset in quarter notes, MIDI note] of the strokes in the first bars, as learned;
+            empty where the model knows no rhythm.
+        bars: how many bars `rhythm` holds.
+    """
+
+    model: str
+    temperature: float
+    seed: int
+    notes: tuple[str, ...]
+    distinct: int
+    genre: str = ""
+    rhythm: tuple[tuple[float, int], ...] = ()
+    bars: int = 0
+
+
+@dataclass(frozen=True)
+class Heat:
+    """A model at one temperature.
+
+    Attributes:
+        temperature: 0 to 5.
+        distinct: different notes in 500, median over the seeds.
+        loss: nats per held-out note under odds flattened so; None at 0, where all but one note
+            are impossible.
+    """
+
+    temperature: float
+    distinct: float
+    loss: float | None
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a model that always takes the likeliest makes of the beginnings of held-out songs.
+
+    Attributes:
+        model: the entry.
+        given: notes of each song it has heard, where it has so many, before it plays on alone.
+        distinct: different notes in the 200 that follow, median over songs.
+        human: different notes in those songs themselves, median.
+        loss: nats per note of what it plays, by its own odds, mean over songs.
+    """
+
+    model: str
+    given: int
+    distinct: float
+    human: float
+    loss: float
+
+
+def make_song(name: str, checkpoint: Checkpoint, temperature: float, seed: int) -> KeptSong:
+    """A song of 500 notes from the corpus's most frequent start note."""
+    model = NotesModel(name, checkpoint)
+    start = model.start_notes[0] if model.start_notes else None
+    genre = "rock" if "rock" in model.genres else ""
+    request = GenerationRequest(
+        notes=SONG_NOTES, temperature=temperature, seed=seed, start_note=start, genre=genre
+    )
+    take = model.generate(request)
+    beat = take.beat
+    rhythm: tuple[tuple[float, int], ...] = ()
+    bars = min(beat.bars, REPLAYED_BARS)
+    if model.timed:
+        end = bars * beat.meter.bar_quarters
+        rhythm = tuple(
+            (round(hit.onset_quarters, 4), hit.note)
+            for hit in beat.hits
+            if hit.onset_quarters < end
+        )
+    return KeptSong(
+        name, temperature, seed, take.notes, take.distinct_notes, beat.genre, rhythm, bars
+    )
+
+
+def beat_of(song: KeptSong, drum_map: DrumMap) -> Beat:
+    """The song's first eight bars as a beat: in its learned rhythm, else evenly spaced."""
+    title = f"{song.model}, temperature {song.temperature:g}"
+    provenance = Provenance(source=song.model, model=song.model, seed=song.seed)
+    if song.rhythm:
+        hits = [
+            hit for onset, note in song.rhythm for hit in hits_of(_stroke(note), onset, drum_map)
+        ]
+        return Beat(tuple(hits), song.bars, 110.0, Meter(), song.genre, title, provenance)
+    per_bar = round(Meter().bar_quarters / FIXED_SPACING_QUARTERS)
+    notes = song.notes[: REPLAYED_BARS * per_bar]
+    hits = [
+        hit
+        for place, name in enumerate(notes)
+        if name != REST
+        for hit in hits_of(Stroke(tuple(name.split(" "))), place * FIXED_SPACING_QUARTERS, drum_map)
+    ]
+    bars = -(-len(notes) // per_bar)
+    return Beat(tuple(hits), bars, 120.0, Meter(), "", title, provenance)
+
+
+def _stroke(note: int) -> Stroke:
+    from dj_core.tokenizers.notes import NOTE_OF_NAME
+
+    name = next(name for name, number in NOTE_OF_NAME.items() if number == note)
+    return Stroke((name,))
+
+
+def heat_curve(
+    name: str,
+    checkpoint: Checkpoint,
+    held_out: Sequence[NoteSong],
+    temperatures: Sequence[float],
+    seeds: Sequence[int] = SEEDS,
+) -> tuple[Heat, ...]:
+    """How varied a model plays, and how likely held-out songs are to it, at each temperature."""
+    curve = []
+    for temperature in temperatures:
+        distinct = [make_song(name, checkpoint, temperature, seed).distinct for seed in seeds]
+        loss = None
+        if temperature >= COLD:
+            scores = score_network(
+                checkpoint.network, checkpoint.tokenizer, held_out, temperature=temperature
+            )
+            loss = NoteScore.of(scores).loss
+        curve.append(Heat(temperature, float(median(distinct)), loss))
+    return tuple(curve)
+
+
+def greedy_by_genre(name: str, checkpoint: Checkpoint) -> dict[str, int]:
+    """Different notes in 500 that always are the likeliest, per genre the model knows."""
+    model = NotesModel(name, checkpoint)
+    return {
+        genre: model.generate(
+            GenerationRequest(notes=SONG_NOTES, temperature=0.0, genre=genre)
+        ).distinct_notes
+        for genre in model.genres
+    }
+
+
+def play_on(name: str, checkpoint: Checkpoint, songs: Sequence[NoteSong], given: int) -> Opening:
+    """Let a model hear the first notes of each song and go on with the likeliest, 200 times."""
+    from dj_core.networks import cpu_threads
+
+    with cpu_threads(1):
+        played = [_play_on(checkpoint, song, given) for song in songs]
+    return Opening(
+        name,
+        given,
+        float(median(len(set(names)) for names, _ in played)),
+        float(median(len({event.name for event in song.events}) for song in songs)),
+        sum(loss for _, loss in played) / len(played),
+    )
+
+
+def _play_on(checkpoint: Checkpoint, song: NoteSong, given: int) -> tuple[list[str], float]:
+    """The names played after the opening, and their nats per note by the model's own odds."""
+    import torch
+
+    tokenizer, network = checkpoint.tokenizer, checkpoint.network
+    names = torch.tensor([bool(word.name) for word in tokenizer.words])
+    per_name = 2 if tokenizer.settings.times else 1
+    opening = measured_words(song, tokenizer, None)
+    unheard = max(0, len(song.events) - given)
+    opening = opening[: len(opening) - unheard * per_name]
+    played: list[str] = []
+    loss = 0.0
+    with torch.inference_mode():
+        scores, state = network(torch.tensor([tokenizer.encode(opening)]))
+        score, wants_name = scores[0, -1], True
+        while len(played) < PLAYED_ON:
+            odds = score.masked_fill(names != wants_name, -torch.inf).log_softmax(-1)
+            chosen = int(odds.argmax())
+            if wants_name:
+                played.append(tokenizer.vocabulary.words[chosen])
+                loss -= float(odds[chosen])
+            wants_name = not wants_name if tokenizer.settings.times else True
+            score, state = network.step(chosen, state)
+    return played, loss / len(played)

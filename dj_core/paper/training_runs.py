@@ -1,0 +1,114 @@
+"""Training the plan: resumable run by run, measured on the processor's own clock."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from io import BytesIO
+from pathlib import Path
+
+from dj_core.checkpoint import Checkpoint, load_checkpoint
+from dj_core.notation import NoteSong
+from dj_core.paper.plan import Entry
+from dj_core.paper.scoring import NoteScore, authors_accuracy, longest_song, score_network
+from dj_core.storage import write_bytes_atomic
+from dj_core.training import (
+    MODEL_NAME,
+    STATE_NAME,
+    TrainingStep,
+    read_progress,
+    read_settings,
+    read_status,
+    train,
+)
+
+CURVE_NAME = "curve.json"
+Watch = Callable[[TrainingStep], None]
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Where a network stood after an epoch.
+
+    Attributes:
+        epoch: counted from 1.
+        train_loss, validation_loss: nats per word, as training itself measures them.
+        accuracy: share of next notes right in held-out songs looped, 0 to 1; None if unmeasured.
+        authors_accuracy: the same as the authors' code computes it.
+        cpu_seconds: processor time the epoch took, validation included; None if unmeasured.
+    """
+
+    epoch: int
+    train_loss: float
+    validation_loss: float | None
+    accuracy: float | None
+    authors_accuracy: float | None
+    cpu_seconds: float | None
+
+
+def train_entry(
+    entry: Entry, songs: Sequence[NoteSong], corpus: str, folder: Path, quick: bool, watch: Watch
+) -> None:
+    """Train one entry in ``folder``, or go on where an earlier call was stopped.
+
+    Raises:
+        TrainingError: the folder holds another run, or cannot be written.
+    """
+    settings = entry.settings(corpus, quick)
+    resume = (folder / STATE_NAME).exists()
+    if resume:
+        before = read_settings(folder)
+        if read_status(folder)[0] == "finished" and before.epochs >= settings.epochs:
+            return
+        settings = replace(before, epochs=max(before.epochs, settings.epochs))
+    held_out = [song for song in songs if song.split == "validation"]
+    longest = longest_song(songs)
+    points = {point.epoch: point for point in read_curve(folder)}
+    started = time.process_time()
+    for step in train(settings, songs, folder, resume=resume):
+        watch(step)
+        if not step.ends_epoch:
+            continue
+        seconds = time.process_time() - started
+        right = authors = None
+        if entry.every_epoch:
+            network = _network_now(folder)
+            tokenizer = load_checkpoint(folder / MODEL_NAME).tokenizer
+            right = NoteScore.of(score_network(network, tokenizer, held_out, longest)).accuracy
+            authors = authors_accuracy(network, tokenizer, held_out, longest)
+        points[step.epoch] = CurvePoint(
+            step.epoch, step.train_loss, step.validation_loss, right, authors, seconds
+        )
+        _write_curve(folder, [points[epoch] for epoch in sorted(points)])
+        started = time.process_time()
+
+
+def read_curve(folder: Path) -> tuple[CurvePoint, ...]:
+    """What was noted after each epoch, in order; nothing for a run that has not ended one."""
+    try:
+        return tuple(CurvePoint(**point) for point in json.loads((folder / CURVE_NAME).read_text()))
+    except (OSError, ValueError, TypeError):
+        return ()
+
+
+def trained(folder: Path) -> tuple[Checkpoint, int]:
+    """The best model of a run, and how many epochs the run had. Raises CheckpointError."""
+    epochs = max((step.epoch for step in read_progress(folder) if step.ends_epoch), default=0)
+    return load_checkpoint(folder / MODEL_NAME), epochs
+
+
+def _network_now(folder: Path):  # noqa: ANN202 - a torch module; torch is imported late
+    """The network as the last epoch left it, which need not be the best."""
+    import torch
+
+    state = torch.load(BytesIO((folder / STATE_NAME).read_bytes()), weights_only=True)
+    network = load_checkpoint(folder / MODEL_NAME).network
+    network.load_state_dict(state["network"])
+    return network.eval()
+
+
+def _write_curve(folder: Path, points: Sequence[CurvePoint]) -> None:
+    text = json.dumps([asdict(point) for point in points], indent=1)
+    write_bytes_atomic(folder / CURVE_NAME, text.encode())

@@ -1,0 +1,80 @@
+"""What pages share of the crate: keeping a beat, and taking one from the crate to Generate."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+import streamlit as st
+
+from dj_core.beat import Beat
+from dj_core.crate import Crate, KeptBeat
+from dj_core.errors import DigitalDJError, LibraryError
+
+ON_DECK = "dj_from_crate"  # the kept beat that is on Generate's deck, and its play token
+
+
+@dataclass(frozen=True)
+class FromCrate:
+    """A kept beat on Generate's deck.
+
+    Attributes:
+        kept: the beat and what the crate knows of it.
+        play: the deck's token: a tab that has not seen it starts the beat.
+    """
+
+    kept: KeptBeat
+    play: str
+
+    @property
+    def slot(self) -> str:
+        """What edits of it are kept by."""
+        return f"crate-{self.kept.item.id}"
+
+
+def keep_button(beat: Beat, *, key: str, name: str = "") -> None:
+    """A button that puts the beat in the crate; it says so where exactly this beat is in there.
+
+    Args:
+        beat: what to keep, as it is on screen.
+        key: unique on the page.
+        name: what to call it; '' for its title, or its genre, tempo and seed.
+    """
+    try:
+        kept = Crate.open().id_of(beat) is not None
+        trouble = ""
+    except DigitalDJError as error:
+        kept, trouble = False, str(error)
+    st.button(
+        "In the crate" if kept else "Keep",
+        key=key,
+        on_click=keep,
+        args=(beat, name),
+        disabled=kept or bool(trouble),
+        help=trouble or "Puts it in your crate, as it is on screen, for good.",
+    )
+
+
+def keep(beat: Beat, name: str = "") -> None:
+    """Put a beat in the crate and say so."""
+    try:
+        item = Crate.open().keep(beat, name=name)
+    except LibraryError as error:
+        st.toast(str(error))
+        return
+    st.toast(f"{item.name} is in the crate.")
+
+
+def put_on_deck(kept: KeptBeat) -> None:
+    """Have Generate's deck play a kept beat."""
+    st.session_state[ON_DECK] = FromCrate(kept, secrets.token_hex(4))
+
+
+def taken_from_crate() -> FromCrate | None:
+    """The kept beat that is on Generate's deck; None when a take is."""
+    return st.session_state.get(ON_DECK)
+
+
+def leave_crate() -> None:
+    """Give Generate's deck back to the takes."""
+    st.session_state.pop(ON_DECK, None)

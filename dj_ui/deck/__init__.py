@@ -1,0 +1,275 @@
+"""The deck: a beat to hear, see and touch, without a gap.
+
+The browser is the instrument. `mount_booth` brings the program (the JavaScript of this folder, as
+one module) into every page; it is sent once to a tab, and so is each kit. `deck` puts a beat on
+it, which costs a few kilobytes, and gives back the beat as the visitor has edited it. The engine
+in the browser plays on through reruns and page switches.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from dj_core.beat import Beat
+from dj_core.drums import DRUMS, general_midi_note
+from dj_core.errors import BeatError, SoundError
+from dj_core.render import KIT, KITS
+from dj_ui.deck.kits import kit_payload, note_payload
+from dj_ui.deck.payload import beat_id, beat_of_payload, beat_payload
+from dj_ui.deck.scripts import ENGINE_SCRIPTS, joined
+
+_HERE = Path(__file__).parent
+FACE_SCRIPTS = (
+    "dom.js",
+    "edits.js",
+    "grid.js",
+    "keys.js",
+    "booth.js",
+    "display.js",
+    "transport.js",
+    "face.js",
+    "listener.js",
+)
+_EDITS, _KIT, _SENT = "dj_edits", "dj_kit", "dj_drums_sent"
+EDITS_KEPT = 64  # edited beats a session remembers
+DEFAULT_KIT = KITS[0].name
+
+# A deck on the page is a few lines that wait for the program, which is another component's.
+_GATE = """(window.digitalDjGate ??= (() => {
+  let open
+  const opened = new Promise((resolve) => { open = resolve })
+  return { open, opened }
+})())"""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What a visitor did to one beat.
+
+    Attributes:
+        original: `beat_id` of the beat it was done to.
+        payload: as the browser sent it.
+        beat: the outcome.
+    """
+
+    original: str
+    payload: dict[str, Any]
+    beat: Beat
+
+
+def mount_booth() -> None:
+    """Bring the deck's program into this page; once on every page, before any deck.
+
+    Where the beat that sounds has no deck on the page, its name and a stop button appear here.
+    """
+    _component("dj_booth", program())(key="dj_booth", width="content", height="content")
+
+
+def deck(
+    beat: Beat,
+    *,
+    key: str,
+    slot: str = "",
+    name: str = "",
+    facts: Sequence[tuple[str, str]] = (),
+    play: str | None = None,
+    other: Beat | None = None,
+    other_name: str = "",
+    soundfont: Path | None = None,
+    kit_later: bool = False,
+) -> Beat:
+    """Show a beat on a deck and return it as the visitor has edited it.
+
+    Args:
+        beat: what to put on.
+        key: unique on the page; one deck, whatever is on it.
+        slot: what the visitor's edits belong to, such as 'take-3'; '' for the music itself.
+        name: what the display calls it; '' for the beat's title.
+        facts: further (label, value) pairs for the display.
+        play: a token; one that the tab has not seen starts the beat, or drops it in on the next
+            bar while another one plays. None leaves it to the visitor.
+        other: what to put on deck B, called `other_name`.
+        soundfont: the DJ's own .sf2 file, or None for the best one at hand.
+        kit_later: the caller calls `send_kit` itself, once what follows the deck is drawn.
+
+    Returns:
+        `beat` itself, the same object, unless the visitor changed something.
+    """
+    slot = slot or beat_id(beat)
+    originals: dict[str, Beat] = st.session_state.setdefault(f"{key}_originals", {})
+    originals[slot] = beat
+    while len(originals) > EDITS_KEPT:
+        del originals[next(iter(originals))]
+    edit = _edit_of(beat, slot)
+    _component("dj_deck", _mounting("mountDeck"))(
+        key=key,
+        data={
+            "owner": key,
+            "slot": slot,
+            "name": name or beat.title or "Beat",
+            "beat": beat_payload(beat),
+            "edit": edit.payload if edit else None,
+            "facts": [list(fact) for fact in facts],
+            "kits": [[kit.name, kit.label] for kit in KITS],
+            "kit": chosen_kit(),
+            "other": other and {"name": other_name or other.title, "beat": beat_payload(other)},
+            "play": play,
+        },
+        on_edited_change=functools.partial(_take_edit, key),
+        on_kit_change=functools.partial(_take_kit, key),
+    )
+    if not kit_later:
+        send_kit(key, (beat, other) if other else (beat,), soundfont)
+    return edit.beat if edit else beat
+
+
+def listen(beat: Beat, *, key: str, name: str = "") -> None:
+    """Show a beat small, with a play button, on a page with a deck or after `send_kit`.
+
+    One thing sounds at a time: what is played here ends what was playing.
+    """
+    _component("dj_listen", _mounting("mountListener"))(
+        key=key,
+        data={
+            "owner": key,
+            "slot": beat_id(beat),
+            "name": name or beat.title or "Beat",
+            "beat": beat_payload(beat),
+        },
+    )
+
+
+def edited(beat: Beat, slot: str = "") -> Beat:
+    """The beat as the visitor edited it on a deck; `beat` itself where nothing was changed."""
+    edit = _edit_of(beat, slot or beat_id(beat))
+    return edit.beat if edit else beat
+
+
+def chosen_kit() -> str:
+    """The kit the visitor hears, by its name in `dj_core.render.KITS`; for the whole session."""
+    kit = st.session_state.get(_KIT)
+    return kit if kit in KIT else DEFAULT_KIT
+
+
+def choose_kit(kit: str) -> None:
+    """Let the visitor hear another kit; a name that is none changes nothing."""
+    if kit in KIT:
+        st.session_state[_KIT] = kit
+
+
+# -- what comes back -----------------------------------------------------------------------------
+
+
+def _edit_of(beat: Beat, slot: str) -> Edit | None:
+    edit: Edit | None = st.session_state.get(_EDITS, {}).get(slot)
+    return edit if edit and edit.original == beat_id(beat) else None
+
+
+def _take_edit(key: str) -> None:
+    """Keep an edit that the browser sent; what is no edit of a beat we gave it is left alone."""
+    payload = st.session_state[key].edited
+    if not isinstance(payload, dict):
+        return
+    slot = payload.get("slot")
+    original = st.session_state.get(f"{key}_originals", {}).get(slot)
+    if original is None or payload.get("original") != beat_id(original):
+        return
+    try:
+        outcome = beat_of_payload(payload, original)
+    except BeatError as error:
+        st.toast(str(error))
+        return
+    edits: dict[str, Edit] = st.session_state.setdefault(_EDITS, {})
+    edits.pop(slot, None)
+    if outcome is not original:
+        kept = {name: payload[name] for name in ("tempo_bpm", "hits")}
+        edits[slot] = Edit(payload["original"], kept, outcome)
+    while len(edits) > EDITS_KEPT:
+        del edits[next(iter(edits))]
+
+
+def _take_kit(key: str) -> None:
+    choose_kit(str(st.session_state[key].kit))
+
+
+# -- what is sent --------------------------------------------------------------------------------
+
+
+def send_kit(key: str, beats: Sequence[Beat] = (), soundfont: Path | None = None) -> None:
+    """Send the chosen kit and its rarer drums that `beats` strike; `deck` does so itself.
+
+    A tab that has them is only reminded. Call it last: the first kit takes a moment to make.
+    """
+    try:
+        kit = kit_payload(chosen_kit(), soundfont)
+        _send_drums(f"{key}_kit", kit, 0)
+        struck = {
+            general_midi_note(hit.drum, hit.source_note) for beat in beats for hit in beat.hits
+        }
+        for note in sorted(struck & set(kit["more"])):
+            drum = note_payload(note, chosen_kit(), soundfont)
+            _send_drums(f"{key}_kit_{note}", drum, note)
+    except SoundError as error:
+        _drums_loader()(key=f"{key}_kit", data={"silence": str(error)}, height="content")
+
+
+def _send_drums(key: str, drums: dict[str, Any], note: int) -> None:
+    """Send a kit, or one drum of it, to a tab once; later only its name."""
+    sent: set[tuple[str, int]] = st.session_state.setdefault(_SENT, set())
+    known = (drums["name"], note) in sent
+    sent.add((drums["name"], note))
+    reminder = {"name": drums["name"], "note": note}
+    _drums_loader()(
+        key=key,
+        data=reminder if known else drums,
+        height="content",
+        on_missing_change=sent.clear,  # what was sent never arrived: send it again
+    )
+
+
+def _drums_loader() -> Any:  # noqa: ANN401 - Streamlit's mounting command
+    return _component("dj_kit", _mounting("takeKit"))
+
+
+@functools.cache
+def program() -> str:
+    """The deck's JavaScript: every script, the table of drums and the looks, as one module."""
+    drums = [
+        {
+            "name": drum.name,
+            "label": drum.label,
+            "short": drum.short,
+            "family": drum.family,
+            "note": drum.note,
+            "velocity": drum.default_velocity,
+        }
+        for drum in DRUMS
+    ]
+    return "\n".join(
+        [
+            f"const DRUMS = {json.dumps(drums)}",
+            f"const DECK_STYLES = {json.dumps((_HERE / 'deck.css').read_text('utf-8'))}",
+            joined((*ENGINE_SCRIPTS, *FACE_SCRIPTS)),
+            f"{_GATE}.open({{ mountDeck, mountListener, takeKit }})",
+            "export default mountBooth",
+        ]
+    )
+
+
+def _mounting(function: str) -> str:
+    return (
+        f"const gate = {_GATE}\n"
+        f"export default async (component) => (await gate.opened).{function}(component)"
+    )
+
+
+@functools.cache
+def _component(name: str, script: str) -> Any:  # noqa: ANN401 - Streamlit's mounting command
+    return st.components.v2.component(name, js=script)

@@ -1,0 +1,256 @@
+// A beat as a DJ changes it. Every state is kept, so that all of it can be undone, back to the
+// original, whose strokes are the very objects that came.
+//
+// stroke: { place (in the original beat, -1 for a new one), onset, velocity, lane, note, duration }
+//         onset and duration in quarter notes; touched once its onset or velocity was changed.
+
+const MOST_STATES = 300 // of one beat's history
+const NEW_STROKE = -1
+
+// What payload.py packed, as the beat that the engine plays.
+function unpackBeat(packed) {
+  const strokes = packed.hits.map(([onset, lane, velocity, note, duration], place) =>
+    Object.freeze({
+      place,
+      onset: onset / packed.ticks,
+      lane,
+      velocity,
+      note: note ?? DRUMS[lane].note,
+      duration: duration == null ? null : duration / packed.ticks,
+      touched: false,
+    }))
+  return { ...packed, strokes }
+}
+
+class EditedBeat {
+  // original: from unpackBeat; edit: what Python kept of an earlier visit to it, or null
+  constructor(original, edit = null) {
+    this.original = original
+    this.steps = original.steps
+    this.serial = 0 // grows with every change, undone ones too
+    this.states = [{ strokes: original.strokes, tempo: original.tempo_bpm }]
+    this.now = 0
+    this.opened = new Set() // lanes a DJ added that have no stroke yet
+    if (edit) this.change(this.#strokesOf(edit.hits), edit.tempo_bpm)
+  }
+
+  get state() { return this.states[this.now] }
+  get strokes() { return this.state.strokes }
+  get tempo() { return this.state.tempo }
+  get canUndo() { return this.now > 0 }
+  get canRedo() { return this.now < this.states.length - 1 }
+  get lengthQuarters() { return this.original.bars * this.original.bar_quarters }
+
+  get isOriginal() {
+    const { strokes, tempo } = this.state
+    return tempo === this.original.tempo_bpm
+      && strokes.length === this.original.strokes.length
+      && strokes.every((stroke) => this.original.strokes[stroke.place] === stroke)
+  }
+
+  // Rows of the grid, in the drum table's order: drums played now or at first, and added ones.
+  get lanes() {
+    const lanes = new Set([...this.original.strokes, ...this.strokes].map(({ lane }) => lane))
+    for (const lane of this.opened) lanes.add(lane)
+    return [...lanes].sort((a, b) => a - b)
+  }
+
+  // For the engine; a name of its own for every state that differs.
+  get beat() {
+    const { strokes: _, hits: __, ...shape } = this.original
+    return {
+      ...shape,
+      id: this.isOriginal ? shape.id : `${shape.id}+${this.serial}`,
+      tempo_bpm: this.tempo,
+      hits: this.strokes.map(({ onset, lane, velocity, note, duration }) =>
+        [onset, lane, velocity, note, duration]),
+    }
+  }
+
+  // For Python; see payload.py.
+  get payload() {
+    const untouched = this.strokes.filter((stroke) => !stroke.touched && stroke.place >= 0)
+    const others = this.strokes.filter((stroke) => stroke.touched || stroke.place < 0)
+    return {
+      original: this.original.id,
+      tempo_bpm: this.tempo,
+      hits: [
+        ...untouched.map(({ place }) => place).sort((a, b) => a - b),
+        ...others.map(({ place, onset, velocity, lane }) =>
+          place < 0 ? [NEW_STROKE, onset, velocity, lane] : [place, onset, velocity]),
+      ],
+    }
+  }
+
+  // -- history ---------------------------------------------------------------------------------
+
+  change(strokes, tempo = this.tempo) {
+    this.states.splice(this.now + 1)
+    this.states.push({ strokes, tempo })
+    // the original stays within reach, whatever is forgotten in between
+    if (this.states.length > MOST_STATES) this.states.splice(1, 1)
+    this.now = this.states.length - 1
+    this.serial += 1
+  }
+
+  // Replaces the latest state: a drag is one change, however far it goes.
+  revise(strokes) {
+    this.states[this.now] = { ...this.state, strokes }
+    this.serial += 1
+  }
+
+  undo() { if (this.canUndo) { this.now -= 1; this.serial += 1 } }
+  redo() { if (this.canRedo) { this.now += 1; this.serial += 1 } }
+  restore() { if (!this.isOriginal) this.change(this.original.strokes, this.original.tempo_bpm) }
+
+  // -- places ----------------------------------------------------------------------------------
+
+  // The cell a stroke is drawn in and how far from its middle, in steps. A stroke just before a
+  // bar line that means the line is drawn there, a little early.
+  cellOf({ onset }) {
+    const { per_quarter: perQuarter, per_bar: perBar } = this.steps
+    const place = onset * perQuarter
+    const last = this.original.bars * perBar - 1
+    const step = Math.min(Math.round(place), last)
+    return { step, offset: place - step }
+  }
+
+  at(lane, step) {
+    return this.strokes.filter((one) => one.lane === lane && this.cellOf(one).step === step)
+  }
+
+  // All strokes by lane and step: cells(lane)[step] is a list.
+  cells() {
+    const found = new Map()
+    for (const stroke of this.strokes) {
+      const key = `${stroke.lane}:${this.cellOf(stroke).step}`
+      if (!found.has(key)) found.set(key, [])
+      found.get(key).push(stroke)
+    }
+    return found
+  }
+
+  // -- changes ---------------------------------------------------------------------------------
+
+  // On or off. A stroke that was in the original comes back as it was.
+  toggle(lane, step) {
+    if (this.at(lane, step).length) return this.#without(lane, step)
+    const former = this.original.strokes.filter((one) =>
+      one.lane === lane && this.cellOf(one).step === step)
+    this.change([...this.strokes, ...(former.length ? former : [this.#fresh(lane, step)])])
+    return true
+  }
+
+  // Sets the hardest stroke of a cell to a velocity and the others with it; 0 clears the cell.
+  setVelocity(lane, step, velocity, { drag = false } = {}) {
+    const struck = this.at(lane, step)
+    if (velocity <= 0) return struck.length > 0 && this.#without(lane, step)
+    if (!struck.length) {
+      this.change([...this.strokes, this.#fresh(lane, step, velocity)])
+      return true
+    }
+    const by = velocity - Math.max(...struck.map((one) => one.velocity))
+    if (!by) return false
+    return this.#replace(struck, drag, (one) =>
+      ({ velocity: clamp(one.velocity + by, 1, 127) }))
+  }
+
+  // Sets how early or late the strokes of a cell are, in steps from -0.5 to 0.5.
+  setOffset(lane, step, offset, { drag = false } = {}) {
+    const struck = this.at(lane, step)
+    if (!struck.length) return false
+    const by = clamp(offset, -0.49, 0.49) - this.cellOf(struck[0]).offset
+    const perQuarter = this.steps.per_quarter
+    const last = this.lengthQuarters - 1 / 960
+    return this.#replace(struck, drag, (one) =>
+      ({ onset: clamp(one.onset + by / perQuarter, 0, last) }))
+  }
+
+  setTempo(tempo) {
+    if (tempo !== this.tempo) this.change(this.strokes, tempo)
+  }
+
+  clearLane(lane) {
+    const left = this.strokes.filter((one) => one.lane !== lane)
+    if (left.length < this.strokes.length) this.change(left)
+  }
+
+  clearBar(bar) {
+    const left = this.strokes.filter((one) => this.barOf(one) !== bar)
+    if (left.length < this.strokes.length) this.change(left)
+  }
+
+  // Bar `from` over the bars in `targets`.
+  copyBar(from, targets) {
+    const quarters = this.original.bar_quarters
+    const last = this.lengthQuarters - 1 / 960
+    const source = this.strokes.filter((one) => this.barOf(one) === from)
+    const wanted = targets.filter((bar) => bar !== from)
+    const kept = this.strokes.filter((one) => !wanted.includes(this.barOf(one)))
+    const copies = wanted.flatMap((bar) => source.map((one) => Object.freeze({
+      ...one,
+      touched: true,
+      onset: clamp(one.onset + (bar - from) * quarters, 0, last),
+    })))
+    if (wanted.length) this.change([...kept, ...copies])
+  }
+
+  barOf(stroke) { return Math.floor(this.cellOf(stroke).step / this.steps.per_bar) }
+
+  // --------------------------------------------------------------------------------------------
+
+  #without(lane, step) {
+    const struck = new Set(this.at(lane, step))
+    this.opened.add(lane)
+    this.change(this.strokes.filter((one) => !struck.has(one)))
+    return true
+  }
+
+  #fresh(lane, step, velocity = DRUMS[lane].velocity) {
+    const { note } = DRUMS[lane]
+    const onset = step / this.steps.per_quarter
+    return Object.freeze({
+      place: NEW_STROKE, onset, lane, velocity, note, duration: null, touched: true,
+    })
+  }
+
+  #replace(struck, drag, changes) {
+    const chosen = new Set(struck)
+    const strokes = this.strokes.map((one) =>
+      chosen.has(one) ? this.#unlessOriginal({ ...one, ...changes(one), touched: true }) : one)
+    if (drag) this.revise(strokes)
+    else this.change(strokes)
+    return true
+  }
+
+  // A stroke that was brought back to where it came from is untouched again.
+  #unlessOriginal(stroke) {
+    const former = this.original.strokes[stroke.place]
+    const same = former?.onset === stroke.onset && former.velocity === stroke.velocity
+    return same && !this.strokes.includes(former) ? former : Object.freeze(stroke)
+  }
+
+  #strokesOf(rows) {
+    return rows.map((row) => {
+      if (Number.isInteger(row)) return this.original.strokes[row]
+      const [place, onset, velocity, lane] = row
+      if (place >= 0) {
+        return Object.freeze({ ...this.original.strokes[place], onset, velocity, touched: true })
+      }
+      return Object.freeze({
+        place, onset, lane, velocity, note: DRUMS[lane].note, duration: null, touched: true,
+      })
+    })
+  }
+}
+
+function clamp(value, low, high) { return Math.min(high, Math.max(low, value)) }
+
+// Strokes with a swing written into them, as pattern.js plays it.
+function withSwing({ strokes, steps }, amount) {
+  if (!amount || steps.per_quarter % 4) return strokes
+  return strokes.map((stroke) => {
+    const onset = swung(stroke.onset, amount)
+    return onset === stroke.onset ? stroke : Object.freeze({ ...stroke, onset, touched: true })
+  })
+}

@@ -1,0 +1,416 @@
+// The steps of a beat, drawn and touched: a row per drum, a cell per step, as many bars as fit.
+//
+// host: what the grid belongs to (face.js).
+//   edited         the EditedBeat that is shown
+//   changed()      it was changed by a finger: draw it, play it, tell Python
+//   changing()     it is being changed: let it sound, tell nobody yet
+//   tempo          in BPM, to say a stroke's timing in milliseconds
+//   isMuted(lane) isSoloed(lane) isSilent(lane) mute(lane) solo(lane)
+//   laneMenu(lane, anchor) barMenu(bar, anchor)
+//   turned()       other bars are shown
+
+const MOUSE_CELL = 22 // pixels from cell to cell that a mouse hits well
+const TOUCH_CELL = 35 // 32 of cell and 3 of gap: a finger
+const MOUSE_ROWS_HEIGHT = 660 // pixels of steps before they are paged
+const TOUCH_ROWS_HEIGHT = 400
+const MOST_CELLS = 2_200 // drawn at once
+const SOFTEST_SHADE = 0.26 // of a stroke of velocity 1, so that ghost notes stay visible
+const HOLD_MILLISECONDS = 350 // a long press
+const DRAG_PIXELS = 4 // less is a click
+const VELOCITY_PER_PIXEL = 1
+
+class StepGrid {
+  constructor(root, host) {
+    this.root = root
+    this.host = host
+    this.first = 0 // the segment shown first
+    this.shape = ''
+    this.cells = new Map() // 'lane:step' → element, of those on screen
+    this.focus = { lane: 0, step: 0 }
+    this.headStep = -1
+    this.bubble = make('div', { class: 'bubble', 'aria-hidden': 'true', hidden: '' })
+    this.lines = make('div', { class: 'lines' })
+    root.append(this.lines, this.bubble)
+    this.#listen()
+    this.resizes = new ResizeObserver(() => this.draw())
+    this.resizes.observe(root)
+  }
+
+  close() { this.resizes.disconnect() }
+
+  // -- layout ----------------------------------------------------------------------------------
+
+  // How bars are cut into segments that fit side by side, and how many are shown.
+  get layout() {
+    const { edited } = this.host
+    const { per_bar: perBar, per_beat: perBeat } = edited.steps
+    const width = this.root.clientWidth
+    const touch = matchMedia('(pointer: coarse)').matches || width < 480
+    const pitch = touch ? TOUCH_CELL : MOUSE_CELL
+    const gutter = width < 620 ? 40 : 172
+    const fit = Math.max(1, Math.floor((width - gutter) / pitch))
+    const perSegment = fit >= perBar ? perBar : beatsThatFit(fit, perBar, perBeat) * perBeat
+    const perLine = perSegment < perBar ? 1
+      : clamp(Math.floor((width - gutter + 24) / (perBar * pitch + 24)), 1, perBar > 8 ? 2 : 4)
+    const lanes = Math.max(1, edited.lanes.length)
+    const rowHeight = touch ? 38 : 28
+    const lineHeight = lanes * rowHeight + 24
+    const inBar = Math.ceil(perBar / perSegment)
+    const segments = edited.original.bars * inBar
+    const wanted = Math.ceil(segments / perLine)
+    const fitting = Math.floor((touch ? TOUCH_ROWS_HEIGHT : MOUSE_ROWS_HEIGHT) / lineHeight)
+    const drawable = Math.floor(MOST_CELLS / (lanes * perSegment * perLine))
+    const lineCount = clamp(Math.min(fitting, drawable), 1, wanted)
+    return {
+      perSegment, perLine, inBar, segments, lanes: edited.lanes, narrow: gutter === 40, touch,
+      perPage: Math.min(lineCount * perLine, segments),
+    }
+  }
+
+  // [first, last) steps of a segment.
+  stepsOf(segment, { inBar, perSegment }) {
+    const { per_bar: perBar } = this.host.edited.steps
+    const bar = Math.floor(segment / inBar)
+    const start = (segment % inBar) * perSegment
+    return [bar * perBar + start, bar * perBar + Math.min(start + perSegment, perBar)]
+  }
+
+  segmentOf(step, { inBar, perSegment }) {
+    const { per_bar: perBar } = this.host.edited.steps
+    return Math.floor(step / perBar) * inBar + Math.floor((step % perBar) / perSegment)
+  }
+
+  // Turns to the page that shows `segment`; false if it is on screen already.
+  show(segment) {
+    const { perPage, segments } = this.layout
+    const first = Math.floor(clamp(segment, 0, segments - 1) / perPage) * perPage
+    if (first === this.first) return false
+    this.first = first
+    this.draw()
+    return true
+  }
+
+  showStep(step) { return this.show(this.segmentOf(step, this.layout)) }
+
+  turn(pages) { return this.show(this.first + pages * this.layout.perPage) }
+
+  // -- drawing ---------------------------------------------------------------------------------
+
+  draw() {
+    if (!this.host.edited || !this.root.clientWidth) return
+    const layout = this.layout
+    this.first = Math.floor(Math.min(this.first, layout.segments - 1) / layout.perPage)
+      * layout.perPage
+    const shape = JSON.stringify([layout, this.first, this.host.edited.steps])
+    if (shape !== this.shape) {
+      this.shape = shape
+      this.#build(layout)
+      this.host.turned()
+    }
+    this.paint()
+  }
+
+  #build(layout) {
+    const { perSegment, perLine, perPage, segments, narrow, touch } = layout
+    this.cells.clear()
+    this.headStep = -1
+    this.heads = []
+    const last = Math.min(this.first + perPage, segments)
+    const lines = []
+    for (let segment = this.first; segment < last; segment += perLine) {
+      const line = make('div', { class: 'line' }, this.#gutter(layout))
+      for (let one = segment; one < Math.min(segment + perLine, last); one += 1) {
+        line.append(this.#panel(one, layout))
+      }
+      lines.push(line)
+    }
+    this.lines.replaceChildren(...lines)
+    this.lines.style.setProperty('--cells', perSegment)
+    this.lines.style.setProperty('--panels', Math.min(perLine, last - this.first))
+    this.lines.classList.toggle('narrow', narrow)
+    this.lines.classList.toggle('touch', touch)
+    const [from] = this.stepsOf(this.first, layout)
+    const [, to] = this.stepsOf(last - 1, layout)
+    this.window = [from, to]
+    if (this.focus.step < from || this.focus.step >= to) this.focus.step = from
+    if (!layout.lanes.includes(this.focus.lane)) this.focus.lane = layout.lanes[0] ?? 0
+  }
+
+  #gutter({ lanes }) {
+    const heads = lanes.map((lane) => {
+      const drum = DRUMS[lane]
+      const name = make('button', {
+        class: 'lane-name', type: 'button', 'data-lane': lane,
+        'aria-label': `${drum.label}: mute, solo, clear`, title: drum.label,
+      }, make('b', {}, drum.short), make('span', {}, drum.label))
+      name.onclick = () => this.host.laneMenu(lane, name)
+      const mute = make('button', { class: 'flag mute', type: 'button',
+        'aria-label': `Mute ${drum.label}` }, 'M')
+      mute.onclick = () => this.host.mute(lane)
+      const solo = make('button', { class: 'flag solo', type: 'button',
+        'aria-label': `Solo ${drum.label}` }, 'S')
+      solo.onclick = () => this.host.solo(lane)
+      return make('div', { class: `lane-head ${drum.family}`, 'data-lane': lane },
+        name, mute, solo)
+    })
+    return make('div', { class: 'gutter' }, ...heads)
+  }
+
+  #panel(segment, layout) {
+    const { per_bar: perBar, per_beat: perBeat } = this.host.edited.steps
+    const [from, to] = this.stepsOf(segment, layout)
+    const bar = Math.floor(from / perBar)
+    const beats = layout.inBar === 1 ? ''
+      : `beats ${Math.floor((from % perBar) / perBeat) + 1}–${Math.ceil((from % perBar + to - from) / perBeat)}`
+    const name = make('button', { class: 'bar-name', type: 'button',
+      'aria-label': `Bar ${bar + 1}: copy or clear` },
+      make('b', {}, `${bar + 1}`), make('span', {}, beats))
+    name.onclick = () => this.host.barMenu(bar, name)
+    const head = make('div', { class: 'head', 'aria-hidden': 'true' })
+    this.heads.push({ head, from, to })
+    const rows = layout.lanes.map((lane) => this.#row(lane, from, to))
+    return make('div', { class: 'panel' }, name, make('div', {
+      class: 'steps', role: 'grid', 'aria-label': `Bar ${bar + 1} ${beats}`.trim(),
+    }, ...rows, head))
+  }
+
+  #row(lane, from, to) {
+    const { per_bar: perBar, per_beat: perBeat } = this.host.edited.steps
+    const row = make('div', {
+      class: `row ${DRUMS[lane].family}`, role: 'row', 'aria-label': DRUMS[lane].label,
+    })
+    for (let step = from; step < to; step += 1) {
+      const inBar = step % perBar
+      const odd = Math.floor(inBar / perBeat) % 2
+      const cell = make('div', {
+        class: `cell${odd ? ' odd' : ''}${inBar % perBeat ? '' : ' on-beat'}`,
+        role: 'gridcell', tabindex: '-1', 'data-lane': lane, 'data-step': step,
+      })
+      this.cells.set(`${lane}:${step}`, cell)
+      row.append(cell)
+    }
+    return row
+  }
+
+  // Strokes, mutes and the cell that the keyboard is on; cells that are the same are left alone.
+  paint() {
+    const struck = this.host.edited.cells()
+    for (const [key, cell] of this.cells) {
+      const strokes = struck.get(key) ?? []
+      const places = strokes.map((stroke) =>
+        [stroke.velocity, this.host.edited.cellOf(stroke).offset])
+      const looks = places.join(' ')
+      if (cell.looks === looks) continue
+      cell.looks = looks
+      cell.replaceChildren(...places.map(drawnStroke))
+      this.#describe(cell, strokes)
+    }
+    for (const head of this.lines.querySelectorAll('.lane-head')) {
+      const lane = Number(head.dataset.lane)
+      const [muted, soloed] = [this.host.isMuted(lane), this.host.isSoloed(lane)]
+      head.querySelector('.mute').setAttribute('aria-pressed', muted)
+      head.querySelector('.solo').setAttribute('aria-pressed', soloed)
+      head.classList.toggle('silent', this.host.isSilent(lane))
+    }
+    for (const row of this.lines.querySelectorAll('.row')) {
+      const lane = Number(row.firstElementChild?.dataset.lane)
+      row.classList.toggle('silent', this.host.isSilent(lane))
+    }
+    this.#rove()
+  }
+
+  #describe(cell, strokes) {
+    const lane = Number(cell.dataset.lane)
+    const step = Number(cell.dataset.step)
+    const hardest = Math.max(0, ...strokes.map(({ velocity }) => velocity))
+    const { per_bar: perBar } = this.host.edited.steps
+    const where = `${DRUMS[lane].label}, bar ${Math.floor(step / perBar) + 1}, step ${step % perBar + 1}`
+    cell.setAttribute('aria-label', hardest ? `${where}, velocity ${hardest}` : where)
+    cell.setAttribute('aria-selected', hardest > 0)
+  }
+
+  // One cell of the grid takes part in the tab order; arrows move it.
+  #rove() {
+    this.roving?.setAttribute('tabindex', '-1')
+    this.roving = this.cells.get(`${this.focus.lane}:${this.focus.step}`)
+    this.roving?.setAttribute('tabindex', '0')
+  }
+
+  // Moves the keyboard's cell by lanes (rows) and steps, turning the page where needed.
+  move(byRows, bySteps) {
+    const lanes = this.host.edited.lanes
+    const row = clamp(lanes.indexOf(this.focus.lane) + byRows, 0, lanes.length - 1)
+    const { original, steps } = this.host.edited
+    const step = clamp(this.focus.step + bySteps, 0, original.bars * steps.per_bar - 1)
+    this.focus = { lane: lanes[row], step }
+    this.showStep(step)
+    this.#rove()
+    this.roving?.focus()
+  }
+
+  // -- playhead --------------------------------------------------------------------------------
+
+  // position: in quarter notes from the beat's start, or null when it does not sound.
+  head(position) {
+    const { per_quarter: perQuarter } = this.host.edited.steps
+    const place = position === null ? -1 : position * perQuarter
+    for (const { head, from, to } of this.heads ?? []) {
+      const inside = place >= from && place < to
+      if (inside) head.style.setProperty('--at', (place - from) / (to - from))
+      if (head.lit !== inside) {
+        head.lit = inside
+        head.classList.toggle('lit', inside)
+      }
+    }
+    const step = Math.floor(place)
+    if (step === this.headStep) return
+    for (const lane of this.host.edited.lanes) {
+      this.cells.get(`${lane}:${this.headStep}`)?.classList.remove('now')
+      this.cells.get(`${lane}:${step}`)?.classList.add('now')
+    }
+    this.headStep = step
+  }
+
+  // -- fingers ---------------------------------------------------------------------------------
+
+  #listen() {
+    const { lines } = this
+    lines.addEventListener('pointerdown', (event) => this.#press(event))
+    lines.addEventListener('pointermove', (event) => this.#drag(event))
+    lines.addEventListener('pointerup', (event) => this.#release(event))
+    lines.addEventListener('pointercancel', () => this.#letGo())
+    lines.addEventListener('contextmenu', (event) => {
+      if (event.target.closest('.cell')) event.preventDefault()
+    })
+    // a long press has the finger; only before it may the page scroll
+    lines.addEventListener('touchmove', (event) => {
+      if (this.held?.long) event.preventDefault()
+    }, { passive: false })
+    lines.addEventListener('focusin', (event) => {
+      const cell = event.target.closest('.cell')
+      if (!cell) return
+      this.focus = { lane: Number(cell.dataset.lane), step: Number(cell.dataset.step) }
+      this.#rove()
+    })
+  }
+
+  #press(event) {
+    const cell = event.target.closest('.cell')
+    if (!cell || this.held) return
+    const lane = Number(cell.dataset.lane)
+    const step = Number(cell.dataset.step)
+    const [first] = this.host.edited.at(lane, step)
+    this.held = {
+      cell, lane, step, x: event.clientX, y: event.clientY, id: event.pointerId,
+      timing: event.button === 2, touch: event.pointerType === 'touch', moved: false, axis: '',
+      velocity: first ? Math.max(...this.host.edited.at(lane, step).map((one) => one.velocity)) : 0,
+      offset: first ? this.host.edited.cellOf(first).offset : 0,
+    }
+    if (this.held.touch) {
+      this.held.timer = setTimeout(() => this.#hold(), HOLD_MILLISECONDS)
+    } else {
+      this.lines.setPointerCapture(event.pointerId)
+      if (event.button === 2) this.#say(this.held)
+    }
+  }
+
+  #hold() {
+    if (!this.held) return
+    this.held.long = true
+    this.held.cell.classList.add('held')
+    navigator.vibrate?.(12)
+    this.#say(this.held)
+  }
+
+  #drag(event) {
+    const { held } = this
+    if (!held || event.pointerId !== held.id) return
+    const right = event.clientX - held.x
+    const up = held.y - event.clientY
+    const far = Math.max(Math.abs(right), Math.abs(up)) >= DRAG_PIXELS
+    if (held.touch && !held.long) {
+      if (Math.hypot(right, up) > 10) this.#letGo() // the page scrolls
+      return
+    }
+    if (!held.axis && far) {
+      const sideways = Math.abs(right) > Math.abs(up)
+      if (held.touch) held.axis = sideways ? 'timing' : 'velocity'
+      else if (held.timing) held.axis = 'timing'
+      else if (!sideways) held.axis = 'velocity'
+    }
+    if (held.axis === 'velocity') this.#dragVelocity(held, up)
+    if (held.axis === 'timing') this.#dragTiming(held, right)
+  }
+
+  #dragVelocity(held, up) {
+    const from = held.velocity || DRUMS[held.lane].velocity
+    const velocity = clamp(Math.round(from + up * VELOCITY_PER_PIXEL), 1, 127)
+    this.#during(held, (drag) =>
+      this.host.edited.setVelocity(held.lane, held.step, velocity, { drag }))
+  }
+
+  #dragTiming(held, right) {
+    const pitch = held.cell.getBoundingClientRect().width + 3
+    const offset = clamp(held.offset + right / pitch / 2, -0.49, 0.49)
+    this.#during(held, (drag) =>
+      this.host.edited.setOffset(held.lane, held.step, offset, { drag }))
+  }
+
+  // The first change of a drag is a state of its own; the others revise it.
+  #during(held, change) {
+    if (!change(held.moved)) return
+    held.moved = true
+    this.paint()
+    this.#say(held)
+    this.host.changing()
+  }
+
+  #release(event) {
+    const { held } = this
+    if (!held || event.pointerId !== held.id) return
+    const tapped = !held.axis && !held.timing && !held.long
+    if (tapped) this.host.edited.toggle(held.lane, held.step)
+    this.#letGo()
+    if (tapped) this.host.changed()
+  }
+
+  #letGo() {
+    if (!this.held) return
+    clearTimeout(this.held.timer)
+    this.held.cell.classList.remove('held')
+    if (this.held.moved) this.host.changed()
+    this.held = null
+    this.bubble.hidden = true
+  }
+
+  // The number under the finger.
+  #say({ cell, lane, step, axis, timing }) {
+    const struck = this.host.edited.at(lane, step)
+    if (!struck.length) return
+    const hardest = Math.max(...struck.map(({ velocity }) => velocity))
+    const { offset } = this.host.edited.cellOf(struck[0])
+    const milliseconds = offset / this.host.edited.steps.per_quarter * 60_000 / this.host.tempo
+    const early = `${milliseconds > 0 ? '+' : ''}${milliseconds.toFixed(0)} ms`
+    this.bubble.textContent = axis === 'timing' || timing ? early : `${hardest}`
+    this.bubble.hidden = false
+    const [box, frame] = [cell.getBoundingClientRect(), this.root.getBoundingClientRect()]
+    this.bubble.style.left = `${box.left + box.width / 2 - frame.left}px`
+    this.bubble.style.top = `${box.top - frame.top}px`
+  }
+}
+
+// How many beats of a bar to show at once: a part that goes into the bar evenly, if there is one.
+function beatsThatFit(fit, perBar, perBeat) {
+  const most = Math.max(1, Math.floor(fit / perBeat))
+  const beats = perBar / perBeat
+  for (let some = most; some > most / 2; some -= 1) if (beats % some === 0) return some
+  return most
+}
+
+function drawnStroke([velocity, offset]) {
+  const stroke = make('i')
+  const shade = SOFTEST_SHADE + (1 - SOFTEST_SHADE) * (velocity / 127) ** 1.15
+  stroke.style.setProperty('--v', shade.toFixed(3))
+  stroke.style.setProperty('--x', offset.toFixed(4))
+  return stroke
+}

@@ -1,0 +1,60 @@
+// A beat as a sound file has it: the same strokes and kit, no clock, no loudspeaker.
+
+const END_FADE_SECONDS = 0.005
+
+/**
+ * A beat played by a decoded kit into a buffer of exactly its bars, and the loudest sample of it.
+ * loop: with the ends of earlier rounds ringing in, as it sounds the second time; else it fades out.
+ */
+async function rendered(beat, kit, { passes = 1, loop = false, swing = 0 } = {}) {
+  const rate = [...kit.notes.values()][0][0].buffer.sampleRate
+  const quarterSeconds = 60 / tempoOf(beat)
+  const seconds = beat.bars * beat.bar_quarters * quarterSeconds
+  const frames = toEven(seconds * rate)
+  const runIn = loop ? Math.ceil(kit.ring / seconds) : 0
+  const context = new OfflineAudioContext(2, frames * (runIn + passes), rate)
+  const voices = createVoices(context, context.destination, Infinity)
+  const strokes = strokesOf(beat, swing)
+  for (let pass = 0; pass < runIn + passes; pass += 1) {
+    for (const { at, lane, note, velocity } of strokes) {
+      const wave = waveOf(kit, lane, note, velocity)
+      if (!wave) continue
+      const frame = pass * frames + toEven(at * quarterSeconds * rate)
+      voices.strike({
+        ...wave, lane, time: frame / rate, quarter: pass * beat.bars * beat.bar_quarters + at,
+        chokes: kit.chokes.has(lane), chokeSeconds: kit.chokeSeconds,
+      })
+    }
+  }
+  const whole = await context.startRendering()
+  const buffer = new AudioBuffer({ numberOfChannels: 2, length: frames * passes, sampleRate: rate })
+  let peak = 1e-9
+  for (let side = 0; side < 2; side += 1) {
+    const samples = buffer.getChannelData(side)
+    samples.set(whole.getChannelData(side).subarray(runIn * frames))
+    if (!loop) fadeOut(samples, Math.round(END_FADE_SECONDS * rate))
+    for (const sample of samples) peak = Math.max(peak, Math.abs(sample))
+  }
+  return { buffer, peak }
+}
+
+function fadeOut(samples, frames) {
+  const start = samples.length - frames
+  for (let i = 0; i < frames; i += 1) samples[start + i] *= 1 - i / (frames - 1)
+}
+
+/** The sound, turned down as a whole where it would go over `ceiling`. */
+function levelled({ buffer, peak }, ceiling) {
+  const level = Math.min(1, ceiling / peak)
+  for (let side = 0; side < buffer.numberOfChannels && level < 1; side += 1) {
+    const samples = buffer.getChannelData(side)
+    for (let i = 0; i < samples.length; i += 1) samples[i] *= level
+  }
+  return buffer
+}
+
+/** Rounds halves to even numbers, as the sound files' frames are. */
+function toEven(number) {
+  const whole = Math.round(number)
+  return Math.abs(number % 1) === 0.5 && whole % 2 !== 0 ? whole - 1 : whole
+}

@@ -1,0 +1,21 @@
+"""Models in memory, shared by all visitors: they hold no state between takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from dj_core.library import ModelInfo
+from dj_core.sampling import BeatModel, load_model
+
+
+def loaded(model: ModelInfo) -> BeatModel:
+    """The model, from memory if it was played before. Raises CheckpointError."""
+    return _loaded(model.folder, model.card["weights_sha256"])
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _loaded(folder: Path, weights_sha256: str) -> BeatModel:
+    """Keyed by the weights too: a run that goes on training is loaded anew."""
+    return load_model(folder)

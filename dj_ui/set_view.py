@@ -1,0 +1,131 @@
+"""How a set is drawn: its display, its course in time, and the rows of its list.
+
+Pure functions from a set to markup or table columns; the looks are in `set.css`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import streamlit as st
+
+from dj_core.genres import genre_label
+from dj_core.setlist.naming import slot_name
+from dj_core.setlist.plan import SetList, SetWarning
+from dj_ui.words import counted, duration_words
+
+_STYLE = Path(__file__).parent / "set.css"
+ENERGY_LABELS = {
+    "rise": "Rise",
+    "peak": "Peak",
+    "wave": "Waves",
+    "steady": "Even",
+    "fall": "Fall",
+}
+COUNT_LABELS = {"as-is": "As it is", "half": "Half time", "double": "Double time"}
+
+
+def open_style() -> None:
+    """The page's own style; once, at its top."""
+    st.html(_STYLE)
+
+
+def tempo_words(planned: SetList) -> str:
+    """The set's tempo, or from where to where it goes: '122–132'."""
+    first, last = planned.slots[0].tempo_bpm, planned.slots[-1].tempo_bpm
+    tempos = [slot.tempo_bpm for slot in planned.slots]
+    if min(tempos) == max(tempos):
+        return f"{first:.4g}"
+    if sorted(tempos) == tempos or sorted(tempos, reverse=True) == tempos:
+        return f"{first:.4g}–{last:.4g}"
+    return f"{min(tempos):.4g} to {max(tempos):.4g}"
+
+
+def set_display(planned: SetList, chosen: int) -> str:
+    """The set's name, length and tempo, and its course: a block per beat, as high as its energy.
+
+    Args:
+        planned: the set.
+        chosen: the slot to mark.
+    """
+    facts = (
+        ("", counted(len(planned.slots), "beat")),
+        ("", duration_words(planned.duration_seconds)),
+        ("BPM", tempo_words(planned)),
+        ("", counted(planned.bars, "bar")),
+    )
+    words = "".join(
+        f"<span><b>{escape(value)}</b>{f' {label}' if label else ''}</span>"
+        for label, value in facts
+    )
+    blocks = "".join(
+        _block(planned, number, number == chosen) for number in range(len(planned.slots))
+    )
+    hint = f"Course of the set: {_course_words(planned)}"
+    return (
+        f'<div class="dj-set"><div class="dj-set-head"><b>{escape(planned.settings.name)}</b>'
+        f'<p class="dj-facts">{words}</p></div>'
+        f'<div class="dj-course" role="img" aria-label="{escape(hint)}">{blocks}</div>'
+        f"{_scale(planned)}</div>"
+    )
+
+
+def list_columns(planned: SetList, warnings: Sequence[SetWarning]) -> dict[str, list]:
+    """The set list as columns of a table."""
+    warned = {warning.slot for warning in warnings}
+    numbers = range(len(planned.slots))
+    genres = [slot.beat.genre for slot in planned.slots]
+    starts = planned.start_seconds
+    return {
+        "№": [f"{number + 1:02}{' !' if number in warned else ''}" for number in numbers],
+        "At": [duration_words(start) for start in starts],
+        "Beat": [slot_name(planned, number) for number in numbers],
+        "BPM": [f"{slot.tempo_bpm:.4g}" for slot in planned.slots],
+        "Bars": [slot.bars for slot in planned.slots],
+        "Genre": [genre and genre_label(genre) for genre in genres],
+    }
+
+
+def sections_words(planned: SetList, number: int) -> str:
+    """What is played of a beat: '8 bars in · 24 groove · 8 breakdown · 16 groove · 8 out'."""
+    names = {"intro": "in", "outro": "out"}
+    parts = [
+        f"{section.bars} {names.get(section.kind, section.kind)}"
+        for section in planned.slots[number].sections
+    ]
+    return "bars: " + " · ".join(parts)
+
+
+def _block(planned: SetList, number: int, chosen: bool) -> str:
+    slot = planned.slots[number]
+    sections = "".join(
+        f'<i class="{section.kind}" style="flex:{section.bars}"></i>' for section in slot.sections
+    )
+    title = f"{number + 1:02} {slot_name(planned, number)}, {slot.tempo_bpm:.4g} BPM"
+    return (
+        f'<div class="dj-slot{" here" if chosen else ""}" title="{escape(title)}" '
+        f'style="flex:{slot.duration_seconds:.1f};--e:{slot.energy:.2f}">{sections}</div>'
+    )
+
+
+def _scale(planned: SetList) -> str:
+    """Where the set begins, is half through and ends, on the clock and in tempo."""
+    length = planned.duration_seconds
+    ends = (0.0, length / 2, length)
+    slots = planned.slots
+    tempos = (slots[0], slots[len(slots) // 2], slots[-1])
+    marks = "".join(
+        f"<span>{duration_words(moment)} <em>{slot.tempo_bpm:.4g}</em></span>"
+        for moment, slot in zip(ends, tempos, strict=True)
+    )
+    return f'<div class="dj-scale" aria-hidden="true">{marks}</div>'
+
+
+def _course_words(planned: SetList) -> str:
+    curve = ENERGY_LABELS[planned.settings.energy].lower()
+    return (
+        f"{counted(len(planned.slots), 'beat')} in {duration_words(planned.duration_seconds)}, "
+        f"{tempo_words(planned)} BPM, energy: {curve}"
+    )

@@ -1,0 +1,100 @@
+"""Work that takes longer than a page may: it goes on while the visitor turns other knobs.
+
+Streamlit runs a page anew at every touch and drops what it was doing. `Work` runs beside it in a
+thread, which calls nothing of Streamlit's; the page looks at it once in a while. One work at a
+time is done on a machine, for its memory's sake; the next one waits.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dj_core.errors import DigitalDJError
+
+State = Literal["waiting", "running", "done", "failed", "stopped"]
+_ONE_AT_A_TIME = threading.Semaphore(1)
+
+
+class StoppedError(Exception):
+    """Raised inside a task whose visitor stopped it."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a work is: what it is doing, and how much of that is done, 0 to 1."""
+
+    doing: str
+    share: float
+
+
+class Work:
+    """One task in a thread of its own.
+
+    Attributes:
+        name: what it makes, for the page.
+        state: 'waiting' for another to end, 'running', 'done', 'failed' or 'stopped'.
+        progress: how far it is.
+        result: what the task returned; None until it is done.
+        problem: why it failed, for a DJ; '' otherwise.
+    """
+
+    def __init__(self, name: str, task: Callable[[Callable[[str, int, int], None]], Any]) -> None:
+        """Start at once.
+
+        Args:
+            name: what it makes.
+            task: called with a function to tell progress to (what, done, total), which raises
+                when the work shall stop.
+        """
+        self.name = name
+        self.state: State = "waiting"
+        self.progress = Progress("Waiting for other work to end", 0.0)
+        self.result: Any = None
+        self.problem = ""
+        self._task = task
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"work: {name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def busy(self) -> bool:
+        """It has not ended yet."""
+        return self.state in ("waiting", "running")
+
+    def stop(self) -> None:
+        """Ask it to end; it does at its next step, and leaves nothing behind."""
+        self._stop.set()
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Wait until it has ended, or for so long."""
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while not _ONE_AT_A_TIME.acquire(timeout=0.2):
+            if self._stop.is_set():
+                self.state = "stopped"
+                return
+        try:
+            self.state = "running"
+            self._tell("Starting", 0, 1)
+            self.result = self._task(self._tell)
+            self.state = "done"
+        except StoppedError:
+            self.state = "stopped"
+        except DigitalDJError as error:
+            self.problem = str(error)
+            self.state = "failed"
+        except Exception:
+            self.problem = "Something went wrong that should not have. The log knows more."
+            self.state = "failed"
+            raise
+        finally:
+            _ONE_AT_A_TIME.release()
+
+    def _tell(self, doing: str, done: int, total: int) -> None:
+        if self._stop.is_set():
+            raise StoppedError
+        self.progress = Progress(doing, min(1.0, done / max(1, total)))

@@ -1,0 +1,414 @@
+"""The shape panel: everything one does to a take after the first listen.
+
+One tool at a time: its few controls, one button, and the answer goes on deck; where there are
+several answers they stand side by side, each a press away from the deck.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import streamlit as st
+
+from dj_core.beat import Beat
+from dj_core.drums import DRUMS
+from dj_core.errors import DigitalDJError
+from dj_core.genres import genre_label
+from dj_core.humanizer.checkpoint import FAMILY as HUMANIZER
+from dj_core.sampling import BeatModel
+from dj_core.shape.keeping import Keep
+from dj_core.shape.playing import take_of
+from dj_ui.deck import listen
+from dj_ui.player import show_facts
+from dj_ui.takes import KeptTake, history, keep_take, kept_takes
+from dj_ui.tapping import tapping_pads
+
+TOOL, ANSWERS, TURN = "dj_shape_tool", "dj_shape_answers", "dj_shape_turn"
+WAITING = "dj_shape_waiting"
+WHOLE, LAST_BAR, EVERY_4, EVERY_8 = "The whole beat", "Last bar", "Every 4 bars", "Every 8 bars"
+OWN_FEEL = "As its genre"
+SLIDER_WORDS = {
+    "density": ("Density", "How many strokes there are."),
+    "syncopation": ("Syncopation", "How far kick and snare lean on weak places."),
+    "swing": ("Swing", "How late the offbeats fall."),
+    "loudness": ("Loudness", "How hard it is played."),
+    "complexity": ("Complexity", "How little it repeats itself."),
+}
+_WORDS = {
+    "reroll": "rerolled around what was kept",
+    "vary": "a variation",
+    "continue": "continued",
+    "fill": "with a fill",
+    "humanize": "humanised",
+    "tighten": "tightened",
+    "tap": "built on a rhythm",
+    "morph": "between two takes",
+    "adjust": "adjusted",
+    "song": "grown into a song",
+}
+
+Model = Callable[[], BeatModel]
+"""Loads the model when it is needed."""
+Sound = Callable[[KeptTake], None]
+"""Starts a take that was just put on deck."""
+
+
+def draw_shaping(kept: KeptTake, model: Model, usable: bool) -> None:
+    """The panel for the take on deck.
+
+    Args:
+        kept: what is shaped, as it was edited.
+        model: plays around what is given.
+        usable: whether the chosen model can do that.
+    """
+    panel = _Panel(kept, model)
+    tools: dict[str, Callable[[], None]] = {}
+    if usable:
+        tools = {
+            "Reroll": panel.reroll,
+            "Vary": panel.vary,
+            "Continue": panel.go_on,
+            "Fill": panel.fill,
+            "Sliders": panel.sliders,
+        }
+    tools |= {"Feel": panel.feel, "Morph": panel.morph}
+    if usable:
+        tools |= {"Tap": panel.tap, "Song": panel.song}
+    tools |= {"Copy meter": panel.nearest, "History": panel.history}
+    st.html('<h2 class="dj-head">Shape it</h2>')
+    if st.session_state.get(TOOL) not in (None, *tools):
+        del st.session_state[TOOL]
+    with st.container(key="dj_shape"):
+        chosen = st.segmented_control(
+            "Shape it", list(tools), key=TOOL, label_visibility="collapsed"
+        )
+        if chosen:
+            tools[chosen]()
+        panel.draw_answers()
+    if not usable:
+        st.caption("Choose a groove model to reroll, vary, continue, fill and build on a rhythm.")
+
+
+def put_shaped(sound: Sound) -> None:
+    """Put what was shaped in the run before on deck; before the row of takes is drawn."""
+    waiting = st.session_state.pop(WAITING, None)
+    if waiting:
+        beat, settings = waiting
+        sound(keep_take(take_of(beat), settings))
+
+
+def shaped_facts(beat: Beat) -> dict[str, str]:
+    """How a shaped beat came to be, in a DJ's words; nothing for one that was not shaped."""
+    settings = beat.provenance.settings
+    if "shape" not in settings:
+        return {}
+    facts = {"Made by": _WORDS.get(settings["shape"], settings["shape"])}
+    if beat.provenance.model:
+        name = beat.provenance.model
+        facts["Model"] = "Humaniser" if name == HUMANIZER else name.capitalize()
+    if beat.provenance.seed is not None:
+        facts["Seed"] = f"{beat.provenance.seed}"
+    facts["Genre"] = genre_label(beat.genre) or "not asked"
+    return facts
+
+
+class _Panel:
+    """The tools, for one take."""
+
+    def __init__(self, kept: KeptTake, model: Model) -> None:
+        self.kept, self.model = kept, model
+        self.beat = kept.beat
+        # each press draws anew, and a page that comes back begins with the same draws
+        self.seed = 1 + st.session_state.get(TURN, 0)
+
+    # --- tools --------------------------------------------------------------------------------
+
+    def reroll(self) -> None:
+        """Keep some drums and bars; the rest is played anew."""
+        keep = self._choose_keep()
+        if self._pressed("Reroll the rest"):
+            from dj_core.shape.rerolling import reroll
+
+            self._answer(lambda: reroll(self.model(), self.beat, keep, seed=self.seed))
+
+    def vary(self) -> None:
+        """A ladder of variations."""
+        keep = self._choose_keep()
+        count = st.slider("Variations", 2, 6, 4, key="dj_vary_count")
+        if self._pressed("Make variations"):
+            from dj_core.shape.rerolling import vary
+
+            self._answers(
+                lambda: [
+                    (f"{rung.distance:.0%} away", rung.beat)
+                    for rung in vary(self.model(), self.beat, count, keep, seed=self.seed)
+                ]
+            )
+        st.caption("Put one on deck and press again for more like it.")
+
+    def go_on(self) -> None:
+        """More bars, from the whole beat or from one bar of it."""
+        primers = [WHOLE, *(f"Bar {bar}" for bar in range(1, min(self.beat.bars, 16) + 1))]
+        primer = st.selectbox("Go on from", primers, key=f"dj_primer_{self.kept.number}")
+        bars = st.slider("Bars to add", 1, 16, 4, key="dj_more_bars")
+        if self._pressed("Continue"):
+            from dj_core.shape.continuing import bars_of, continue_beat
+
+            bar = primers.index(primer)
+            given = bars_of(self.beat, bar, bar) if bar else self.beat
+            self._answer(lambda: continue_beat(self.model(), given, bars, seed=self.seed)[0])
+
+    def fill(self) -> None:
+        """A fill at the end of phrases."""
+        places = [LAST_BAR]
+        places += [EVERY_4] * (self.beat.bars >= 8) + [EVERY_8] * (self.beat.bars >= 16)
+        where = st.selectbox("Where", places, key=f"dj_fill_where_{len(places)}")
+        chance = 100
+        if where != LAST_BAR:
+            chance = st.slider("Chance of each", 10, 100, 100, 10, format="%d%%", key="dj_chance")
+        half = st.toggle("Half a bar", key="dj_fill_half")
+        crash = st.toggle("Crash on the one after it", value=True, key="dj_fill_crash")
+        if self._pressed("Add a fill"):
+            from dj_core.shape.filling import add_fill, add_fills
+
+            more: dict[str, Any] = {"half": half, "crash": crash, "seed": self.seed}
+            if where == LAST_BAR:
+                self._answer(lambda: add_fill(self.model(), self.beat, **more))
+                return
+            more |= {"every_bars": 4 if where == EVERY_4 else 8, "chance": chance / 100}
+            self._answer(lambda: add_fills(self.model(), self.beat, **more))
+
+    def sliders(self) -> None:
+        """Density, syncopation, swing, loudness, complexity; 0 is what the genre usually has."""
+        from dj_core.shape.attributes import attributes, genre_norm
+        from dj_core.shape.controls import Controls, adjust
+
+        norm, has = genre_norm(self.beat.genre), attributes(self.beat).as_dict()
+        asked: dict[str, float] = {}
+        columns = st.columns(len(SLIDER_WORDS), gap="medium")
+        for column, (name, (label, meaning)) in zip(columns, SLIDER_WORDS.items(), strict=True):
+            stands = round(min(max(norm.position(name, has[name]), -2.0), 2.0) * 4) / 4
+            value = column.slider(
+                label, -2.0, 2.0, stands, 0.25, key=f"dj_{name}_{self.kept.number}",
+                help=f"{meaning} 0 is usual for {genre_label(self.beat.genre) or 'any genre'}.",
+            )  # fmt: skip
+            if value != stands:
+                asked[name] = value
+        if self._pressed("Apply", disabled=not asked):
+            self._answer(lambda: adjust(self.model(), self.beat, Controls(**asked), seed=self.seed))
+
+    def feel(self) -> None:
+        """A drummer's timing and dynamics, or the grid."""
+        human, tight = st.columns(2, gap="large")
+        with human:
+            amount = st.slider("Humanise", 0, 100, 80, 5, format="%d%%", key="dj_humanise")
+            whose = {OWN_FEEL: None, "Any": "", **{genre_label(g): g for g in feels()}}
+            genre = st.selectbox("Whose feel", list(whose), key="dj_whose_feel")
+            if self._pressed("Humanise"):
+                self._answer(
+                    lambda: humanizer().humanize(
+                        self.beat, amount / 100, genre=whose[genre], seed=self.seed
+                    )
+                )
+        with tight:
+            from dj_core.shape.tightening import GRIDS, tighten
+
+            degree = st.slider("Tighten", 0, 100, 50, 5, format="%d%%", key="dj_tighten")
+            grid = st.selectbox("Grid", list(GRIDS), key="dj_tighten_grid")
+            if self._pressed("Tighten"):
+                self._answer(lambda: tighten(self.beat, degree / 100, grid=grid))
+
+    def morph(self) -> None:
+        """Steps from this take to another."""
+        others = {kept.name: kept for kept in kept_takes() if kept.number != self.kept.number}
+        if not others:
+            st.caption("Play a second take, and you can go from one to the other.")
+            return
+        other = others[st.selectbox("To", list(others), key=f"dj_morph_to_{len(others)}")]
+        steps = st.slider("Steps, both ends included", 3, 8, 5, key="dj_morph_steps")
+        if self._pressed("Morph"):
+            from dj_core.shape.morphing import looped, morph
+
+            bars = max(self.beat.bars, other.beat.bars)
+            ends = [
+                beat if beat.bars == bars else looped(beat, bars)
+                for beat in (self.beat, other.beat)
+            ]
+            self._answers(
+                lambda: [
+                    (f"Step {number}", beat)
+                    for number, beat in enumerate(morph(*ends, steps), start=1)
+                ]
+            )
+
+    def tap(self) -> None:
+        """A tapped rhythm, or one drum of this take, becomes a full beat."""
+        from dj_core.shape.rerolling import drum_to_beat
+        from dj_core.shape.tapping import Tap, only, rhythm_of
+
+        labels = {DRUMS[lane].label: DRUMS[lane].name for lane in self.beat.lanes}
+        taps = tapping_pads("dj_tap")
+        if taps:
+            at_tempo = None if st.session_state.get("dj_tap_free") else self.beat.playing_tempo_bpm
+            self._answer(
+                lambda: drum_to_beat(
+                    self.model(),
+                    rhythm_of([Tap(*tap) for tap in taps], at_tempo),
+                    genre=self._genre(),
+                    seed=self.seed,
+                )
+            )
+        st.toggle("Find the tempo from my taps", key="dj_tap_free")
+        chosen = st.pills(
+            "Or build on these drums of the take", list(labels), selection_mode="multi",
+            key=f"dj_tap_drums_{self.kept.number}",
+        )  # fmt: skip
+        if self._pressed("Build on them", disabled=not chosen):
+            rhythm = only(self.beat, [labels[label] for label in chosen])
+            self._answer(
+                lambda: drum_to_beat(self.model(), rhythm, genre=self._genre(), seed=self.seed)
+            )
+
+    def song(self) -> None:
+        """Intro, main, variation, break and outro from this take."""
+        phrase = st.segmented_control(
+            "Phrases of", [8, 16], default=8, format_func=lambda bars: f"{bars} bars",
+            key="dj_phrase", required=True,
+        )  # fmt: skip
+        if self._pressed("Grow a song"):
+            from dj_core.shape.form import song_from
+
+            self._answer(
+                lambda: song_from(self.model(), self.beat, phrase_bars=phrase, seed=self.seed).beat
+            )
+        for name, first, bars in self.beat.provenance.settings.get("sections", []):
+            st.caption(f"Bar {first}: {name}, {bars} bars")
+
+    def nearest(self) -> None:
+        """How near each bar comes to one the model learned from."""
+        from dj_core.shape.nearness import shipped_fingerprints
+
+        try:
+            known = shipped_fingerprints()
+            found = known.nearest(self.beat)[:16]
+        except DigitalDJError as error:
+            st.info(str(error))
+            return
+        facts = {}
+        for near in found:
+            far = "the same as in" if near.distance == 0 else f"{near.distance} away from"
+            words = f"{far} {near.file}" if near.file else "nothing within 2 strokes of it"
+            facts[f"Bar {near.bar}"] = words
+        show_facts(facts)
+        same, _, two = known.usual.within
+        st.caption(
+            f"Strokes that differ from the nearest bar of the training material. Drummers repeat "
+            f"idioms, too: {same:.0%} of bars the model never heard are the same as one it did, "
+            f"{two:.0%} lie within 2 strokes."
+        )
+
+    def history(self) -> None:
+        """Every take of this session, one press away."""
+        past = history()
+        takes = {take.number: take for take in reversed(past.takes())} if past else {}
+        if not takes:
+            st.caption("Nothing was played in this session yet.")
+            return
+
+        def words(number: int) -> str:
+            take = takes[number]
+            when = datetime.fromtimestamp(take.made_at).astimezone().strftime("%H:%M")
+            what = genre_label(take.beat.genre) or take.beat.title or "Beat"
+            done = take.beat.provenance.settings.get("shape", "")
+            return " · ".join(filter(None, (f"{number}", when, what, _WORDS.get(done, done))))
+
+        number = st.selectbox("Takes of this session", list(takes), format_func=words,
+                              key=f"dj_history_{len(takes)}")  # fmt: skip
+        listen(takes[number].beat, key=f"dj_past_{number}", name=words(number))
+        if st.button("To deck", key="dj_history_go"):
+            take = takes[number]
+            self._put(take.beat, take.settings)
+
+    # --- what they share ----------------------------------------------------------------------
+
+    def _choose_keep(self) -> Keep:
+        labels = {DRUMS[lane].label: DRUMS[lane].name for lane in self.beat.lanes}
+        drums = st.pills(
+            "Keep these drums", list(labels), selection_mode="multi",
+            key=f"dj_keep_drums_{self.kept.number}",
+        )  # fmt: skip
+        bars: Sequence[int] = ()
+        if self.beat.bars > 1:
+            bars = st.pills(
+                "Keep these bars", list(range(1, min(self.beat.bars, 16) + 1)),
+                selection_mode="multi", key=f"dj_keep_bars_{self.kept.number}",
+            )  # fmt: skip
+        with st.expander("Keep steps"):
+            steps = st.pills(
+                "Keep these 16ths of every bar", list(range(1, 17)), selection_mode="multi",
+                key=f"dj_keep_steps_{self.kept.number}",
+            )  # fmt: skip
+        return Keep(drums=[labels[label] for label in drums], bars=bars, steps=steps)
+
+    def _genre(self) -> str:
+        return self.beat.genre if self.beat.genre in self.model().genres else ""
+
+    def _pressed(self, label: str, disabled: bool = False) -> bool:
+        key = f"dj_shape_{label.lower().replace(' ', '_')}"
+        return st.button(label, key=key, type="primary", disabled=disabled)
+
+    def _answer(self, play: Callable[[], Beat]) -> None:
+        """Make one beat and put it on deck."""
+        beats = self._played(lambda: [("", play())])
+        if beats:
+            st.session_state.pop(ANSWERS, None)
+            self._put(beats[0][1], self.kept.settings)
+
+    def _answers(self, play: Callable[[], list[tuple[str, Beat]]]) -> None:
+        """Make several beats and set them side by side."""
+        beats = self._played(play)
+        if beats:
+            st.session_state[ANSWERS] = beats
+
+    def _played(self, play: Callable[[], list[tuple[str, Beat]]]) -> list[tuple[str, Beat]]:
+        st.session_state[TURN] = self.seed
+        try:
+            with st.spinner("Playing…"):
+                return play()
+        except DigitalDJError as error:
+            st.warning(str(error))
+            return []
+
+    def _put(self, beat: Beat, settings: Mapping[str, Any]) -> None:
+        """Have the next run put it on deck: the row of takes is drawn already."""
+        st.session_state[WAITING] = (beat, dict(settings))
+        st.rerun()
+
+    def draw_answers(self) -> None:
+        """What was made last, side by side."""
+        answers: list[tuple[str, Beat]] = st.session_state.get(ANSWERS, [])
+        for start in range(0, len(answers), 4):
+            row = answers[start : start + 4]
+            for (label, beat), column in zip(row, st.columns(len(row)), strict=True):
+                with column:
+                    st.html(f'<div class="dj-strip"><b>{label}</b></div>')
+                    key = f"{start}_{label.lower().replace(' ', '_')}"
+                    listen(beat, key=f"dj_answer_{key}", name=label)
+                    if st.button("To deck", key=f"dj_take_{key}", width="stretch"):
+                        self._put(beat, self.kept.settings)
+
+
+@st.cache_resource(show_spinner=False)
+def humanizer():  # noqa: ANN201 (imported late: it brings torch)
+    """The humaniser, loaded once."""
+    from dj_core.humanizer.playing import load_humanizer
+
+    return load_humanizer()
+
+
+@st.cache_data(show_spinner=False)
+def feels() -> tuple[str, ...]:
+    """Genres whose drummers the humaniser has heard."""
+    return humanizer().genres

@@ -1,0 +1,265 @@
+"""What a DJ takes away: MIDI for every machine, loops a deck locks to, stems and one-shots."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from dj_core.beat import Beat
+from dj_core.beat_json import beat_key
+from dj_core.errors import DigitalDJError, SoundError
+from dj_core.export import TARGET_LUFS, LoopSettings, loop_files, one_shot_files
+from dj_core.loop_check import LoopCheck, check_loop
+from dj_core.midi import MidiSettings, midi_bytes
+from dj_core.naming import beat_stem, safe_stem
+from dj_core.note_maps import NOTE_MAP, NOTE_MAPS, printed_map
+from dj_core.timing import swung
+from dj_ui.crate import keep_button
+from dj_ui.grid import steps_of
+
+FILES_KEPT = 24  # rendered, for all visitors together; four bars are 1.4 MB
+ORIGINAL = "as-in-corpus"
+TARGETS = {note_map.name: note_map.label for note_map in NOTE_MAPS} | {ORIGINAL: "Original notes"}
+HINTS = {note_map.name: note_map.hint for note_map in NOTE_MAPS} | {
+    ORIGINAL: "The note numbers of the beats it was learned from, for the drum software they "
+    "were made with."
+}
+ONE, PER_DRUM, TYPE_0 = "One", "One per drum", "Type 0"
+TRACKS = {
+    ONE: "Tempo and drums, as every program opens it.",
+    PER_DRUM: "Every drum on a track of its own, to mix and mute apart.",
+    TYPE_0: "All in a single track, for older hardware.",
+}
+TIMINGS = {"as-played": "As played", "straight": "Straight"}
+CONTAINERS = {"wav": "WAV", "aiff": "AIFF", "flac": "FLAC"}
+SWINGS = (50, 75)  # percent of an eighth that its first 16th takes, as the deck shows it
+MIME = {"wav": "audio/wav", "aiff": "audio/aiff", "flac": "audio/flac"}
+RATES = {44_100: "44.1 kHz", 48_000: "48 kHz"}
+LEVELS = {"loudness": f"{TARGET_LUFS:g} LUFS", "peak": "Peak", "none": "Kit's own"}
+
+
+def takeaway(
+    beat: Beat,
+    *,
+    key: str,
+    kit: str = "standard",
+    soundfont: Path | None = None,
+    name: str = "",
+) -> None:
+    """The two files most asked for and a way into the crate; below them every other file.
+
+    Args:
+        beat: what to take, as it is on screen.
+        key: unique on the page.
+        kit: a name from `dj_core.render.KITS`.
+        soundfont: the DJ's own .sf2 file, or None for the best one at hand.
+        name: what the DJ calls it; '' names files by genre, tempo and seed.
+    """
+    sound = _sound_at_hand()
+    stem = _stem(beat, name)
+    with st.container(horizontal=True, key=f"dj_files_{key}"):
+        _download(
+            "MIDI", lambda: midi_bytes(beat), f"{stem}.mid", "audio/midi",
+            f"{key}_midi",
+            "General MIDI drums on channel 10: plays right in every program and drum rack.",
+        )  # fmt: skip
+        usual = LoopSettings(kit=kit, soundfont=soundfont)
+        _download(
+            "WAV loop", lambda: _loop(beat, usual), f"{stem}.wav", "audio/wav",
+            f"{key}_wav",
+            "44.1 kHz, 16 bit, exactly as long as its bars, with its tempo inside: decks lock "
+            "to it.",
+            disabled=not sound,
+        )  # fmt: skip
+        keep_button(beat, key=f"{key}_keep", name=name)
+    with st.expander("Take away: other machines, formats, stems, one-shots"):
+        beat, stem = _swung(beat, stem, key)
+        midi, audio = st.columns(2, gap="large")
+        with midi:
+            _midi_choices(beat, key, stem)
+        with audio:
+            if sound:
+                _sound_choices(beat, key, stem, LoopSettings(kit, soundfont))
+            else:
+                st.caption("Sound files need FluidSynth, which is missing here.")
+
+
+def _swung(beat: Beat, stem: str, key: str) -> tuple[Beat, str]:
+    """The beat with the deck's swing in it, if wanted, and what its files are then called."""
+    if steps_of(beat).per_quarter % 4:  # triplets have no second 16ths to swing
+        return beat, stem
+    percent = st.slider(
+        "Swing in the files", *SWINGS, SWINGS[0], 1, format="%d%%", key=f"{key}_swing",
+        persist_state="session",
+        help="Set it as on the deck: every second 16th comes later. 50% is as the beat is, "
+        "67% a triplet feel.",
+    )  # fmt: skip
+    if percent == SWINGS[0]:
+        return beat, stem
+    swing = (percent - SWINGS[0]) / (SWINGS[1] - SWINGS[0])
+    return swung(beat, swing), f"{stem}_swing{percent}"
+
+
+# -- MIDI ------------------------------------------------------------------------------------------
+
+
+def _midi_choices(beat: Beat, key: str, stem: str) -> None:
+    target = st.selectbox(
+        "MIDI for", list(TARGETS), format_func=TARGETS.get, key=f"{key}_target",
+        persist_state="session", help="Where each drum's notes go.",
+    )  # fmt: skip
+    tracks = _choice("Tracks", {name: name for name in TRACKS}, f"{key}_tracks", TRACKS)
+    timing = _choice(
+        "Timing", TIMINGS, f"{key}_timing",
+        {"straight": "Swing and microtiming are taken out: every stroke on its step."},
+    )  # fmt: skip
+    settings = MidiSettings(
+        target=target,
+        midi_type=0 if tracks == TYPE_0 else 1,
+        track_per_drum=tracks == PER_DRUM,
+        timing=timing,
+    )
+    parts = [stem, target, "straight" if timing == "straight" else ""]
+    _download(
+        f"MIDI · {TARGETS[target]}",
+        lambda: midi_bytes(beat, settings=settings),
+        f"{'_'.join(part for part in parts if part)}.mid",
+        "audio/midi",
+        f"{key}_midi_chosen",
+        HINTS[target],
+    )
+    st.caption(HINTS[target])
+    if target in NOTE_MAP:
+        with st.popover("Show the notes"):
+            st.markdown(printed_map(NOTE_MAP[target]))
+
+
+# -- sound -----------------------------------------------------------------------------------------
+
+
+def _sound_choices(beat: Beat, key: str, stem: str, usual: LoopSettings) -> None:
+    container = _choice("Sound file", CONTAINERS, f"{key}_container")
+    with st.container(horizontal=True, key=f"dj_width_{key}"):
+        rate = _choice("Sample rate", RATES, f"{key}_rate")
+        bits = _choice("Depth", {16: "16 bit", 24: "24 bit"}, f"{key}_bits")
+    level = _choice(
+        "Level", LEVELS, f"{key}_level",
+        {
+            "loudness": f"All loops equally loud: {TARGET_LUFS:g} LUFS, or as near as a true "
+            "peak of -1 dB allows. Nothing is squashed.",
+            "peak": "As loud as a true peak of -1 dB allows.",
+            "none": "As the kit plays, turned down only where it would clip.",
+        },
+    )  # fmt: skip
+    settings = replace(usual, container=container, sample_rate=rate, bits=bits, normalise=level)
+    with st.container(horizontal=True, key=f"dj_sounds_{key}"):
+        _download(
+            "Loop", lambda: _loop(beat, settings), f"{stem}.{container}", MIME[container],
+            f"{key}_loop", "Seamless, with loop points, tempo, title and genre inside.",
+        )  # fmt: skip
+        _download(
+            "Stems", lambda: _zip(loop_files(beat, settings, stems=True, stem_name=stem)),
+            f"{stem}_stems.zip", "application/zip", f"{key}_stems",
+            "The mix and a loop for each drum group; together they are the mix.",
+        )  # fmt: skip
+        _download(
+            "One-shots", lambda: _zip(one_shot_files(usual.kit, settings)),
+            f"{usual.kit}_one-shots.zip", "application/zip", f"{key}_shots",
+            "The kit's sixteen drums one by one, for a sampler.",
+        )  # fmt: skip
+    if st.button("Check the loop", key=f"{key}_check", help="Reads the file back and measures it."):
+        try:
+            show_check(check_loop(_loop(beat, settings)))
+        except SoundError as error:
+            st.warning(str(error))
+
+
+def show_check(check: LoopCheck) -> None:
+    """What a loop's file holds, measured, and what is wrong with it if anything is."""
+    length = f"{check.bars} × {check.meter}" if check.bars else f"{check.quarters:g} quarters"
+    rows = {
+        "Length": f"{length} · {check.frames:,} frames · {check.duration_seconds:.3f} s",
+        "Off by": f"{check.error_frames:+.2f} frames",
+        "Tempo inside": f"{check.tempo_bpm:g} BPM" if check.tempo_bpm else "none",
+        "Loop points": f"{check.loop_start:,} to {check.loop_end:,}"
+        if check.loop_end is not None and check.loop_start is not None
+        else "none",
+        "Seam": "clean join" if check.seam_step <= check.largest_step else "clicks",
+        "Loudness": f"{check.loudness_lufs:.1f} LUFS",
+        "True peak": f"{check.true_peak_dbtp:.1f} dB",
+    }
+    from dj_ui.player import show_facts  # the player shows this panel
+
+    if check.exact:
+        st.success("Decks lock to this loop: its length is exact to the frame.")
+    for problem in check.problems:
+        st.warning(problem)
+    show_facts(rows)
+
+
+def _choice(
+    label: str, choices: Mapping[Any, str], key: str, help_: Mapping[Any, str] | None = None
+) -> Any:  # noqa: ANN401 - one of the choices' keys
+    """One of a few, remembered for the session."""
+    told = "  \n".join(f"**{choices[value]}**: {words}" for value, words in (help_ or {}).items())
+    return st.segmented_control(
+        label, list(choices), default=next(iter(choices)), format_func=choices.get, key=key,
+        required=True, persist_state="session", help=told or None,
+    )  # fmt: skip
+
+
+def _download(
+    label: str,
+    content: Callable[[], bytes],
+    name: str,
+    mime: str,
+    key: str,
+    help_: str,
+    disabled: bool = False,
+) -> None:
+    """A button that makes its file when it is pressed."""
+    st.download_button(
+        label, content, name, mime, key=key, on_click="ignore", help=help_, disabled=disabled
+    )
+
+
+def _stem(beat: Beat, name: str) -> str:
+    """What files are called, without their ending."""
+    if not name:
+        return beat_stem(beat)
+    return f"{safe_stem(name)}_{round(beat.playing_tempo_bpm)}bpm"
+
+
+def _loop(beat: Beat, settings: LoopSettings) -> bytes:
+    return _loop_of(beat_key(beat), beat, settings)
+
+
+@st.cache_data(max_entries=FILES_KEPT, show_spinner=False)
+def _loop_of(content: str, _beat: Beat, settings: LoopSettings) -> bytes:
+    """Rendered once for the same beat and settings."""
+    return next(loop_files(_beat, settings))[1]
+
+
+def _zip(files: Iterable[tuple[str, bytes]]) -> bytes:
+    """Files as a zip that is the same for the same files; sound hardly shrinks."""
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in files:
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return buffer.getvalue()
+
+
+def _sound_at_hand() -> bool:
+    from dj_core.render import check_sound
+
+    try:
+        check_sound()
+    except DigitalDJError:
+        return False
+    return True

@@ -1,0 +1,548 @@
+"""The deck as a DJ touches it: edits that reach the files, keys, fingers, pages, traffic."""
+
+import re
+from pathlib import Path
+
+import pytest
+from conftest import COUNT_RUNS, DESKTOP, PAGE_MILLISECONDS, Screen
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dj_core.beat import Beat, Hit, Meter
+from dj_core.drums import DRUMS, LANE
+from dj_core.errors import BeatError
+from dj_core.library import Library
+from dj_core.midi import midi_bytes, read_midi
+from dj_core.patterns import load_patterns
+from dj_ui.deck import ENGINE_SCRIPTS, FACE_SCRIPTS, program
+from dj_ui.deck.payload import beat_id, beat_of_payload, beat_payload
+from dj_ui.grid import steps_of
+
+PHONE = {"width": 390, "height": 844}
+BEAT_BYTES = 30_000  # what a beat may cost on the way to the browser
+
+# -- payloads ------------------------------------------------------------------------------------
+
+HITS = st.builds(
+    Hit,
+    onset_quarters=st.one_of(
+        st.integers(0, 7679).map(lambda tick: tick / 480), st.floats(0, 15.99)
+    ),
+    lane=st.integers(0, 15),
+    velocity=st.integers(1, 127),
+    duration_quarters=st.one_of(st.none(), st.floats(0, 8)),
+    source_note=st.one_of(st.none(), st.integers(0, 127)),
+)
+BEATS = st.builds(
+    lambda hits, tempo: Beat(tuple(hits), 4, tempo),
+    st.lists(HITS, max_size=30),
+    st.one_of(st.none(), st.floats(40, 240)),
+)
+
+
+def untouched(beat):
+    return {"tempo_bpm": beat.playing_tempo_bpm, "hits": list(range(len(beat.hits)))}
+
+
+@given(BEATS)
+def test_a_beat_reaches_the_browser_to_the_bit(beat):
+    sent = beat_payload(beat)
+    for hit, (onset, lane, velocity, *rest) in zip(beat.hits, sent["hits"], strict=True):
+        note, duration = [*rest, None, None][:2]
+        assert onset / sent["ticks"] == hit.onset_quarters
+        assert (lane, velocity) == (hit.lane, hit.velocity)
+        assert note != DRUMS[lane].note
+        assert (duration is None) == (hit.duration_quarters is None)
+        if duration is not None:
+            assert duration / sent["ticks"] == hit.duration_quarters
+
+
+@given(BEATS)
+def test_an_untouched_beat_comes_back_as_the_very_same(beat):
+    assert beat_of_payload(untouched(beat), beat) is beat
+
+
+@given(BEATS, st.data())
+def test_what_was_not_touched_is_the_very_same_hit(beat, data):
+    left = data.draw(
+        st.lists(st.sampled_from(range(len(beat.hits))), unique=True) if beat.hits else st.just([])
+    )
+    onset, velocity = data.draw(st.floats(0, 15.99)), data.draw(st.integers(1, 127))
+    rows = [*sorted(left), [-1, onset, velocity, 3]]
+    if left:
+        rows.append([left[0], onset, velocity])
+    edited = beat_of_payload({**untouched(beat), "hits": rows}, beat)
+    by_identity = {id(hit) for hit in edited.hits}
+    assert {id(beat.hits[place]) for place in left} <= by_identity
+    assert len(edited.hits) == len(rows)
+    assert Hit(onset, 3, velocity) in edited.hits
+    if left:
+        moved = beat.hits[left[0]]
+        assert any(
+            (hit.onset_quarters, hit.velocity) == (onset, velocity)
+            and (hit.source_note, hit.duration_quarters, hit.lane)
+            == (moved.source_note, moved.duration_quarters, moved.lane)
+            for hit in edited.hits
+        )
+    assert edited.provenance.edited
+    assert edited.tempo_bpm == beat.tempo_bpm
+
+
+def test_another_tempo_is_an_edit_and_the_old_one_again_is_none():
+    beat = Beat.fit([Hit.of("kick", 0)]).at_tempo(120.0)
+    faster = beat_of_payload({**untouched(beat), "tempo_bpm": 128}, beat)
+    assert faster.tempo_bpm == 128
+    assert faster.provenance.edited
+    assert beat_of_payload({**untouched(beat), "tempo_bpm": 120}, beat) is beat
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {},
+        {"hits": [0], "tempo_bpm": None},
+        {"hits": "all", "tempo_bpm": 120},
+        {"hits": [1], "tempo_bpm": 120},
+        {"hits": [-1], "tempo_bpm": 120},
+        {"hits": [True], "tempo_bpm": 120},
+        {"hits": [[0, float("nan"), 3]], "tempo_bpm": 120},
+        {"hits": [[0, 10**400, 3]], "tempo_bpm": 120},
+        {"hits": [[0, 4.0, 3]], "tempo_bpm": 120},
+        {"hits": [[0, 0.5, 128]], "tempo_bpm": 120},
+        {"hits": [[-1, 0.5, 100, 16]], "tempo_bpm": 120},
+        {"hits": [[-1, 0.5, 100]], "tempo_bpm": 120},
+        {"hits": [{"lane": 1}], "tempo_bpm": 120},
+        {"hits": [0], "tempo_bpm": 1e9},
+        {"hits": [0] * 60_000, "tempo_bpm": 120},
+    ],
+)
+def test_what_is_no_edit_is_refused_in_words(edit):
+    beat = Beat.fit([Hit.of("kick", 0)]).at_tempo(120.0)
+    with pytest.raises(BeatError, match=r"\w+.*\."):
+        beat_of_payload(edit, beat)
+
+
+def test_equal_music_has_one_name_and_other_music_another():
+    beats = load_patterns()
+    assert len({beat_id(beat) for beat in beats}) >= len({beat.hits for beat in beats})
+    one = Beat.fit([Hit.of("kick", 0)])
+    assert beat_id(one) == beat_id(one.at_tempo(120.0))  # what a beat without a tempo plays at
+    assert beat_id(one) != beat_id(one.at_tempo(121.0))
+
+
+def test_the_program_is_one_module_of_every_script_here():
+    here = Path(__file__).resolve().parent.parent / "dj_ui" / "deck"
+    assert {path.name for path in here.glob("*.js")} == {*ENGINE_SCRIPTS, *FACE_SCRIPTS}
+    script = program()
+    assert script.count("export default") == 1
+    assert not re.search(r"^\s*import ", script, re.MULTILINE)
+    for never in ("innerHTML", "insertAdjacentHTML", "outerHTML", "document.write", "eval("):
+        assert never not in script, "what people wrote must stay text"
+
+
+# -- in the browser ------------------------------------------------------------------------------
+
+browser_test = pytest.mark.browser
+
+
+class Deck:
+    """The deck on a page, as its visitor uses it."""
+
+    def __init__(self, screen):
+        self.screen = screen
+        self.page = screen.page
+        self.root = screen.page.locator(".deck").first
+
+    def cell(self, drum, step):
+        return self.root.locator(f'.cell[data-lane="{LANE[drum]}"][data-step="{step}"]')
+
+    def button(self, name):
+        return self.root.get_by_role("button", name=name, exact=True)
+
+    def state(self):
+        return self.page.evaluate("window.digitalDjEngine.state()")
+
+    def play(self):
+        self.button("Play").click()
+        self.page.wait_for_function("window.digitalDjEngine.state().playing")
+
+    def steps(self):
+        """(lane, step, velocity) of what is on screen, as screen readers are told."""
+        found = self.root.locator('.cell[aria-selected="true"]').evaluate_all(
+            "cells => cells.map(c => [+c.dataset.lane, +c.dataset.step, c.ariaLabel])"
+        )
+        return sorted((lane, step, int(label.rsplit(" ", 1)[1])) for lane, step, label in found)
+
+    def midi(self):
+        with self.page.expect_download() as download:
+            self.page.get_by_role("button", name="MIDI", exact=True).click()
+        return Path(download.value.path()).read_bytes()
+
+
+def steps_in(content):
+    """(lane, step, velocity) of a MIDI file, the hardest stroke of each cell."""
+    beat = read_midi(content)
+    per_quarter = steps_of(beat).per_quarter
+    cells = {}
+    for hit in beat.hits:
+        cell = hit.lane, round(hit.onset_quarters * per_quarter)
+        cells[cell] = max(cells.get(cell, 0), hit.velocity)
+    return sorted((*cell, velocity) for cell, velocity in cells.items())
+
+
+@pytest.fixture
+def odd_beats(app):
+    """A corpus in the shared app: triplets, 12/8, 64 bars, and a name that would be markup."""
+    drums = [drum.name for drum in DRUMS]
+    beats = {
+        "triplets": Beat(tuple(Hit.of("ride", third / 3) for third in range(24)), 2, 140.0),
+        "twelve": Beat(
+            tuple(Hit.of("closed_hat", eighth / 2) for eighth in range(24)), 2, 90.0, Meter(12, 8)
+        ),
+        "long": Beat(
+            tuple(Hit.of(drums[n % 16], n / 4) for n in range(64 * 16)), 64, 174.0
+        ),
+        "<img src=x onerror=window.hacked=1>": Beat((Hit.of("kick", 0),), 1, 120.0),
+    }  # fmt: skip
+    library = Library(app.home)
+    if "odd" not in [corpus.name for corpus in library.corpora()]:
+        source = app.home / "odd-source"
+        source.mkdir(parents=True)
+        for name, beat in beats.items():
+            (source / f"{name}.mid").write_bytes(midi_bytes(beat))
+        library.import_corpus(source, "odd")
+    return library.corpus("odd")
+
+
+def open_file(screen, words):
+    screen.open("/explore?corpus=odd")
+    with screen.rerun():
+        search = screen.page.get_by_placeholder("words in the file's name")
+        search.fill(words)
+        search.press("Enter")
+    deck = Deck(screen)
+    deck.root.locator(".cell").first.wait_for()
+    return deck
+
+
+@pytest.fixture
+def deck(screen):
+    """A take of two bars on Generate's deck; nothing may complain while it is used."""
+    complaints = []
+    screen.page.on("console", lambda said: complaints.append(said.text) if is_bad(said) else None)
+    screen.open("/generate?seed=3&bars=2&genre=House&tempo=124")
+    deck = Deck(screen)
+    deck.root.locator(".cell").first.wait_for()
+    yield deck
+    assert complaints == []
+
+
+def is_bad(said):
+    """Whether the console was told of an error; Streamlit's search for its own address is none."""
+    return said.type == "error" and "404" not in said.text
+
+
+@browser_test
+def test_the_file_holds_the_steps_on_screen_and_undo_restores_it_to_the_byte(deck, screen):
+    before = deck.midi()
+    assert deck.steps() == steps_in(before)
+    with screen.rerun():
+        deck.cell("kick", 3).click()
+    with screen.rerun():
+        deck.cell("kick", 3).focus()
+        deck.page.keyboard.press("5")
+        deck.page.keyboard.press("Shift+ArrowRight")
+    after = deck.midi()
+    assert (LANE["kick"], 3, round(5 / 9 * 127)) in deck.steps()
+    assert deck.steps() == steps_in(after)
+    assert after != before
+    struck = [hit for hit in read_midi(after).hits if hit.lane == LANE["kick"]]
+    assert any(0.75 < hit.onset_quarters < 0.8 for hit in struck)
+    with screen.rerun():
+        for _ in range(3):
+            deck.page.keyboard.press("Control+z")
+    assert deck.midi() == before
+    with screen.rerun():
+        deck.page.keyboard.press("Control+y")
+    assert deck.midi() != before
+    with screen.rerun():
+        deck.button("Back to the original").click()
+    assert deck.midi() == before
+
+
+@browser_test
+def test_an_edited_take_survives_reruns_other_takes_and_other_pages(deck, screen):
+    page = screen.page
+    with screen.rerun():
+        deck.cell("kick", 6).click()
+    edited = deck.midi()
+    with screen.rerun():
+        page.locator(".st-key-dj_new button").first.click()
+    assert deck.midi() != edited
+    takes = page.locator(".st-key-dj_on_deck button")
+    with screen.rerun():
+        takes.first.click()
+    assert "edited" in takes.first.inner_text()
+    assert deck.midi() == edited
+    with screen.rerun():
+        page.get_by_role("link", name="Explore").click()
+    with screen.rerun():
+        page.get_by_role("link", name="Generate").click()
+    deck.cell("kick", 6).wait_for()
+    assert deck.steps() == steps_in(edited)
+    assert deck.midi() == edited
+
+
+@browser_test
+def test_mutes_tempo_and_decks_ask_nobody(browser, app_url):
+    context = browser.new_context(viewport=DESKTOP)
+    context.add_init_script(COUNT_RUNS)
+    context.set_default_timeout(PAGE_MILLISECONDS)
+    page = context.new_page()
+    sent = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
+    screen = Screen(page, app_url)
+    screen.open("/generate?seed=3&bars=1&tempo=124")
+    deck = Deck(screen)
+    deck.play()
+    before = len(sent)
+    deck.root.get_by_role("button", name=re.compile("^Mute ")).first.click()
+    deck.root.get_by_role("button", name=re.compile("^Solo ")).last.click()
+    deck.button("Faster").click()
+    deck.button("Faster").click()
+    deck.root.get_by_label("Swing").fill("0.5")
+    deck.root.get_by_label("Volume").fill("0.6")
+    deck.button("Put this beat on deck B").click()
+    deck.button("Fade to deck B on the beat").click()
+    page.wait_for_timeout(600)  # longer than an edit waits
+    state = deck.state()
+    context.close()
+    assert len(sent) == before
+    assert len(state["muted"]) == len(state["soloed"]) == 1
+    assert (state["tempoBpm"], state["swing"], state["volume"]) == (126, 0.5, 0.6)
+    assert state["crossfade"] == 1
+    assert state["decks"]["B"]["beatId"]
+
+
+@browser_test
+def test_the_tempo_that_is_heard_can_be_written_into_the_file(deck, screen):
+    deck.play()
+    for _ in range(3):
+        deck.button("Faster").click()
+    assert read_midi(deck.midi()).tempo_bpm == 124
+    with screen.rerun():
+        deck.button("Write 127 BPM into the beat").click()
+    assert read_midi(deck.midi()).tempo_bpm == 127
+    assert deck.state()["tempoBpm"] == 127
+    deck.button("Stop").click()
+
+
+@browser_test
+def test_a_new_take_drops_in_while_the_old_one_plays(deck, screen):
+    deck.play()
+    first = deck.state()["beatId"]
+    screen.page.evaluate(
+        """() => {
+          window.silent = 0
+          window.digitalDjEngine.subscribe(() => {
+            if (!window.digitalDjEngine.state().playing) window.silent += 1
+          })
+        }"""
+    )
+    with screen.rerun():
+        screen.page.locator(".st-key-dj_new button").first.click()
+    screen.page.wait_for_function(
+        f"window.digitalDjEngine.state().beatId !== '{first}'"
+        " && window.digitalDjEngine.state().queuedId === null"
+    )
+    assert screen.page.evaluate("window.silent") == 0
+    assert deck.root.locator(".name").inner_text().startswith("Take 2")
+    deck.button("Stop").click()
+
+
+@browser_test
+def test_it_plays_on_across_pages_and_can_be_stopped_there(deck, screen):
+    page = screen.page
+    deck.play()
+    with screen.rerun():
+        page.get_by_role("link", name="Explore").click()
+    page.locator(".st-key-audition .cell").first.wait_for()
+    stop = page.get_by_role("button", name=re.compile("^Stop Take 1"))
+    assert stop.is_visible()
+    assert deck.state()["owner"] == "deck"
+    deck.button("Play").click()  # Explore's own beat: one thing sounds at a time
+    page.wait_for_function("window.digitalDjEngine.state().owner === 'audition'")
+    assert deck.state()["playing"]
+    assert not stop.is_visible()
+    with screen.rerun():
+        page.get_by_role("link", name="Generate").click()
+    page.get_by_role("button", name=re.compile("^Stop ")).click()
+    assert not deck.state()["playing"]
+
+
+@browser_test
+def test_a_beat_costs_few_bytes_once_program_and_kit_are_there(browser, app_url):
+    context = browser.new_context(viewport=DESKTOP)
+    context.add_init_script(COUNT_RUNS)
+    context.set_default_timeout(PAGE_MILLISECONDS)
+    page = context.new_page()
+    received = []
+    page.on(
+        "websocket", lambda socket: socket.on("framereceived", lambda frame: received.append(frame))
+    )
+    screen = Screen(page, app_url)
+    screen.open("/generate?seed=3&bars=4")
+    assert sum(map(len, received)) > 500_000  # the kit was sent
+    for _ in range(3):
+        before = len(received)
+        with screen.rerun():
+            page.locator(".st-key-dj_new button").first.click()
+        # the beat, and all else that a new take changes on the page
+        assert sum(map(len, received[before:])) < BEAT_BYTES
+    context.close()
+
+
+@browser_test
+def test_the_grid_is_played_by_keyboard_and_says_what_it_shows(deck, screen):
+    page = screen.page
+    cells = deck.root.locator(".cell")
+    assert deck.root.locator('.cell[tabindex="0"]').count() == 1
+    assert all(cells.evaluate_all("all => all.map(c => c.role === 'gridcell' && !!c.ariaLabel)"))
+    rows = deck.root.locator('[role="grid"] > [role="row"]')
+    assert set(rows.evaluate_all("all => all.map(r => r.ariaLabel)")) <= {d.label for d in DRUMS}
+    nameless = deck.root.locator("button, input, select").evaluate_all(
+        "all => all.filter(e => !(e.ariaLabel || e.textContent).trim()).map(e => e.className)"
+    )
+    assert nameless == []
+    deck.root.locator('.cell[tabindex="0"]').focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    focused = page.evaluate(
+        """() => { let e = document.activeElement
+          while (e.shadowRoot) e = e.shadowRoot.activeElement
+          return [e.dataset.step, getComputedStyle(e).outlineStyle] }"""
+    )
+    assert focused == ["2", "solid"]
+    page.keyboard.press(" ")
+    page.wait_for_function("window.digitalDjEngine.state().playing")
+    page.keyboard.press(" ")
+    assert not deck.state()["playing"]
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowRight")
+    assert deck.root.locator('.cell[tabindex="0"]').get_attribute("data-step") == "16"
+
+
+@browser_test
+def test_fingers_set_loudness_and_timing(deck, screen):
+    page = screen.page
+    cell = deck.cell("kick", 0)
+    velocity = {(lane, step): v for lane, step, v in deck.steps()}[0, 0]
+    box = cell.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    with screen.rerun():
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x, y + 20, steps=4)
+        page.mouse.up()
+    softer = {(lane, step): v for lane, step, v in deck.steps()}[0, 0]
+    assert velocity - 22 <= softer <= velocity - 16
+    with screen.rerun():
+        page.mouse.move(x, y)
+        page.mouse.down(button="right")
+        page.mouse.move(x + 12, y, steps=4)
+        page.mouse.up(button="right")
+    late = next(hit for hit in read_midi(deck.midi()).hits if hit.lane == 0)
+    assert 0.02 < late.onset_quarters < 0.12
+    assert late.velocity == softer
+
+
+@browser_test
+def test_bars_are_copied_drums_cleared_and_added(deck, screen):
+    deck.button("Bar 1: copy or clear").click()
+    with screen.rerun():
+        deck.button("Copy to all bars").click()
+    steps = deck.steps()
+    first = [(lane, step) for lane, step, _ in steps if step < 16]
+    second = [(lane, step - 16) for lane, step, _ in steps if step >= 16]
+    assert first == second
+    deck.root.get_by_role("button", name="Kick: mute, solo, clear").first.click()
+    with screen.rerun():
+        deck.button("Clear this drum").click()
+    assert not [step for step in deck.steps() if step[0] == LANE["kick"]]
+    assert steps_in(deck.midi()) == deck.steps()
+    deck.button("Add a drum").click()
+    deck.button("Congas").click()
+    with screen.rerun():
+        deck.cell("conga", 5).click()
+    assert (LANE["conga"], 5, DRUMS[LANE["conga"]].default_velocity) in steps_in(deck.midi())
+
+
+@browser_test
+@pytest.mark.parametrize(("words", "cells_in_bar"), [("triplets", 12), ("twelve", 12)])
+def test_triplets_and_twelve_eighths_have_their_own_grid(odd_beats, screen, words, cells_in_bar):
+    deck = open_file(screen, words)
+    bar = deck.root.locator('[role="grid"]').first
+    assert bar.locator('[role="row"]').first.locator(".cell").count() == cells_in_bar
+    assert len(deck.steps()) == 24
+
+
+@browser_test
+def test_sixty_four_bars_are_paged_and_stay_light(odd_beats, screen):
+    deck = open_file(screen, "long")
+    page = screen.page
+    assert deck.root.locator(".cell").count() < 2_300
+    seen = set(deck.steps())
+    for _ in range(80):
+        if deck.button("Bars after").is_disabled():
+            break
+        deck.button("Bars after").click()
+        seen |= set(deck.steps())
+    assert {step for _, step, _ in seen} == set(range(64 * 16))
+    deck.play()
+    page.wait_for_function("window.digitalDjEngine.position('A') !== null")
+    deck.button("Follow").click()
+    page.wait_for_function("document.querySelector('[class*=st-key-audition]') !== null")
+    deck.root.locator('.cell[data-step="0"]').first.wait_for()
+    deck.button("Stop").click()
+    assert len(str(beat_payload(odd_beats.beat(odd_beats.files[0])))) < BEAT_BYTES
+
+
+@browser_test
+def test_names_are_text_never_markup(odd_beats, screen):
+    deck = open_file(screen, "onerror")
+    assert "<img" in deck.root.locator(".name").inner_text()
+    assert deck.root.locator("img").count() == 0
+    assert screen.page.evaluate("window.hacked") is None
+
+
+@browser_test
+def test_a_phone_pages_by_bar_with_cells_for_fingers(browser, app_url):
+    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+    context.add_init_script(COUNT_RUNS)
+    context.set_default_timeout(PAGE_MILLISECONDS)
+    screen = Screen(context.new_page(), app_url)
+    screen.open("/generate?seed=3&bars=4&genre=House")
+    deck = Deck(screen)
+    deck.root.locator(".cell").first.wait_for()
+    sizes = deck.root.locator(".cell").evaluate_all(
+        "all => all.map(c => [c.offsetWidth, c.offsetHeight])"
+    )
+    assert min(min(size) for size in sizes) >= 32
+    controls = deck.root.locator("button:visible, input:visible, select:visible").evaluate_all(
+        """all => all.filter(e => !e.closest('.stage'))
+                   .map(e => [e.offsetWidth, e.offsetHeight, e.ariaLabel || e.textContent])"""
+    )
+    assert [one for one in controls if one[1] < 44] == []
+    assert screen.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    go = screen.page.locator(".st-key-dj_go button:visible").first.bounding_box()
+    assert go["y"] < 200
+    assert deck.button("Bars before").is_disabled()
+    deck.button("Bars after").click()
+    steps = {step for _, step, _ in deck.steps()}
+    assert min(steps) >= 8
+    cell = deck.root.locator(".cell").nth(3)
+    was = cell.get_attribute("aria-selected")
+    with screen.rerun():
+        cell.tap()
+    assert cell.get_attribute("aria-selected") != was
+    context.close()

@@ -1,0 +1,289 @@
+"""The Set page: built, changed, kept and taken away, without a browser."""
+
+import asyncio
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+import soundfile
+from starlette.applications import Starlette
+from streamlit.testing.v1 import AppTest
+
+from dj_core.beat import Beat, Hit
+from dj_core.crate import Crate
+from dj_core.errors import SetError
+from dj_core.setlist.plan import Entry, SetSettings, plan_set
+from dj_core.setlist.saving import load_set, save_set, saved_sets, set_path
+from dj_ui.set_files import ADDRESS, FILES_ROUTE, offer
+from dj_ui.set_view import list_columns, set_display, tempo_words
+from dj_ui.set_work import Work
+
+ROOT = Path(__file__).resolve().parent.parent
+WAIT_SECONDS = 240
+
+
+def simple(tempo_bpm=120.0, title="Plain"):
+    hits = [Hit.of("kick", float(beat)) for beat in range(4)]
+    hits += [Hit.of("closed_hat", beat + 0.5) for beat in range(4)]
+    return Beat((*hits, Hit.of("clap", 1.0)), 1, tempo_bpm, title=title)
+
+
+def small_set(name="Friday", count=3):
+    settings = SetSettings(
+        name=name, minutes=2.0, phrase_bars=8, tempo_bpm=120, to_tempo_bpm=124, fills=False
+    )
+    return plan_set([Entry(simple(title=f"Beat {n}")) for n in range(count)], settings)
+
+
+def keep(home, planned):
+    return save_set(planned, set_path(home / "sets", planned.settings.name))
+
+
+def visit(**link):
+    at = AppTest.from_file(str(ROOT / "home.py"), default_timeout=WAIT_SECONDS)
+    for key, value in link.items():
+        at.query_params[key] = value
+    at.switch_page("pages/set.py").run()
+    assert not at.exception
+    return at
+
+
+def click(at, key):
+    at.button(key=key).click().run()
+    assert not at.exception
+    return at
+
+
+def finish(at):
+    """Wait for what the page is making, and draw the page again."""
+    if "set_work" in at.session_state:
+        at.session_state["set_work"].wait(WAIT_SECONDS)
+    at.run()
+    assert not at.exception
+    return at
+
+
+def text(at):
+    return "\n".join(element.proto.body for element in at.get("html"))
+
+
+def at_hand(at):
+    return at.session_state["set_now"]
+
+
+# -- the page ------------------------------------------------------------------------------------
+
+
+def test_a_first_visit_invites_and_builds_a_set_with_one_click(home):
+    at = visit()
+    assert "Build the set" in text(at)
+    assert "set_now" not in at.session_state
+    at.number_input(key="set_beats").set_value(2)
+    at.number_input(key="set_minutes").set_value(2)
+    at.multiselect(key="set_genres").set_value(["house"])
+    finish(click(at, "set_go"))
+    planned = at_hand(at)
+    assert [slot.beat.genre for slot in planned.slots] == ["house", "house"]
+    assert all(entry.fills for entry in planned.entries)
+    assert [slot.tempo_bpm for slot in planned.slots] == [122, 128]
+    assert load_set(saved_sets(home / "sets")[0].path) == planned
+    assert "dj-course" in text(at)
+    # another one does not take its place
+    finish(click(at, "set_go"))
+    assert [saved.name for saved in saved_sets(home / "sets")] == ["My-set"]
+    at.text_input(key="set_name").set_value("Other").run()
+    assert [saved.name for saved in saved_sets(home / "sets")] == ["Other"]
+
+
+def test_kept_beats_go_into_the_set(home):
+    crate = Crate.open()
+    ids = [crate.keep(simple(tempo), name=f"B{tempo:g}").id for tempo in (118.0, 121.0)]
+    at = visit()
+    at.multiselect(key="set_crate").set_value(ids)
+    at.toggle(key="set_fills").set_value(False)
+    at.number_input(key="set_beats").set_value(2).run()
+    at.button_group(key="set_tempo").set_value("Each its own").run()
+    finish(click(at, "set_go"))
+    planned = at_hand(at)
+    assert [slot.beat.title for slot in planned.slots] == ["B118", "B121"]
+    assert [slot.tempo_bpm for slot in planned.slots] == [118, 121]
+
+
+def test_a_link_opens_a_saved_set_with_its_settings(home):
+    planned = small_set()
+    keep(home, planned)
+    at = visit(set="Friday")
+    assert at_hand(at) == planned
+    assert at.text_input(key="set_name").value == "Friday"
+    assert at.number_input(key="set_minutes").value == 2
+    assert "not" in visit(set="Gone").info[0].value
+
+
+def test_turning_a_knob_replans_the_set_and_saves_it(home):
+    keep(home, small_set())
+    at = visit(set="Friday")
+    at.number_input(key="set_to").set_value(130).run()
+    assert at_hand(at).slots[-1].tempo_bpm == 130
+    at.number_input(key="set_minutes").set_value(3).run()
+    assert at_hand(at).duration_seconds == pytest.approx(180, abs=10)
+    assert load_set(home / "sets" / "Friday.set.json") == at_hand(at)
+    at.text_input(key="set_name").set_value("Saturday").run()
+    assert [saved.name for saved in saved_sets(home / "sets")] == ["Saturday"]
+
+
+def test_a_length_that_cannot_be_is_told_and_changes_nothing(home):
+    planned = small_set(count=3)
+    keep(home, planned)
+    at = visit(set="Friday")
+    at.button_group(key="set_phrase").set_value(32).run()
+    assert "minutes at least" in at.warning[0].value
+    assert at_hand(at) == planned
+
+
+def test_beats_move_go_and_are_counted_otherwise(home):
+    keep(home, small_set())
+    at = visit(set="Friday")
+
+    def titles():
+        return [slot.beat.title for slot in at_hand(at).slots]
+
+    click(at, "set_later")
+    assert titles() == ["Beat 1", "Beat 0", "Beat 2"]
+    click(at, "set_later")
+    assert titles() == ["Beat 1", "Beat 2", "Beat 0"]
+    assert at.button(key="set_later").disabled
+    click(at, "set_out")
+    assert titles() == ["Beat 1", "Beat 2"]
+    click(at, "set_earlier")
+    assert titles() == ["Beat 2", "Beat 1"]
+    click(at, "set_out")
+    assert at.button(key="set_out").disabled
+
+
+def test_the_next_beat_is_on_deck_b_for_a_transition(home):
+    keep(home, small_set())
+    at = visit(set="Friday")
+    at.button_group(key="set_hear").set_value("Into the next").run()
+    assert not at.exception
+    assert "set_deck_originals" in at.session_state
+    assert "out-0" in at.session_state["set_deck_originals"]
+
+
+def test_a_pack_and_a_wav_are_made_and_offered(home):
+    planned = small_set(count=1)
+    keep(home, planned)
+    at = visit(set="Friday")
+    finish(click(at, "set_wav"))
+    finish(click(at, "set_pack"))
+    made = {path.suffix: path for path in at.session_state["set_made"]}
+    assert set(made) == {".wav", ".cue", ".zip"}
+    duration = soundfile.info(str(made[".wav"])).duration
+    assert duration == pytest.approx(planned.duration_seconds, abs=1e-4)
+    assert zipfile.ZipFile(made[".zip"]).testzip() is None
+    assert text(at).count(ADDRESS) == 3
+
+
+def test_what_is_made_can_be_stopped(home):
+    settings = SetSettings(name="Long", minutes=120.0, fills=False)
+    keep(home, plan_set([Entry(simple())], settings))
+    at = visit(set="Long")
+    click(at, "set_wav")
+    at.button(key="set_stop").click().run()
+    finish(at)
+    assert "set_made" not in at.session_state
+    assert not list((home / "sets" / "made").glob("*"))
+
+
+def test_a_saved_set_can_be_opened_and_removed(home):
+    keep(home, small_set("Friday"))
+    keep(home, small_set("Sunday", count=2))
+    at = visit()
+    at.selectbox(key="set_kept").set_value("Sunday").run()
+    click(at, "set_open")
+    assert len(at_hand(at).slots) == 2
+    at.selectbox(key="set_kept").set_value("Sunday").run()
+    click(at, "set_remove")
+    assert [saved.name for saved in saved_sets(home / "sets")] == ["Friday"]
+    assert "set_now" not in at.session_state
+
+
+# -- its parts -----------------------------------------------------------------------------------
+
+
+def test_user_words_are_escaped():
+    planned = small_set("<script>x</script>")
+    assert "<script>" not in set_display(planned, 0)
+    named = plan_set([Entry(simple(title='"><img src=x>'))], SetSettings())
+    assert "<img" not in set_display(named, 0)
+
+
+def test_the_list_says_when_and_what(home):
+    planned = small_set()
+    columns = list_columns(planned, ())
+    assert columns["At"][0] == "0:00"
+    assert columns["Beat"] == ["Beat 0", "Beat 1", "Beat 2"]
+    assert {len(column) for column in columns.values()} == {3}
+    assert tempo_words(planned) == "120–124"
+
+
+def test_work_tells_ends_fails_and_stops():
+    done = Work("x", lambda tell: tell("Half", 1, 2) or 7)
+    done.wait(10)
+    assert (done.state, done.result) == ("done", 7)
+    assert (done.progress.doing, done.progress.share) == ("Half", 0.5)
+
+    def refuse(tell):
+        raise SetError("Too long.")
+
+    failed = Work("x", refuse)
+    failed.wait(10)
+    assert (failed.state, failed.problem) == ("failed", "Too long.")
+
+    def endless(tell):
+        while True:
+            tell("On", 0, 1)
+            time.sleep(0.01)
+
+    running = Work("x", endless)
+    behind = Work("y", lambda tell: 1)
+    time.sleep(0.1)
+    assert (running.state, behind.state) == ("running", "waiting")
+    running.stop()
+    for work in (running, behind):
+        work.wait(10)
+    assert (running.state, behind.state, behind.result) == ("stopped", "done", 1)
+
+
+def fetched(address, **headers):
+    """Status, headers and body of what the server answers."""
+    sent = []
+
+    async def receive():  # a browser that neither sends nor leaves
+        await asyncio.Event().wait()
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "GET", "path": address, "raw_path": address.encode(),
+        "query_string": b"", "headers": [(k.encode(), v.encode()) for k, v in headers.items()],
+    }  # fmt: skip
+    asyncio.run(Starlette(routes=[FILES_ROUTE])(scope, receive, send))
+    body = b"".join(message.get("body", b"") for message in sent)
+    return sent[0]["status"], dict(sent[0]["headers"]), body
+
+
+def test_offered_files_are_served_to_those_who_know_where(tmp_path):
+    path = tmp_path / "a_124bpm.zip"
+    path.write_bytes(b"x" * 300_000)
+    address = offer(path)
+    assert offer(path) == address
+    status, headers, body = fetched(address)
+    assert (status, body) == (200, path.read_bytes())
+    assert b"attachment" in headers[b"content-disposition"]
+    assert fetched(address, range="bytes=10-19")[::2] == (206, b"x" * 10)
+    for wrong in (address + "x", address.replace("a_124", "b_124"), f"{ADDRESS}/x/a_124bpm.zip"):
+        assert fetched(wrong)[0] == 404
+    path.unlink()
+    assert fetched(address)[0] == 404

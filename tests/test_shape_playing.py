@@ -1,0 +1,249 @@
+"""Shaping with the shipped groove model: what is kept stays, what is asked for comes."""
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dj_core.beat import Beat, Hit, Meter
+from dj_core.drums import DRUMS, LANE
+from dj_core.errors import GenerationError
+from dj_core.groove.sampling import load_groove_model
+from dj_core.groove.shaping import Guide, play_guided
+from dj_core.patterns import load_patterns
+from dj_core.sampling import GenerationRequest, load_model
+from dj_core.shape.attributes import attributes, genre_norm
+from dj_core.shape.continuing import bars_of, continue_beat
+from dj_core.shape.controls import Controls, adjust
+from dj_core.shape.distance import relative_distance
+from dj_core.shape.filling import add_fill, add_fills
+from dj_core.shape.form import song_from
+from dj_core.shape.keeping import Keep, hits_in, struck
+from dj_core.shape.measure import random_keep
+from dj_core.shape.playing import take_of
+from dj_core.shape.rerolling import drum_to_beat, reroll, reroll_all, vary
+
+MODELS = Path(__file__).resolve().parents[1] / "models"
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_groove_model(MODELS / "groove")
+
+
+@pytest.fixture(scope="module")
+def funk(model):
+    return model.generate(GenerationRequest(genre="funk", tempo_bpm=100.0, bars=2, seed=5)).beat
+
+
+def beats_of(meter):
+    return [beat for beat in load_patterns() if beat.meter == meter]
+
+
+# -- the guided sampler ---------------------------------------------------------------------------
+
+
+def test_a_guide_that_holds_nothing_plays_what_the_model_plays(model):
+    request = GenerationRequest(genre="rock", bars=1, seed=9)
+    free = play_guided(model, [request], [Guide.free(16)], particles=1)[0]
+    plain = model.generate(request).beat
+    assert [hit.lane for hit in free.beat.hits] == [hit.lane for hit in plain.hits]
+
+
+def test_steps_that_are_kept_stay_in_every_bar(model):
+    rhythm = Beat(tuple(Hit.of("closed_hat", step / 2) for step in range(8)), bars=1)
+    mask = Keep(steps=range(1, 17, 2)).mask(rhythm)
+    beat = reroll(model, rhythm, Keep(steps=range(1, 17, 2)), seed=1)
+    assert hits_in(beat, mask) == rhythm.hits
+
+
+# -- lock and reroll ------------------------------------------------------------------------------
+
+
+def test_random_locks_hold_exactly(model, funk):
+    random = np.random.default_rng(4)
+    human_like = [beat for beat in beats_of(Meter()) if beat.bars == 1]
+    beats = [human_like[i % len(human_like)] for i in range(48)]
+    asked = [(beat, random_keep(beat, random), i) for i, beat in enumerate(beats)]
+    for (beat, keep, _), answer in zip(asked, reroll_all(model, asked, particles=1), strict=True):
+        mask = keep.mask(beat)
+        assert hits_in(answer, mask) == hits_in(beat, mask)
+        assert (answer.bars, answer.meter, answer.tempo_bpm) == (1, beat.meter, beat.tempo_bpm)
+
+
+def test_locked_drums_are_the_same_hits_note_for_note(model):
+    hits = tuple(Hit(i / 3, LANE["kick"], 20 + i, 0.1, 35) for i in range(12))
+    beat = Beat((*hits, *(Hit.of("ride", i / 2) for i in range(8))), bars=1, tempo_bpm=90.0)
+    answer = reroll(model, beat, Keep(drums={"kick"}), seed=2)
+    assert tuple(hit for hit in answer.hits if hit.lane == LANE["kick"]) == hits
+
+
+def test_everything_kept_changes_nothing(model, funk):
+    assert reroll(model, funk, Keep(bars={1, 2})).hits == funk.hits
+
+
+def test_the_same_seed_gives_the_same_answer_and_another_another(model, funk):
+    keep = Keep(drums={"kick"})
+    one, again, other = (reroll(model, funk, keep, seed=seed) for seed in (3, 3, 4))
+    assert one.hits == again.hits
+    assert one.hits != other.hits
+
+
+@pytest.mark.parametrize("meter", [Meter(3, 4), Meter(12, 8)], ids=str)
+def test_other_meters_are_rerolled_too(model, meter):
+    beat = beats_of(meter)[0]
+    answer = reroll(model, beat, Keep(drums={"kick"}), seed=1)
+    assert answer.meter == meter
+    kept = Keep(drums={"kick"}).mask(beat)
+    assert hits_in(answer, kept) == hits_in(beat, kept)
+
+
+def test_models_that_write_notes_cannot_play_around(funk):
+    notes = load_model(MODELS / "paper-2x32")
+    with pytest.raises(GenerationError, match="groove model"):
+        reroll(notes, funk)
+
+
+# -- vary -----------------------------------------------------------------------------------------
+
+
+def test_a_ladder_is_ordered_by_distance_and_keeps_what_is_kept(model, funk):
+    ladder = vary(model, funk, 4, Keep(drums={"snare"}), seed=1)
+    away = [rung.distance for rung in ladder]
+    assert all(x < y for x, y in pairwise(away))
+    assert away[0] < 0.2
+    for rung in ladder:
+        assert rung.distance == pytest.approx(relative_distance(funk, rung.beat))
+        mask = Keep(drums={"snare"}).mask(funk)
+        assert hits_in(rung.beat, mask) == hits_in(funk, mask)
+
+
+def test_a_ladder_around_a_beat_that_is_all_kept_is_refused(model, funk):
+    with pytest.raises(GenerationError, match="Keep less"):
+        vary(model, funk, 2, Keep(bars={1, 2}))
+
+
+# -- continue -------------------------------------------------------------------------------------
+
+
+def test_a_continuation_begins_with_the_beat_itself(model, funk):
+    (longer,) = continue_beat(model, funk, 3, seed=2)
+    assert longer.bars == 5
+    assert longer.hits[: len(funk.hits)] == funk.hits
+    assert any(hit.onset_quarters > 12 for hit in longer.hits)
+
+
+def test_a_stroke_that_anticipates_the_join_stays(model):
+    early = Hit(3.97, LANE["crash"], 99)
+    beat = Beat((Hit.of("kick", 0.0), early), bars=1, tempo_bpm=120.0)
+    (longer,) = continue_beat(model, beat, 1)
+    assert early in longer.hits
+    crashes = [hit for hit in longer.hits if hit.lane == LANE["crash"]]
+    assert [hit for hit in crashes if 3.875 <= hit.onset_quarters < 4.125] == [early]
+
+
+def test_one_bar_is_a_primer(model, funk):
+    primer = bars_of(funk, 2, 2)
+    assert primer.bars == 1
+    assert len(continue_beat(model, primer, 1, count=2)) == 2
+    with pytest.raises(GenerationError, match="bars 1 to 2"):
+        bars_of(funk, 2, 3)
+
+
+# -- fills ----------------------------------------------------------------------------------------
+
+
+def test_a_fill_changes_its_bar_and_the_one_after_alone(model, funk):
+    filled = add_fill(model, funk, seed=3)
+    before, after = struck(funk), struck(filled)
+    assert (before[1:16] == after[1:16]).all()
+    assert (before[16:] != after[16:]).any()
+    changed = np.flatnonzero(before[0] != after[0])
+    assert set(changed) <= {LANE["crash"], LANE["kick"]}
+    kept = [hit for hit in funk.hits if hit.onset_quarters < 3.8]
+    assert all(hit in filled.hits for hit in kept)
+
+
+def test_half_a_fill_leaves_the_first_half(model, funk):
+    filled = add_fill(model, funk, half=True, crash=False, seed=3)
+    assert (struck(filled)[:24] == struck(funk)[:24]).all()
+
+
+def test_fills_come_as_often_as_asked(model, funk):
+    long = replace(continue_beat(model, funk, 6)[0])
+    none = add_fills(model, long, every_bars=4, chance=0.0)
+    assert none.hits == long.hits
+    every = add_fills(model, long, every_bars=4, chance=1.0, crash=False)
+    bars = [(struck(every)[i : i + 16] != struck(long)[i : i + 16]).any()
+            for i in range(0, 128, 16)]  # fmt: skip
+    assert [bar + 1 for bar, changed in enumerate(bars) if changed] == [4, 8]
+
+
+def test_phrases_and_chances_out_of_range_are_refused(model, funk):
+    with pytest.raises(GenerationError, match="less than a phrase"):
+        add_fills(model, funk)
+    with pytest.raises(GenerationError, match="chance"):
+        add_fills(model, funk, chance=1.5)
+
+
+# -- one drum, sliders, songs ---------------------------------------------------------------------
+
+
+def test_a_rhythm_becomes_a_beat_around_it(model):
+    rhythm = Beat(tuple(Hit.of("kick", q) for q in (0, 0.75, 2.5)), bars=1, tempo_bpm=110.0)
+    beat = drum_to_beat(model, rhythm, genre="house", seed=1)
+    assert tuple(hit for hit in beat.hits if hit.lane == LANE["kick"]) == rhythm.hits
+    assert len(beat.lanes) >= 2
+    assert (beat.genre, beat.tempo_bpm) == ("house", 110.0)
+
+
+def test_silence_is_nothing_to_build_on(model):
+    with pytest.raises(GenerationError, match="no hit"):
+        drum_to_beat(model, Beat((), bars=1))
+
+
+@pytest.mark.parametrize("asked", [-1.5, 1.5])
+def test_a_denser_or_sparser_beat_has_more_or_fewer_strokes(model, funk, asked):
+    stands = genre_norm("funk").position("density", attributes(funk).density)
+    asked = max(min(stands + asked, 2), -2)
+    answer = adjust(model, funk, Controls(density=asked))
+    moved = attributes(answer).density - attributes(funk).density
+    assert moved * (asked - stands) > 0
+    assert attributes(answer).loudness == pytest.approx(attributes(funk).loudness, abs=3)
+
+
+def test_a_slider_beyond_its_end_is_refused():
+    with pytest.raises(GenerationError, match="density"):
+        Controls(density=2.5)
+
+
+def test_a_song_has_its_sections_in_phrases(model, funk):
+    form = ("intro", "main", "variation", "fill", "break", "outro")
+    made = song_from(model, funk, form=form, seed=2)
+    assert [section.name for section in made.sections] == list(form)
+    assert [section.bars for section in made.sections] == [8, 8, 8, 1, 8, 8]
+    assert made.beat.bars == 41
+    sizes = {s.name: len(made.part(i).hits) / s.bars for i, s in enumerate(made.sections)}
+    assert sizes["break"] < sizes["main"]
+    assert sizes["intro"] < sizes["main"]
+
+
+def test_the_same_seed_grows_the_same_song(model, funk):
+    one, again = (song_from(model, funk, form=("intro", "fill"), seed=2) for _ in range(2))
+    assert one.beat.hits == again.beat.hits
+
+
+def test_a_form_nobody_knows_is_refused(model, funk):
+    with pytest.raises(GenerationError, match="drop"):
+        song_from(model, funk, form=("intro", "drop"))
+
+
+def test_a_shaped_beat_is_a_take_with_words():
+    beat = Beat((Hit.of("kick", 0.0), Hit.of("snare", 1.0), Hit.of("crash", 1.0)), bars=1)
+    take = take_of(beat)
+    assert len(take.notes) == 16
+    assert take.notes[0] == DRUMS[LANE["kick"]].name
+    assert take.notes[4] == "snare crash"
+    assert take.notes[1] == "rest"
