@@ -218,13 +218,15 @@ def test_one_drum_alone():
 def test_attributes_of_a_plain_beat():
     its = attributes(ROCK)
     assert its.density == 3.0  # twelve cells in four quarters
-    assert its.syncopation == 0.0
+    assert its.syncopation == (0 + 2 + 1 + 2) / 4  # the one, two, three and four; no silence
     assert its.swing == pytest.approx(50.0)
 
 
 def test_a_stroke_before_a_silent_beat_is_syncopated():
-    assert attributes(on_steps(kick=[0, 3], snare=[12])).syncopation > 0
-    assert attributes(on_steps(kick=[0, 3, 4, 8], snare=[12])).syncopation == 0
+    on_the_beat = attributes(on_steps(kick=[0, 4, 8, 12])).syncopation
+    ahead = attributes(on_steps(kick=[0, 3, 8, 12])).syncopation
+    answered = attributes(on_steps(kick=[0, 3, 4, 8, 12])).syncopation
+    assert on_the_beat < answered < ahead
 
 
 def test_what_repeats_is_not_complex():

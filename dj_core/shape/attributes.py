@@ -1,9 +1,9 @@
 """Five numbers a DJ can turn, how they are measured, and what is usual in a genre.
 
 * **density**: cells (16th and drum) struck per quarter note.
-* **syncopation**: of kick, snares, claps and toms together, how far strokes on weak places stand
-  out because the next stronger place is silent, per stroke (Longuet-Higgins and Lee, Music
-  Perception 1:424, 1984: weight of the silence less weight of the stroke). 0 is none.
+* **syncopation**: of kick, snares, claps and toms together, how weak the places are on which they
+  fall (0 on the one to 4 between the 8ths), and more where the next stronger place is silent, by
+  how much it is stronger (Longuet-Higgins and Lee, Music Perception 1:424, 1984); per stroke.
 * **swing**: where the offbeat falls between the beats around it, in percent: 50 is straight, 67 a
   triplet. Of 16ths where they are played, else of 8ths, as drum machines count it.
 * **loudness**: mean velocity, 1 to 127.
@@ -38,7 +38,7 @@ _BACKBONE = np.array([drum.family in ("kick", "snare", "tom") for drum in DRUMS]
 LARGEST_SPREAD = {"swing": 6.0}  # a genre of straight and of shuffled beats is wide for no use
 SMALLEST_SPREAD = {  # below these a slider would do nothing one hears
     "density": 0.5,
-    "syncopation": 0.15,
+    "syncopation": 0.3,
     "swing": 4.0,
     "loudness": 8.0,
     "complexity": 0.08,
@@ -91,7 +91,7 @@ class Norm:
 
 RANGES = {
     "density": (0.25, 16.0),
-    "syncopation": (0.0, 4.0),
+    "syncopation": (0.0, 8.0),
     "swing": (45.0, 68.0),
     "loudness": (15.0, 122.0),
     "complexity": (0.0, 1.0),
@@ -130,6 +130,7 @@ def _syncopation(onsets: np.ndarray, per_bar: int) -> float:
     strength = np.tile(weights(per_bar), len(onsets) // per_bar)
     total = 0
     for step in np.flatnonzero(onsets):
+        total -= strength[step]
         for ahead in range(1, per_bar):
             after = (step + ahead) % len(onsets)
             if strength[after] > strength[step]:

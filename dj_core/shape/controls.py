@@ -48,6 +48,7 @@ ANSWERS, ROUNDS = 8, 5
 NEARNESS = 1.0  # log odds by which a cell is held to what it was
 NEAR_ENOUGH = 0.01  # squared slider units from the target
 BESIDE = 0.5  # how much a change nobody asked for counts beside a missed target
+WEAKNESS_LEANING = (-0.6, -0.6, -0.3, 1.0, 1.0)  # by weakness of the place, the one first
 STRONGEST = 5.0  # log odds of a leaning
 
 
@@ -205,8 +206,7 @@ class _Search:
         """The base leant: all cells, weak places of the backbone, and away from the bar before."""
         per_bar = bar_cells(self.beat)
         strength = weights(per_bar)
-        profile = np.where(strength <= -3, 1.0, -0.7)
-        profile[0] = -0.4
+        profile = np.array([WEAKNESS_LEANING[-weight] for weight in strength])
         place = np.tile(profile, self.beat.bars)[:, None] * _BACKBONE
         leaning = self.base.leaning + density + syncopation * place
         novelty = np.full(len(self.held), complexity)

@@ -241,7 +241,9 @@ def measure_norms(material: Material, count: int = 24) -> Figures:
     return norms_as_json(norms)
 
 
-def measure_controls(material: Material, count: int = 200, bars: int = 2) -> Figures:
+def measure_controls(
+    material: Material, count: int = 200, bars: int = 2, sliders: Sequence[str] = NAMES
+) -> Figures:
     """Every slider set at random on `count` takes: does it do what it says, and only that?
 
     Per slider: Spearman's correlation of the position asked with the position measured, both
@@ -251,7 +253,7 @@ def measure_controls(material: Material, count: int = 200, bars: int = 2) -> Fig
     from scipy.stats import spearmanr
 
     figures: Figures = {"beats": count, "bars": bars}
-    for slider in NAMES:
+    for slider in sliders:
         random = np.random.default_rng([material.seed, NAMES.index(slider)])
         asked = random.uniform(-2, 2, count)
         moved = []
