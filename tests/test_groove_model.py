@@ -37,7 +37,7 @@ from dj_core.tokenizers.groove import LANES, METERS, Grid, encode, steps_per_bar
 from dj_core.training import read_progress
 
 TINY = groove_settings_from(
-    "groove", hidden=16, streams=3, steps_per_epoch=4, epochs=2, take_every_epochs=1
+    "groove", hidden=16, streams=3, steps_per_epoch=4, epochs=2, take_every_epochs=1, lean_takes=6
 )
 
 
@@ -287,7 +287,7 @@ def test_playing_follows_the_odds_that_training_learns(model):
     block = _Block(model, [request], DEFAULT_TUNING)
     take = block.play()[0]
     steps = 3 * steps_per_bar(request.meter)
-    grid = Grid(*(part[:steps] for part in vars(block.grids[0]).values()))
+    grid = Grid(*(part[:steps] for part in vars(block.grid(0)).values()))
     genres = model.network.settings.genres
     clip = Clip(grid, 0, "jazz", 150.0, "beat", "made", "", np.zeros(128, int), 0.0)
     clips = ClipSet.of([clip], genres)

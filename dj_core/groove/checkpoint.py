@@ -14,13 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dj_core.checkpoint import CARD_NAME, FORMAT, MAX_WEIGHTS_BYTES, WEIGHTS_NAME, read_card
+from dj_core.checkpoint import (
+    FORMAT,
+    check_finite,
+    read_model,
+    write_model,
+)
 from dj_core.drums import DRUMS
 from dj_core.errors import CheckpointError, TrainingError
-from dj_core.groove.batches import Scale
-from dj_core.groove.clips import ClipSet
+from dj_core.groove.batches import LEVELS, Scale
+from dj_core.groove.clips import KINDS, ClipSet
 from dj_core.groove.style import STYLE_SIZE, StyleSums
-from dj_core.storage import sha256_of, write_bytes_atomic, write_json_atomic
+from dj_core.storage import sha256_of
 from dj_core.tokenizers import groove
 
 if TYPE_CHECKING:
@@ -47,6 +52,7 @@ class Tables:
         fine: per style, share of strokes that lie anywhere between two 96ths of a quarter.
         bars: per style, which of `STYLE_BARS` it was read off (at most).
         velocities: how often a genre (row) used a velocity (column, 1 to 127; column 0 is empty).
+        lean: what to take off a played style, see `leaning`, (STYLE_SIZE).
     """
 
     mean: np.ndarray
@@ -61,6 +67,7 @@ class Tables:
     fine: np.ndarray
     bars: np.ndarray
     velocities: np.ndarray
+    lean: np.ndarray = field(default_factory=lambda: np.zeros(STYLE_SIZE, np.float32))
 
     @property
     def scale(self) -> Scale:
@@ -184,8 +191,7 @@ def save_checkpoint(
             "safetensors": version("safetensors"),
         },
     }
-    write_bytes_atomic(folder / WEIGHTS_NAME, weights)
-    write_json_atomic(folder / CARD_NAME, card)
+    write_model(folder, weights, card)
 
 
 def load_checkpoint(folder: Path) -> GrooveCheckpoint:
@@ -195,22 +201,12 @@ def load_checkpoint(folder: Path) -> GrooveCheckpoint:
         CheckpointError: a file is missing, cut short, altered, of another family or of a shape
             this version does not know.
     """
-    card = read_card(folder)
-    if card["family"] != FAMILY:
-        raise CheckpointError(
-            f"Model {folder.name} is of family {card['family']!r}, not {FAMILY!r}. {_REPAIR}"
-        )
+    card, content = read_model(folder, FAMILY)
     words = list(vocabulary())
     if card["vocabulary"] != words or card["vocabulary_sha256"] != _words_sha256(words):
         raise CheckpointError(
             f"The vocabulary of model {folder.name} is not this version's (groove tokens version "
             f"{groove.VERSION}; the model has {card['tokenizer'].get('version')!r}). {_REPAIR}"
-        )
-    content = _read_weights(folder)
-    if sha256_of(content) != card["weights_sha256"]:
-        raise CheckpointError(
-            f"{WEIGHTS_NAME} of model {folder.name} was altered: its SHA-256 is not the one in "
-            f"{CARD_NAME}. {_REPAIR}"
         )
     network, tables = _build(folder, card["network"], content)
     facts = GrooveFacts(
@@ -232,6 +228,7 @@ def _build(folder: Path, settings: dict[str, Any], content: bytes) -> tuple[Groo
     try:
         network = build_network(GrooveSettings(**settings))
         tensors = load(content)
+        check_finite(tensors)
         network.load_state_dict(
             {
                 name.removeprefix(_WEIGHTS): weight.float()
@@ -251,19 +248,35 @@ def _build(folder: Path, settings: dict[str, Any], content: bytes) -> tuple[Groo
             f"The weights of model {folder.name} do not fit its network "
             f"({str(error).splitlines()[0]}). {_REPAIR}"
         ) from error
-    if tables.styles.shape[1:] != (STYLE_SIZE,) or not len(tables.styles):
+    if not _fits(tables, len(network.settings.genres)):
         raise CheckpointError(f"Model {folder.name} has no styles to play in. {_REPAIR}")
     return network.eval(), tables
 
 
-def _read_weights(folder: Path) -> bytes:
-    path = folder / WEIGHTS_NAME
-    try:
-        if path.stat().st_size > MAX_WEIGHTS_BYTES:
-            raise CheckpointError(f"{path} is too large to be a model of ours. {_REPAIR}")
-        return path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}. {_REPAIR}") from error
+def _fits(tables: Tables, genres: int) -> bool:
+    """Whether every table has its shape, and what counts into other tables stays inside them."""
+    styles = len(tables.styles)
+    shapes: dict[str, tuple[int, ...]] = {
+        "mean": (STYLE_SIZE,),
+        "spread": (STYLE_SIZE,),
+        "lean": (STYLE_SIZE,),
+        "density": (LEVELS - 1,),
+        "loudness": (LEVELS - 1,),
+        "styles": (styles, STYLE_SIZE),
+        "velocities": (genres, groove.MAX_VELOCITY + 1),
+    }
+    if not styles or any(
+        table.shape != shapes.get(name, (styles,)) for name, table in vars(tables).items()
+    ):
+        return False
+    ends = {"genre": genres, "meter": len(groove.METERS), "kind": len(KINDS)}
+    counted = all(
+        getattr(tables, name).dtype.kind == "i"
+        and getattr(tables, name).min() >= 0
+        and getattr(tables, name).max() < end
+        for name, end in ends.items()
+    )
+    return counted and bool((tables.spread > 0).all() and (tables.velocities >= 0).all())
 
 
 def _words_sha256(words: list[str]) -> str:

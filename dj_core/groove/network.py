@@ -106,7 +106,8 @@ class GrooveSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "genres", tuple(self.genres))  # JSON knows lists only
-        if not self.genres or self.genres[0] != "" or len(set(self.genres)) != len(self.genres):
+        words = all(isinstance(genre, str) for genre in self.genres)
+        if not words or self.genres[:1] != ("",) or len(set(self.genres)) != len(self.genres):
             raise TrainingError(f"genres are '' and distinct names; got {self.genres!r}.")
         for name, low, high in (
             ("hidden", 16, 1_024),
@@ -124,6 +125,9 @@ class GrooveSettings:
             value = getattr(self, name)
             if not isinstance(value, int | float) or not 0 <= value < 1:
                 raise TrainingError(f"{name} is 0 up to, not including, 1; got {value!r}.")
+        for name in ("use_lags", "lanes_know_each_other", "copying", "use_recent"):
+            if type(getattr(self, name)) is not bool:
+                raise TrainingError(f"{name} is true or false; got {getattr(self, name)!r}.")
 
 
 @dataclass(frozen=True)

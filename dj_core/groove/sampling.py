@@ -1,7 +1,7 @@
 """From a groove model to beats: 16th by 16th, with the memory carried from one to the next.
 
-Takes are played side by side in blocks of `ROWS`, always of that size: matrix products of another
-size may round differently, and a beat must depend on its seed and settings alone.
+Takes are played side by side, up to `MOST_ROWS` of them. `stepwise` sees to it that none depends on
+how many there are: a beat is decided by its seed and settings alone.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from scipy.signal import lfilter
 from scipy.special import ndtr, ndtri
-from torch import Tensor
 
 from dj_core.beat import DEFAULT_TEMPO_BPM, Beat, Provenance
 from dj_core.drums import DRUMS
@@ -32,24 +31,12 @@ from dj_core.groove.batches import (
     PHRASE_BARS,
     lag_steps,
 )
-from dj_core.groove.checkpoint import (
-    FAMILY,
-    STYLE_BARS,
-    GrooveCheckpoint,
-    load_checkpoint,
-)
+from dj_core.groove.checkpoint import FAMILY, GrooveCheckpoint, load_checkpoint
 from dj_core.groove.clips import KINDS
-from dj_core.groove.likelihood import LONGEST_AGE, age_of, content
-from dj_core.groove.network import (
-    CHAIN,
-    CONTENT,
-    LAGS,
-    Asked,
-    GrooveNetwork,
-    Heard,
-    Stroke,
-)
-from dj_core.groove.recent import QUANTITIES, fade, nothing_recent, quantities, recent_of
+from dj_core.groove.likelihood import LONGEST_AGE
+from dj_core.groove.network import CHAIN, CONTENT, Asked
+from dj_core.groove.stepwise import ROWS, Heard, Recent, StepwiseNetwork, Strokes, odds, padded
+from dj_core.groove.style_choice import StyleChoice
 from dj_core.networks import cpu_threads
 from dj_core.sampling import GenerationRequest, Spacing, Take
 from dj_core.tokenizers.groove import (
@@ -66,22 +53,18 @@ from dj_core.tokenizers.groove import (
     velocities_of_bin,
 )
 
-ROWS = 8
-TEMPO_NEARNESS = 0.12  # spread, in logarithms, of the tempos whose styles suit a tempo
-STYLE_CANDIDATES = 12  # a genre with fewer styles near the tempo borrows from its other tempos
-PLAYED = 0.5  # styles are of played music where more of the strokes than this lie off the 96ths
-ONLY_STYLE_NOISE = 2.0  # on a programmed genre's only style; it falls with their square root
-FARTHEST_WAY = 0.6  # that such a style may go towards one of another pattern
-UNKNOWN_TEMPO_CHANCE = 0.2  # of a style whose tempo nobody knows, beside one that fits the tempo
-ENOUGH_STYLES = 50  # with so many at known, fitting tempos the others are left out
+MOST_ROWS = 64  # of a block; more bring nothing
 DRAWS = 9  # random numbers per cell: struck, velocity, offset, flam, its two, within the bins
 COLD = 1e-6  # temperatures below take the likeliest
-_Cells = tuple[np.ndarray, int, int, int]
-"""Rows of a block, and the place of their draws: step, lane and which of the draws."""
+_Cells = tuple[np.ndarray, int, np.ndarray, int]
+"""Where strokes' draws stand: rows of a block, step, lanes, and which of the draws."""
 _STRUCK, _VELOCITY, _OFFSET, _FLAM, _FLAM_VELOCITY, _FLAM_OFFSET, _WITHIN, _FINE, _SHIFT = range(
     DRAWS
 )
 WANDER = 0.8  # of a 16th's wandering chance left in the next; half of it is gone after three
+_CHAIN = np.array(CHAIN)
+_GRID = ("velocity", "offset", "second_velocity", "second_offset")
+_LOWEST_OF_BIN = np.array([velocities_of_bin(index).start for index in range(VELOCITY_BINS)])
 GENRE_SMOOTHING = 20.0  # strokes of all genres mixed into a genre's velocities
 
 
@@ -145,6 +128,13 @@ class GrooveModel:
         self.tables = checkpoint.tables
         self.genres = tuple(genre for genre in self.network.settings.genres if genre)
         self._within = _within_bins(self.tables.velocities)
+        self._styles = StyleChoice(self.tables, self.network.settings.genres)
+
+    @cached_property
+    def stepwise(self) -> StepwiseNetwork:
+        """The network laid out for playing; the weights must not change after the first take."""
+        with torch.inference_mode():
+            return StepwiseNetwork(self.network)
 
     def generate(self, request: GenerationRequest, tuning: Tuning = DEFAULT_TUNING) -> Take:
         """A beat as asked. Raises GenerationError."""
@@ -160,11 +150,8 @@ class GrooveModel:
         """
         for request in requests:
             self._check(request)
-        # blocks of like length waste least
-        order = sorted(range(len(requests)), key=lambda i: _steps(requests[i]))
         takes: dict[int, Take] = {}
-        for first in range(0, len(order), ROWS):
-            block = order[first : first + ROWS]
+        for block in _blocks([_steps(request) for request in requests]):
             asked = [requests[i] for i in block]
             takes.update(zip(block, _Block(self, asked, tuning).play(), strict=True))
         return [takes[i] for i in range(len(requests))]
@@ -197,70 +184,19 @@ class GrooveModel:
     def draw_style(
         self, request: GenerationRequest, tuning: Tuning, generator: np.random.Generator
     ) -> tuple[np.ndarray, float]:
-        """A style of the genre at a tempo near the one asked, with noise, and its `Tables.fine`.
+        """A style of the genre at a tempo near the one asked; see `StyleChoice.draw`."""
+        return self._styles.draw(request, tempo_of(request), tuning.style_noise, generator)
 
-        Styles of the asked kind, meter, density and loudness are preferred, in this order, as far
-        as there are any.
-        """
-        tables, feel = self.tables, request.feel
-        length = min(STYLE_BARS, key=lambda bars: abs(math.log(bars / request.bars)))
-        index = self.network.settings.genres.index(request.genre)
-        fits = tables.bars == length
-        if index:
-            fits &= tables.genre == index
-        density, loudness = self._levels
-        for also in (
-            tables.kind == KINDS.index(feel.kind) if feel.kind else None,
-            tables.meter == METERS.index(request.meter),
-            density == feel.density if feel.density else None,
-            loudness == feel.loudness if feel.loudness else None,
-        ):
-            if also is not None and (fits & also).any():
-                fits = fits & also
-        candidates = np.flatnonzero(fits)
-        known_bpm = tables.tempo_bpm[candidates].astype(np.float64)
-        known = known_bpm > 0
-        away = np.abs(np.log(np.maximum(known_bpm, 1.0) / tempo_of(request)))
-        away[~known] = TEMPO_NEARNESS
-        reach = np.sort(away)[min(STYLE_CANDIDATES, len(away)) - 1]
-        chance = np.exp(-0.5 * (away / max(TEMPO_NEARNESS, reach)) ** 2)
-        enough = (known & (away < 2 * TEMPO_NEARNESS)).sum() >= ENOUGH_STYLES
-        chance[~known] *= 0.0 if enough else UNKNOWN_TEMPO_CHANCE
-        chosen = candidates[generator.choice(len(candidates), p=chance / chance.sum())]
-        style = tables.styles[chosen].astype(np.float64)
-        programmed = not (tables.fine[candidates] > PLAYED).any()
-        if programmed and len(candidates) < STYLE_CANDIDATES and tuning.style_noise:
-            style = self._varied(style, len(candidates), generator)
-        noise = generator.normal(0, tuning.style_noise, style.shape)
-        return style + noise, float(tables.fine[chosen])
-
-    def _varied(self, style: np.ndarray, known: int, generator: np.random.Generator) -> np.ndarray:
-        """A programmed style on its way to another one, with more noise than played ones get.
-
-        Programmed patterns repeat to the letter: told the style of one, the network plays it, and
-        a genre `known` from two patterns would be two beats for ever.
-        """
-        spread = ONLY_STYLE_NOISE / math.sqrt(known)
-        programmed = np.flatnonzero(self.tables.fine <= PLAYED)
-        other = self.tables.styles[generator.choice(programmed)].astype(np.float64)
-        way = generator.uniform(0, FARTHEST_WAY)
-        return style + way * (other - style) + generator.normal(0, spread, style.shape)
-
-    @cached_property
-    def _levels(self) -> tuple[np.ndarray, np.ndarray]:
-        scale = self.tables.scale
-        return scale.levels(self.tables.styles.astype(np.float64) * scale.spread + scale.mean)
-
-    def velocity_within(self, genre: int, velocity_bin: int, draw: float) -> int:
-        """A MIDI velocity of a bin, as likely as in the genre's training material.
+    def velocity_within(self, genre: int, velocity_bin: np.ndarray, draw: np.ndarray) -> np.ndarray:
+        """MIDI velocities of bins, as likely as in the genre's training material.
 
         Args:
             genre: index among the network's genres.
             velocity_bin: 0 to 32.
-            draw: random number, 0 up to 1.
+            draw: a random number each, 0 up to 1.
         """
-        members = velocities_of_bin(velocity_bin)
-        return members[int(np.searchsorted(self._within[genre, velocity_bin], draw, "right"))]
+        passed = self._within[genre, velocity_bin] <= np.asarray(draw)[..., None]
+        return _LOWEST_OF_BIN[velocity_bin] + passed.sum(-1)
 
 
 def tempo_of(request: GenerationRequest) -> float:
@@ -270,6 +206,19 @@ def tempo_of(request: GenerationRequest) -> float:
 
 def _steps(request: GenerationRequest) -> int:
     return request.bars * steps_per_bar(request.meter)
+
+
+def _blocks(steps: Sequence[int]) -> list[list[int]]:
+    """Takes to be played side by side, as indices: up to `MOST_ROWS` that waste no product."""
+    order = sorted(range(len(steps)), key=lambda i: steps[i])
+    blocks: list[list[int]] = []
+    for first in range(0, len(order), ROWS):
+        some = order[first : first + ROWS]
+        if blocks and len(blocks[-1]) < MOST_ROWS and steps[blocks[-1][-1]] == steps[some[-1]]:
+            blocks[-1] += some
+        else:
+            blocks.append(some)
+    return blocks
 
 
 def _within_bins(velocities: np.ndarray) -> np.ndarray:
@@ -289,31 +238,26 @@ def _within_bins(velocities: np.ndarray) -> np.ndarray:
 
 
 class _Block:
-    """Up to `ROWS` takes being played; rows nobody asked for stay silent."""
+    """Takes being played side by side; rows that only fill up a product stay silent."""
 
     def __init__(
         self, model: GrooveModel, requests: Sequence[GenerationRequest], tuning: Tuning
     ) -> None:
         self.model, self.requests, self.tuning = model, requests, tuning
-        self.network = model.network
-        asked = [*requests, *[replace(requests[0])] * (ROWS - len(requests))]
+        self.network = model.stepwise
+        asked = self._filled(requests)
+        self.rows = len(asked)
         self.steps = max(map(_steps, asked))
         self.bar = np.array([steps_per_bar(request.meter) for request in asked])
+        self.lag_steps = np.stack(lag_steps(self.bar), axis=1)
         self.tempo_bpm = np.array([tempo_of(request) for request in asked])
-        self.genre = np.array(
-            [self.network.settings.genres.index(request.genre) for request in asked]
-        )
-        self.styles = np.zeros((ROWS, model.tables.styles.shape[1]))
-        self.fine = np.zeros(ROWS)
-        self.draws = np.zeros((ROWS, self.steps, LANES, DRAWS))
+        genres = model.network.settings.genres
+        self.genre = np.array([genres.index(request.genre) for request in asked])
+        self.styles = np.zeros((self.rows, model.tables.styles.shape[1]))
+        self.fine = np.zeros(self.rows)
+        self.draws = np.zeros((self.rows, self.steps, LANES, DRAWS))
         for row, request in enumerate(requests):
-            # a seed is a take of its own in every genre
-            genre = zlib.crc32(request.genre.encode())
-            generator = np.random.default_rng([request.seed, genre])
-            self.styles[row], self.fine[row] = model.draw_style(request, tuning, generator)
-            self.draws[row, : _steps(request)] = generator.random((_steps(request), LANES, DRAWS))
-            wander = np.random.default_rng([request.seed, genre, 1])
-            _draw_together(self.draws[row, :, :, _OFFSET], tuning.timing_together, wander)
+            self._draw_for(row, request)
         parts = ("hits", "velocity", "timing")
         self.temperature = {
             part: np.array([r.temperature * getattr(r.feel, part) for r in asked]) for part in parts
@@ -323,31 +267,52 @@ class _Block:
             for part in parts
         }
         # one step more than is played: an empty one for what lies before the beginning
-        self.grids = [Grid.empty(self.steps + 1) for _ in range(ROWS)]
-        self.content = torch.zeros(ROWS, self.steps + 1, CONTENT)
-        self.last_step = np.full((ROWS, LANES), -1)
-        self.recent = nothing_recent(ROWS)
-        self.before = np.zeros((ROWS, 2), np.int64)  # velocity and offset of the last stroke
+        self.cells = {
+            name: np.zeros((self.rows, self.steps + 1, LANES), np.uint8) for name in _GRID
+        }
+        self.content = np.zeros((self.rows, self.steps + 1, CONTENT), np.float32)
+        self.last_step = np.full((self.rows, LANES), -1)
+        self.recent = Recent(self.rows)
+        self.before = np.zeros((self.rows, 2), np.int64)  # velocity and offset of the last stroke
+
+    @staticmethod
+    def _filled(parts: Sequence[Any]) -> list[Any]:
+        """As many as there are rows; what fills up is never struck."""
+        return [*parts, *[parts[0]] * (padded(len(parts)) - len(parts))]
+
+    def _draw_for(self, row: int, request: GenerationRequest) -> None:
+        """All that chance has to say about a take. A seed is a take of its own in every genre."""
+        steps, genre = _steps(request), zlib.crc32(request.genre.encode())
+        generator = np.random.default_rng([request.seed, genre])
+        self.styles[row], self.fine[row] = self.model.draw_style(request, self.tuning, generator)
+        self.draws[row, :steps] = generator.random((steps, LANES, DRAWS))
+        wander = np.random.default_rng([request.seed, genre, 1])
+        _draw_together(self.draws[row, :, :, _OFFSET], self.tuning.timing_together, wander)
 
     def play(self) -> list[Take]:
         """Play all takes to their ends."""
         with torch.inference_mode(), cpu_threads(1):
-            self._lanes = _LaneChain(self.network)
-            self.condition = self.network.sum_up(self._asked())
-            self.state = self.network.empty_state(ROWS)
+            self.standing = self.network.stand(self._asked())
+            self.memory = self.network.no_memory(self.rows)
             for now in range(self.steps):
                 self._step(now)
-        return [self._take(row) for row in range(len(self.requests))]
+        return [self._take(row, self.grid(row)) for row in range(len(self.requests))]
+
+    def grid(self, row: int) -> Grid:
+        """What a row has played; the last step is empty."""
+        return Grid(**{name: cells[row] for name, cells in self.cells.items()})
 
     def _step(self, now: int) -> None:
         """Play a 16th."""
         heard = self._heard(now)
-        memory, self.state = self.network.remember(heard, self.condition, self.state)
-        struck = self._strike(now, memory[0], heard)
-        self._sound(now, memory[0], struck)
+        self.memory = self.network.remember(heard, self.standing, self.memory)
+        units, copied, stroke_memory = self.network.heads(heard, self.standing, self.memory)
+        struck = np.zeros((self.rows, LANES), bool)
+        struck[: len(self.requests)] = self._strike(now, units, copied, heard)
+        self._sound(now, stroke_memory, struck)
 
     def _asked(self) -> Asked:
-        asked = [*self.requests, *[self.requests[0]] * (ROWS - len(self.requests))]
+        asked = self._filled(self.requests)
         return Asked(
             genre=torch.from_numpy(self.genre),
             tempo_bpm=torch.from_numpy(self.tempo_bpm).float(),
@@ -356,157 +321,143 @@ class _Block:
             density=torch.tensor([request.feel.density for request in asked]),
             loudness=torch.tensor([request.feel.loudness for request in asked]),
             style=torch.from_numpy(self.styles).float(),
-            style_source=torch.full((ROWS,), OWN_STYLE),
+            style_source=torch.full((self.rows,), OWN_STYLE),
         )
 
     def _heard(self, now: int) -> Heard:
-        """What has been played, as the network reads it: (1, rows, ...)."""
-        rows = torch.arange(ROWS)
-        empty = self.steps
-
-        def seen(steps: np.ndarray) -> Tensor:
-            return torch.from_numpy(np.where((steps >= 0) & (steps < now), steps, empty))
-
-        lags = [seen(now - lag) for lag in lag_steps(self.bar)]
-        after = [seen(now - self.bar + ahead) for ahead in range(1, NEXT_STEPS + 1)]
+        """What has been played, as the network reads it."""
+        rows, empty = np.arange(self.rows)[:, None], self.steps
+        lags = now - self.lag_steps
+        lags = np.where(lags >= 0, lags, empty)
+        before = np.full((self.rows, 1), now - 1 if now else empty)
+        after = (now - self.bar)[:, None] + np.arange(1, NEXT_STEPS + 1)
+        after = np.where((after >= 0) & (after < now), after, empty)
         bars_played, position = np.divmod(now, self.bar)
-        known = torch.stack([lag != empty for lag in lags], dim=-1).float()
         return Heard(
-            previous=self.content[rows, now - 1 if now else empty][None],
-            lags=torch.cat([self.content[rows, lag] for lag in lags], dim=-1)[None],
-            following=torch.cat([self.content[rows, step, :LANES] for step in after], -1)[None],
-            known=known[None],
-            position=torch.from_numpy(position)[None],
-            phrase=torch.from_numpy(bars_played % PHRASE_BARS)[None],
-            recent=self.recent[None],
+            content=self.content[rows, np.concatenate([before, lags], axis=1)],
+            following=self.content[:, :, :LANES][rows, after],
+            known=(lags != empty).astype(np.float32),
+            position=position,
+            phrase=bars_played % PHRASE_BARS,
         )
 
-    def _strike(self, now: int, memory: Tensor, heard: Heard) -> np.ndarray:
-        """Decide which lanes are struck, (rows, 16) of bool."""
-        lags = heard.lags[0].unflatten(-1, (LAGS, CONTENT))[..., :LANES]
-        units, logits, flips = self._lanes.begin(memory, lags, heard.known[0])
-        struck = np.zeros((ROWS, LANES), bool)
-        for row in range(len(self.requests)):
-            struck[row] = self._lanes.decide(
-                units[row],
-                logits[row],
-                flips[row],
-                self.draws[row, now, :, _STRUCK].tolist(),
-                self.temperature["hits"][row],
-                self.top_p["hits"][row],
-            )
+    def _strike(self, now: int, units: np.ndarray, copied: np.ndarray, heard: Heard) -> np.ndarray:
+        """Decide which lanes are struck, (requests, 16) of bool."""
+        asked = len(self.requests)
+        struck, _ = self.network.lanes.decide(
+            units[:asked],
+            copied[:asked],
+            heard.lags[:asked, A_BAR],
+            lambda logits, rows: self._wanted(now, logits, rows),
+        )
         return struck
 
-    def _sound(self, now: int, memory: Tensor, struck: np.ndarray) -> None:
-        """Give every stroke its velocity and offset, lane by lane, and note the 16th."""
-        levels, places = torch.zeros(ROWS, LANES), torch.zeros(ROWS, LANES)
-        hit, memory = torch.from_numpy(struck).float(), self.network.strokes.project(memory)
-        for lane in CHAIN:
-            if not struck[:, lane].any():
-                continue
-            stroke = self._stroke(now, memory, lane, hit, levels, places)
-            velocity, offset = self._sound_lane(now, lane, stroke, np.flatnonzero(struck[:, lane]))
-            levels[:, lane] = torch.from_numpy(velocity / CEILING_BIN).float() * hit[:, lane]
-            places[:, lane] = torch.from_numpy((offset - MAX_OFFSET) / MAX_OFFSET).float()
-            places[:, lane] *= hit[:, lane]
-            here = struck[:, lane]
-            self.before[here] = np.stack([1 + velocity[here], 1 + offset[here]], axis=1)
-        self.last_step[struck] = now
-        if struck.any():
-            at = [torch.from_numpy(np.stack([part[now] for part in self._grid(name)]))
-                  for name in ("velocity", "offset", "second_velocity")]  # fmt: skip
-            self.content[:, now] = content(*at)
-            played = quantities(*at[:2])
-        else:
-            played = torch.zeros(ROWS, LANES, QUANTITIES)
-        self.recent = fade(self.recent, played)
+    def _wanted(self, now: int, logits: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Lanes (n, 16) that `rows` would strike by these logits."""
+        return _coin(
+            logits,
+            self.draws[rows, now, :, _STRUCK],
+            self.temperature["hits"][rows, None],
+            self.top_p["hits"][rows, None],
+        )
 
-    def _grid(self, name: str) -> list[np.ndarray]:
-        return [getattr(grid, name) for grid in self.grids]
+    def _sound(self, now: int, memory: np.ndarray, struck: np.ndarray) -> None:
+        """Give every stroke its velocity and offset, in the lanes' order, and note the 16th."""
+        row, lane, ordinal = _in_order(struck)
+        if len(row):
+            self.recent.read()
+        levels, places = (np.zeros((self.rows, LANES), np.float32) for _ in range(2))
+        for turn in range(ordinal.max(initial=-1) + 1):
+            here = ordinal == turn
+            strokes = self._strokes(now, row[here], lane[here], struck, levels, places)
+            around = self.network.around(strokes, memory, self.recent, self.standing)
+            velocity, offset = self._sound_strokes(now, strokes, around)
+            levels[strokes.row, strokes.lane] = velocity / CEILING_BIN
+            places[strokes.row, strokes.lane] = (offset - MAX_OFFSET) / MAX_OFFSET
+            self.before[strokes.row] = np.stack([1 + velocity, 1 + offset], axis=1)
+        self.last_step[row, lane] = now
+        hit = struck.astype(np.float32)
+        flams = self.cells["second_velocity"][:, now] > 0
+        self.content[:, now] = np.concatenate([hit, levels, places, flams], axis=1)
+        self.recent.fade(np.stack([hit, levels, levels**2, places, places**2], axis=-1))
 
-    def _stroke(
-        self, now: int, memory: Tensor, lane: int, hit: Tensor, levels: Tensor, offsets: Tensor
-    ) -> Stroke:
-        empty = self.steps
-        last = self.last_step[:, lane]
-        lags = lag_steps(self.bar)
-        steps = [*(now - lags[lag] for lag in COPIED_LAGS), np.where(last < 0, empty, last)]
-        steps = [np.where(step >= 0, step, empty) for step in steps]
-        at = list(enumerate(np.stack(steps, axis=1)))
-        earlier = [
-            np.array([getattr(self.grids[row], name)[places, lane] for row, places in at])
-            for name in ("velocity", "offset")
-        ]
+    def _strokes(
+        self,
+        now: int,
+        row: np.ndarray,
+        lane: np.ndarray,
+        struck: np.ndarray,
+        levels: np.ndarray,
+        places: np.ndarray,
+    ) -> Strokes:
+        """What is known of strokes, one in each of some rows, before they are sounded."""
+        last = self.last_step[row, lane]
+        steps = np.concatenate([now - self.lag_steps[row][:, COPIED_LAGS], last[:, None]], axis=1)
+        steps = np.where(steps >= 0, steps, self.steps)
         velocity, offset = (
-            np.concatenate([past, self.before[:, which, None]], axis=1)
-            for which, past in enumerate(earlier)
+            np.concatenate(
+                [
+                    self.cells[name][row[:, None], steps, lane[:, None]],
+                    self.before[row, which, None],
+                ],
+                axis=1,
+            )
+            for which, name in enumerate(("velocity", "offset"))
         )
-        lanes = torch.full((ROWS,), lane)
-        return Stroke(
-            memory=memory,
-            lane=lanes,
-            struck=hit,
-            velocities=levels,
-            offsets=offsets,
-            earlier_velocity=torch.tensor(np.array(velocity, np.int64)),
-            earlier_offset=torch.tensor(np.array(offset, np.int64)),
-            recent=recent_of(self.recent, lanes),
-            age=age_of(torch.from_numpy(np.where(last < 0, LONGEST_AGE, now - last))),
+        return Strokes(
+            row=row,
+            lane=lane,
+            struck=struck[row],
+            velocities=levels[row],
+            offsets=places[row],
+            earlier_velocity=velocity,
+            earlier_offset=offset,
+            age_steps=np.where(last < 0, LONGEST_AGE, now - last),
         )
 
-    def _sound_lane(
-        self, now: int, lane: int, stroke: Stroke, rows: np.ndarray
+    def _sound_strokes(
+        self, now: int, strokes: Strokes, around: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw velocity bin and offset (0 to 24) of the lane's strokes in `rows`, and flams."""
-        head = self.network.strokes
-        core, around = head.begin(stroke)
-        levels = head.velocity_logits(around, stroke)
-        velocity = self._draw(levels, "velocity", (rows, now, lane, _VELOCITY))
-        bins = torch.from_numpy(velocity)
-        places = head.offset_logits(around, stroke, bins)
-        offset = self._draw(places, "timing", (rows, now, lane, _OFFSET))
-        for row in rows:
-            self.grids[row].velocity[now, lane] = 1 + velocity[row]
-            self.grids[row].offset[now, lane] = 1 + offset[row]
-        logit, levels, units = head.second_logits(core, bins, torch.from_numpy(offset))
-        flams = rows[self._coin(logit, (rows, now, lane, _FLAM))]
-        if len(flams):
-            softer = self._draw(levels, "velocity", (flams, now, lane, _FLAM_VELOCITY))
-            places = head.second_offset_logits(units, torch.from_numpy(softer))
-            beside = self._draw(places, "timing", (flams, now, lane, _FLAM_OFFSET))
-            for row in flams[beside[flams] != offset[flams]]:
-                # the louder one is the stroke, as in every grid
-                self.grids[row].second_velocity[now, lane] = 1 + min(softer[row], velocity[row])
-                self.grids[row].second_offset[now, lane] = 1 + beside[row]
+        """Draw velocity bins and offsets (0 to 24) of strokes, and their flams; note all."""
+        row, lane, network = strokes.row, strokes.lane, self.network
+        logits = network.velocity_logits(around, strokes)
+        velocity = self._draw(logits, "velocity", (row, now, lane, _VELOCITY))
+        logits = network.offset_logits(around, strokes, velocity)
+        offset = self._draw(logits, "timing", (row, now, lane, _OFFSET))
+        self.cells["velocity"][row, now, lane] = 1 + velocity
+        self.cells["offset"][row, now, lane] = 1 + offset
+        logit, levels, units = network.flam_logits(around, velocity, offset)
+        two = self._flams(logit, (row, now, lane, _FLAM))
+        if two.any():
+            row, lane = row[two], lane[two]
+            softer = self._draw(levels[two], "velocity", (row, now, lane, _FLAM_VELOCITY))
+            logits = network.flam_offset_logits(units[two], softer)
+            beside = self._draw(logits, "timing", (row, now, lane, _FLAM_OFFSET))
+            apart = beside != offset[two]
+            at = (row[apart], now, lane[apart])
+            # the louder one is the stroke, as in every grid
+            self.cells["second_velocity"][at] = 1 + np.minimum(softer, velocity[two])[apart]
+            self.cells["second_offset"][at] = 1 + beside[apart]
         return velocity, offset
 
-    def _coin(self, logits: Tensor, at: _Cells) -> np.ndarray:
-        rows, *place = at
-        draws = self.draws[rows, *place]
-        chances = zip(
-            logits.numpy()[rows].tolist(),
-            draws.tolist(),
-            self.temperature["hits"][rows].tolist(),
-            self.top_p["hits"][rows].tolist(),
-            strict=True,
+    def _flams(self, logits: np.ndarray, at: _Cells) -> np.ndarray:
+        """Which of the strokes `at` are two."""
+        row = at[0]
+        return _coin(
+            logits.astype(np.float64),
+            self.draws[at],
+            self.temperature["hits"][row],
+            self.top_p["hits"][row],
         )
-        return np.array([_coin(*chance) for chance in chances], bool)
 
-    def _draw(self, logits: Tensor, part: str, at: _Cells) -> np.ndarray:
-        """An index for each of the rows `at`, 0 in the others."""
-        rows, *place = at
-        chosen = np.zeros(ROWS, np.int64)
-        chosen[rows] = _choose(
-            logits.numpy()[rows],
-            self.draws[rows, *place],
-            self.temperature[part][rows],
-            self.top_p[part][rows],
-        )
-        return chosen
+    def _draw(self, logits: np.ndarray, part: str, at: _Cells) -> np.ndarray:
+        """An index for each of the strokes `at`."""
+        row = at[0]
+        return _choose(logits, self.draws[at], self.temperature[part][row], self.top_p[part][row])
 
-    def _take(self, row: int) -> Take:
-        """The beat of a row, and its strokes in words."""
-        request, grid = self.requests[row], self.grids[row]
+    def _take(self, row: int, grid: Grid) -> Take:
+        """The beat of what a row has played, and its strokes in words."""
+        request = self.requests[row]
         steps = _steps(request)
         groove = from_grid(Grid(*(part[:steps] for part in vars(grid).values())), request.meter)
         beat = decode(
@@ -524,13 +475,8 @@ class _Block:
         """MIDI velocities of a row's strokes, each drawn within its bin."""
         genre = int(self.genre[row])
         step, lane, velocity, _ = groove.strokes.T
-        draws = self.draws[row, step, lane, _WITHIN]
         # a flam's two strokes share a cell's draw; they are of different bins as a rule
-        levels = [
-            self.model.velocity_within(genre, int(index), float(draw))
-            for index, draw in zip(velocity, draws, strict=True)
-        ]
-        return np.array(levels, np.int64)
+        return self.model.velocity_within(genre, velocity, self.draws[row, step, lane, _WITHIN])
 
     def _shifts(self, row: int, groove: Groove) -> np.ndarray:
         """Where strokes lie between the 96ths: nowhere in programmed styles, anywhere in played."""
@@ -564,46 +510,11 @@ class _Block:
         )
 
 
-class _LaneChain:
-    """The lanes of a 16th, decided one after another; products so small that numpy does them."""
-
-    def __init__(self, network: GrooveNetwork) -> None:
-        self.head = network.lanes
-        self.neighbours = self.head.neighbours * self.head.mask
-        weights = self.neighbours.unflatten(0, (LANES, -1)).permute(2, 0, 1)
-        self.weights = weights.contiguous().numpy()  # (5 × 16, lane, unit)
-        self.output = self.head.output.numpy()
-        self.bias = self.head.bias.numpy()
-
-    def begin(
-        self, memory: Tensor, lags: Tensor, known: Tensor
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Per row: units (16, n) and logits (16) before any lane is known, and lanes a bar ago."""
-        own, copied = self.head.from_memory(memory, lags, known)
-        seen = [torch.zeros_like(lags[:, A_BAR]).repeat(1, 2), *self.head.settled(lags)]
-        own = own + torch.nn.functional.linear(torch.cat(seen, dim=-1), self.neighbours)
-        units = own.unflatten(-1, (LANES, -1)).numpy().copy()
-        return units, copied.numpy() + self.bias, lags[:, A_BAR].numpy() > 0
-
-    def decide(
-        self,
-        units: np.ndarray,
-        logits: np.ndarray,
-        a_bar_ago: np.ndarray,
-        draws: list[float],
-        temperature: float,
-        top_p: float,
-    ) -> np.ndarray:
-        """Lanes struck by one row, given `begin`'s answer for it and a draw per lane."""
-        struck = np.zeros(LANES, bool)
-        for lane in CHAIN:
-            logit = float(np.maximum(units[lane], 0).dot(self.output[lane])) + float(logits[lane])
-            if _coin(logit, draws[lane], temperature, top_p):
-                struck[lane] = True
-                units += self.weights[lane]
-                if a_bar_ago[lane]:
-                    units += self.weights[LANES + lane]
-        return struck
+def _in_order(struck: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Row, lane and place in its row's order (0, 1, ...) of every cell that is struck."""
+    row, rank = np.nonzero(struck[:, _CHAIN])
+    counts = np.bincount(row, minlength=len(struck))
+    return row, _CHAIN[rank], np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def _draw_together(draws: np.ndarray, share: float, generator: np.random.Generator) -> None:
@@ -621,14 +532,15 @@ def _draw_together(draws: np.ndarray, share: float, generator: np.random.Generat
     draws[:] = ndtr(math.sqrt(share) * common + math.sqrt(1 - share) * own)
 
 
-def _coin(logit: float, draw: float, temperature: float, top_p: float) -> bool:
+def _coin(
+    logits: np.ndarray, draws: np.ndarray, temperature: np.ndarray, top_p: np.ndarray
+) -> np.ndarray:
     """Yes or no; at temperature 0, or where the likelier fills the nucleus, that one."""
-    if temperature < COLD:
-        return logit > 0
-    chance = 1 / (1 + math.exp(-min(max(logit / temperature, -50.0), 50.0)))
-    if top_p < 1 and max(chance, 1 - chance) >= top_p:
-        return chance > 0.5
-    return draw < chance
+    cold = temperature < COLD
+    chance = odds(logits / np.where(cold, 1.0, temperature))
+    likelier = chance > 0.5
+    certain = cold | ((top_p < 1) & (np.maximum(chance, 1 - chance) >= top_p))
+    return np.where(certain, likelier, draws < chance)
 
 
 def _choose(
@@ -636,15 +548,16 @@ def _choose(
 ) -> np.ndarray:
     """An index per row by its odds, from the likeliest that together have `top_p`."""
     cold = temperature < COLD
-    scaled = logits.astype(np.float64) / np.where(cold, 1.0, temperature)[:, None]
-    odds = np.exp(scaled - scaled.max(1, keepdims=True))
-    odds /= odds.sum(1, keepdims=True)
+    scaled = logits / np.where(cold, 1.0, temperature)[:, None]
+    chances = np.exp(scaled - scaled.max(1, keepdims=True))
+    chances /= chances.sum(1, keepdims=True)
     if (top_p < 1).any():
-        order = np.argsort(-odds, axis=1, kind="stable")
-        ordered = np.take_along_axis(odds, order, axis=1)
+        rows = np.arange(len(logits))[:, None]
+        order = np.argsort(-chances, axis=1, kind="stable")
+        ordered = chances[rows, order]
         likelier = np.cumsum(ordered, axis=1) - ordered
-        np.put_along_axis(odds, order, np.where(likelier < top_p[:, None], ordered, 0), axis=1)
-    cumulative = np.cumsum(odds, axis=1)
+        chances[rows, order] = np.where(likelier < top_p[:, None], ordered, 0)
+    cumulative = np.cumsum(chances, axis=1)
     drawn = (cumulative <= (draws * cumulative[:, -1])[:, None]).sum(1)
     return np.where(cold, logits.argmax(1), np.minimum(drawn, logits.shape[1] - 1))
 

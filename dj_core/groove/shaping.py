@@ -10,34 +10,29 @@ Salmond and Smith 1993). The take is drawn from them by weight.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from dj_core.beat import Beat
 from dj_core.groove.batches import A_BAR, OWN_STYLE, PAST_STYLE, PAST_STYLE_BARS
 from dj_core.groove.clips import KINDS, ClipSet, clip_of
-from dj_core.groove.network import CHAIN, CONTENT, LAGS, Asked, Heard
+from dj_core.groove.network import Asked
 from dj_core.groove.sampling import (
-    _FLAM,
     _FLAM_OFFSET,
     _FLAM_VELOCITY,
     _OFFSET,
-    _STRUCK,
     _VELOCITY,
     COLD,
     DEFAULT_TUNING,
-    ROWS,
     GrooveModel,
     Tuning,
     _Block,
     _Cells,
-    _LaneChain,
 )
+from dj_core.groove.stepwise import ROWS, Heard, odds
 from dj_core.groove.style import StyleSums
 from dj_core.sampling import GenerationRequest, Take
 from dj_core.tokenizers.groove import LANES, MAX_OFFSET, Grid
@@ -197,7 +192,7 @@ class _GuidedBlock(_Block):
         for first in range(0, len(takes), self.particles):
             row = first + self._drawn(first)
             steps = len(self.guides[row].held)
-            found.append(Played(takes[row].beat, self.grids[row].velocity[:steps] > 0))
+            found.append(Played(takes[row].beat, self.grid(row).velocity[:steps] > 0))
         return found
 
     def _step(self, now: int) -> None:
@@ -213,62 +208,59 @@ class _GuidedBlock(_Block):
                 turn = guide.turns[now]
                 self.kinds[row] = turn.kind
                 self.current[row] = self.styles[row] if turn.style is None else turn.style
-        self.condition = self.network.sum_up(self._asked())
+        self.standing = self.network.stand(self._asked())
 
     def _asked(self) -> Asked:
         asked = super()._asked()
-        kinds = [*self.kinds, *[self.kinds[0]] * (ROWS - len(self.kinds))]
         past = [guide.past and guide.style is not None for guide in self.guides]
         source = [PAST_STYLE if is_so else OWN_STYLE for is_so in past]
         return replace(
             asked,
-            kind=torch.tensor([KINDS.index(kind) for kind in kinds]),
+            kind=torch.tensor([KINDS.index(kind) for kind in self._filled(self.kinds)]),
             style=torch.from_numpy(self.current).float(),
-            style_source=torch.tensor([*source, *[OWN_STYLE] * (ROWS - len(source))]),
+            style_source=torch.tensor(self._filled(source)),
         )
 
     # --- cells ---------------------------------------------------------------------------------
 
-    def _strike(self, now: int, memory: Tensor, heard: Heard) -> np.ndarray:
-        lags = heard.lags[0].unflatten(-1, (LAGS, CONTENT))[..., :LANES]
-        units, logits, flips = self._lanes.begin(memory, lags, heard.known[0])
-        known = heard.known[0, :, A_BAR].numpy() > 0
-        struck = np.zeros((ROWS, LANES), bool)
-        for row, guide in enumerate(self.guides):
-            leant = guide.leaning[now]
-            if guide.novelty is not None and known[row]:
-                leant = leant + guide.novelty[now] * np.where(flips[row], -1.0, NOVELTY_BESIDE)
-            struck[row], weight = decide(
-                self._lanes,
-                units[row],
-                logits[row] + leant,
-                flips[row],
-                self.draws[row, now, :, _STRUCK],
-                (self.temperature["hits"][row], self.top_p["hits"][row]),
-                guide.held[now],
-                guide.given.velocity[now] > 0,
-            )
-            self.weights[row] += weight
+    def _strike(self, now: int, units: np.ndarray, copied: np.ndarray, heard: Heard) -> np.ndarray:
+        asked = len(self.guides)
+        flips = heard.lags[:asked, A_BAR]
+        logits = copied[:asked] + np.stack([guide.leaning[now] for guide in self.guides])
+        for row in np.flatnonzero(heard.known[:asked, A_BAR]):
+            if (novelty := self.guides[row].novelty) is not None:
+                logits[row] += novelty[now] * np.where(flips[row] > 0, -1.0, NOVELTY_BESIDE)
+        held = np.stack([guide.held[now] for guide in self.guides])
+        given = np.stack([guide.given.velocity[now] > 0 for guide in self.guides])
+        struck, logits = self.network.lanes.decide(
+            units[:asked],
+            logits,
+            flips,
+            lambda logits, rows: np.where(held[rows], given[rows], self._wanted(now, logits, rows)),
+        )
+        heat = self.temperature["hits"][:asked, None]
+        chance = odds(logits / np.where(heat < COLD, 1.0, heat))
+        weight = np.log(np.maximum(np.where(struck, chance, 1 - chance), CERTAIN))
+        self.weights += np.where(held, weight, 0.0).sum(1)
         return struck
 
-    def _draw(self, logits: Tensor, part: str, at: _Cells) -> np.ndarray:
+    def _draw(self, logits: np.ndarray, part: str, at: _Cells) -> np.ndarray:
         chosen = super()._draw(logits, part, at)
-        rows, now, lane, which = at
+        rows, now, lanes, which = at
         name = _GIVEN.get(which)
         if name is not None:
-            for row in rows:
+            for place, (row, lane) in enumerate(zip(rows, lanes, strict=True)):
                 token = getattr(self.guides[row].given, name)[now, lane]
                 if token and self._is_given(row, now, lane):
-                    chosen[row] = token - 1
+                    chosen[place] = token - 1
         return chosen
 
-    def _coin(self, logits: Tensor, at: _Cells) -> np.ndarray:
-        tossed = super()._coin(logits, at)
-        rows, now, lane, which = at
-        if which == _FLAM:
-            for place, row in enumerate(rows):
-                if self._is_given(row, now, lane):
-                    tossed[place] = self.guides[row].given.second_velocity[now, lane] > 0
+    def _flams(self, logits: np.ndarray, at: _Cells) -> np.ndarray:
+        tossed = super()._flams(logits, at)
+        rows, now, lanes, _ = at
+        for place, (row, lane) in enumerate(zip(rows, lanes, strict=True)):
+            if self._is_given(row, now, lane):
+                tossed[place] = self.guides[row].given.second_velocity[now, lane] > 0
         return tossed
 
     def _is_given(self, row: int, now: int, lane: int) -> bool:
@@ -277,9 +269,9 @@ class _GuidedBlock(_Block):
             guide.given.velocity[now, lane] and (guide.held[now, lane] or guide.felt[now, lane])
         )
 
-    def _take(self, row: int) -> Take:
+    def _take(self, row: int, grid: Grid) -> Take:
         """What the row added; given cells are left to whoever gave them."""
-        grid, guide = self.grids[row], self.guides[row]
+        guide = self.guides[row]
         steps = len(guide.held)
         taken = guide.held | (guide.felt & (guide.given.velocity > 0))
         parts = {name: part.copy() for name, part in vars(grid).items()}
@@ -288,10 +280,7 @@ class _GuidedBlock(_Block):
         for name in ("offset", "second_offset"):
             # the outermost place is the next 16th's as well: stay inside one's own cell
             np.minimum(parts[name], 2 * MAX_OFFSET, out=parts[name])
-        self.grids[row] = Grid(**parts)
-        take = super()._take(row)
-        self.grids[row] = grid
-        return take
+        return super()._take(row, Grid(**parts))
 
     # --- particles -----------------------------------------------------------------------------
 
@@ -313,26 +302,19 @@ class _GuidedBlock(_Block):
             return
         places = (np.arange(self.particles) + self.chance.random()) / self.particles
         chosen = np.minimum(np.searchsorted(np.cumsum(share), places), self.particles - 1)
-        rows = np.arange(ROWS)
+        rows = np.arange(self.rows)
         rows[first : first + self.particles] = first + _at_home(chosen)
         self._rearrange(rows)
         self.weights[first : first + self.particles] = 0.0
 
     def _rearrange(self, rows: np.ndarray) -> None:
         """Row i goes on from what row `rows[i]` has played; its draws stay its own."""
-        copies = [self.grids[row] for row in rows]
-        self.grids = [
-            grid if row == place else Grid(*(part.copy() for part in vars(grid).values()))
-            for place, (row, grid) in enumerate(zip(rows, copies, strict=True))
-        ]
-        self.content = self.content[rows]
+        self.cells = {name: cells[rows] for name, cells in self.cells.items()}
+        self.content, self.recent.sums = self.content[rows], self.recent.sums[rows]
         self.last_step, self.before = self.last_step[rows], self.before[rows]
-        self.recent = self.recent[rows]
-        self.recent, self.before = self.recent[rows], self.before[rows]
         self.styles, self.current = self.styles[rows], self.current[rows]
         self.fine = self.fine[rows]
-        self.condition = self.condition[rows]
-        self.state = tuple(part[:, rows] for part in self.state)
+        self.standing, self.memory = self.standing.of(rows), self.memory.of(rows)
 
 
 _GIVEN = {
@@ -354,45 +336,3 @@ def _at_home(chosen: np.ndarray) -> np.ndarray:
             spare.append(index)
     placed[placed < 0] = spare
     return placed
-
-
-def decide(
-    lanes: _LaneChain,
-    units: np.ndarray,
-    logits: np.ndarray,
-    a_bar_ago: np.ndarray,
-    draws: np.ndarray,
-    sharpness: tuple[float, float],
-    held: np.ndarray,
-    given: np.ndarray,
-) -> tuple[np.ndarray, float]:
-    """Lanes struck in a 16th of one row, and the log probability of those that were given.
-
-    Args:
-        lanes: the model's lanes, decided one after another.
-        units, logits, a_bar_ago: as `_LaneChain.begin` gives them; `units` is used up.
-        draws: a random number per lane.
-        sharpness: temperature and top-p.
-        held: lanes that are given.
-        given: whether they are struck.
-    """
-    temperature, top_p = sharpness
-    cold = temperature < COLD
-    struck, weight = np.zeros(LANES, bool), 0.0
-    for lane in CHAIN:
-        logit = float(np.maximum(units[lane], 0).dot(lanes.output[lane])) + float(logits[lane])
-        heat = min(max(logit / (1.0 if cold else temperature), -50.0), 50.0)
-        chance = 1 / (1 + math.exp(-heat))
-        if held[lane]:
-            hit = bool(given[lane])
-            weight += math.log(max(chance if hit else 1 - chance, CERTAIN))
-        elif cold or (top_p < 1 and max(chance, 1 - chance) >= top_p):
-            hit = chance > 0.5
-        else:
-            hit = draws[lane] < chance
-        if hit:
-            struck[lane] = True
-            units += lanes.weights[lane]
-            if a_bar_ago[lane]:
-                units += lanes.weights[LANES + lane]
-    return struck, weight

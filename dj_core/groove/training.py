@@ -30,6 +30,7 @@ from dj_core.groove.checkpoint import (
     save_checkpoint,
 )
 from dj_core.groove.clips import STARTER, Clip, ClipSet, Split, corpus_clips, starter_clips
+from dj_core.groove.leaning import settle_lean
 from dj_core.groove.style import StyleSums
 from dj_core.midi import save_midi
 from dj_core.sampling import GenerationRequest
@@ -84,6 +85,8 @@ class GrooveTrainingSettings:
         steps_per_epoch, epochs: optimiser steps between validations, and how many times.
         patience: epochs without a better validation loss after which to stop.
         take_every_epochs: how often a take is kept to listen to; 0 for never.
+        lean_takes: takes a round by which the finished model's lean is settled, see `leaning`; 0
+            leaves it out.
         seed: decides the first weights, the streams and the dropout.
         threads: CPU threads; another number gives slightly other weights.
         corpora: names of what is learned from, for whoever goes on with the run; they decide
@@ -118,6 +121,7 @@ class GrooveTrainingSettings:
     epochs: int = 16
     patience: int = 6
     take_every_epochs: int = 2
+    lean_takes: int = 400
     seed: int = 1
     threads: int = 1
     corpora: tuple[str, ...] = ()
@@ -133,6 +137,7 @@ class GrooveTrainingSettings:
             ("epochs", 1, 10_000),
             ("patience", 1, 10_000),
             ("take_every_epochs", 0, 10_000),
+            ("lean_takes", 0, 100_000),
             ("seed", 0, 2**31 - 1),
             ("threads", 1, 64),
         ):
@@ -169,7 +174,7 @@ class GrooveTrainingSettings:
 GROOVE_PRESETS: dict[str, GrooveTrainingSettings] = {
     "groove": GrooveTrainingSettings(),
     "groove-quick": GrooveTrainingSettings(
-        preset="groove-quick", hidden=192, steps_per_epoch=250, epochs=6
+        preset="groove-quick", hidden=192, steps_per_epoch=250, epochs=6, lean_takes=200
     ),
 }
 
@@ -409,6 +414,8 @@ class _Run:
         self._note(progress)
         if ends_epoch:
             self.tally = np.zeros(3)
+            if self.complete and settings.lean_takes:
+                settle_lean(self.folder / MODEL_NAME, settings.lean_takes)
             self.save_state()
             if self.complete:  # said last: whoever reads it finds everything in place
                 write_status(self.folder, "finished", self.note)
@@ -494,7 +501,7 @@ class _Run:
         Raises:
             TrainingError: the state is damaged, or of other clips.
         """
-        import pickle
+        from pickle import UnpicklingError
 
         import torch
 
@@ -515,7 +522,7 @@ class _Run:
             self.done, self.tally = state["done"], np.array(state["tally"])
             self.validated, self.best = state["validated"], state["best"]
             self.seconds_before, self.complete = state["seconds"], state["complete"]
-        except (OSError, KeyError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
+        except (OSError, KeyError, ValueError, RuntimeError, UnpicklingError) as error:
             raise TrainingError(
                 f"{STATE_NAME} of run {self.folder.name!r} cannot be used ({error}). "
                 "Start the run again under another name."

@@ -1,0 +1,210 @@
+"""Playing one 16th at a time: the odds of the network as it was trained, row by row the same."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dj_core.beat import Meter
+from dj_core.groove.batches import LAG_BARS, OWN_STYLE, Conditions, Streams, window_at
+from dj_core.groove.clips import KINDS, Clip, ClipSet
+from dj_core.groove.likelihood import ClipTensors, _strokes, remember
+from dj_core.groove.network import GrooveNetwork, build_network
+from dj_core.groove.sampling import DEFAULT_TUNING, GrooveModel, _Block, load_groove_model, tempo_of
+from dj_core.groove.stepwise import ROWS, LaneChain, Product, StepwiseNetwork, blank
+from dj_core.sampling import Feel, GenerationRequest
+from dj_core.tokenizers.groove import LANES, METERS, Grid, steps_per_bar
+
+FOLDER = Path(__file__).resolve().parents[1] / "models" / "groove"
+ODDS_APART = 1e-5
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return load_groove_model(FOLDER)
+
+
+def with_network(model, network):
+    checkpoint = replace(model.checkpoint, network=network.eval())
+    return GrooveModel(model.name, checkpoint)
+
+
+# --- odds -----------------------------------------------------------------------------------------
+
+
+class Overheard:
+    """The logits by which a take of one request was decided, by 16th and lane."""
+
+    def __init__(self, monkeypatch):
+        self.lanes, self.velocity, self.offset, self.flam = [], {}, {}, {}
+        decide = LaneChain.decide
+
+        def overhear(chain, *asked):
+            struck, logits = decide(chain, *asked)
+            self.lanes.append(logits[0])
+            return struck, logits
+
+        monkeypatch.setattr(LaneChain, "decide", overhear)
+        for name, heard in (("velocity", self.velocity), ("offset", self.offset)):
+            self._listen(monkeypatch, f"{name}_logits", heard)
+
+        flams = StepwiseNetwork.flam_logits
+
+        def overhear_flam(network, around, velocity, offset):
+            answers = flams(network, around, velocity, offset)
+            self.flam[self.at] = np.concatenate([answers[0][:, None], answers[1]], axis=1)[0]
+            return answers
+
+        monkeypatch.setattr(StepwiseNetwork, "flam_logits", overhear_flam)
+
+    def _listen(self, monkeypatch, name, heard):
+        method = getattr(StepwiseNetwork, name)
+
+        def overhear(network, around, strokes, *more):
+            answer = method(network, around, strokes, *more)
+            self.at = (len(self.lanes) - 1, int(strokes.lane[0]))
+            heard[self.at] = answer[0]
+            return answer
+
+        monkeypatch.setattr(StepwiseNetwork, name, overhear)
+
+
+def trained_odds(model, request, block):
+    """What the training path says of the 16ths and strokes that a block's first row has played."""
+    steps = request.bars * steps_per_bar(request.meter)
+    grid = Grid(*(part[:steps] for part in vars(block.grid(0)).values()))
+    genres, tempo_bpm = model.network.settings.genres, tempo_of(request)
+    clip = Clip(
+        grid, METERS.index(request.meter), request.genre, tempo_bpm, request.feel.kind, "made", "",
+        np.zeros(128, int), 0.0,
+    )  # fmt: skip
+    clips = ClipSet.of([clip], genres)
+
+    def one(value):
+        return np.array([value])
+
+    conditions = Conditions(
+        genre=one(genres.index(request.genre)),
+        tempo_bpm=one(tempo_bpm),
+        meter=one(METERS.index(request.meter)),
+        kind=one(KINDS.index(request.feel.kind)),
+        density=one(request.feel.density),
+        loudness=one(request.feel.loudness),
+        style=block.styles[:1],
+        style_source=one(OWN_STYLE),
+    )
+    streams = Streams(one(0), one(0), one(steps), one(0))
+    tensors, window = ClipTensors(clips), window_at(clips, streams, steps, conditions)
+    with torch.no_grad():
+        memory, heard, _ = remember(model.network, tensors, window, None)
+        struck = (tensors.velocity[torch.from_numpy(window.places)] > 0).float()
+        lags = heard.lags.unflatten(-1, (len(LAG_BARS), -1))[..., :LANES]
+        lanes = model.network.lanes(memory, lags, heard.known, struck)[:, 0]
+        time, stream, lane = (struck > 0).nonzero(as_tuple=True)
+        row, head = torch.from_numpy(window.places)[time, stream], model.network.strokes
+        stroke = _strokes(model.network, tensors, window, memory, heard, (time, stream, lane, row))
+        core, around = head.begin(stroke)
+        velocity = tensors.velocity[row, lane].long() - 1
+        offset = tensors.offset[row, lane].long() - 1
+        levels = head.velocity_logits(around, stroke)
+        places = head.offset_logits(around, stroke, velocity)
+        flam, second, _ = head.second_logits(core, velocity, offset)
+    at = list(zip(time.tolist(), lane.tolist(), strict=True))
+    flams = torch.cat([flam[:, None], second], dim=1)
+    return lanes, *(dict(zip(at, part, strict=True)) for part in (levels, places, flams))
+
+
+def apart(ours, theirs):
+    """The farthest that two tables of odds over bins are from each other."""
+    ours, theirs = torch.from_numpy(np.stack(ours)).double(), torch.stack(theirs).double()
+    return float((ours.softmax(-1) - theirs.softmax(-1)).abs().max())
+
+
+def check_odds(model, request, monkeypatch):
+    overheard = Overheard(monkeypatch)
+    block = _Block(model, [request], DEFAULT_TUNING)
+    block.play()
+    lanes, velocity, offset, flam = trained_odds(model, request, block)
+    ours = torch.from_numpy(np.stack(overheard.lanes))
+    assert (ours.sigmoid() - lanes.double().sigmoid()).abs().max() < ODDS_APART
+    assert overheard.velocity.keys() == velocity.keys()
+    assert len(velocity) > 5
+    for mine, theirs in ((overheard.velocity, velocity), (overheard.offset, offset)):
+        assert apart([mine[at] for at in theirs], list(theirs.values())) < ODDS_APART
+    mine = torch.from_numpy(np.stack([overheard.flam[at] for at in flam])).double()
+    theirs = torch.stack(list(flam.values())).double()
+    assert (mine[:, 0].sigmoid() - theirs[:, 0].sigmoid()).abs().max() < ODDS_APART
+    assert apart(list(mine[:, 1:].numpy()), [row.float() for row in theirs[:, 1:]]) < ODDS_APART
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        GenerationRequest(genre="jazz", bars=5, tempo_bpm=150.0, seed=11),
+        GenerationRequest(genre="", bars=3, seed=2, meter=Meter(6, 8)),
+        GenerationRequest(genre="funk", bars=4, seed=3, feel=Feel(kind="fill", density=4)),
+    ],
+    ids=lambda request: request.genre or "any",
+)
+def test_the_shipped_model_is_played_by_the_odds_it_was_trained_to(shipped, request_, monkeypatch):
+    check_odds(shipped, request_, monkeypatch)
+
+
+@pytest.mark.parametrize("part", ["use_lags", "lanes_know_each_other", "copying", "use_recent"])
+def test_a_part_switched_off_is_off_in_playing_too(shipped, part, monkeypatch):
+    network = GrooveNetwork(replace(shipped.network.settings, **{part: False}))
+    network.load_state_dict(shipped.network.state_dict())
+    request = GenerationRequest(genre="rock", bars=3, seed=4)
+    check_odds(with_network(shipped, network), request, monkeypatch)
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_any_number_of_layers_is_played(shipped, layers, monkeypatch):
+    settings = replace(shipped.network.settings, layers=layers, hidden=24, lane_units=8)
+    model = with_network(shipped, build_network(settings, seed=layers))
+    check_odds(model, GenerationRequest(genre="rock", bars=2, seed=4), monkeypatch)
+
+
+# --- one seed, one beat ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(20, 7), (304, 768), (693, 1024)])
+def test_a_row_is_multiplied_alike_in_any_place_and_company(inputs, outputs):
+    generator = torch.Generator().manual_seed(1)
+    product = Product(torch.randn(outputs, inputs, generator=generator))
+    rows = torch.randn(3 * ROWS, inputs, generator=generator).numpy()
+
+    def multiply(some):
+        read = blank(len(some), inputs)
+        read[: len(some), :inputs] = some
+        return product(read)[: len(some)]
+
+    together = multiply(rows)
+    assert np.allclose(together, rows @ product._weight.numpy()[:inputs], atol=1e-3)
+    for order in (np.arange(3 * ROWS)[::-1], np.random.default_rng(2).permutation(3 * ROWS)):
+        assert (multiply(rows[order]) == together[order]).all()
+    for row in (0, 5, 23):
+        assert (multiply(rows[row : row + 1]) == together[row]).all()
+
+
+def test_the_shipped_model_plays_a_seed_alike_alone_and_among_many(shipped):
+    genres = shipped.genres
+    requests = [
+        GenerationRequest(genre=genres[seed % len(genres)], bars=1 + (seed % 7 == 0), seed=seed)
+        for seed in range(70)
+    ]
+    together = shipped.generate_all(requests)
+    for index in (0, 13, 41, 69):
+        assert shipped.generate(requests[index]) == together[index]
+    backwards = shipped.generate_all(requests[::-1])[::-1]
+    assert backwards == together

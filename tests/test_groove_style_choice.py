@@ -1,0 +1,111 @@
+"""The styles takes are told: the asked genre's, near in tempo, played ones first."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dj_core.checkpoint import write_model
+from dj_core.groove.checkpoint import load_checkpoint, save_checkpoint
+from dj_core.groove.leaning import measure_lean, settle_lean
+from dj_core.groove.sampling import load_groove_model
+from dj_core.groove.style import SHARED_NAMES, STYLE_SIZE
+from dj_core.groove.style_choice import ENOUGH_PLAYED, NEAREST_STYLES, PLAYED, StyleChoice
+from dj_core.library import SHIPPED_MODELS
+from dj_core.sampling import GenerationRequest
+from dj_core.storage import sha256_of
+
+DRAWN = 200
+
+
+@pytest.fixture(scope="module")
+def checkpoint():
+    return load_checkpoint(SHIPPED_MODELS / "groove")
+
+
+@pytest.fixture(scope="module")
+def tables(checkpoint):
+    return replace(checkpoint.tables, lean=np.zeros(STYLE_SIZE, np.float32))
+
+
+def drawn(tables, genres, genre, tempo_bpm, noise=0.0):
+    """The styles of many takes, as numbers in the tables."""
+    choice = StyleChoice(tables, genres)
+    request = GenerationRequest(genre=genre, bars=4)
+    stored = {style.tobytes(): row for row, style in enumerate(tables.styles.astype(float))}
+    draws = (np.random.default_rng(seed) for seed in range(DRAWN))
+    styles = [choice.draw(request, tempo_bpm, noise, generator)[0] for generator in draws]
+    return np.array([stored[style.tobytes()] for style in styles])
+
+
+def test_a_take_is_told_a_style_of_its_genre_from_near_its_tempo(tables, checkpoint):
+    genres = checkpoint.network.settings.genres
+    rows = drawn(tables, genres, "rock", 140.0)
+    assert {genres[index] for index in tables.genre[rows]} == {"rock"}
+    rock = (tables.genre == genres.index("rock")) & (tables.bars == 4) & (tables.fine > PLAYED)
+    away = np.sort(np.abs(np.log(tables.tempo_bpm[rock & (tables.meter == 0)] / 140.0)))
+    told = np.abs(np.log(tables.tempo_bpm[rows] / 140.0))
+    assert told.max() <= away[NEAREST_STYLES - 1] + 1e-6
+    assert len(set(rows)) >= NEAREST_STYLES / 2
+
+
+def test_where_drummers_played_enough_programmed_styles_are_left_out(tables, checkpoint):
+    genres = checkpoint.network.settings.genres
+    pop = (tables.genre == genres.index("pop")) & (tables.bars == 4)
+    assert (pop & (tables.fine > PLAYED)).sum() >= ENOUGH_PLAYED  # else this shows nothing
+    assert (pop & (tables.fine <= PLAYED) & (tables.tempo_bpm > 0)).any()
+    assert (tables.fine[drawn(tables, genres, "pop", 110.0)] > PLAYED).all()
+    assert (tables.fine[drawn(tables, genres, "techno", 130.0)] <= PLAYED).any()
+
+
+def test_what_takes_lean_towards_is_taken_off_played_styles_alone(tables, checkpoint):
+    genres = checkpoint.network.settings.genres
+    lean = np.arange(STYLE_SIZE, dtype=np.float32) / 100
+    for genre, tempo_bpm, off in (("rock", 120.0, lean), ("footwork", 160.0, 0 * lean)):
+        told = []
+        for some in tables, replace(tables, lean=lean):
+            choice, generator = StyleChoice(some, genres), np.random.default_rng(3)
+            request = GenerationRequest(genre=genre, bars=4)
+            told.append(choice.draw(request, tempo_bpm, 0.1, generator)[0])
+        assert told[0] - told[1] == pytest.approx(off, abs=1e-6)
+
+
+def test_the_shipped_model_knows_its_lean(checkpoint):
+    found = np.abs(checkpoint.tables.lean).sum()
+    assert found > 1  # spreads, over all numbers
+    assert not checkpoint.tables.lean[len(SHARED_NAMES) :].any()
+
+
+def test_settling_changes_the_lean_alone_and_again_gives_the_same(tmp_path, checkpoint):
+    folders = [tmp_path / name for name in ("one", "two")]
+    blank = replace(checkpoint.tables, lean=np.zeros(STYLE_SIZE, np.float32))
+    for folder in folders:
+        save_checkpoint(folder, checkpoint.network, blank, checkpoint.facts)
+        settle_lean(folder, takes=8)
+    one, two = (load_checkpoint(folder) for folder in folders)
+    assert one.weights_sha256 == two.weights_sha256
+    assert one.tables.lean.any()
+    for name, table in vars(one.tables).items():
+        if name != "lean":
+            assert np.array_equal(table, getattr(checkpoint.tables, name)), name
+    for name, weight in one.network.state_dict().items():
+        assert weight.equal(checkpoint.network.state_dict()[name]), name
+
+
+def test_a_model_of_programmed_styles_alone_has_no_lean(checkpoint):
+    tables = replace(checkpoint.tables, fine=np.zeros_like(checkpoint.tables.fine))
+    assert not measure_lean(replace(checkpoint, tables=tables), takes=4).any()
+
+
+def test_an_older_model_without_a_lean_still_loads(tmp_path, checkpoint):
+    from safetensors.numpy import load_file, save
+
+    folder = tmp_path / "model"
+    save_checkpoint(folder, checkpoint.network, checkpoint.tables, checkpoint.facts)
+    stored = load_file(folder / "weights.safetensors")
+    del stored["tables.lean"]
+    weights, card = save(stored), json.loads((folder / "model.json").read_text("utf-8"))
+    sealed = {"weights_sha256": sha256_of(weights), "weights_bytes": len(weights)}
+    write_model(folder, weights, {**card, **sealed})
+    assert not load_groove_model(folder).tables.lean.any()
