@@ -1,6 +1,6 @@
 """How easily is a human told from a human, when clips are drawn as a model draws its styles?
 
-    python benchmarks/human_controls.py --corpus groove
+    python -m benchmarks.human_controls --corpus groove
 
 The judge's floor gives every held-out performance training performances of its own. A model that
 is asked for a genre and a tempo cannot do that: it draws anew for every take. Here real training
@@ -21,7 +21,7 @@ from dj_core.metrics.evaluation import Ground, describe_clips
 from dj_core.metrics.judge import Judged, judge
 
 SPREAD = 0.12  # of tempos, in logarithms
-NEAREST = (None, 40, 25, 12)
+NEAREST = (None, 40, 25)
 
 
 def draw(
@@ -45,10 +45,9 @@ def draw(
 
 
 def excess(
-    ground: Ground, nearest: int | None, clips: int, seed: int, floor: Judged
+    ground: Ground, requests: Sequence[ClipRequest], nearest: int | None, floor: Judged, seed: int
 ) -> list[float]:
     """Over the floor: forest and logistic on everything, then both on hits only."""
-    requests = ground.requests(clips, seed)
     side = describe_clips(draw(requests, ground.train, nearest, seed), requests)
     figures = []
     for hits_only in (False, True):
