@@ -1,9 +1,17 @@
 """Digital DJ, as `streamlit run app.py` starts it: the pages and the document around them."""
 
+import sys
+
 import streamlit as st
 from starlette.middleware import Middleware
 
+from dj_core import limits
+from dj_core.library import Library
 from dj_ui.document import DarkDocument
 from dj_ui.set_files import FILES_ROUTE
+
+for problem in limits.PROBLEMS:
+    print(f"digital-dj: {problem}", file=sys.stderr)
+Library.open().tidy()
 
 app = st.App("home.py", routes=[FILES_ROUTE], middleware=[Middleware(DarkDocument)])

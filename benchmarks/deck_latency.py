@@ -7,8 +7,10 @@ one JSON object: the median, in milliseconds, of the whole and of its parts.
 
 compute    the model plays the beat: `generate` alone, in this process, on one thread; `core` is
            what it costs a core, whatever else the machine does
-transport  the rest until the beat is on the deck: click, rerun of the page, message, drawing
-audio      from `play` on the deck until the first stroke is due at the loudspeakers
+transport  the rest until the beat is on the deck, in three parts: `out`, from the click until the
+           browser has told the server; `server`, until the message with the beat is back, less
+           compute; `page`, until the deck has taken it
+audio      from then until the first stroke is due at the loudspeakers
 """
 
 from __future__ import annotations
@@ -35,10 +37,11 @@ from dj_core.library import Library  # noqa: E402
 from dj_core.sampling import GenerationRequest, load_model  # noqa: E402
 
 GENRE, TEMPO_BPM = "house", 124.0
-# Marks when the click came, when the beat was given to the engine and when its first stroke is due.
+# Marks when the click came, when the server was told of it, when its last message before the beat
+# came, when the beat was given to the engine and when its first stroke is due.
 PROBE = """() => {
   const engine = window.digitalDjEngine
-  const marks = window.marks = { click: 0, given: 0, heard: 0 }
+  const marks = window.marks = {}
   addEventListener('pointerdown', () => { marks.click = performance.now() }, true)
   const { setBeat } = engine
   const { start } = AudioBufferSourceNode.prototype
@@ -55,6 +58,27 @@ PROBE = """() => {
     return start.call(this, when, ...rest)
   }
 }"""
+WIRE = """() => {
+  const { send } = WebSocket.prototype
+  WebSocket.prototype.send = function (...given) {
+    if (!this.probed) {
+      this.probed = true
+      this.addEventListener('message', () => {
+        if (window.marks && !marks.given) marks.received = performance.now()
+      })
+    }
+    if (window.marks?.click) marks.sent ||= performance.now()
+    return send.apply(this, given)
+  }
+}"""
+
+
+# Whether the page has had nothing to do for a while: the last take is followed by the rest of it.
+RESTS = """() => {
+  const state = document.querySelector('[data-testid=stApp]').dataset.testScriptState
+  if (state !== 'notRunning') window.busyAt = performance.now()
+  return performance.now() - (window.busyAt ??= performance.now()) > 1500
+}"""
 
 
 def main() -> None:
@@ -67,15 +91,21 @@ def main() -> None:
     compute = computing(asked.rounds, asked.bars)
     rounds = in_browser(asked.rounds, asked.bars)
     compute_ms = statistics.median(clock for clock, _ in compute)
-    to_deck_ms = statistics.median(mark["given"] - mark["click"] for mark in rounds)
+
+    def between(start: str, end: str) -> float:
+        return statistics.median(mark[end] - mark[start] for mark in rounds)
+
     result = {
         "bars": asked.bars,
         "rounds": asked.rounds,
-        "total_ms": round(statistics.median(m["heard"] - m["click"] for m in rounds), 1),
+        "total_ms": round(between("click", "heard"), 1),
         "compute_ms": round(compute_ms, 1),
         "compute_core_ms": round(statistics.median(core for _, core in compute), 1),
-        "transport_ms": round(to_deck_ms - compute_ms, 1),
-        "audio_ms": round(statistics.median(m["heard"] - m["given"] for m in rounds), 1),
+        "transport_ms": round(between("click", "given") - compute_ms, 1),
+        "out_ms": round(between("click", "sent"), 1),
+        "server_ms": round(between("sent", "received") - compute_ms, 1),
+        "page_ms": round(between("received", "given"), 1),
+        "audio_ms": round(between("given", "heard"), 1),
         "load_average": round(os.getloadavg()[0], 1),
     }
     if asked.json:
@@ -137,6 +167,7 @@ def visit(url: str, rounds: int) -> list[dict[str, float]]:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=list(FLAGS))
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.set_default_timeout(120_000)
+        page.add_init_script(f"({WIRE})()")
         page.goto(url)
         page.wait_for_function("window.digitalDjEngine?.state().kitReady")
         page.evaluate(PROBE)
@@ -147,8 +178,8 @@ def visit(url: str, rounds: int) -> list[dict[str, float]]:
 
 def one_round(page: Page) -> dict[str, float]:
     """One click, until the beat sounds and is stopped again."""
-    page.wait_for_selector('[data-test-script-state="notRunning"]')
-    page.evaluate("Object.assign(window.marks, { click: 0, given: 0, heard: 0 })")
+    page.wait_for_function(RESTS, polling=100)
+    page.evaluate("for (const name in window.marks) window.marks[name] = 0")
     page.locator(".st-key-dj_go button").first.click()
     page.wait_for_function("window.marks.heard > 0")
     page.evaluate("window.digitalDjEngine.stop()")

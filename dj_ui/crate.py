@@ -10,6 +10,7 @@ import streamlit as st
 from dj_core.beat import Beat
 from dj_core.crate import Crate, KeptBeat
 from dj_core.errors import DigitalDJError, LibraryError
+from dj_ui.words import spoken
 
 ON_DECK = "dj_from_crate"  # the kept beat that is on Generate's deck, and its play token
 
@@ -44,7 +45,7 @@ def keep_button(beat: Beat, *, key: str, name: str = "") -> None:
         kept = Crate.open().id_of(beat) is not None
         trouble = ""
     except DigitalDJError as error:
-        kept, trouble = False, str(error)
+        kept, trouble = False, spoken(error)
     st.button(
         "In the crate" if kept else "Keep",
         key=key,
@@ -60,9 +61,9 @@ def keep(beat: Beat, name: str = "") -> None:
     try:
         item = Crate.open().keep(beat, name=name)
     except LibraryError as error:
-        st.toast(str(error))
+        st.toast(spoken(error))
         return
-    st.toast(f"{item.name} is in the crate.")
+    st.toast(spoken(f"{item.name} is in the crate."))
 
 
 def put_on_deck(kept: KeptBeat) -> None:

@@ -3,7 +3,7 @@
 Streamlit's own document is white until its program has loaded, and its theme then follows the
 operating system. A booth is dark: this middleware adds a few lines to the document's head that
 paint it dark at once and make the dark theme the one to start with. A visitor's own choice in
-the menu (system, light, dark) wins, and holds for every page.
+the menu (system, light, dark) wins, and holds for every page. They also say where the server is.
 """
 
 from __future__ import annotations
@@ -16,6 +16,11 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
+PAGES = ("generate", "explore", "crate", "set", "train", "paper")  # addresses, as in pages/
+
+# Streamlit's program looks for its server below a page's own address first, which fails and is
+# complained of in the browser's console; `window.__streamlit`, its hook for hosts, says where.
+#
 # Streamlit 1.67 keeps the chosen theme per address under "stActiveTheme-PATH-v2". Should another
 # version name it otherwise, the app follows the operating system, in colours as good.
 HEAD = b"""<title>Digital DJ</title>
@@ -32,7 +37,9 @@ HEAD = b"""<title>Digital DJ</title>
         document.documentElement.toggleAttribute(
           "data-light", chosen === '"Light"' || (chosen === '"System"' && light))
       } catch {} // a browser that keeps nothing follows the operating system
-    </script>"""
+      window.__streamlit = { BACKEND_BASE_URL:
+        location.origin + location.pathname.replace(/\\/(PAGES)?\\/?$/, "/") }
+    </script>""".replace(b"PAGES", "|".join(PAGES).encode())
 TITLE = b"<title>Streamlit</title>"
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
 
+from dj_core.errors import DigitalDJError
 from dj_ui.deck import mount_booth
+from dj_ui.visiting import check_visitor, tell_read_only
+from dj_ui.words import spoken
 
 _HERE = Path(__file__).parent
 _PAGES = (
@@ -37,18 +41,29 @@ def open_page(title: str) -> bool:
         initial_sidebar_state="collapsed",
     )
     st.html(_HERE / "theme.css")
+    check_visitor()
     with st.container(horizontal=True, vertical_alignment="center", key="dj_header"):
         st.html(_BRAND, width="content")
-        for path, label in _PAGES:
-            with st.container(
-                key=f"dj_nav_{'here' if label == title else label.lower()}", width="content"
-            ):
-                st.page_link(path, label=label)
+        with st.container(horizontal=True, key="dj_nav", width="content", gap=None):
+            for path, label in _PAGES:
+                with st.container(
+                    key=f"dj_nav_{'here' if label == title else label.lower()}", width="content"
+                ):
+                    st.page_link(path, label=label)
         with st.container(key="dj_mini", width="content"):
             mount_booth()
+        tell_read_only()
     arrived = st.session_state.get(_PAGE) != title
     st.session_state[_PAGE] = title
     return arrived
+
+
+def run_page(main: Callable[[], object]) -> None:
+    """Run a page; what it could not do for want of a folder, space or a file is said on it."""
+    try:
+        main()
+    except DigitalDJError as error:
+        st.error(spoken(error))
 
 
 def palette_name() -> str:

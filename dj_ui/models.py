@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 from pathlib import Path
 
 import streamlit as st
 
-from dj_core.library import ModelInfo
+from dj_core.library import Library, ModelInfo
 from dj_core.sampling import BeatModel, load_model
 
 
@@ -15,7 +17,26 @@ def loaded(model: ModelInfo) -> BeatModel:
     return _loaded(model.folder, model.card["weights_sha256"])
 
 
+def model_label(name: str) -> str:
+    """What to call a model on screen; one that is not here any more goes by its name."""
+    found = [model.label for model in Library.open().models() if model.name == name]
+    return found[0] if found else name
+
+
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _loaded(folder: Path, weights_sha256: str) -> BeatModel:
     """Keyed by the weights too: a run that goes on training is loaded anew."""
-    return load_model(folder)
+    model = load_model(folder)
+    _spare_the_collector()
+    return model
+
+
+@functools.cache
+def _spare_the_collector() -> None:
+    """Take what was imported out of the garbage collector's sight, once.
+
+    Streamlit collects garbage after each run of a page. With torch in memory that takes longer
+    (0.1 to 0.2 s) than all else between a click and the sound.
+    """
+    gc.collect()
+    gc.freeze()

@@ -43,7 +43,7 @@ def open_style() -> None:
 def show_claim(claim: Claim) -> None:
     """The paper's claim, what was measured, and what to make of it."""
     rows = (("The paper", claim.paper), ("Measured", claim.here), ("So", claim.difference))
-    parts = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in rows)
+    parts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in rows)
     st.html(f'<dl class="dj-claim">{parts}</dl>')
 
 
@@ -74,6 +74,17 @@ def draw(figure: Figure, alt: str) -> None:
     show_figure(figure_svg(figure), alt)
 
 
+def draw_wide(figure: Figure, alt: str) -> None:
+    """A figure with names too long for a phone: there it scrolls sideways and stays readable."""
+    st.html(f'<div class="dj-wide">{image(figure_svg(figure), alt, "dj-figure")}</div>')
+
+
+def image(svg: bytes, alt: str, name: str) -> str:
+    """A drawing as an element of the page, with a text for those who do not see it."""
+    data = base64.b64encode(svg).decode()
+    return f'<img class="{name}" alt="{escape(alt)}" src="data:image/svg+xml;base64,{data}">'
+
+
 def palette():  # noqa: ANN201 - dj_core.figures.Palette, named there
     """The colours of the theme the visitor looks at."""
     return PALETTES[palette_name()]
@@ -81,9 +92,6 @@ def palette():  # noqa: ANN201 - dj_core.figures.Palette, named there
 
 def show_staff(svg: str, alt: str) -> None:
     """Notation in the colour of the text; it scrolls sideways where it does not fit."""
-    coloured = svg.replace("<svg ", f'<svg color="{palette().text}" ', 1)
-    data = base64.b64encode(coloured.encode()).decode()
-    st.html(
-        f'<div class="dj-staff"><img alt="{escape(alt)}" src="data:image/svg+xml;base64,{data}">'
-        "</div>"
-    )
+    # verovio draws in black, said once for the whole drawing
+    coloured = svg.replace('color="black"', f'color="{palette().text}"', 1).encode()
+    st.html(f'<div class="dj-staff">{image(coloured, alt, "dj-notes")}</div>')

@@ -26,6 +26,7 @@ def player(
     soundfont: Path | None = None,
     taken_as: str = "",
     below: Callable[[Beat], None] | None = None,
+    then: Callable[[], None] | None = None,
 ) -> None:
     """A beat on the deck, and under it the files of what is on screen, edits included.
 
@@ -37,6 +38,7 @@ def player(
         name: what to call it; '' for the beat's own title and genre.
         taken_as: what its files, and it in the crate, are called; '' for genre, tempo and seed.
         below: draws what else follows from the beat as it was edited.
+        then: called as soon as the deck has the beat and its drums, before the rest is drawn.
     """
     seed = beat.provenance.seed
     now = deck(
@@ -49,10 +51,16 @@ def player(
         soundfont=soundfont,
         kit_later=True,
     )
+    drums = st.container(key=f"{key}_kit_box")
+    if then:
+        with drums:
+            send_kit(key, [beat], soundfont)
+        then()
     takeaway(now, key=key, kit=chosen_kit(), soundfont=soundfont, name=taken_as)
     if below:
         below(now)
-    send_kit(key, [beat], soundfont)
+    with drums:
+        send_kit(key, [beat], soundfont)
 
 
 def beat_name(beat: Beat) -> str:
@@ -71,7 +79,7 @@ def show_counts(counts: Sequence[tuple[str, int]], title: str) -> None:
     """Names with how often each occurs, as bars, the first on top."""
     most = max((count for _, count in counts), default=1)
     rows = "".join(
-        f'<dt>{escape(name)}</dt><dd style="--share:{count / most:.3f}"><i></i>{count}</dd>'
+        f'<dt>{escape(name)}</dt><dd style="--share:{count / most:.3f}"><i></i>{count:,}</dd>'
         for name, count in counts
     )
     st.html(f'<p class="dj-title">{escape(title)}</p><dl class="dj-counts">{rows}</dl>')

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from dj_core.access import check_may_change
 from dj_core.errors import SetError
 from dj_core.library import Library
 from dj_core.setlist.plan import SetList
@@ -67,7 +68,8 @@ def open_saved(name: str, library: Library) -> SetList:
 
 
 def remove_saved(name: str, library: Library) -> None:
-    """Delete a saved set; the one at hand is let go if it is this one."""
+    """Delete a saved set; the one at hand is let go if it is this one. Raises LibraryError."""
+    check_may_change("its sets")
     path = set_path(sets_folder(library), name)
     path.unlink(missing_ok=True)
     if st.session_state.get(_FILE) == path:

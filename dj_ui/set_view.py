@@ -57,18 +57,18 @@ def set_display(planned: SetList, chosen: int) -> str:
         ("", counted(planned.bars, "bar")),
     )
     words = "".join(
-        f"<span><b>{escape(value)}</b>{f' {label}' if label else ''}</span>"
+        f"<span><b>{escape(value)}</b>{f' {escape(label)}' if label else ''}</span>"
         for label, value in facts
     )
     blocks = "".join(
-        _block(planned, number, number == chosen) for number in range(len(planned.slots))
+        _block_html(planned, number, number == chosen) for number in range(len(planned.slots))
     )
     hint = f"Course of the set: {_course_words(planned)}"
     return (
         f'<div class="dj-set"><div class="dj-set-head"><b>{escape(planned.settings.name)}</b>'
         f'<p class="dj-facts">{words}</p></div>'
         f'<div class="dj-course" role="img" aria-label="{escape(hint)}">{blocks}</div>'
-        f"{_scale(planned)}</div>"
+        f"{_scale_html(planned)}</div>"
     )
 
 
@@ -98,10 +98,11 @@ def sections_words(planned: SetList, number: int) -> str:
     return "bars: " + " · ".join(parts)
 
 
-def _block(planned: SetList, number: int, chosen: bool) -> str:
+def _block_html(planned: SetList, number: int, chosen: bool) -> str:
     slot = planned.slots[number]
     sections = "".join(
-        f'<i class="{section.kind}" style="flex:{section.bars}"></i>' for section in slot.sections
+        f'<i class="{escape(section.kind)}" style="flex:{section.bars:d}"></i>'
+        for section in slot.sections
     )
     title = f"{number + 1:02} {slot_name(planned, number)}, {slot.tempo_bpm:.4g} BPM"
     return (
@@ -110,7 +111,7 @@ def _block(planned: SetList, number: int, chosen: bool) -> str:
     )
 
 
-def _scale(planned: SetList) -> str:
+def _scale_html(planned: SetList) -> str:
     """Where the set begins, is half through and ends, on the clock and in tempo."""
     length = planned.duration_seconds
     ends = (0.0, length / 2, length)

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dj_core.errors import DigitalDJError
+from dj_core.limits import LIMITS
+from dj_core.queueing import Line
 
 State = Literal["waiting", "running", "done", "failed", "stopped"]
-_ONE_AT_A_TIME = threading.Semaphore(1)
+_LINE = Line(LIMITS.works_at_once, LIMITS.waiting)
 
 
 class StoppedError(Exception):
@@ -42,7 +44,7 @@ class Work:
     """
 
     def __init__(self, name: str, task: Callable[[Callable[[str, int, int], None]], Any]) -> None:
-        """Start at once.
+        """Start at once, or wait in line. Raises LibraryError where too many do.
 
         Args:
             name: what it makes.
@@ -56,6 +58,7 @@ class Work:
         self.problem = ""
         self._task = task
         self._stop = threading.Event()
+        self._ticket = _LINE.join()
         self._thread = threading.Thread(target=self._run, name=f"work: {name}", daemon=True)
         self._thread.start()
 
@@ -73,11 +76,10 @@ class Work:
         self._thread.join(seconds)
 
     def _run(self) -> None:
-        while not _ONE_AT_A_TIME.acquire(timeout=0.2):
-            if self._stop.is_set():
+        try:
+            if not _LINE.wait(self._ticket, self._tell_place, self._stop.is_set):
                 self.state = "stopped"
                 return
-        try:
             self.state = "running"
             self._tell("Starting", 0, 1)
             self.result = self._task(self._tell)
@@ -92,7 +94,11 @@ class Work:
             self.state = "failed"
             raise
         finally:
-            _ONE_AT_A_TIME.release()
+            _LINE.leave(self._ticket)
+
+    def _tell_place(self, before: int) -> None:
+        others = "another one" if before == 1 else f"{before} others"
+        self.progress = Progress(f"Waits for {others} to be made", 0.0)
 
     def _tell(self, doing: str, done: int, total: int) -> None:
         if self._stop.is_set():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from html import escape
 from typing import Any
 
 import streamlit as st
@@ -18,15 +19,28 @@ from dj_core.errors import DigitalDJError
 from dj_core.genres import genre_label
 from dj_core.humanizer.checkpoint import FAMILY as HUMANIZER
 from dj_core.sampling import BeatModel
+from dj_core.shape.history import PastTake
 from dj_core.shape.keeping import Keep
 from dj_core.shape.playing import take_of
 from dj_ui.deck import listen
+from dj_ui.models import model_label
 from dj_ui.player import show_facts
-from dj_ui.takes import KeptTake, history, keep_take, kept_takes
+from dj_ui.takes import (
+    KeptTake,
+    call_back,
+    history,
+    keep_laid_out,
+    keep_take,
+    kept_takes,
+    laid_out,
+)
 from dj_ui.tapping import tapping_pads
+from dj_ui.words import spoken
 
-TOOL, ANSWERS, TURN = "dj_shape_tool", "dj_shape_answers", "dj_shape_turn"
+TOOL, ANSWERS, TURN = "shape", "dj_shape_answers", "dj_shape_turn"
 WAITING = "dj_shape_waiting"
+NARROW = 480  # pixels; a control need not cross the whole page
+PAST_SHOWN = 8  # takes of the history side by side
 WHOLE, LAST_BAR, EVERY_4, EVERY_8 = "The whole beat", "Last bar", "Every 4 bars", "Every 8 bars"
 OWN_FEEL = "As its genre"
 SLIDER_WORDS = {
@@ -53,17 +67,20 @@ Model = Callable[[], BeatModel]
 """Loads the model when it is needed."""
 Sound = Callable[[KeptTake], None]
 """Starts a take that was just put on deck."""
+Recall = Callable[[Mapping[str, Any]], None]
+"""Has the page's controls stand as they did for a take."""
 
 
-def draw_shaping(kept: KeptTake, model: Model, usable: bool) -> None:
+def draw_shaping(kept: KeptTake, model: Model, usable: bool, recall: Recall) -> None:
     """The panel for the take on deck.
 
     Args:
         kept: what is shaped, as it was edited.
         model: plays around what is given.
         usable: whether the chosen model can do that.
+        recall: called with the settings of a take one comes back to.
     """
-    panel = _Panel(kept, model)
+    panel = _Panel(kept, model, recall)
     tools: dict[str, Callable[[], None]] = {}
     if usable:
         tools = {
@@ -82,11 +99,10 @@ def draw_shaping(kept: KeptTake, model: Model, usable: bool) -> None:
         del st.session_state[TOOL]
     with st.container(key="dj_shape"):
         chosen = st.segmented_control(
-            "Shape it", list(tools), key=TOOL, label_visibility="collapsed"
+            "Shape it", list(tools), key=TOOL, label_visibility="collapsed", bind="query-params"
         )
         if chosen:
             tools[chosen]()
-        panel.draw_answers()
     if not usable:
         st.caption("Choose a groove model to reroll, vary, continue, fill and build on a rhythm.")
 
@@ -94,7 +110,9 @@ def draw_shaping(kept: KeptTake, model: Model, usable: bool) -> None:
 def put_shaped(sound: Sound) -> None:
     """Put what was shaped in the run before on deck; before the row of takes is drawn."""
     waiting = st.session_state.pop(WAITING, None)
-    if waiting:
+    if isinstance(waiting, PastTake):
+        sound(call_back(waiting))
+    elif waiting:
         beat, settings = waiting
         sound(keep_take(take_of(beat), settings))
 
@@ -104,10 +122,10 @@ def shaped_facts(beat: Beat) -> dict[str, str]:
     settings = beat.provenance.settings
     if "shape" not in settings:
         return {}
-    facts = {"Made by": _WORDS.get(settings["shape"], settings["shape"])}
+    facts = {"Shaped": _WORDS.get(settings["shape"], settings["shape"])}
     if beat.provenance.model:
         name = beat.provenance.model
-        facts["Model"] = "Humaniser" if name == HUMANIZER else name.capitalize()
+        facts["Model"] = "Humaniser" if name == HUMANIZER else model_label(name)
     if beat.provenance.seed is not None:
         facts["Seed"] = f"{beat.provenance.seed}"
     facts["Genre"] = genre_label(beat.genre) or "not asked"
@@ -117,8 +135,8 @@ def shaped_facts(beat: Beat) -> dict[str, str]:
 class _Panel:
     """The tools, for one take."""
 
-    def __init__(self, kept: KeptTake, model: Model) -> None:
-        self.kept, self.model = kept, model
+    def __init__(self, kept: KeptTake, model: Model, recall: Recall) -> None:
+        self.kept, self.model, self.recall = kept, model, recall
         self.beat = kept.beat
         # each press draws anew, and a page that comes back begins with the same draws
         self.seed = 1 + st.session_state.get(TURN, 0)
@@ -136,23 +154,26 @@ class _Panel:
     def vary(self) -> None:
         """A ladder of variations."""
         keep = self._choose_keep()
-        count = st.slider("Variations", 2, 6, 4, key="dj_vary_count")
+        count = st.slider("Variations", 2, 8, 4, key="dj_vary_count", width=NARROW)
         if self._pressed("Make variations"):
             from dj_core.shape.rerolling import vary
 
             self._answers(
+                "Vary",
                 lambda: [
                     (f"{rung.distance:.0%} away", rung.beat)
                     for rung in vary(self.model(), self.beat, count, keep, seed=self.seed)
-                ]
+                ],
             )
-        st.caption("Put one on deck and press again for more like it.")
+        if self._draw_answers("Vary"):
+            st.caption("Put one on deck and press again for more like it.")
 
     def go_on(self) -> None:
         """More bars, from the whole beat or from one bar of it."""
         primers = [WHOLE, *(f"Bar {bar}" for bar in range(1, min(self.beat.bars, 16) + 1))]
-        primer = st.selectbox("Go on from", primers, key=f"dj_primer_{self.kept.number}")
-        bars = st.slider("Bars to add", 1, 16, 4, key="dj_more_bars")
+        from_, more = st.columns(2, gap="large")
+        primer = from_.selectbox("Go on from", primers, key=f"dj_primer_{self.kept.number}")
+        bars = more.slider("Bars to add", 1, 16, 4, key="dj_more_bars")
         if self._pressed("Continue"):
             from dj_core.shape.continuing import bars_of, continue_beat
 
@@ -164,12 +185,15 @@ class _Panel:
         """A fill at the end of phrases."""
         places = [LAST_BAR]
         places += [EVERY_4] * (self.beat.bars >= 8) + [EVERY_8] * (self.beat.bars >= 16)
-        where = st.selectbox("Where", places, key=f"dj_fill_where_{len(places)}")
+        where = st.selectbox("Where", places, key=f"dj_fill_where_{len(places)}", width=NARROW)
         chance = 100
         if where != LAST_BAR:
-            chance = st.slider("Chance of each", 10, 100, 100, 10, format="%d%%", key="dj_chance")
-        half = st.toggle("Half a bar", key="dj_fill_half")
-        crash = st.toggle("Crash on the one after it", value=True, key="dj_fill_crash")
+            chance = st.slider(
+                "Chance of each", 10, 100, 100, 10, format="%d%%", key="dj_chance", width=NARROW
+            )
+        with st.container(horizontal=True, gap="medium"):
+            half = st.toggle("Half a bar", key="dj_fill_half")
+            crash = st.toggle("Crash on the one after it", value=True, key="dj_fill_crash")
         if self._pressed("Add a fill"):
             from dj_core.shape.filling import add_fill, add_fills
 
@@ -191,7 +215,8 @@ class _Panel:
         for column, (name, (label, meaning)) in zip(columns, SLIDER_WORDS.items(), strict=True):
             stands = round(min(max(norm.position(name, has[name]), -2.0), 2.0) * 4) / 4
             value = column.slider(
-                label, -2.0, 2.0, stands, 0.25, key=f"dj_{name}_{self.kept.number}",
+                label, -2.0, 2.0, stands, 0.25, format="%+.2f",
+                key=f"dj_{name}_{self.kept.number}",
                 help=f"{meaning} 0 is usual for {genre_label(self.beat.genre) or 'any genre'}.",
             )  # fmt: skip
             if value != stands:
@@ -226,8 +251,9 @@ class _Panel:
         if not others:
             st.caption("Play a second take, and you can go from one to the other.")
             return
-        other = others[st.selectbox("To", list(others), key=f"dj_morph_to_{len(others)}")]
-        steps = st.slider("Steps, both ends included", 3, 8, 5, key="dj_morph_steps")
+        to, how_many = st.columns(2, gap="large")
+        other = others[to.selectbox("To", list(others), key=f"dj_morph_to_{len(others)}")]
+        steps = how_many.slider("Steps, both ends included", 3, 8, 4, key="dj_morph_steps")
         if self._pressed("Morph"):
             from dj_core.shape.morphing import looped, morph
 
@@ -237,11 +263,13 @@ class _Panel:
                 for beat in (self.beat, other.beat)
             ]
             self._answers(
+                "Morph",
                 lambda: [
                     (f"Step {number}", beat)
                     for number, beat in enumerate(morph(*ends, steps), start=1)
-                ]
+                ],
             )
+        self._draw_answers("Morph")
 
     def tap(self) -> None:
         """A tapped rhythm, or one drum of this take, becomes a full beat."""
@@ -283,8 +311,8 @@ class _Panel:
             self._answer(
                 lambda: song_from(self.model(), self.beat, phrase_bars=phrase, seed=self.seed).beat
             )
-        for name, first, bars in self.beat.provenance.settings.get("sections", []):
-            st.caption(f"Bar {first}: {name}, {bars} bars")
+        sections = self.beat.provenance.settings.get("sections", [])
+        show_facts({f"Bar {first}": f"{name}, {bars} bars" for name, first, bars in sections})
 
     def nearest(self) -> None:
         """How near each bar comes to one the model learned from."""
@@ -294,42 +322,54 @@ class _Panel:
             known = shipped_fingerprints()
             found = known.nearest(self.beat)[:16]
         except DigitalDJError as error:
-            st.info(str(error))
+            st.info(spoken(error))
             return
         facts = {}
         for near in found:
-            far = "the same as in" if near.distance == 0 else f"{near.distance} away from"
-            words = f"{far} {near.file}" if near.file else "nothing within 2 strokes of it"
+            strokes = "1 stroke" if near.distance == 1 else f"{near.distance} strokes"
+            far = "the same as in" if near.distance == 0 else f"{strokes} from"
+            words = f"{far} {near.file}" if near.file else "nothing within 2 strokes"
             facts[f"Bar {near.bar}"] = words
         show_facts(facts)
         same, _, two = known.usual.within
         st.caption(
-            f"Strokes that differ from the nearest bar of the training material. Drummers repeat "
-            f"idioms, too: {same:.0%} of bars the model never heard are the same as one it did, "
+            "How many strokes to change to get a bar the model learned from. Drummers repeat "
+            f"each other, too: {same:.0%} of bars it never heard are the same as one it did, "
             f"{two:.0%} lie within 2 strokes."
         )
 
     def history(self) -> None:
-        """Every take of this session, one press away."""
+        """Every take of this session, one press away, the latest first."""
         past = history()
-        takes = {take.number: take for take in reversed(past.takes())} if past else {}
+        takes = list(reversed(past.takes())) if past else []
         if not takes:
             st.caption("Nothing was played in this session yet.")
             return
+        parts = [takes[first : first + PAST_SHOWN] for first in range(0, len(takes), PAST_SHOWN)]
+        shown = parts[0]
+        if len(parts) > 1:
+            words = {f"{part[0].number} to {part[-1].number}": part for part in parts}
+            shown = words[st.selectbox("Takes", list(words), key=f"dj_history_{len(takes)}")]
+        for start in range(0, len(shown), 4):
+            row = shown[start : start + 4]
+            for take, column in zip(row, st.columns(4), strict=False):
+                with column:
+                    self._past_take(take)
 
-        def words(number: int) -> str:
-            take = takes[number]
-            when = datetime.fromtimestamp(take.made_at).astimezone().strftime("%H:%M")
-            what = genre_label(take.beat.genre) or take.beat.title or "Beat"
-            done = take.beat.provenance.settings.get("shape", "")
-            return " · ".join(filter(None, (f"{number}", when, what, _WORDS.get(done, done))))
-
-        number = st.selectbox("Takes of this session", list(takes), format_func=words,
-                              key=f"dj_history_{len(takes)}")  # fmt: skip
-        listen(takes[number].beat, key=f"dj_past_{number}", name=words(number))
-        if st.button("To deck", key="dj_history_go"):
-            take = takes[number]
-            self._put(take.beat, take.settings)
+    def _past_take(self, take: PastTake) -> None:
+        when = datetime.fromtimestamp(take.made_at).astimezone().strftime("%H:%M")
+        made = take.beat.provenance.settings.get("shape", "")
+        told = (_WORDS.get(made, ""), "edited" if take.edit else "", f"at {when}")
+        name = genre_label(take.beat.genre) or take.beat.title or "Beat"
+        st.html(
+            f'<div class="dj-strip"><b>{take.number:,} · {escape(name)}</b>'
+            f"<span>{escape(', '.join(filter(None, told)))}</span></div>"
+        )
+        listen(take.beat, key=f"dj_past_{take.number}", name=f"Take {take.number}")
+        if st.button("To deck", key=f"dj_back_{take.number}", width="stretch"):
+            self.recall(take.settings)
+            st.session_state[WAITING] = take
+            st.rerun()
 
     # --- what they share ----------------------------------------------------------------------
 
@@ -363,14 +403,14 @@ class _Panel:
         """Make one beat and put it on deck."""
         beats = self._played(lambda: [("", play())])
         if beats:
-            st.session_state.pop(ANSWERS, None)
             self._put(beats[0][1], self.kept.settings)
 
-    def _answers(self, play: Callable[[], list[tuple[str, Beat]]]) -> None:
+    def _answers(self, tool: str, play: Callable[[], list[tuple[str, Beat]]]) -> None:
         """Make several beats and set them side by side."""
         beats = self._played(play)
         if beats:
-            st.session_state[ANSWERS] = beats
+            st.session_state[ANSWERS] = (tool, beats)
+            keep_laid_out(tool, beats)
 
     def _played(self, play: Callable[[], list[tuple[str, Beat]]]) -> list[tuple[str, Beat]]:
         st.session_state[TURN] = self.seed
@@ -378,7 +418,7 @@ class _Panel:
             with st.spinner("Playing…"):
                 return play()
         except DigitalDJError as error:
-            st.warning(str(error))
+            st.warning(spoken(error))
             return []
 
     def _put(self, beat: Beat, settings: Mapping[str, Any]) -> None:
@@ -386,18 +426,23 @@ class _Panel:
         st.session_state[WAITING] = (beat, dict(settings))
         st.rerun()
 
-    def draw_answers(self) -> None:
-        """What was made last, side by side."""
-        answers: list[tuple[str, Beat]] = st.session_state.get(ANSWERS, [])
+    def _draw_answers(self, tool: str) -> bool:
+        """What this tool made last, side by side, if there is any."""
+        if ANSWERS not in st.session_state:  # after a reload
+            st.session_state[ANSWERS] = laid_out()
+        of, answers = st.session_state[ANSWERS]
+        if of != tool:
+            return False
         for start in range(0, len(answers), 4):
             row = answers[start : start + 4]
-            for (label, beat), column in zip(row, st.columns(len(row)), strict=True):
+            for (label, beat), column in zip(row, st.columns(4), strict=False):
                 with column:
-                    st.html(f'<div class="dj-strip"><b>{label}</b></div>')
+                    st.html(f'<div class="dj-strip"><b>{escape(label)}</b></div>')
                     key = f"{start}_{label.lower().replace(' ', '_')}"
                     listen(beat, key=f"dj_answer_{key}", name=label)
                     if st.button("To deck", key=f"dj_take_{key}", width="stretch"):
                         self._put(beat, self.kept.settings)
+        return bool(answers)
 
 
 @st.cache_resource(show_spinner=False)

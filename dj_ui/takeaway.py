@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -15,6 +16,7 @@ from dj_core.beat import Beat
 from dj_core.beat_json import beat_key
 from dj_core.errors import DigitalDJError, SoundError
 from dj_core.export import TARGET_LUFS, LoopSettings, loop_files, one_shot_files
+from dj_core.limits import LIMITS
 from dj_core.loop_check import LoopCheck, check_loop
 from dj_core.midi import MidiSettings, midi_bytes
 from dj_core.naming import beat_stem, safe_stem
@@ -22,7 +24,9 @@ from dj_core.note_maps import NOTE_MAP, NOTE_MAPS, printed_map
 from dj_core.timing import swung
 from dj_ui.crate import keep_button
 from dj_ui.grid import steps_of
+from dj_ui.words import spoken
 
+_RENDERING = threading.BoundedSemaphore(LIMITS.renders_at_once)  # for all visitors together
 FILES_KEPT = 24  # rendered, for all visitors together; four bars are 1.4 MB
 ORIGINAL = "as-in-corpus"
 TARGETS = {note_map.name: note_map.label for note_map in NOTE_MAPS} | {ORIGINAL: "Original notes"}
@@ -177,7 +181,7 @@ def _sound_choices(beat: Beat, key: str, stem: str, usual: LoopSettings) -> None
         try:
             show_check(check_loop(_loop(beat, settings)))
         except SoundError as error:
-            st.warning(str(error))
+            st.warning(spoken(error))
 
 
 def show_check(check: LoopCheck) -> None:
@@ -243,13 +247,14 @@ def _loop(beat: Beat, settings: LoopSettings) -> bytes:
 @st.cache_data(max_entries=FILES_KEPT, show_spinner=False)
 def _loop_of(content: str, _beat: Beat, settings: LoopSettings) -> bytes:
     """Rendered once for the same beat and settings."""
-    return next(loop_files(_beat, settings))[1]
+    with _RENDERING:
+        return next(loop_files(_beat, settings))[1]
 
 
 def _zip(files: Iterable[tuple[str, bytes]]) -> bytes:
     """Files as a zip that is the same for the same files; sound hardly shrinks."""
     buffer = BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+    with _RENDERING, zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in files:
             archive.writestr(zipfile.ZipInfo(name), content)
     return buffer.getvalue()

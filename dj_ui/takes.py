@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +14,13 @@ from dj_core.errors import DigitalDJError
 from dj_core.genres import genre_label
 from dj_core.library import Library
 from dj_core.sampling import Take
-from dj_core.shape.history import History, new_session_id
-from dj_ui.deck import edited
+from dj_core.shape.history import History, PastTake, new_session_id
+from dj_ui.deck import bring_back_edit, edit_of, edited
 
 TAKES_KEPT = 8
 _TAKES, _NUMBER = "dj_takes", "dj_take_count"
+_NOTED = "dj_noted_edits"  # what of the visitor's edits is on disk, by the take's number
+_UNWRITTEN = "dj_unwritten_takes"
 SESSION = "session"  # in the link too, so that a reload finds the takes again
 ON_DECK = "dj_on_deck"  # the number of the take on deck; also the key of the row of takes
 
@@ -61,13 +64,16 @@ class KeptTake:
 
 
 def keep_take(take: Take, settings: Mapping[str, Any]) -> KeptTake:
-    """Put a take on deck and remember it; the oldest of more than eight is forgotten."""
+    """Put a take on deck and remember it; the oldest of more than eight is forgotten.
+
+    A page that calls this calls `write_down` at its end: a disk can keep a beat waiting.
+    """
     number = st.session_state.get(_NUMBER, 0) + 1
     kept = KeptTake(number, take, dict(settings))
     st.session_state[_NUMBER] = number
     st.session_state[_TAKES] = (*kept_takes(), kept)[-TAKES_KEPT:]
     st.session_state[ON_DECK] = number
-    _write_down(kept)
+    st.session_state.setdefault(_UNWRITTEN, []).append(kept)
     return kept
 
 
@@ -78,6 +84,13 @@ def history() -> History | None:
         return History(Library.open().home, known) if known else None
     except DigitalDJError:
         return None  # a link that was altered: another session begins with the next take
+
+
+def write_down() -> None:
+    """Keep on disk what was put on deck, and done to it by hand, since the last time."""
+    for kept in st.session_state.pop(_UNWRITTEN, ()):
+        _write_down(kept)
+    _note_edits()
 
 
 def _write_down(kept: KeptTake) -> None:
@@ -95,6 +108,36 @@ def _write_down(kept: KeptTake) -> None:
     st.session_state[SESSION] = st.query_params[SESSION] = past.folder.name
 
 
+def _note_edits() -> None:
+    noted: dict[int, Any] = st.session_state.setdefault(_NOTED, {})
+    for kept in kept_takes():
+        edit = edit_of(kept.take.beat, kept.slot)
+        if edit == noted.get(kept.number):
+            continue
+        past = history()
+        try:
+            if past is not None:
+                past.note_edit(kept.number, edit)
+        except DigitalDJError:
+            continue
+        noted[kept.number] = edit
+
+
+def keep_laid_out(tool: str, beats: Sequence[tuple[str, Beat]]) -> None:
+    """Keep what a tool laid side by side to be chosen from, each with its label, for a reload."""
+    past = history()
+    if past is not None:
+        with contextlib.suppress(DigitalDJError):  # it is still there until the page is left
+            past.lay_out(tool, beats)
+
+
+def laid_out() -> tuple[str, list[tuple[str, Beat]]]:
+    """What lay side by side before a reload, and the tool it was of; '' for nothing."""
+    past = history()
+    tool, beats = past.laid_out() if past else ("", ())
+    return tool, list(beats)
+
+
 def bring_back() -> bool:
     """After a reload: the last takes of the session that the link names, if there are any."""
     if _TAKES in st.session_state:
@@ -110,7 +153,23 @@ def bring_back() -> bool:
     if takes:
         st.session_state[SESSION] = past.folder.name
         st.session_state[_NUMBER] = st.session_state[ON_DECK] = takes[-1].number
+    for kept, take in zip(kept_takes(), takes[-TAKES_KEPT:], strict=True):
+        if take.edit is not None:
+            bring_back_edit(kept.take.beat, kept.slot, take.edit)
+            st.session_state.setdefault(_NOTED, {})[kept.number] = dict(take.edit)
     return bool(takes)
+
+
+def call_back(past: PastTake) -> KeptTake:
+    """Put a take of this session on deck again, as it was edited."""
+    for kept in kept_takes():
+        if kept.number == past.number:
+            st.session_state[ON_DECK] = kept.number
+            return kept
+    kept = keep_take(Take(past.beat, past.notes), past.settings)
+    if past.edit is not None:
+        bring_back_edit(past.beat, kept.slot, past.edit)
+    return kept
 
 
 def kept_takes() -> tuple[KeptTake, ...]:

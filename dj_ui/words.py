@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
+import unicodedata
+from pathlib import Path
+
 from dj_core.jobs import Run
+from dj_core.library import PRODUCT_FOLDER, Library
 
 _PRESETS = {
     "groove": "Groove · beats with feel, in any genre",
@@ -19,6 +25,39 @@ _PRESETS = {
     "rnn-1x128": "Compared · plain recurrent, 1 layer of 128",
     "res-rnn-1x128": "Compared · Res-RNN, 1 layer of 128",
 }
+
+
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>&~$]|^[#+-])")
+# addresses, and what stands between colons: links, emoji and icons to Streamlit
+_ADDRESS = re.compile(r"(?<=:)(?=//|[A-Za-z+-])|(?i:(?<=www)(?=\.))")
+_WORD_JOINER = "\u2060"  # nothing to see; what has one in it is not read as more than text
+MOST_SPOKEN = 600  # characters
+
+
+def spoken(words: object) -> str:
+    """An error, a name or other words from elsewhere, for text that Streamlit reads as Markdown.
+
+    They are shown as they stand: no link, picture or style comes of them, nor do characters that
+    turn the direction of writing. Places on the server's disk are told by their last part.
+    """
+    text = _without_places(str(words))
+    text = "".join(" " if character in "\r\n\t" else character for character in text)
+    text = "".join(each for each in text if unicodedata.category(each) not in ("Cc", "Cf", "Cs"))
+    if len(text) > MOST_SPOKEN:
+        text = text[:MOST_SPOKEN] + "…"
+    return _ADDRESS.sub(_WORD_JOINER, _MARKDOWN.sub(r"\\\1", text))
+
+
+def _without_places(text: str) -> str:
+    """Paths below the DJ's folder, ours and the system's own cut to what follows."""
+    home = Library.open().home
+    for place in (home, PRODUCT_FOLDER, Path(tempfile.gettempdir()), Path.home()):
+        if len(place.parts) < 2:
+            continue  # everything lies below the root
+        for told in {str(place), str(place.absolute()), str(place.resolve())}:
+            name = "the DJ's folder" if place == home else place.name
+            text = text.replace(f"{told}/", "").replace(told, name)
+    return text
 
 
 def preset_label(preset: str) -> str:

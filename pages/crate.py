@@ -15,10 +15,12 @@ from dj_core.genres import genre_label
 from dj_core.midi import read_beat
 from dj_core.storage import sha256_of
 from dj_ui.crate import put_on_deck
-from dj_ui.frame import open_page
+from dj_ui.frame import open_page, run_page
+from dj_ui.models import model_label
 from dj_ui.player import player, show_facts
 from dj_ui.replay import link_of, play_again
-from dj_ui.words import counted
+from dj_ui.visiting import tell_shared
+from dj_ui.words import counted, spoken
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -63,7 +65,7 @@ def main() -> None:
         with table:
             show_many(crate, items)
     except DigitalDJError as error:
-        st.error(str(error))
+        st.error(spoken(error))
 
 
 # -- what happened ---------------------------------------------------------------------------------
@@ -72,7 +74,7 @@ def main() -> None:
 def tell(crate: Crate) -> None:
     """What the last click did, and a way back from a deletion."""
     for kind, words in st.session_state.pop(SAID, []):
-        (st.success if kind == "good" else st.warning)(words)
+        (st.success if kind == "good" else st.warning)(spoken(words))
     ids = st.session_state.get(DELETED, ())
     if ids:
         with st.container(horizontal=True, vertical_alignment="center", key="dj_undo"):
@@ -119,6 +121,7 @@ def show_head(crate: Crate, everything: tuple[CrateItem, ...]) -> None:
     """How much there is, and how to bring more in or take it all along."""
     with st.container(horizontal=True, vertical_alignment="center", key="dj_crate_head"):
         st.caption(f"{counted(len(everything), 'beat')} in the crate.")
+        tell_shared("The crate")
         with st.popover("Bring in"):
             show_bring_in(crate)
         st.download_button(
@@ -315,7 +318,7 @@ def show_origin(kept: KeptBeat) -> None:
     origin, item = kept.beat.provenance, kept.item
     facts = {"Kept": item.created.astimezone().strftime("%d %B %Y, %H:%M")}
     if origin.model:
-        facts["Model"] = f"{origin.model} ({(origin.model_sha256 or '')[:8]})"
+        facts["Model"] = f"{model_label(origin.model)} ({(origin.model_sha256 or '')[:8]})"
         facts["Learned from"] = origin.corpus or "unknown"
         facts["Seed"] = f"{origin.seed}"
     elif origin.source:
@@ -340,7 +343,7 @@ def show_origin(kept: KeptBeat) -> None:
         if settings:
             st.switch_page("pages/generate.py", query_params=link_of(kept.beat))
     except DigitalDJError as error:
-        st.warning(str(error))
+        st.warning(spoken(error))
 
 
 def genre_words(name: str) -> str:
@@ -349,4 +352,4 @@ def genre_words(name: str) -> str:
 
 
 open_page("Crate")
-main()
+run_page(main)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from dj_core.access import read_only
 from dj_core.corpus import Corpus, CorpusFile, ImportReport
 from dj_core.drums import DRUM, DRUMS, LANE
-from dj_core.errors import DigitalDJError
+from dj_core.errors import DigitalDJError, LibraryError
 from dj_core.figures import (
     PALETTES,
     drum_use,
@@ -24,6 +25,7 @@ from dj_core.figures import (
 )
 from dj_core.genres import genre_label
 from dj_core.library import STARTER_CORPUS, Library
+from dj_core.limits import LIMITS
 from dj_core.naming import safe_stem
 from dj_core.notation import note_songs_report
 from dj_core.statistics import (
@@ -34,9 +36,10 @@ from dj_core.statistics import (
     find_files,
     note_statistics,
 )
-from dj_ui.frame import open_page, palette_name
+from dj_ui.frame import open_page, palette_name, run_page
 from dj_ui.player import player, show_figure
-from dj_ui.words import counted
+from dj_ui.visiting import take_allowance, tell_shared
+from dj_ui.words import counted, spoken
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
 
 KINDS = {"": "Beats and fills", "beat": "Beats", "fill": "Fills"}
 UPLOAD_TYPES = ["mid", "midi", "zip"]
+MOST_SHOWN = 2_000  # of what a search finds: nobody reads on, and every row is sent
 
 
 def show_corpus(corpus: Corpus) -> None:
@@ -74,7 +78,7 @@ def show_files(corpus: Corpus) -> None:
         try:
             beat = corpus.beat(file).at_tempo(file.playing_tempo_bpm)
         except DigitalDJError as error:
-            st.error(str(error))
+            st.error(spoken(error))
             return
         player(beat, key="audition", slot=f"file-{file.id}", play=token)
 
@@ -117,14 +121,18 @@ def ask_range(label: str, values: list[int], key: str) -> tuple[int, int] | None
 
 def choose_file(found: tuple[CorpusFile, ...]) -> tuple[CorpusFile, str | None]:
     """The file to show, the first until another is chosen; and what starts a chosen one."""
+    shown = found[:MOST_SHOWN]
     rows = {
-        "File": [file.title for file in found],
-        "Genre": [genre_label_or_none(file.genre) for file in found],
-        "BPM": [round(file.playing_tempo_bpm) for file in found],
-        "Bars": [file.bars for file in found],
-        "Meter": [str(file.meter) for file in found],
+        "File": [file.title for file in shown],
+        "Genre": [genre_label_or_none(file.genre) for file in shown],
+        "BPM": [round(file.playing_tempo_bpm) for file in shown],
+        "Bars": [file.bars for file in shown],
+        "Meter": [str(file.meter) for file in shown],
     }
-    st.caption(f"{len(found):,} found. Choose one to hear it.")
+    more = f" The first {len(shown):,} are listed: search for the others."
+    st.caption(
+        f"{len(found):,} found. Choose one to hear it.{more if len(shown) < len(found) else ''}"
+    )
     event = st.dataframe(
         rows,
         key="files",
@@ -133,7 +141,7 @@ def choose_file(found: tuple[CorpusFile, ...]) -> tuple[CorpusFile, str | None]:
         selection_mode="single-row",
         height=420,
     )
-    rows_chosen = [row for row in event.selection.rows if row < len(found)]
+    rows_chosen = [row for row in event.selection.rows if row < len(shown)]
     file = found[rows_chosen[0] if rows_chosen else 0]
     if rows_chosen and st.session_state.get("heard", ("", ""))[0] != file.id:
         st.session_state["heard"] = (file.id, secrets.token_hex(4))
@@ -143,14 +151,14 @@ def choose_file(found: tuple[CorpusFile, ...]) -> tuple[CorpusFile, str | None]:
 
 def show_numbers(corpus: Corpus) -> None:
     """The corpus as a whole, in pictures."""
-    palette = PALETTES[palette_name()]
-    files = corpus.files
+    written = corpus.index_path.stat().st_mtime_ns
+    genres, lengths, drums = pictures(str(corpus.folder), written, palette_name())
     left, right = st.columns(2, gap="large")
     with left:
-        draw(genre_balance(count_genres(files), palette), "Files per genre")
-        draw(length_distribution(count_bars(files), palette), "Files by length")
+        show_figure(genres, "Files per genre")
+        show_figure(lengths, "Files by length")
     with right:
-        draw(drum_use(count_drums(files), len(files), palette), "Files that play each drum")
+        show_figure(drums, "Files that play each drum")
     st.subheader("Notes, as the paper counts them")
     st.caption(
         "Every note, chord and rest is one word to the paper's model. "
@@ -161,6 +169,17 @@ def show_numbers(corpus: Corpus) -> None:
     ):
         st.session_state["counted"] = corpus.name
         show_notes(corpus)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def pictures(folder: str, written: int, colours: str) -> tuple[bytes, bytes, bytes]:
+    """Genres, lengths and drums of a corpus as it was `written`, drawn once."""
+    files, palette = Corpus(Path(folder)).files, PALETTES[colours]
+    return (
+        figure_svg(genre_balance(count_genres(files), palette)),
+        figure_svg(length_distribution(count_bars(files), palette)),
+        figure_svg(drum_use(count_drums(files), len(files), palette)),
+    )
 
 
 def show_notes(corpus: Corpus) -> None:
@@ -202,6 +221,9 @@ def show_refused(corpus: Corpus) -> None:
 
 def show_import(library: Library) -> None:
     """Upload files or a zip into a corpus."""
+    if read_only():
+        st.info("This Digital DJ is read only: its host keeps the library as it is.")
+        return
     with st.form("import", border=False):
         uploads = st.file_uploader(
             "MIDI files or a zip", UPLOAD_TYPES, accept_multiple_files=True, key="uploads"
@@ -216,7 +238,7 @@ def show_import(library: Library) -> None:
     try:
         reports = import_uploads(library, uploads, name.strip() or safe_stem(uploads[0].name))
     except DigitalDJError as error:
-        st.error(str(error))
+        st.error(spoken(error))
         return
     st.session_state["imported"] = tell(reports)
     st.session_state["show"] = reports[-1].corpus.name
@@ -225,6 +247,12 @@ def show_import(library: Library) -> None:
 
 def import_uploads(library: Library, uploads: list[UploadedFile], name: str) -> list[ImportReport]:
     """Import zips one by one and loose MIDI files together, with a progress bar."""
+    take_allowance("upload")
+    if sum(upload.size for upload in uploads) > LIMITS.upload_bytes:
+        raise LibraryError(
+            f"These files are over {LIMITS.upload_bytes // 1_000_000} MB together. Add them in "
+            "parts."
+        )
     reports = []
     bar = st.progress(0.0, "Reading your files")
 
@@ -288,7 +316,11 @@ def show_delete(library: Library, corpus: Corpus) -> None:
             f"This removes **{counted(len(corpus.files), 'file')}** from Digital DJ's own folder."
         )
         if st.button("Remove for good", key="delete_corpus", type="primary"):
-            library.delete_corpus(corpus.name)
+            try:
+                library.delete_corpus(corpus.name)
+            except DigitalDJError as error:
+                st.error(spoken(error))
+                return
             st.session_state["imported"] = f"{corpus.name} is removed."
             st.session_state.pop("corpus", None)
             st.rerun()
@@ -310,20 +342,21 @@ def main() -> None:
     try:
         corpora = {corpus.name: corpus for corpus in library.corpora()}
     except DigitalDJError as error:
-        st.error(str(error))
+        st.error(spoken(error))
         return
     if (wanted := st.session_state.pop("show", None)) in corpora:
         st.session_state["corpus"] = wanted
     if words := st.session_state.pop("imported", None):
-        st.success(words)
+        st.success(spoken(words))
     choice, more = st.columns([3, 2], vertical_alignment="bottom")
     name = choice.selectbox("Corpus", list(corpora), key="corpus", bind="query-params")
     with more, st.popover("Add your own"):
         show_import(library)
         show_sources()
     show_corpus(corpora[name])
+    tell_shared("The library")
     show_delete(library, corpora[name])
 
 
 open_page("Explore")
-main()
+run_page(main)

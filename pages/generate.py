@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 import secrets
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from html import escape
 from math import isinf
 from pathlib import Path
 from typing import Any
@@ -28,11 +30,20 @@ from dj_core.sampling import (
 )
 from dj_ui.crate import leave_crate, taken_from_crate
 from dj_ui.deck import DEFAULT_KIT, choose_kit, chosen_kit, listen
-from dj_ui.frame import open_page
+from dj_ui.frame import open_page, run_page
 from dj_ui.models import loaded
 from dj_ui.player import player, show_counts, show_facts
 from dj_ui.shaping import draw_shaping, put_shaped, shaped_facts
-from dj_ui.takes import ON_DECK, KeptTake, bring_back, keep_take, kept_takes, take_on_deck
+from dj_ui.takes import (
+    ON_DECK,
+    KeptTake,
+    bring_back,
+    keep_take,
+    kept_takes,
+    take_on_deck,
+    write_down,
+)
+from dj_ui.words import spoken
 
 ANY, MODELS_CHOICE, BEST_SOUND = "Any", "Model's choice", "Best at hand"
 BARS, NOTES = "Bars", "Notes"
@@ -71,7 +82,12 @@ CONTROLS = (
     "timing",
     "seed",
 )
-WISH, LINK = "dj_wish", "dj_link"
+LINK = "dj_link"
+WISH = "dj_wish"  # a take is to be made: True to be heard, False to be seen
+NEXT = "dj_next"  # values that controls take on when they are drawn again
+STAGE = "dj_stage_alone"  # the part of the page that answers a click by itself
+ALONE, DRAWN = "dj_alone", "dj_drawn"  # whether it shall; the model the controls were drawn for
+HEAD_START_SECONDS = 0.2  # of a beat on its way to the deck, before the rest of the page follows
 SOUNDING = "dj_sounding"  # (number of a take, token): the take that starts by itself, once
 STRIP_TAKES = "dj_strip"
 MOST_PLAYED = 10  # notes in the count, as in the paper's Figures 1 to 3
@@ -80,6 +96,8 @@ MOST_PLAYED = 10  # notes in the count, as in the paper's Figures 1 to 3
 def main() -> None:
     """The page, top to bottom."""
     open_page("Generate")
+    st.session_state.pop(ALONE, None)
+    restore(st.session_state.pop(NEXT, {}))
     asked = read_link()
     came_back = bring_back()
     follow_kit(asked)
@@ -92,23 +110,25 @@ def main() -> None:
             settings = choose_settings(library, model)
         except DigitalDJError as error:
             model, settings = None, {}
-            st.info(str(error))
+            st.info(spoken(error))
         soundfont = choose_soundfont(library)
+    if "seed" in asked and settings.get("seed") is not None and not came_back:
+        st.session_state.setdefault(WISH, False)
+    st.session_state[DRAWN] = st.session_state.get("model")
     with stage:
         tell_refused(asked, settings)
-        if model:
-            play(model, settings, linked="seed" in asked and not came_back)
         put_shaped(sound)
+        draw_stage(model, soundfont)
     kept = take_on_deck()
     with go:
         draw_transport(kept, usable=model is not None)
     with stage:
-        draw_deck(kept, soundfont)
         draw_takes()
     if model and kept and not taken_from_crate():
-        draw_shaping(kept, partial(loaded, model), usable=model.family == GROOVE_FAMILY)
+        draw_shaping(kept, partial(loaded, model), model.family == GROOVE_FAMILY, set_next)
         draw_strip(model, kept)
         draw_making(kept)
+    write_down()
 
 
 # -- link ------------------------------------------------------------------------------------
@@ -194,7 +214,12 @@ def choose_settings(library: Library, model: ModelInfo) -> dict[str, Any]:
     with st.expander("More"):
         choose_details(model)
         for broken in library.broken_models():
-            st.caption(broken.reason)
+            st.caption(spoken(broken.reason))
+    return set_controls()
+
+
+def set_controls() -> dict[str, Any]:
+    """The controls' values by key; None for one that the model does not have."""
     return {key: st.session_state.get(key) for key in CONTROLS}
 
 
@@ -344,32 +369,53 @@ def drop_unless(key: str, choices: Mapping[str, Any] | list[str]) -> None:
 
 
 def wish(seed: int | None) -> None:
-    """Ask the run that follows for a take; None draws a new seed."""
-    st.session_state.seed = random.randrange(1, NEW_SEEDS) if seed is None else seed
+    """Ask for a take; None draws a new seed. In callbacks only, as all that calls `at_once`."""
+    new = random.randrange(1, NEW_SEEDS) if seed is None else seed
+    st.session_state[NEXT] = {"seed": new}
     st.session_state[WISH] = True
+    at_once()
 
 
 def press_generate() -> None:
     """Play what is set; a seed that is on deck already gives way to a new one."""
-    kept, seed = take_on_deck(), st.session_state.get("seed")
+    kept, shown = take_on_deck(), st.session_state.get("seed")
+    seed = st.session_state.get(NEXT, {}).get("seed", shown)
     wish(None if kept and kept.settings["seed"] == seed else seed)
 
 
-def play(model: ModelInfo, settings: dict[str, Any], linked: bool) -> None:
-    """Make the take that was asked for by a button, to be heard, or by a link, to be seen."""
-    pressed = st.session_state.pop(WISH, False)
-    if not pressed and not (linked and settings["seed"] is not None):
-        return
+def play_same_seed() -> None:
+    """Once more with the seed of the take on deck."""
+    kept = take_on_deck()
+    wish(kept.settings["seed"] if kept else None)
+
+
+def at_once() -> None:
+    """Have the deck's part of the page answer a click by itself; the rest follows.
+
+    Not where another model was chosen in the same moment: its controls are drawn first.
+    """
+    if st.session_state.get("model") == st.session_state.get(DRAWN):
+        st.session_state[ALONE] = True
+        st.rerun(STAGE)
+
+
+def play(model: ModelInfo) -> bool:
+    """Make the take that was asked for, if one was; False where that failed."""
+    heard = st.session_state.pop(WISH, None)
+    if heard is None:
+        return True
+    settings = {**set_controls(), **st.session_state.get(NEXT, {})}
     try:
         with st.spinner("Playing…"):
             take = loaded(model).generate(request_of(model, settings))
     except DigitalDJError as error:
-        st.warning(str(error))
-        return
+        st.warning(spoken(error))
+        return False
     kept = keep_take(take, settings)
     leave_crate()
-    if pressed:
+    if heard:
         sound(kept)
+    return True
 
 
 def sound(kept: KeptTake) -> None:
@@ -431,8 +477,28 @@ def opening_beat() -> Beat:
 # -- deck ------------------------------------------------------------------------------------
 
 
-def draw_deck(kept: KeptTake | None, soundfont: Path | None) -> None:
-    """The beat on deck."""
+@st.fragment(key=STAGE)
+def draw_stage(model: ModelInfo | None, soundfont: Path | None) -> None:
+    """The deck, and before it the take that was asked for.
+
+    After a click this runs alone: nothing but the beat stands between the click and the sound.
+    """
+    alone = st.session_state.pop(ALONE, False)
+    with st.empty():
+        worked = model is None or play(model)
+    draw_deck(take_on_deck(), soundfont, draw_the_rest if alone and worked else None)
+
+
+def draw_the_rest() -> None:
+    """Let a beat that is on its way to the deck get there, and draw the page anew."""
+    time.sleep(HEAD_START_SECONDS)
+    st.rerun()
+
+
+def draw_deck(
+    kept: KeptTake | None, soundfont: Path | None, then: Callable[[], None] | None
+) -> None:
+    """The beat on deck; `then` is called as soon as it is there."""
     crated = taken_from_crate()
     if crated:
         player(
@@ -443,12 +509,13 @@ def draw_deck(kept: KeptTake | None, soundfont: Path | None) -> None:
             play=crated.play,
             soundfont=soundfont,
             taken_as=crated.kept.item.name,
+            then=then,
         )
         return
     if not kept:
         st.html('<p class="dj-invite">A starter pattern is on deck. '
                 "<b>Generate</b> lets the model play its own.</p>")  # fmt: skip
-        player(opening_beat(), key="deck", soundfont=soundfont)
+        player(opening_beat(), key="deck", soundfont=soundfont, then=then)
         return
     number_, token = st.session_state.get(SOUNDING, (0, ""))
     player(
@@ -458,6 +525,8 @@ def draw_deck(kept: KeptTake | None, soundfont: Path | None) -> None:
         name=kept.name,
         play=token if number_ == kept.number else None,
         soundfont=soundfont,
+        below=lambda _: write_down(),  # an edit comes to the player alone
+        then=then,
     )
 
 
@@ -469,8 +538,8 @@ def draw_transport(kept: KeptTake | None, usable: bool) -> None:
             disabled=not usable, help="Plays what is set; pressed again, with a new seed.",
         )  # fmt: skip
         st.button(
-            "Same seed", key="dj_same", shortcut="s", on_click=wish,
-            args=(kept.settings["seed"] if kept else 0,), disabled=not (usable and kept),
+            "Same seed", key="dj_same", shortcut="s", on_click=play_same_seed,
+            disabled=not (usable and kept),
             help="Once more with this seed: turn one knob and hear what it alone does.",
         )  # fmt: skip
         st.button(
@@ -497,15 +566,21 @@ def draw_takes() -> None:
 
 
 def recall() -> None:
-    """Set the controls as they were for the take that was just chosen."""
+    """Play the take that was just chosen, and set the controls as they were for it."""
     kept = take_on_deck()
     if kept:
-        restore(kept.settings)
+        st.session_state[NEXT] = kept.settings
         sound(kept)
+        at_once()
+
+
+def set_next(settings: Mapping[str, Any]) -> None:
+    """Have the next run set the controls so: once drawn, they cannot be set any more."""
+    st.session_state[NEXT] = dict(settings)
 
 
 def restore(settings: Mapping[str, Any]) -> None:
-    """Set the controls; before they are drawn, thus in callbacks only."""
+    """Set the controls; before they are drawn."""
     for key, value in settings.items():
         if value is not None or key in ("tempo", "seed"):
             st.session_state[key] = value
@@ -522,7 +597,7 @@ def draw_strip(model: ModelInfo, kept: KeptTake) -> None:
             with st.spinner("Playing five takes…"):
                 st.session_state[STRIP_TAKES] = strip_takes(model, kept.settings)
         except DigitalDJError as error:
-            st.warning(str(error))
+            st.warning(spoken(error))
     strip: dict[str, KeptTake] = st.session_state.get(STRIP_TAKES, {})
     if strip:
         for (label, one), column in zip(strip.items(), st.columns(len(strip)), strict=True):
@@ -545,8 +620,8 @@ def draw_strip_take(label: str, kept: KeptTake) -> None:
     """One temperature: what it played, how varied it is, and a way to hear it."""
     take = kept.take
     st.html(
-        f'<div class="dj-strip"><b>{label}</b>'
-        f"<span><b>{take.distinct_notes}</b> of {len(take.notes)} distinct</span></div>"
+        f'<div class="dj-strip"><b>{escape(label)}</b>'
+        f"<span><b>{take.distinct_notes:,}</b> of {len(take.notes):,} distinct</span></div>"
     )
     listen(take.beat, key=f"dj_hear_{label}", name=f"Temperature {label}")
     st.button(
@@ -561,7 +636,8 @@ def draw_strip_take(label: str, kept: KeptTake) -> None:
 def to_deck(take: Take, settings: Mapping[str, Any]) -> None:
     """Put a take of the strip on deck, controls and all."""
     sound(keep_take(take, settings))
-    restore(settings)
+    st.session_state[NEXT] = settings
+    at_once()
 
 
 # -- how it was made -------------------------------------------------------------------------
@@ -618,4 +694,4 @@ def playing(settings: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-main()
+run_page(main)

@@ -27,9 +27,10 @@ from dj_core.paper.tables import (
     table_1,
 )
 from dj_ui.deck import deck
-from dj_ui.frame import open_page
+from dj_ui.frame import open_page, run_page
 from dj_ui.paper import (
     draw,
+    draw_wide,
     open_style,
     palette,
     results_at_hand,
@@ -38,6 +39,7 @@ from dj_ui.paper import (
     show_table,
 )
 from dj_ui.player import show_readouts
+from dj_ui.words import spoken
 
 SONGS = {
     (FINAL, 0.0): "Figure 1 · always the likeliest note",
@@ -93,6 +95,11 @@ def show_accuracy(results: Results, claims: Claims) -> None:
     st.subheader("Table 1: which network is best?")
     show_claim(claims["accuracy"])
     show_table(table_1(results))
+    st.html(
+        "<p class='dj-note'>2 × 32: two layers of 32 units each. lr: how large a step is learned "
+        "from each song. Dropout .9: nine units in ten are silenced while learning, so that none "
+        "is relied on. An epoch: once through all songs.</p>"
+    )
 
 
 def show_songs(results: Results, claims: Claims) -> None:
@@ -193,7 +200,7 @@ def show_systems(results: Results, claims: Claims) -> None:
     """Everything on one table; the steps to ours; the twelve-bar form."""
     st.subheader("Everything it builds on, on the same songs")
     show_claim(claims["systems"])
-    draw(systems_figure(results, palette()), "Loss of every system on held-out songs")
+    draw_wide(systems_figure(results, palette()), "Loss of every system on held-out songs")
     with st.expander("The whole table"):
         show_table(systems_table(results), mark="notes-best")
         notes = [f"**{item.label}**: {item.note}." for item in results.systems if item.note]
@@ -231,7 +238,7 @@ def main() -> None:
     try:
         results = results_at_hand()
     except DigitalDJError as error:
-        st.error(str(error))
+        st.error(spoken(error))
         return
     claims = all_claims(results)
     show_lead(results)
@@ -249,4 +256,4 @@ def main() -> None:
 
 
 open_page("Paper")
-main()
+run_page(main)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ from dj_core.setlist.saving import saved_sets
 from dj_core.setlist.score import set_midi
 from dj_ui import set_state
 from dj_ui.deck import chosen_kit, deck
-from dj_ui.frame import open_page
+from dj_ui.frame import open_page, run_page
 from dj_ui.models import loaded
 from dj_ui.set_files import offer
 from dj_ui.set_view import (
@@ -54,7 +55,8 @@ from dj_ui.set_view import (
     set_display,
 )
 from dj_ui.set_work import Work
-from dj_ui.words import counted
+from dj_ui.visiting import take_allowance
+from dj_ui.words import counted, spoken
 
 OWN, ONE, GLIDE = "Each its own", "One", "From, to"
 THIS_BEAT, INTO_NEXT = "This beat", "Into the next"
@@ -240,7 +242,7 @@ def open_linked(library: Library) -> None:
         planned = set_state.open_saved(name, library)
     except DigitalDJError as error:
         st.query_params.pop(set_state.LINK, None)
-        st.info(str(error))
+        st.info(spoken(error))
         return
     show_settings(planned.settings)
     st.session_state["set_beats"] = len(planned.slots)
@@ -259,7 +261,7 @@ def follow_settings(settings: SetSettings, library: Library) -> SetList | None:
         if changed is not planned:
             set_state.hold(changed, library)
     except DigitalDJError as error:
-        st.warning(str(error))
+        st.warning(spoken(error))
         return planned
     return changed
 
@@ -290,7 +292,11 @@ def draw_go(library: Library, settings: SetSettings, chosen: list[str]) -> None:
                     st.session_state[OPENING] = name
                     st.rerun()
                 if st.button("Remove for good", key="set_remove"):
-                    set_state.remove_saved(name, library)
+                    try:
+                        set_state.remove_saved(name, library)
+                    except DigitalDJError as error:
+                        st.warning(spoken(error))
+                        st.stop()
                     st.rerun()
 
 
@@ -298,17 +304,18 @@ def start_build(library: Library, settings: SetSettings, chosen: list[str]) -> N
     """Build in the background; the page takes the set when it is there."""
     crate = Crate.open()
     try:
+        take_allowance("work")
         beats = [crate.get(number).titled for number in chosen]
         model = None
         if settings.fills or len(beats) < (settings.beats or 0):
             with st.spinner("Waking the model…"):
                 model = loaded(library.model())
         name = set_state.free_name(settings.name, library)
+        wanted = SetSettings(**{**vars(settings), "name": name})
+        set_state.set_work(Work(BUILD, lambda tell: build_set(beats, wanted, model, tell)))
     except DigitalDJError as error:
-        st.warning(str(error))
+        st.warning(spoken(error))
         st.stop()
-    wanted = SetSettings(**{**vars(settings), "name": name})
-    set_state.set_work(Work(BUILD, lambda tell: build_set(beats, wanted, model, tell)))
 
 
 @st.fragment(run_every=LOOK_EVERY)
@@ -328,7 +335,7 @@ def take_work(library: Library) -> None:
     if work is None:
         return
     if work.state == "failed":
-        st.warning(work.problem)
+        st.warning(spoken(work.problem))
     elif work.state == "stopped":
         st.toast("Stopped. Nothing was written.")
     elif work.name == BUILD:
@@ -364,7 +371,7 @@ def draw_set(planned: SetList, library: Library) -> None:
         st.rerun()
     for warning in warnings:
         if warning.slot == slot:
-            st.warning(warning.words)
+            st.warning(spoken(warning.words))
             label = COUNT_LABELS.get(warning.offer or "")
             if label and st.button(f"Play it in {label.lower()}", key=f"offer_{warning.offer}"):
                 change(recounted(planned, slot, warning.offer), library)
@@ -443,7 +450,7 @@ def draw_counting(planned: SetList, slot: int, library: Library) -> None:
         if wanted != entry.phrases:
             change(lengthened(planned, slot, wanted), library)
     except DigitalDJError as error:
-        st.warning(str(error))
+        st.warning(spoken(error))
 
 
 def play_take(planned: SetList, slot: int, after: bool, library: Library) -> None:
@@ -453,7 +460,7 @@ def play_take(planned: SetList, slot: int, after: bool, library: Library) -> Non
             model = loaded(library.model())
             changed = with_new_take(planned, slot, model, after=after)
     except DigitalDJError as error:
-        st.warning(str(error))
+        st.warning(spoken(error))
         return
     set_state.choose(slot + after)
     change(changed, library)
@@ -484,8 +491,8 @@ def draw_takeaway(planned: SetList, library: Library) -> None:
     for path in set_state.made():
         size = f"{path.stat().st_size / 1e6:,.0f} MB" if path.stat().st_size > 1e6 else "small"
         st.html(
-            f'<p class="dj-done"><a href="{offer(path)}" download>Save {path.name}</a>'
-            f"<span>{size} · it also lies in {path.parent}</span></p>"
+            f'<p class="dj-done"><a href="{offer(path)}" download>Save {escape(path.name)}</a>'
+            f"<span>{size} · it also lies in {escape(str(path.parent))}</span></p>"
         )
     st.caption(
         "The pack holds loops, kick-and-hats loops, fills, stems and MIDI of "
@@ -527,7 +534,7 @@ def pack_settings() -> PackSettings:
             folder=state.get("set_folder", ""),
         )
     except DigitalDJError as error:
-        st.warning(str(error))
+        st.warning(spoken(error))
         st.stop()
 
 
@@ -540,8 +547,13 @@ def write_mix(planned: SetList, stem: Path, kit: str, tell: Callable) -> tuple[P
 
 def start(name: str, task: Callable) -> None:
     """Make something in the background and show how far it is."""
-    set_state.set_work(Work(name, task))
+    try:
+        take_allowance("work")
+        set_state.set_work(Work(name, task))
+    except DigitalDJError as error:
+        st.warning(spoken(error))
+        return
     st.rerun()
 
 
-main()
+run_page(main)

@@ -22,9 +22,10 @@ from dj_core.recipes import (
 )
 from dj_core.training import TrainingStep
 from dj_ui.charts import loss_chart
-from dj_ui.frame import open_page
+from dj_ui.frame import open_page, run_page
 from dj_ui.player import player, show_readouts
-from dj_ui.words import about_long, duration_words, preset_label, state_words
+from dj_ui.visiting import take_allowance
+from dj_ui.words import about_long, duration_words, preset_label, spoken, state_words
 
 RESUMABLE = ("stopped", "failed", "died")
 EVERY_SECOND = "1s"
@@ -82,11 +83,12 @@ def draw_new_run(library: Library) -> None:
     if st.button("Start training", type="primary", key="dj_start", width="stretch"):
         try:
             run = checked_name(name.strip())
+            take_allowance("train")
             start_training(
                 library.home, run, corpora=chosen, preset=preset, all_data=all_data, **overrides
             )
         except DigitalDJError as error:
-            st.warning(str(error))
+            st.warning(spoken(error))
             return
         st.session_state[SHOWN] = run
         st.rerun()
@@ -173,16 +175,16 @@ def draw_run(library: Library, folder: Path, was_running: bool) -> None:
     try:
         run = read_run(folder)
     except DigitalDJError as error:
-        st.warning(str(error))
+        st.warning(spoken(error))
         return
     if was_running and run.state != "running":
         st.rerun()  # the whole page: nothing is to be watched any more
     step = run.last_step
     st.progress(share_done(run), progress_words(run))
     if run.state in ("failed", "died"):
-        st.warning(run.message or "Its process ended without a word.")
+        st.warning(spoken(run.message or "Its process ended without a word."))
     elif run.message:
-        st.info(run.message)
+        st.info(spoken(run.message))
     draw_actions(library, run)
     if step:
         draw_figures(run, step)
@@ -232,7 +234,7 @@ def act(action: Any, done: str) -> None:  # noqa: ANN401 - any call without argu
     try:
         action()
     except DigitalDJError as error:
-        st.warning(str(error))
+        st.warning(spoken(error))
         st.stop()
     if done:
         st.info(done)
@@ -281,7 +283,7 @@ def draw_takes(run: Run) -> None:
             modified_ns = takes[epoch].stat().st_mtime_ns
             beat = take_of(takes[epoch], modified_ns)
         except (DigitalDJError, FileNotFoundError) as error:
-            st.warning(str(error))
+            st.warning(spoken(error))
             return
         slot = f"{run.name}-{epoch}-{modified_ns}"
         name = f"{run.name} · epoch {epoch}"
@@ -323,4 +325,4 @@ def validated(run: Run) -> list[tuple[int, float]]:
     ]
 
 
-main()
+run_page(main)

@@ -59,23 +59,26 @@ def assert_calm(screen):
         assert words not in page.inner_text("body")
 
 
+PAGES = ("Generate", "Explore", "Crate", "Set", "Train", "Paper")
+
+
 @pytest.mark.parametrize(
-    ("path", "title"),
-    [
-        ("/", "Generate"),
-        ("/generate", "Generate"),
-        ("/explore", "Explore"),
-        ("/crate", "Crate"),
-        ("/train", "Train"),
-    ],
+    ("path", "title"), [("/", "Generate"), *((f"/{name.lower()}", name) for name in PAGES)]
 )
-def test_a_cold_deep_link_shows_its_page_in_the_frame(start_app, page, path, title):
+def test_a_cold_deep_link_shows_its_page_in_the_frame_and_complains_of_nothing(
+    start_app, page, path, title
+):
+    complaints = []
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
     screen = Screen(page, start_app().url)
     screen.open(path)
     assert_calm(screen)
     assert page.title().startswith(title)
-    for name in ("Generate", "Explore", "Train"):
-        assert page.get_by_role("link", name=name).is_visible()
+    for name in PAGES:
+        page.get_by_role("link", name=name, exact=True).wait_for()
+    screen.settle()
+    assert_calm(screen)
+    assert complaints == []
 
 
 def test_one_click_makes_an_audible_beat_and_a_midi_file_others_open(start_app, page):
@@ -244,12 +247,42 @@ def test_a_model_folder_with_a_missing_file_harms_nothing(start_app, page, tmp_p
     assert "Broken" not in page.inner_text("body")
 
 
-@pytest.mark.parametrize("path", ["/generate", "/explore", "/train"])
-def test_nothing_is_wider_than_a_phone(screen, path):
-    screen.page.set_viewport_size({"width": 390, "height": 844})
-    screen.open(path)
-    assert_calm(screen)
-    assert screen.page.evaluate("document.documentElement.scrollWidth") <= 390
+def test_every_page_fits_a_phone_and_is_under_the_thumb(screen):
+    page = screen.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    screen.open("/generate")
+    for name in PAGES:
+        with screen.rerun():
+            page.get_by_role("link", name=name, exact=True).click()
+        page.wait_for_function("name => document.title.startsWith(name)", arg=name)
+        assert_calm(screen)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.mouse.wheel(0, 2_000)  # the way to the other pages stays where the thumb is
+        pads = {pad: page.get_by_role("link", name=pad, exact=True) for pad in PAGES}
+        boxes = {pad: link.bounding_box() for pad, link in pads.items()}
+        assert min(box["width"] for box in boxes.values()) >= 44
+        assert all(box["height"] >= 44 and box["y"] > 700 for box in boxes.values())
+        assert all(box["y"] + box["height"] <= 844 for box in boxes.values())
+        edges = [(box["x"], box["x"] + box["width"]) for box in boxes.values()]
+        assert all(
+            end <= start for (_, end), (start, _) in zip(edges, [*edges[1:], (390, 0)], strict=True)
+        )
+        room = [link.evaluate(ROOM_BESIDE_WORDS) for link in pads.values()]
+        assert min(room) >= 0, "a page's name is cut off"
+        lit = [pad for pad, link in pads.items() if int(weight_of(link)) > 400]
+        assert lit == [name]
+
+
+# how many pixels wider a link is than its words
+ROOM_BESIDE_WORDS = """(link) => {
+  const words = document.createRange()
+  words.selectNodeContents(link.querySelector('p'))
+  return link.getBoundingClientRect().width - words.getBoundingClientRect().width
+}"""
+
+
+def weight_of(link):
+    return link.locator("p").evaluate("p => getComputedStyle(p).fontWeight")
 
 
 # --- training ---------------------------------------------------------------------------------

@@ -253,14 +253,14 @@ class Booth:
         self.until("engine.state().playing")
 
 
-def open_page(context):
+def open_page(context, address="http://localhost/"):
     context.set_default_timeout(PAGE_MILLISECONDS)
     page = context.new_page()
     page.route(
-        "http://localhost/**",
+        f"{address}**",
         lambda route: route.fulfill(body=PAGE, content_type="text/html; charset=utf-8"),
     )
-    page.goto("http://localhost/")
+    page.goto(address)
     page.wait_for_function("window.engine")
     return page
 
@@ -402,6 +402,42 @@ def test_the_deck_and_the_wav_of_a_beat_sound_the_same(browser, kit, difference_
     assert len(beats) >= 3
 
 
+def test_a_live_beat_is_turned_down_as_its_file_is(booth):
+    """By the loudest sample of its loop: hats choke each other, tails ring into the next round."""
+    booth.do("engine.loadKit(value); await engine.useKit('tones')", kit_of(tone, "tones"))
+    booth.until("engine.state().kit === 'tones' && engine.kit?.name === 'tones'")
+    for drums in (("kick",), ("kick", "snare", "clap"), ("closed_hat", "open_hat", "pedal_hat")):
+        hits = tuple(
+            Hit.of(drum, onset + shift / 3, 127)
+            for onset in (0.0, 1.5, 3.25)
+            for shift, drum in enumerate(drums)
+        )
+        beat = as_sent(Beat(hits, bars=1, tempo_bpm=150.0), "+".join(drums))
+        level, peak = booth.page.evaluate(
+            """async (beat) => {
+              const level = engine.levels.of(beat, engine.kit)
+              await level.ready
+              const buffer = await engine.renderOffline(beat, { loop: true })
+              return [level.value, Math.max(...buffer.getChannelData(0).map(Math.abs))]
+            }""",
+            beat,
+        )
+        # the file's loudest sample is at the ceiling where it was turned down at all
+        if level < 1:
+            assert peak == pytest.approx(sound.CEILING, abs=1e-4)
+        unlevelled = booth.page.evaluate(
+            """async ([beat, ceiling]) => {
+              const kit = { ...engine.kit, ceiling }
+              const own = Object.assign(Object.create(Object.getPrototypeOf(engine)), engine)
+              own.kits = { decoded: async () => kit }
+              const buffer = await own.renderOffline(beat, { loop: true })
+              return Math.max(...buffer.getChannelData(0).map(Math.abs))
+            }""",
+            [beat, 1000],
+        )
+        assert level == pytest.approx(min(1, sound.CEILING / unlevelled), rel=2e-3)
+
+
 @pytest.mark.parametrize("rate", [44_100, 48_000])
 def test_strokes_of_an_offline_render_lie_on_the_frames_of_the_wav(browser, rate):
     context = browser.new_context()
@@ -541,13 +577,14 @@ def test_the_last_queued_beat_drops_in_on_the_bar_line(booth):
 
 
 def test_a_queued_beat_brings_its_own_tempo_and_can_be_called_back(booth):
-    booth.play(steady("first", tempo_bpm=160))
-    booth.do("engine.setBeat('A', value)", steady("second", "snare", tempo_bpm=200))
-    booth.do("engine.setBeat('A', value)", steady("first", tempo_bpm=160))
+    first, second = steady("first", tempo_bpm=160), steady("second", "snare", tempo_bpm=200)
+    booth.play(first)
+    booth.until("engine.position('A') > 0.1")
+    booth.do("for (const beat of value) engine.setBeat('A', beat)", [second, first])
     assert booth.get("engine.state().decks.A.queuedId") is None
     booth.wait(1.7)
-    booth.do("engine.setBeat('A', value)", steady("second", "snare", tempo_bpm=200))
-    booth.wait(2.2)
+    booth.do("engine.setBeat('A', value)", second)
+    booth.until("engine.state().decks.A.beatId === 'second' && engine.position('A') > 1")
     strokes = booth.heard().strokes()
     played = kinds(strokes, "kick", "snare")
     line = played.index("snare")
@@ -557,6 +594,29 @@ def test_a_queued_beat_brings_its_own_tempo_and_can_be_called_back(booth):
     assert_on_frames(strokes[:line], spaced(first, line, RATE * 30 / 160))
     bar_line = first + line * RATE * 30 / 160
     assert_on_frames(strokes[line:], spaced(bar_line, len(strokes) - line, RATE * 30 / 200))
+
+
+def test_a_beat_that_has_not_begun_gives_way_and_what_follows_is_always_told(booth):
+    booth.do("engine.setCountIn(true)")
+    booth.play(steady("first", tempo_bpm=240))
+    told = booth.do(
+        "engine.setBeat('A', value); return engine.state().decks.A",
+        steady("second", "snare", tempo_bpm=240),
+    )
+    assert (told["beatId"], told["queuedId"]) == ("second", None)
+    booth.until("engine.position('A') > 0.5")
+    told = booth.do(
+        "engine.setBeat('A', value); return engine.state().decks.A",
+        steady("third", "clap", tempo_bpm=240),
+    )
+    assert (told["beatId"], told["queuedId"]) == ("second", "third")
+    booth.until("engine.state().decks.A.beatId === 'third' && engine.position('A') > 1")
+    played = [
+        kind for kind in kinds(booth.heard().strokes(), "kick", "snare", "clap") if kind != "?"
+    ]  # the count-in's clicks
+    turn = played.index("clap")
+    assert turn % 8 == 0
+    assert played == ["snare"] * turn + ["clap"] * (len(played) - turn)
 
 
 def test_an_edit_is_heard_at_once_and_keeps_the_phase(booth):
@@ -795,19 +855,26 @@ def test_eight_tabs_at_once_stay_playable(browser):
 # A port that writes down what it is sent: real ones hang on hardware.
 PORT = """
 const output = { id: 'one', name: 'Drum machine', state: 'connected', sent: [],
-                 send(bytes, at) { this.sent.push([at ?? performance.now(), ...bytes]) } }
+                 send(bytes, at) {
+                   if (this.state !== 'connected') throw new Error('InvalidStateError')
+                   this.sent.push([at ?? performance.now(), ...bytes])
+                 } }
 window.port = output
-navigator.requestMIDIAccess = async () => ({ outputs: new Map([['one', output]]) })
+window.access = { outputs: new Map([['one', output]]) }
+navigator.requestMIDIAccess = async () => access
 """
-CLOCK, START, STOP, NOTE_ON, NOTE_OFF = 0xF8, 0xFA, 0xFC, 0x99, 0x89
+# Drops what is not due yet, as browsers do that can; Chromium cannot.
+CLEARING = "port.clear = () => { port.sent = port.sent.filter(([at]) => at <= performance.now()) };"
+CLOCK, START, STOP, NOTE_ON, NOTE_OFF, CONTROL = 0xF8, 0xFA, 0xFC, 0x99, 0x89, 0xB9
 
 
 def test_midi_sends_clock_and_notes_in_step_with_the_sound(booth):
     booth.do(PORT)
     assert booth.get("engine.midiPorts()") == [{"id": "one", "name": "Drum machine"}]
     booth.do("engine.midiUse('one')")
-    chosen = {"available": True, "why": "", "portId": "one", "portName": "Drum machine"}
-    assert booth.get("engine.midiState()") == chosen
+    state = booth.get("engine.midiState()")
+    assert state["ports"] == [{"id": "one", "name": "Drum machine"}]
+    assert (state["available"], state["why"], state["portId"]) == (True, "", "one")
     booth.play(steady("loop", "clap", every=0.5, velocity=90))
     booth.wait(1.2)
     booth.do("engine.stop()")
@@ -817,13 +884,13 @@ def test_midi_sends_clock_and_notes_in_step_with_the_sound(booth):
         for kind in (CLOCK, START, STOP, NOTE_ON, NOTE_OFF)
     }
     assert len(at[START]) == len(at[STOP]) == 1
-    jitter = 12  # milliseconds; the browser's own between its two clocks
+    jitter = 1.5  # milliseconds; each reading of the browser's two clocks is off by up to ten
     np.testing.assert_allclose(np.diff(at[CLOCK]), 500 / 24, atol=jitter)
     assert np.mean(np.diff(at[CLOCK])) == pytest.approx(500 / 24, abs=0.3)
     assert 0 <= at[CLOCK][0] - at[START][0] <= 2
     assert len(at[NOTE_ON]) == len(at[NOTE_OFF]) >= 4
     expected = at[CLOCK][0] + np.arange(len(at[NOTE_ON])) * 250
-    np.testing.assert_allclose(at[NOTE_ON], expected, atol=jitter)
+    np.testing.assert_allclose(at[NOTE_ON], expected, atol=2 * jitter)
     assert all(row[2:] == [DRUMS[3].note, 90] for row in sent if row[1] == NOTE_ON)
 
 
@@ -842,11 +909,51 @@ def test_midi_follows_mutes_and_starts_on_a_bar_line_when_chosen_late(booth):
     assert len(before) > 12  # the other side learns the tempo meanwhile
 
 
+@pytest.mark.parametrize("clearing", ["", CLEARING], ids=["cannot clear", "clears"])
+def test_midi_that_is_stopped_leaves_no_note_hanging_and_no_clock_after_it(booth, clearing):
+    booth.do(PORT + clearing + "await engine.midiPorts(); engine.midiUse('one')")
+    long = steady("loop", "clap", every=0.25)
+    long["hits"] = [[*hit[:4], 4.0] for hit in long["hits"]]
+    booth.play(long)
+    booth.wait(0.6)
+    booth.do("engine.stop()")
+    sent = sorted(booth.get("port.sent"), key=lambda row: row[0])
+    kinds_sent = [row[1] for row in sent]
+    assert kinds_sent.count(STOP) == 1
+    after = sent[kinds_sent.index(STOP) :]
+    assert not {CLOCK, START, NOTE_ON} & {row[1] for row in after}
+    assert [CONTROL, 123, 0] in [row[1:] for row in after]
+    last_on = max(row[0] for row in sent if row[1] == NOTE_ON)
+    assert max(row[0] for row in sent if row[1] == NOTE_OFF) >= last_on
+    booth.do("engine.play()")
+    booth.until("engine.state().playing")
+    booth.until(f"port.sent.filter(([, kind]) => kind === {START}).length === 2")
+
+
+def test_a_midi_port_that_is_unplugged_stops_nothing_and_goes_on_when_it_is_back(booth):
+    booth.do(PORT + "await engine.midiPorts(); engine.midiUse('one')")
+    booth.play(steady("loop", "clap", tempo_bpm=240))
+    booth.until("port.sent.length > 20")
+    booth.do("port.state = 'disconnected'")  # sending fails before the browser says why
+    booth.until("!engine.midiState().portId")
+    booth.do("access.onstatechange({ port })")
+    state = booth.get("engine.midiState()")
+    assert "unplugged" in state["why"]
+    assert state["ports"] == []
+    booth.wait(0.3)
+    assert booth.get("engine.state().playing")
+    booth.do("port.sent.length = 0; port.state = 'connected'; access.onstatechange({ port })")
+    booth.until(f"port.sent.some(([, kind]) => kind === {START})")
+    assert booth.get("engine.midiState()")["why"] == ""
+    booth.do("engine.stop()")
+    strokes = booth.heard().strokes()
+    assert_on_frames(strokes, spaced(strokes[0][0], len(strokes), RATE / 8))
+
+
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
         ("Object.defineProperty(navigator, 'requestMIDIAccess', {value: null})", "cannot send"),
-        ("navigator.requestMIDIAccess = async () => { throw new Error('no') }", "not to send"),
         ("navigator.requestMIDIAccess = async () => ({outputs: new Map()})", "No MIDI port"),
     ],
 )
@@ -856,6 +963,30 @@ def test_midi_that_is_not_to_be_had_says_why(booth, setting, words):
     state = booth.get("engine.midiState()")
     assert not state["available"]
     assert words in state["why"]
+
+
+# The browser's own answers, nothing stood in for.
+@pytest.mark.parametrize(
+    ("permissions", "address", "words"),
+    [
+        ([], "http://localhost/", ["told not to send MIDI"]),
+        # what a computer has differs: no MIDI at all, or MIDI without a port
+        (["midi", "midi-sysex"], "http://localhost/", ["no MIDI", "No MIDI port"]),
+        ([], "http://booth.test/", ["localhost"]),
+    ],
+    ids=["refused", "no port", "not secure"],
+)
+def test_the_browser_itself_says_why_there_is_no_midi(browser, permissions, address, words):
+    context = browser.new_context()
+    context.grant_permissions(permissions)
+    booth = Booth(open_page(context, address))
+    found = booth.get("engine.midiPorts()")
+    state = booth.get("engine.midiState()")
+    context.close()
+    if found:
+        pytest.skip("this computer has a MIDI port")
+    assert not state["available"]
+    assert any(one in state["why"] for one in words)
 
 
 # -- in the app ------------------------------------------------------------------------------------

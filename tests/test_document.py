@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from dj_ui.document import HEAD, TITLE, DarkDocument
+from dj_ui.document import HEAD, PAGES, TITLE, DarkDocument
 
 PAGE = b"<html><head>" + TITLE + b"</head></html>"
 
@@ -54,3 +54,8 @@ def test_streamlits_document_has_the_place_we_write_to():
     from streamlit.file_util import get_static_dir
 
     assert (Path(get_static_dir()) / "index.html").read_bytes().count(TITLE) == 1
+
+
+def test_it_knows_every_page_by_its_address():
+    pages = Path(__file__).resolve().parent.parent / "pages"
+    assert set(PAGES) == {page.stem for page in pages.glob("*.py")}

@@ -7,10 +7,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dj_core.drums import DRUM
+from dj_core.library import Library
 from dj_core.notation import NoteEvent, NoteSong
 from dj_core.recipes import PRESETS, settings_from, train_run
 from dj_core.sampling import Feel, replay_request
 from dj_core.training import TrainingSettings, train
+from dj_ui.models import model_label
 from dj_ui.takes import TAKES_KEPT
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -216,6 +218,15 @@ def test_choosing_a_take_restores_its_feel(home):
     assert at.selectbox(key="density").value == "Dense"
     click(at, "dj_same")
     assert takes(at)[-1].take.beat == first.take.beat
+
+
+def test_models_are_called_by_what_a_dj_reads(home):
+    at = visit(bars="1", seed="7")
+    names = at.selectbox(key="model").options
+    assert {"Groove", "Notes", "Rhythm"} <= set(names)
+    assert not {model.name for model in Library(home).models()} & set(names)
+    assert "Groove (" in text(at)
+    assert [model_label(name) for name in ("groove", "gone")] == ["Groove", "gone"]
 
 
 def test_controls_belong_to_their_family_of_models(home):

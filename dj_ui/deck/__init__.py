@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from dj_core.render import KIT, KITS
 from dj_ui.deck.kits import kit_payload, note_payload
 from dj_ui.deck.payload import beat_id, beat_of_payload, beat_payload
 from dj_ui.deck.scripts import ENGINE_SCRIPTS, joined
+from dj_ui.words import spoken
 
 _HERE = Path(__file__).parent
 FACE_SCRIPTS = (
@@ -152,6 +153,22 @@ def edited(beat: Beat, slot: str = "") -> Beat:
     return edit.beat if edit else beat
 
 
+def edit_of(beat: Beat, slot: str) -> dict[str, Any] | None:
+    """What the visitor did to a beat, JSON-able, for `bring_back_edit`; None for nothing."""
+    edit = _edit_of(beat, slot)
+    return {"tempo_bpm": edit.payload["tempo_bpm"], "hits": edit.payload["hits"]} if edit else None
+
+
+def bring_back_edit(beat: Beat, slot: str, edit: Mapping[str, Any]) -> None:
+    """Have a beat as it was edited before a reload; what is no edit of it is left alone."""
+    try:
+        outcome = beat_of_payload(dict(edit), beat)
+    except BeatError:
+        return
+    edits: dict[str, Edit] = st.session_state.setdefault(_EDITS, {})
+    edits[slot] = Edit(beat_id(beat), dict(edit), outcome)
+
+
 def chosen_kit() -> str:
     """The kit the visitor hears, by its name in `dj_core.render.KITS`; for the whole session."""
     kit = st.session_state.get(_KIT)
@@ -184,7 +201,7 @@ def _take_edit(key: str) -> None:
     try:
         outcome = beat_of_payload(payload, original)
     except BeatError as error:
-        st.toast(str(error))
+        st.toast(spoken(error))
         return
     edits: dict[str, Edit] = st.session_state.setdefault(_EDITS, {})
     edits.pop(slot, None)

@@ -29,6 +29,7 @@ class Engine {
     this.tapper = createTapper((bpm) => this.setTempo(bpm))
     this.ticker = createTicker(() => this.tick(), TICK_MILLISECONDS)
     this.midi = createMidiOut(() => this.notify())
+    this.steadyZero = createSteadyClock()
     this.decks = { A: new Deck(), B: new Deck() }
     this.output = new Output({
       sampleRate,
@@ -122,16 +123,22 @@ class Engine {
   }
 
   /** Start, once the browser lets us and the sounds are there. */
-  async begin() {
-    const isReady = () => this.wanted && !this.playing && this.kit && this.output.isRunning
-    if (!isReady()) return
+  begin() {
+    if (!this.canBegin) return
     const beats = DECKS.map((name) => this.decks[name].beat).filter(Boolean)
-    if (beats.length) {
-      const pause = new Promise((resolve) => setTimeout(resolve, LEVEL_WAIT_MILLISECONDS))
-      const levels = beats.map((beat) => this.levels.of(beat, this.kit).ready)
-      await Promise.race([Promise.all(levels), pause])
-      if (!isReady()) return
+    const unknown = beats.map((beat) => this.levels.of(beat, this.kit)).filter((one) => !one.isKnown)
+    if (!unknown.length) {
+      this.beginNow()
+      return
     }
+    const pause = new Promise((resolve) => setTimeout(resolve, LEVEL_WAIT_MILLISECONDS))
+    const known = Promise.all(unknown.map((one) => one.ready))
+    Promise.race([known, pause]).then(() => this.canBegin && this.beginNow())
+  }
+
+  get canBegin() { return this.wanted && !this.playing && this.kit && this.output.isRunning }
+
+  beginNow() {
     this.playing = true
     this.gaps = []
     this.lastTick = performance.now()
@@ -300,7 +307,7 @@ class Engine {
       const quarter = this.tempo.quarterAt(this.output.soon())
       this.midi.begin(quarter, this.nextBar(quarter))
     }
-    const clockZero = this.output.millisecondsAt(0) // one reading for all, for each is a bit off
+    const clockZero = this.steadyZero(this.output.millisecondsAt(0))
     this.midi.send(this.tempo.quarterAt(this.output.now + MIDI_AHEAD_SECONDS), {
       strokesBetween: (from, to) => this.leadStrokes(from, to),
       millisecondsAt: (quarter) => clockZero + this.tempo.timeAt(quarter) * 1000,
@@ -447,7 +454,9 @@ class Engine {
       return
     }
     const line = nextLine(origin, before.bar_quarters, cut)
-    deck.follow(this.place(beat, line, line), cut)
+    const placement = this.place(beat, line, line)
+    if (line <= deck.at(cut).from) deck.reset(placement) // what it replaces has not begun
+    else deck.follow(placement, cut)
     for (const other of DECKS) {
       // a deck that is not heard goes along, so that a fade to it finds it in step
       const beside = this.decks[other]
@@ -540,9 +549,13 @@ class Engine {
   deckState(name) {
     const deck = this.decks[name]
     const current = this.playing ? deck.at(this.heardQuarter) : deck.placements[0]
-    const beatId = current?.beat.id ?? null
-    const queuedId = deck.beat && deck.beat.id !== beatId ? deck.beat.id : null
-    return { beatId, queuedId, positionQuarters: this.position(name) }
+    // what was called back after it was due is still heard before what was put on last
+    const next = deck.placements[deck.placements.indexOf(current) + 1]
+    return {
+      beatId: current?.beat.id ?? null,
+      queuedId: (current && next?.beat.id) ?? null,
+      positionQuarters: this.position(name),
+    }
   }
 
   /** Everything a screen shows; cheap enough for every frame. */

@@ -2,12 +2,13 @@
 
 const LEVEL_SECONDS = 60 // of a long beat, this much says how loud it is
 const LEVELS_KEPT = 200
+const MIX_MILLISECONDS = 100 // at a stretch; a few bars take a tenth of it
 
-/** `onQuieter()` is called when a beat turns out to need turning down. */
+/** `onQuieter()` is called when a beat turns out, later, to need turning down. */
 function createLevels(onQuieter) {
   const levels = new Map()
 
-  /** {value, ready}: the gain, 1 until it is known, and a promise of its being known. */
+  /** {value, isKnown, ready}: the gain, 1 until it is known, and a promise of its being known. */
   function of(beat, kit) {
     const key = `${kit.name} ${beat.id}`
     if (!levels.has(key)) {
@@ -18,20 +19,90 @@ function createLevels(onQuieter) {
   }
 
   function measured(beat, kit) {
-    const level = { value: 1, ready: null }
+    const level = { value: 1, isKnown: false, ready: null }
     const bars = Math.max(1, Math.floor(LEVEL_SECONDS / barSeconds(beat)))
-    const measure = rendered(bars < beat.bars ? shortened(beat, bars) : beat, kit, { loop: true })
-    level.ready = measure.then(
-      ({ peak }) => {
-        level.value = Math.min(1, kit.ceiling / peak)
+    const mixing = mixed(bars < beat.bars ? shortened(beat, bars) : beat, kit)
+    const learn = (peak) => {
+      level.value = Math.min(1, kit.ceiling / peak)
+      level.isKnown = true
+    }
+    const first = mixing.next()
+    if (first.done) {
+      learn(first.value)
+      level.ready = Promise.resolve()
+    } else {
+      level.ready = finished(mixing).then((peak) => {
+        learn(peak)
         if (level.value < 1) onQuieter()
-      },
-      () => {}, // no memory for it: the guard against clipping has to do
-    )
+      })
+    }
     return level
   }
 
   return { of, forget: () => levels.clear() }
+}
+
+async function finished(mixing) {
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve))
+    const { done, value } = mixing.next()
+    if (done) return value
+  }
+}
+
+/**
+ * The loudest sample of a beat as it sounds from the second round on, with the ends of the round
+ * before ringing in. Pauses (yields) where it takes long.
+ */
+function* mixed(beat, kit) {
+  const rate = [...kit.notes.values()][0][0].buffer.sampleRate
+  const quarterSeconds = 60 / tempoOf(beat)
+  const frames = toEven(beat.bars * beat.bar_quarters * quarterSeconds * rate)
+  const sides = [new Float32Array(frames), new Float32Array(frames)]
+  const strokes = strokesOf(beat, 0)
+    .map((stroke) => ({ ...stroke, wave: waveOf(kit, stroke.lane, stroke.note, stroke.velocity),
+      frame: toEven(stroke.at * quarterSeconds * rate) }))
+    .filter(({ wave }) => wave)
+  const chokes = strokes.filter(({ lane }) => kit.chokes.has(lane)).map(({ frame }) => frame)
+  const fade = Math.round(kit.chokeSeconds * rate)
+  let pauseAt = performance.now() + MIX_MILLISECONDS
+  for (const { frame, lane, wave } of strokes) {
+    const until = kit.chokes.has(lane)
+      ? (chokes.find((one) => one > frame) ?? chokes[0] + frames) - frame : Infinity
+    for (const side of [0, 1]) ring(wave, side, frame, until, fade, sides[side])
+    if (performance.now() < pauseAt) continue
+    yield
+    pauseAt = performance.now() + MIX_MILLISECONDS
+  }
+  let peak = 1e-9
+  for (const side of sides) {
+    for (let i = 0; i < frames; i += 1) {
+      if (side[i] > peak) peak = side[i]
+      else if (-side[i] > peak) peak = -side[i]
+    }
+  }
+  return peak
+}
+
+/** Add a stroke to a loop, round and round; from frame `until` of its own on it fades in `fade`. */
+function ring({ buffer, gain }, side, start, until, fade, loop) {
+  const wave = buffer.getChannelData(Math.min(side, buffer.numberOfChannels - 1))
+  const whole = Math.min(wave.length, until)
+  for (let from = 0; from < whole;) {
+    const at = (start + from) % loop.length
+    const to = Math.min(whole, from + loop.length - at)
+    add(wave, from, to, gain, loop, at)
+    from = to
+  }
+  const end = Math.min(wave.length, until + fade)
+  for (let i = whole; i < end; i += 1) {
+    loop[(start + i) % loop.length] += wave[i] * gain * (1 - (i - until) / fade)
+  }
+}
+
+function add(wave, from, to, gain, loop, at) {
+  const ahead = at - from
+  for (let i = from; i < to; i += 1) loop[i + ahead] += wave[i] * gain
 }
 
 function barSeconds(beat) {

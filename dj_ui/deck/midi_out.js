@@ -5,20 +5,29 @@ const MIDI = { clock: 0xf8, start: 0xfa, stop: 0xfc, noteOn: 0x99, noteOff: 0x89
 const ALL_NOTES_OFF = 123
 const NOTE_MILLISECONDS = { shortest: 20, usual: 60, longest: 500 }
 
+const UNSTEADY_MILLISECONDS = 50 // two clocks this far apart: one of them was stopped meanwhile
+const SLEW = 0.04 // of what they differ by is made good with each reading
+
 const NO_MIDI =
   'This browser cannot send MIDI. Chrome, Edge, Opera and Firefox on a computer can.'
 const NOT_SECURE = 'Browsers send MIDI only from this computer (localhost) or over https.'
+const ASKING = 'Your browser asks, beside the address, whether it may send MIDI.'
 const REFUSED = 'This browser was told not to send MIDI. Allow it beside the address, then try again.'
+const NO_SYSTEM = 'This computer has no MIDI that the browser can use. Start it, then try again.'
 const NO_PORT = 'No MIDI port found. Connect an instrument or start a virtual port, then try again.'
+const UNPLUGGED = 'The MIDI port was unplugged. It goes on from a bar line when it is back.'
 
 /** Web MIDI out; `onChange` is called when ports come and go. */
 function createMidiOut(onChange) {
   let access = null
   let why = ''
+  let wishedId = null // the port the DJ chose; it may be unplugged
   let port = null
   let cursor = -Infinity // song quarter up to which everything was sent
   let startAt = null // song quarter at which the other side shall start; null once it was told
   let running = false
+  let lastAt = 0 // when the last message is due
+  const sounding = new Map() // note → when its end is due
 
   function reasonAgainst() {
     if (!globalThis.isSecureContext) return NOT_SECURE
@@ -30,32 +39,61 @@ function createMidiOut(onChange) {
   async function ports() {
     why = ''
     if (!access && !reasonAgainst()) {
+      why = ASKING
+      onChange()
       try {
         access = await navigator.requestMIDIAccess({ sysex: false })
         access.onstatechange = portsChanged
-      } catch {
-        why = REFUSED
+        why = ''
+      } catch (error) {
+        why = error?.name === 'NotAllowedError' || error?.name === 'SecurityError' ? REFUSED : NO_SYSTEM
       }
     }
-    const found = access ? [...access.outputs.values()].filter((one) => one.state !== 'disconnected') : []
+    const found = connected()
     if (access) why = found.length ? '' : NO_PORT
     onChange()
-    return found.map(({ id, name }) => ({ id, name: name ?? 'MIDI port' }))
+    return found
+  }
+
+  function connected() {
+    const all = access ? [...access.outputs.values()] : []
+    return all.filter(({ state }) => state !== 'disconnected')
+      .map(({ id, name }) => ({ id, name: name ?? 'MIDI port' }))
   }
 
   function portsChanged() {
-    if (port && access.outputs.get(port.id)?.state !== 'connected') {
-      port = null
-      why = 'The MIDI port was unplugged.'
-    }
+    const wished = access.outputs.get(wishedId)
+    const isThere = wished !== undefined && wished.state !== 'disconnected'
+    if (port && !isThere) lose()
+    else if (!port && isThere) port = wished // back again
+    if (isThere || (why === NO_PORT && connected().length)) why = ''
     onChange()
+  }
+
+  function lose() {
+    port = null
+    running = false
+    sounding.clear()
+    why = UNPLUGGED
   }
 
   /** Send to the port with this id from the next bar line on; null for none. */
   function use(id) {
     stop()
+    wishedId = id
     port = (id !== null && access?.outputs.get(id)) || null
+    why = ''
     onChange()
+  }
+
+  function say(bytes, at) {
+    try {
+      port?.send(bytes, at)
+      lastAt = Math.max(lastAt, at)
+    } catch {
+      lose() // unplugged, and the browser has not told us yet
+      onChange()
+    }
   }
 
   /** Be ready to send from `quarter` on, and to start the other side at `startQuarter`. */
@@ -63,6 +101,8 @@ function createMidiOut(onChange) {
     cursor = quarter
     startAt = startQuarter
     running = true
+    lastAt = 0
+    sounding.clear()
   }
 
   /**
@@ -79,28 +119,38 @@ function createMidiOut(onChange) {
       const quarter = clock / CLOCKS_PER_QUARTER
       const at = millisecondsAt(quarter)
       if (startAt !== null && quarter >= startAt - 1e-6) {
-        port.send([MIDI.start], at - 1) // it begins with the first clock after this
+        say([MIDI.start], at - 1) // it begins with the first clock after this
         startAt = null
       }
-      port.send([MIDI.clock], at)
+      say([MIDI.clock], at)
     }
     for (const { quarter, note, velocity, duration } of strokesBetween(from, to)) {
       const at = millisecondsAt(quarter)
       const written = duration === null ? NOTE_MILLISECONDS.usual : (duration * 60_000) / tempoAt(quarter)
       const { shortest, longest } = NOTE_MILLISECONDS
-      port.send([MIDI.noteOn, note, velocity], at)
-      port.send([MIDI.noteOff, note, 0], at + Math.min(longest, Math.max(shortest, written)))
+      const ends = at + Math.min(longest, Math.max(shortest, written))
+      say([MIDI.noteOn, note, velocity], at)
+      say([MIDI.noteOff, note, 0], ends)
+      sounding.set(note, ends)
     }
   }
 
+  /** Stop the other side and end every note that may still sound there. */
   function stop() {
     if (port && running) {
-      port.clear?.()
-      port.send([MIDI.stop])
-      port.send([MIDI.control, ALL_NOTES_OFF, 0])
+      const now = performance.now()
+      const drops = typeof port.clear === 'function' // what waits in the port; Chrome keeps it
+      if (drops) port.clear()
+      const at = drops ? now : Math.max(now, lastAt)
+      say([MIDI.stop], at)
+      for (const [note, ends] of sounding) if (drops && ends > now) say([MIDI.noteOff, note, 0], at)
+      say([MIDI.control, ALL_NOTES_OFF, 0], at)
     }
+    sounding.clear()
     running = false
   }
+
+  addEventListener('pagehide', stop)
 
   return {
     ports,
@@ -113,8 +163,23 @@ function createMidiOut(onChange) {
     state: () => ({
       available: reasonAgainst() === '',
       why: reasonAgainst(),
+      ports: connected(),
       portId: port?.id ?? null,
       portName: port?.name ?? null,
     }),
+  }
+}
+
+/**
+ * Where the audio clock's zero lies, in milliseconds of performance.now(), from readings that
+ * each are some milliseconds off: a machine that follows our clock would hear that as jitter.
+ */
+function createSteadyClock() {
+  let zero = null
+
+  return (reading) => {
+    const isNew = zero === null || Math.abs(reading - zero) > UNSTEADY_MILLISECONDS
+    zero = isNew ? reading : zero + (reading - zero) * SLEW
+    return zero
   }
 }

@@ -105,7 +105,7 @@ class Transport {
 
   async askMidi() {
     this.connect.disabled = true
-    this.found = await this.face.engine.midiPorts()
+    await this.face.engine.midiPorts()
     this.connect.disabled = false
     this.refresh(this.face.engine.state())
   }
@@ -150,8 +150,7 @@ class Transport {
 
   #refreshMidi() {
     const { engine } = this.face
-    const { available, why, portId } = engine.midiState()
-    const ports = this.found ?? []
+    const { available, why, portId, ports } = engine.midiState()
     this.ports.hidden = ports.length === 0
     this.connect.hidden = ports.length > 0 || (!available && !this.canAskAgain(why))
     this.midiWords.textContent = why
