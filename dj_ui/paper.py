@@ -92,6 +92,7 @@ def palette():  # noqa: ANN201 - dj_core.figures.Palette, named there
 
 def show_staff(svg: str, alt: str) -> None:
     """Notation in the colour of the text; it scrolls sideways where it does not fit."""
-    # verovio draws in black, said once for the whole drawing
-    coloured = svg.replace('color="black"', f'color="{palette().text}"', 1).encode()
+    # verovio draws lines in the colour said once for the whole drawing, and heads in plain black
+    text = palette().text
+    coloured = svg.replace('color="black"', f'color="{text}" fill="{text}"', 1).encode()
     st.html(f'<div class="dj-staff">{image(coloured, alt, "dj-notes")}</div>')

@@ -13,6 +13,7 @@ from dj_core.drums import DRUMS, LANE
 from dj_core.errors import BeatError, LibraryError
 from dj_core.patterns import load_patterns
 from dj_core.shape.attributes import (
+    Straightened,
     attributes,
     genre_norm,
     genre_norms,
@@ -33,6 +34,7 @@ from dj_core.shape.nearness import (
     shipped_fingerprints,
     write_fingerprints,
 )
+from dj_core.shape.steering import STEERED, Board, steer, values_after, values_of
 from dj_core.shape.tapping import Tap, only, rhythm_of
 from dj_core.shape.tightening import GRIDS, tighten
 
@@ -273,6 +275,61 @@ def test_norms_are_written_as_they_are_read():
     assert written["mean"]["density"] == pytest.approx(norm.mean.density, abs=1e-3)
 
 
+# -- steering: what every cell would change --------------------------------------------------------
+
+LOOPS = st.tuples(
+    st.sampled_from([(16, 1), (16, 2), (16, 3), (12, 2)]),
+    st.sampled_from([0.0, 0.5, 1.0]),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([0.03, 0.15, 0.4]),
+)
+
+
+def board_of(loop):
+    (per_bar, bars), swung_pair, seed, share = loop
+    cells = np.random.default_rng(seed).random((per_bar * bars, len(DRUMS))) < share
+    return Board(cells, np.ones_like(cells), per_bar, swung_pair)
+
+
+@given(LOOPS, st.data())
+def test_what_a_change_would_do_is_what_it_does(loop, data):
+    board = board_of(loop)
+    foretold = values_after(board, board.cells)
+    for _ in range(6):
+        step = data.draw(st.integers(0, len(board.cells) - 1))
+        lane = data.draw(st.integers(0, len(DRUMS) - 1))
+        changed = board.cells.copy()
+        changed[step, lane] ^= True
+        for name, value in values_of(board, changed).items():
+            assert foretold[name][step, lane] == pytest.approx(value, abs=1e-9)
+
+
+@pytest.mark.parametrize("beat", list(load_patterns())[::40], ids=lambda b: b.title)
+def test_cells_are_counted_as_beats_are(beat):
+    its, straight = attributes(beat), Straightened(beat)
+    cells = np.zeros((straight.steps, len(DRUMS)), bool)
+    for cell in straight.cells:
+        cells[cell] = True
+    board = Board(cells, np.ones_like(cells), straight.steps // beat.bars)
+    values = values_of(board, cells)
+    for name in STEERED:
+        assert values[name] == pytest.approx(getattr(its, name))
+
+
+@pytest.mark.parametrize("goals", [{"density": 3.0}, {"density": 8.0}, {"syncopation": 3.2}])
+def test_a_loop_is_steered_to_its_goal_and_keeps_what_is_not_free(goals):
+    board = board_of(((16, 2), 0.0, 7, 0.3))
+    held = np.arange(len(DRUMS)) == LANE["closed_hat"]
+    board = replace(board, free=board.free & ~held)
+    norm = genre_norm("funk")
+    cells = steer(board, goals, norm, lambda loops: np.zeros(loops.shape), seed=1)
+    before, after = values_of(board, board.cells), values_of(board, cells)
+    for name in STEERED:
+        wanted = goals.get(name, before[name])
+        assert abs(norm.position(name, after[name]) - norm.position(name, wanted)) < 0.4
+    assert (cells[:, held] == board.cells[:, held]).all()
+
+
 # -- history --------------------------------------------------------------------------------------
 
 
@@ -287,6 +344,24 @@ def test_takes_come_back_to_the_bit(tmp_path):
     assert first.notes == ("kick", "rest")
     assert second.beat == HOUSE
     assert [first.number, second.number] == [1, 2]
+
+
+def test_what_was_done_by_hand_and_what_lies_side_by_side_come_back(tmp_path):
+    past = History(tmp_path, new_session_id())
+    past.add(ROCK, {})
+    past.add(HOUSE, {})
+    edit = {"tempo_bpm": 120.0, "hits": [0, 1, [-1, 0.5, 90, 4]]}
+    past.note_edit(2, edit)
+    past.lay_out("Vary", [("2% away", ROCK), ("9% away", HOUSE)])
+    again = History(tmp_path, past.folder.name)
+    assert [take.edit for take in again.takes()] == [None, edit]
+    assert again.laid_out() == ("Vary", (("2% away", ROCK), ("9% away", HOUSE)))
+    past.note_edit(2, None)  # undone
+    assert again.take(2).edit is None
+    (past.folder / "laid-out.json").write_text("{")
+    assert again.laid_out() == ("", ())
+    with pytest.raises(LibraryError, match="Take 3"):
+        past.note_edit(3, edit)
 
 
 def test_a_damaged_take_costs_only_itself(tmp_path):

@@ -10,11 +10,12 @@ import pytest
 from dj_core.beat import Beat, Hit, Meter
 from dj_core.drums import DRUMS, LANE
 from dj_core.errors import GenerationError
+from dj_core.groove.loop_odds import loop_log_odds
 from dj_core.groove.sampling import load_groove_model
 from dj_core.groove.shaping import Guide, play_guided
 from dj_core.patterns import load_patterns
 from dj_core.sampling import GenerationRequest, load_model
-from dj_core.shape.attributes import attributes, genre_norm
+from dj_core.shape.attributes import NAMES, attributes, genre_norm
 from dj_core.shape.continuing import bars_of, continue_beat
 from dj_core.shape.controls import Controls, adjust
 from dj_core.shape.distance import relative_distance
@@ -24,7 +25,10 @@ from dj_core.shape.keeping import Keep, hits_in, struck
 from dj_core.shape.measure import random_keep
 from dj_core.shape.playing import take_of
 from dj_core.shape.rerolling import drum_to_beat, reroll, reroll_all, vary
+from dj_core.shape.steering import STEERED
+from dj_core.tokenizers.groove import Grid, encode, to_grid
 
+TOMS = [lane for lane, drum in enumerate(DRUMS) if drum.family == "tom"]
 MODELS = Path(__file__).resolve().parents[1] / "models"
 
 
@@ -188,6 +192,25 @@ def test_phrases_and_chances_out_of_range_are_refused(model, funk):
         add_fills(model, funk, chance=1.5)
 
 
+def test_fills_are_fills(model):
+    random = np.random.default_rng(2)
+    requests = [
+        GenerationRequest(genre=genre, bars=2, seed=int(random.integers(1_000)))
+        for genre in ("rock", "funk", "pop", "latin")
+    ]
+    toms, hats, crashes = [], [], 0
+    for take in model.generate_all(requests):
+        filled = struck(add_fill(model, take.beat, seed=1))
+        ordinary = struck(take.beat)
+        toms.append([cells[-16:, TOMS].sum() for cells in (filled, ordinary)])
+        hats.append([cells[-16:, LANE["closed_hat"]].sum() for cells in (filled, ordinary)])
+        crashes += filled[0, LANE["crash"]]
+    (toms_after, toms_before), (hats_after, hats_before) = np.sum(toms, 0), np.sum(hats, 0)
+    assert toms_after > toms_before + 4
+    assert hats_after < hats_before
+    assert crashes >= 2
+
+
 # -- one drum, sliders, songs ---------------------------------------------------------------------
 
 
@@ -204,14 +227,64 @@ def test_silence_is_nothing_to_build_on(model):
         drum_to_beat(model, Beat((), bars=1))
 
 
-@pytest.mark.parametrize("asked", [-1.5, 1.5])
-def test_a_denser_or_sparser_beat_has_more_or_fewer_strokes(model, funk, asked):
-    stands = genre_norm("funk").position("density", attributes(funk).density)
-    asked = max(min(stands + asked, 2), -2)
-    answer = adjust(model, funk, Controls(density=asked))
-    moved = attributes(answer).density - attributes(funk).density
-    assert moved * (asked - stands) > 0
-    assert attributes(answer).loudness == pytest.approx(attributes(funk).loudness, abs=3)
+@pytest.mark.parametrize("slider", STEERED)
+@pytest.mark.parametrize("genre", ["jazz", "house"])
+def test_a_slider_does_what_it_says_and_leaves_the_others(model, genre, slider):
+    beat = model.generate(GenerationRequest(genre=genre, bars=2, seed=4)).beat
+    norm = genre_norm(genre)
+    was = attributes(beat)
+    stands = {}
+    for asked in (-1.5, 1.5):
+        answer = adjust(model, beat, Controls(**{slider: asked}), seed=2)
+        its = attributes(answer)
+        stands[asked] = norm.position(slider, getattr(its, slider))
+        moved = abs(norm.position(slider, getattr(was, slider)) - stands[asked])
+        for other in NAMES:
+            if other != slider:
+                far = norm.position(other, getattr(its, other))
+                assert abs(far - norm.position(other, getattr(was, other))) < max(moved, 1.0)
+    assert stands[1.5] - stands[-1.5] > 1
+
+
+def test_what_is_kept_stays_whatever_a_slider_asks(model, funk):
+    keep = Keep(drums={"kick"}, bars={1})
+    mask = keep.mask(funk)
+    answer = adjust(model, funk, Controls(density=2.0, complexity=1.0), keep, seed=3)
+    assert (struck(answer)[mask] == struck(funk)[mask]).all()
+    assert (struck(answer) != struck(funk)).any()
+
+
+def test_sliders_are_deterministic_and_say_what_was_asked(model, funk):
+    one, again, other = (
+        adjust(model, funk, Controls(syncopation=1.0), seed=seed) for seed in (3, 3, 4)
+    )
+    assert one.hits == again.hits
+    assert one.provenance.settings["shape"] == "adjust"
+    assert set(one.provenance.settings["asked"]) == {"syncopation"}
+    assert other.provenance.seed == 4
+    louder = adjust(model, funk, Controls(loudness=1.5))
+    assert louder.provenance.settings["shape"] == "adjust"
+    assert adjust(model, funk, Controls()) == funk
+
+
+@pytest.mark.parametrize("meter", [Meter(3, 4), Meter(6, 8), Meter(12, 8)], ids=str)
+def test_sliders_move_in_other_meters_too(model, meter):
+    beat = model.generate(GenerationRequest(genre="", bars=2, meter=meter, seed=3)).beat
+    less, more = (adjust(model, beat, Controls(density=asked)) for asked in (-1.5, 1.5))
+    assert attributes(less).density < attributes(more).density
+
+
+def test_the_odds_of_a_loop_are_those_of_playing_it(model, funk):
+    grid = to_grid(encode(funk))
+    (odds,) = loop_log_odds(model, [grid], funk.meter, funk.genre, 100.0)
+    heard = np.where(struck(funk), odds, -odds)  # what is there is expected, on the whole
+    assert heard.mean() > 2
+    again = loop_log_odds(model, [grid, grid], funk.meter, funk.genre, 100.0)
+    assert np.allclose(again, odds, atol=1e-3)
+    rolled = Grid(*(np.roll(part, 16, axis=0) for part in vars(grid).values()))
+    (other,) = loop_log_odds(model, [rolled], funk.meter, funk.genre, 100.0)
+    # a loop that starts a bar later is near the same music
+    assert np.corrcoef(other.ravel(), np.roll(odds, 16, axis=0).ravel())[0, 1] > 0.9
 
 
 def test_a_slider_beyond_its_end_is_refused():

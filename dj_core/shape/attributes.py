@@ -16,6 +16,7 @@ Cells are those of the beat played straight, so that swing says nothing of the o
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
@@ -26,15 +27,18 @@ import numpy as np
 from dj_core.beat import Beat
 from dj_core.drums import DRUMS
 from dj_core.errors import BeatError
-from dj_core.shape.keeping import struck
 from dj_core.shape.playing import bar_cells
-from dj_core.tokenizers.groove import STEPS_PER_QUARTER
+from dj_core.tokenizers.groove import LANES, STEPS_PER_QUARTER
 
 NORMS_FILE = Path(__file__).resolve().parents[2] / "assets" / "genre-norms.json"
 STRAIGHT = 50.0
-# of a quarter; what lies nearer to the next beat anticipates that
-_EIGHTH, _SIXTEENTHS = (0.42, 0.7), ((0.18, 0.4), (0.7, 0.9))
-_BACKBONE = np.array([drum.family in ("kick", "snare", "tom") for drum in DRUMS])
+HEARD_SWING = 3.0  # percent off straight
+_WITHIN = 0.12  # of a quarter: nearly half a 16th
+# places in a quarter note; what lies nearer to the next beat than the last anticipates that
+_FIRST_16TH, _OFFBEAT, _LAST = (0.18, 0.4), (0.42, 0.78), 0.9
+_BETWEEN, _STRAIGHT_16TH = 0.62, 0.715  # of an 8th and a 16th; later is no 8th's swing
+_TOGETHER = 0.08  # spread of strokes that are meant to lie in one place
+BACKBONE = np.array([drum.family in ("kick", "snare", "tom") for drum in DRUMS])
 LARGEST_SPREAD = {"swing": 6.0}  # a genre of straight and of shuffled beats is wide for no use
 SMALLEST_SPREAD = {  # below these a slider would do nothing one hears
     "density": 0.5,
@@ -82,6 +86,11 @@ class Norm:
         away = value - getattr(self.mean, name)
         return away / self._unit(name, away > 0)
 
+    def positions(self, name: str, values: np.ndarray) -> np.ndarray:
+        """`position` of every value of an array."""
+        away = values - getattr(self.mean, name)
+        return away / np.where(away > 0, self._unit(name, True), self._unit(name, False))
+
     def _unit(self, name: str, above: bool) -> float:
         low, high = RANGES[name]
         mean = min(max(getattr(self.mean, name), low), high)
@@ -100,18 +109,67 @@ RANGES = {
 
 def attributes(beat: Beat) -> Attributes:
     """The five numbers of a beat. Raises TokenizerError for meters that grids do not have."""
-    swing, pair = swing_of(beat)
-    straight = _warped(beat, pair, swing / 100, 0.5) if pair == 1.0 else beat
-    cells = struck(straight)
-    per_bar = bar_cells(beat)
+    straight, per_bar = Straightened(beat), bar_cells(beat)
+    cells = np.zeros((beat.bars * per_bar, LANES), bool)
+    for cell in straight.cells:
+        cells[cell] = True
     velocities = [hit.velocity for hit in beat.hits]
     return Attributes(
         density=float(cells.sum() / (len(cells) / STEPS_PER_QUARTER)),
-        syncopation=_syncopation(cells[:, _BACKBONE].any(1), per_bar),
-        swing=swing,
+        syncopation=_syncopation(cells[:, BACKBONE].any(1), per_bar),
+        swing=straight.swing,
         loudness=float(np.mean(velocities)) if velocities else 0.0,
         complexity=_change(cells, per_bar if beat.bars > 1 else per_bar // 2),
     )
+
+
+class Straightened:
+    """A beat as if its 8ths did not swing: where its strokes lie then, and the way back.
+
+    Attributes:
+        swing: in percent.
+        pair: what swings, see `swing_of`.
+        cells: per hit of the beat, its (16th, lane).
+    """
+
+    def __init__(self, beat: Beat) -> None:
+        self.swing, self.pair = swing_of(beat)
+        self.steps = beat.bars * bar_cells(beat)
+        self.cells = [(self._step(hit.onset_quarters), hit.lane) for hit in beat.hits]
+
+    @property
+    def swung_pair(self) -> float:
+        """The pair that swings, 0 where one hardly hears it."""
+        return self.pair if abs(self.swing - STRAIGHT) >= HEARD_SWING else 0.0
+
+    @property
+    def sounding_steps(self) -> np.ndarray:
+        """Per 16th the one in which it sounds: the offbeat of a wide swing comes with the last."""
+        steps = np.arange(self.steps)
+        if self.pair != 1.0:
+            return steps
+        swung = [
+            _bent_onset(step / STEPS_PER_QUARTER, 1.0, 0.5, self.swing / 100) for step in steps
+        ]
+        return np.floor(np.array(swung) * STEPS_PER_QUARTER + 0.5).astype(int)
+
+    def settled(self, onset_quarters: float, step: int) -> float:
+        """An onset, moved if need be so that it belongs to a 16th of the straight beat."""
+        straight = self._straight(onset_quarters)
+        middle = step / STEPS_PER_QUARTER
+        inside = min(max(straight, middle - _WITHIN), middle + _WITHIN)
+        if inside == straight or self.pair != 1.0:
+            return onset_quarters
+        return max(_bent_onset(inside, 1.0, 0.5, self.swing / 100), 0.0)
+
+    def _straight(self, onset_quarters: float) -> float:
+        if self.pair != 1.0:
+            return onset_quarters
+        return _bent_onset(onset_quarters, 1.0, self.swing / 100, 0.5)
+
+    def _step(self, onset_quarters: float) -> int:
+        step = int(np.floor(self._straight(onset_quarters) * STEPS_PER_QUARTER + 0.5))
+        return min(step, self.steps - 1)
 
 
 def weights(per_bar: int) -> np.ndarray:
@@ -124,21 +182,27 @@ def weights(per_bar: int) -> np.ndarray:
     return strength
 
 
+def stronger_places(per_bar: int) -> np.ndarray:
+    """16ths from each place of a bar to the next stronger one; 0 for the one."""
+    strength = np.tile(weights(per_bar), 2)
+    ahead = [
+        next((n for n in range(1, per_bar) if strength[place + n] > strength[place]), 0)
+        for place in range(per_bar)
+    ]
+    return np.array(ahead)
+
+
 def _syncopation(onsets: np.ndarray, per_bar: int) -> float:
     if not onsets.any():
         return 0.0
-    strength = np.tile(weights(per_bar), len(onsets) // per_bar)
+    bars = len(onsets) // per_bar
+    strength, ahead = (np.tile(part, bars) for part in (weights(per_bar), stronger_places(per_bar)))
     total = 0
     for step in np.flatnonzero(onsets):
         total -= strength[step]
-        for ahead in range(1, per_bar):
-            after = (step + ahead) % len(onsets)
-            if strength[after] > strength[step]:
-                if not onsets[after]:
-                    total += strength[after] - strength[step]
-                break
-            if onsets[after]:
-                break
+        silent = (step + 1 + np.arange(ahead[step])) % len(onsets)
+        if len(silent) and not onsets[silent].any():
+            total += strength[silent[-1]] - strength[step]
     return float(total / onsets.sum())
 
 
@@ -156,11 +220,19 @@ def swing_of(beat: Beat) -> tuple[float, float]:
 
 
 def _offbeats(beat: Beat, pair: float) -> np.ndarray:
-    """Where offbeats lie in their pair, 0 to 1."""
+    """Where offbeats lie in their pair, 0 to 1.
+
+    Late strokes are swung 8ths where they lie all together, and 16ths where there are others on
+    the 8th, or they lie where a straight 16th does.
+    """
     place = np.array([hit.onset_quarters for hit in beat.hits]) % 1.0
+    late = place[(place >= _OFFBEAT[0]) & (place < _OFFBEAT[1])]
+    together = len(late) and late.std() < _TOGETHER and late.mean() < _STRAIGHT_16TH
+    border = _OFFBEAT[1] if together else _BETWEEN
     if pair == 1.0:
-        return place[(place >= _EIGHTH[0]) & (place < _EIGHTH[1])]
-    first, second = (place[(place >= low) & (place < high)] for low, high in _SIXTEENTHS)
+        return late[late < border]
+    first = place[(place >= _FIRST_16TH[0]) & (place < _FIRST_16TH[1])]
+    second = place[(place >= border) & (place < _LAST)]
     return np.concatenate([first, second - 0.5]) / 0.5
 
 
@@ -188,16 +260,23 @@ def with_swing(beat: Beat, percent: float) -> Beat:
 def _warped(beat: Beat, pair: float, before: float, after: float) -> Beat:
     """Time between beats stretched so that `before` of a pair comes to lie at `after`."""
     latest = float(np.nextafter(beat.length_quarters, 0))
-    hits = []
-    for hit in beat.hits:
-        start = np.floor(hit.onset_quarters / pair) * pair
-        place = (hit.onset_quarters - start) / pair
-        if place < before:
-            place *= after / before
-        else:
-            place = 1 - (1 - place) * (1 - after) / (1 - before)
-        hits.append(replace(hit, onset_quarters=min(float(start + place * pair), latest)))
+    hits = (
+        replace(
+            hit, onset_quarters=min(_bent_onset(hit.onset_quarters, pair, before, after), latest)
+        )
+        for hit in beat.hits
+    )
     return replace(beat, hits=tuple(hits))
+
+
+def _bent_onset(onset_quarters: float, pair: float, before: float, after: float) -> float:
+    """Where an onset comes to lie when `before` of its pair comes to lie at `after`."""
+    start = math.floor(onset_quarters / pair) * pair
+    place = (onset_quarters - start) / pair
+    place = (
+        place * after / before if place < before else 1 - (1 - place) * (1 - after) / (1 - before)
+    )
+    return float(start + place * pair)
 
 
 def with_loudness(beat: Beat, mean_velocity: float) -> Beat:

@@ -1,55 +1,55 @@
 """Sliders the model hears: a beat made denser, more syncopated, more complex, to a measured target.
 
-Swing and loudness are set exactly, stroke by stroke. For the others the model plays the beat again,
-pulled towards what it was (`NEARNESS`) and leant towards what is asked; eight answers side by side,
-three times, each time around the best so far. The best is the one that comes nearest to the target
-while everything that was not asked for stays.
+Swing and loudness are set exactly, stroke by stroke. For the others `steering` chooses which
+strokes come and go, by what the model expects in this very loop; the model then plays those that
+come among those that stay.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dj_core.beat import Beat
-from dj_core.drums import DRUMS
+from dj_core.beat import Beat, Hit
 from dj_core.errors import GenerationError
+from dj_core.metrics.clips import stretch
 from dj_core.sampling import BeatModel
 from dj_core.shape.attributes import (
     NAMES,
     RANGES,
-    Attributes,
     Norm,
+    Straightened,
     attributes,
     genre_norm,
-    weights,
     with_loudness,
     with_swing,
 )
-from dj_core.shape.keeping import Keep, hits_in, struck
+from dj_core.shape.keeping import Keep, cell_of, struck
+from dj_core.shape.morphing import looped
 from dj_core.shape.playing import (
     bar_cells,
-    felt_hits,
+    grid_of,
     guide_for,
     request_like,
     shaper,
     with_played,
+)
+from dj_core.shape.steering import STEERED, Board, steer
+from dj_core.tokenizers.groove import (
+    LANES,
+    MAX_OFFSET,
+    STEPS_PER_QUARTER,
+    Grid,
 )
 
 if TYPE_CHECKING:
     from dj_core.groove.sampling import GrooveModel
 
 FURTHEST = 2.0  # spreads either way
-PLAYED = ("density", "syncopation", "complexity")  # what only the model can change
-ANSWERS, ROUNDS = 8, 5
-NEARNESS = 1.0  # log odds by which a cell is held to what it was
-NEAR_ENOUGH = 0.01  # squared slider units from the target
-BESIDE = 0.5  # how much a change nobody asked for counts beside a missed target
-WEAKNESS_LEANING = (-0.6, -0.6, -0.3, 1.0, 1.0)  # by weakness of the place, the one first
-STRONGEST = 5.0  # log odds of a leaning
+CERTAIN = 100.0  # log odds of a stroke that was decided
 
 
 @dataclass(frozen=True)
@@ -108,14 +108,17 @@ def adjust(
     norm = norm or genre_norm(beat.genre)
     was = attributes(beat)
     targets = {name: norm.target(name, asked) for name, asked in controls.asked.items()}
+    steered = {name: targets[name] for name in STEERED if name in targets}
+    settings = {"shape": "adjust", "seed": seed, "asked": dict(targets)}
     result = beat
-    if beat.hits and any(name in targets for name in PLAYED):
-        result = _Search(shaper(model), beat, keep, was, targets, norm, seed).best()
+    if beat.hits and steered:
+        result = _steered(shaper(model), beat, keep, steered, norm, settings)
+    elif beat.hits and targets:
+        result = replace(beat, provenance=replace(beat.provenance, settings=settings))
     if result.hits:
-        swing = targets.get("swing", was.swing if result is not beat else None)
-        if swing is not None:
-            result = with_swing(result, _within("swing", swing))
-        loudness = targets.get("loudness", was.loudness if result is not beat else None)
+        if "swing" in targets:
+            result = with_swing(result, _within("swing", targets["swing"]))
+        loudness = targets.get("loudness", was.loudness if steered else None)
         if loudness is not None:
             result = with_loudness(result, _within("loudness", loudness))
     return result
@@ -126,91 +129,107 @@ def _within(name: str, value: float) -> float:
     return min(max(value, low), high)
 
 
-class _Search:
-    """Answers of the model around ever better leanings."""
+def _steered(
+    model: GrooveModel,
+    beat: Beat,
+    keep: Keep,
+    goals: dict[str, float],
+    norm: Norm,
+    settings: dict[str, object],
+) -> Beat:
+    """`beat` with other cells struck, the new ones played by the model."""
+    from dj_core.groove.loop_odds import loop_log_odds
 
-    def __init__(
-        self,
-        model: GrooveModel,
-        beat: Beat,
-        keep: Keep,
-        was: Attributes,
-        targets: dict[str, float],
-        norm: Norm,
-        seed: int,
-    ) -> None:
-        from dj_core.groove.shaping import style_of
+    loop = _Loop(beat, keep)
+    request = request_like(model, beat, seed=settings["seed"])
 
-        self.model, self.beat, self.norm, self.seed = model, beat, norm, seed
-        self.targets = {**was.as_dict(), **targets}
-        self.asked = [name for name in PLAYED if name in targets]
-        style, fine = style_of(model, beat)
-        self.cells, self.held = struck(beat), keep.mask(beat)
-        self.base = guide_for(
-            beat, self.held, felt=~self.held, style=style, fine=fine,
-            leaning=np.where(self.cells, NEARNESS, -NEARNESS),
-        )  # fmt: skip
-        self.settings = {"shape": "adjust", "seed": seed, "asked": dict(targets)}
+    def odds(loops: np.ndarray) -> np.ndarray:
+        grids = [loop.grid(cells) for cells in loops]
+        heard = loop_log_odds(model, grids, beat.meter, request.genre, request.tempo_bpm)
+        return heard[:, loop.sounding_step]
 
-    def best(self) -> Beat:
-        """The best answer found."""
-        random = np.random.default_rng([self.seed, 5])
-        now = attributes(self.beat).as_dict()
-        found, cost = self.beat, self._cost(self.beat)
-        centre = np.zeros(len(PLAYED))
-        span = np.zeros(len(PLAYED))
-        for place, name in enumerate(PLAYED):
-            if name in self.asked:
-                span[place] = np.sign(self.targets[name] - now[name]) * STRONGEST
-        leanings = np.linspace(0, 1, ANSWERS)[:, None] ** 1.5 * span
-        for turn in range(ROUNDS):
-            for leaning, answer in zip(leanings, self._answers(leanings), strict=True):
-                its = self._cost(answer)
-                if its < cost:
-                    found, cost, centre = answer, its, leaning
-            if cost < NEAR_ENOUGH:
-                break
-            width = 1.6 * 0.6**turn
-            noise = random.normal(0, width, (ANSWERS, len(PLAYED)))
-            leanings = np.clip(centre + noise, -2 * STRONGEST, 2 * STRONGEST)
-        return found
-
-    def _cost(self, answer: Beat) -> float:
-        """Squared slider units from the targets; swing and loudness are set later."""
-        its = attributes(answer).as_dict()
-        total = 0.0
-        for name in PLAYED:
-            off = self.norm.position(name, its[name]) - self.norm.position(name, self.targets[name])
-            total += off**2 * (1.0 if name in self.asked else BESIDE)
-        return total
-
-    def _answers(self, leanings: np.ndarray) -> Sequence[Beat]:
-        from dj_core.groove.shaping import play_guided
-
-        guides = [self._guide(*leaning) for leaning in leanings]
-        request = request_like(self.model, self.beat, seed=self.seed)
-        played = play_guided(self.model, [request] * len(guides), guides, particles=1)
-        return [
-            with_played(
-                self.beat,
-                (*hits_in(self.beat, self.held),
-                 *felt_hits(self.beat, guide.felt, answer.struck)),
-                answer.beat,
-                self.model,
-                self.settings,
-            )
-            for guide, answer in zip(guides, played, strict=True)
-        ]  # fmt: skip
-
-    def _guide(self, density: float, syncopation: float, complexity: float):  # noqa: ANN202
-        """The base leant: all cells, weak places of the backbone, and away from the bar before."""
-        per_bar = bar_cells(self.beat)
-        strength = weights(per_bar)
-        profile = np.array([WEAKNESS_LEANING[-weight] for weight in strength])
-        place = np.tile(profile, self.beat.bars)[:, None] * _BACKBONE
-        leaning = self.base.leaning + density + syncopation * place
-        novelty = np.full(len(self.held), complexity)
-        return replace(self.base, leaning=leaning, novelty=novelty)
+    cells = steer(loop.board, goals, norm, odds, settings["seed"])
+    kept = tuple(hit for hit, cell in zip(beat.hits, loop.cell_of_hit, strict=True) if cells[cell])
+    new = cells & ~loop.board.cells
+    return with_played(beat, kept, _played(model, beat, kept, new, loop, settings), model, settings)
 
 
-_BACKBONE = np.array([drum.family in ("kick", "snare", "tom") for drum in DRUMS], float)
+class _Loop:
+    """A beat as `steering` sees it, played straight, and the way back to how it swings."""
+
+    def __init__(self, beat: Beat, keep: Keep) -> None:
+        self.straight = Straightened(beat)
+        self.cell_of_hit = self.straight.cells
+        self.heard = grid_of(beat)
+        steps = len(self.heard.velocity)
+        cells = np.zeros((steps, LANES), bool)
+        mask = keep.mask(beat)
+        # where a straight 16th sounds: in a swing of 8ths the offbeat is the beat's last 16th
+        self.sounding_step = self.straight.sounding_steps
+        free = ~mask[self.sounding_step]
+        for hit, cell in zip(beat.hits, self.cell_of_hit, strict=True):
+            cells[cell] = True
+            free[cell] &= not mask[cell_of(hit, steps)]
+        shared = np.diff(self.sounding_step, prepend=-1) == 0
+        free &= cells | ~shared[:, None]  # that 16th sounds as the offbeat already
+        self.board = Board(cells, free, bar_cells(beat), self.straight.swung_pair)
+        self.level = np.array([self._usual(lane) for lane in range(LANES)], np.uint8)
+
+    def _usual(self, lane: int) -> int:
+        """How hard a new stroke of a lane is until the model has played it."""
+        levels = self.heard.velocity
+        own = levels[:, lane][levels[:, lane] > 0]
+        return int(np.median(own if len(own) else levels[levels > 0] if levels.any() else 16))
+
+    def grid(self, cells: np.ndarray) -> Grid:
+        """Other cells of the loop as they would sound."""
+        sounds = np.zeros(cells.shape, bool)
+        step, lane = np.nonzero(cells)
+        sounds[self.sounding_step[step], lane] = True
+        new = sounds & (self.heard.velocity == 0)
+        parts = {name: np.where(sounds, part, 0) for name, part in vars(self.heard).items()}
+        parts["velocity"] = np.where(new, self.level, parts["velocity"])
+        parts["offset"] = np.where(new, MAX_OFFSET + 1, parts["offset"])
+        return Grid(**{name: part.astype(np.uint8) for name, part in parts.items()})
+
+    def settled(self, onset_quarters: float) -> float:
+        """A new stroke's onset, such that it belongs to the cell it was meant for."""
+        sounds = math.floor(onset_quarters * STEPS_PER_QUARTER + 0.5)
+        step = int(np.searchsorted(self.sounding_step, sounds))
+        latest = float(np.nextafter(len(self.board.cells) / STEPS_PER_QUARTER, 0))
+        return min(max(self.straight.settled(onset_quarters, step), 0.0), latest)
+
+
+def _played(
+    model: GrooveModel,
+    beat: Beat,
+    kept: tuple[Hit, ...],
+    new: np.ndarray,
+    loop: _Loop,
+    settings: dict[str, object],
+) -> Beat:
+    """The new strokes alone, played by the model among those kept; a bar of the loop leads in."""
+    from dj_core.groove.shaping import play_guided, style_of
+
+    if not new.any():
+        return replace(beat, hits=())
+    per_bar = bar_cells(beat)
+    coming = np.zeros(new.shape, bool)
+    step, lane = np.nonzero(new)
+    coming[loop.sounding_step[step], lane] = True
+    base = replace(beat, hits=kept)
+    around = stretch(looped(base, 2 * beat.bars), beat.bars - 1, beat.bars + 1)
+    coming = np.concatenate([coming[-per_bar:], coming]) & ~struck(around)
+    style, fine = style_of(model, beat)
+    guide = guide_for(
+        around, ~coming, style=style, fine=fine, leaning=np.where(coming, CERTAIN, 0.0)
+    )
+    request = request_like(model, around, seed=settings["seed"])
+    played = play_guided(model, [request], [guide], particles=1)[0].beat
+    bar_quarters, half = beat.meter.bar_quarters, 0.5 / STEPS_PER_QUARTER
+    hits = (
+        replace(hit, onset_quarters=loop.settled(hit.onset_quarters - bar_quarters))
+        for hit in played.hits
+        if hit.onset_quarters >= bar_quarters - half
+    )
+    return replace(beat, hits=tuple(hits))

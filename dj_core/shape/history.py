@@ -1,7 +1,7 @@
 """Every take of a session, kept as it is made: nothing is lost on a reload.
 
-A session is a folder in the DJ's own; a take is one JSON file in it, written whole or not at all.
-A damaged file costs one take, not the session.
+A session is a folder in the DJ's own; a take is one JSON file in it, written whole or not at all,
+and what was done to it by hand another one. A damaged file costs one take, not the session.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from typing import Any
 from dj_core.beat import Beat
 from dj_core.beat_json import beat_from_json, beat_to_json
 from dj_core.errors import DigitalDJError, LibraryError
+from dj_core.limits import LIMITS
 from dj_core.storage import write_json_atomic
 
 FORMAT = 1
-MOST_SESSIONS = 50  # older ones make room
+MOST_SESSIONS = LIMITS.sessions_kept  # older ones make room
 _ID = re.compile(r"[a-z0-9]{16}")
 _TAKE = re.compile(r"(\d{6})\.json")
+_EDIT = "{:06}-edit.json"
+_LAID_OUT = "laid-out.json"
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class PastTake:
         made_at: seconds since 1970.
         how: what was done, in a word: 'generate', 'vary', ...
         notes: as in `sampling.Take`.
+        edit: what was done to it by hand since, JSON-able, as the deck describes it; or None.
     """
 
     number: int
@@ -46,6 +50,7 @@ class PastTake:
     made_at: float
     how: str
     notes: tuple[str, ...] = ()
+    edit: Mapping[str, Any] | None = None
 
 
 def new_session_id() -> str:
@@ -90,6 +95,34 @@ class History:
         )
         return take
 
+    def note_edit(self, number: int, edit: Mapping[str, Any] | None) -> None:
+        """Keep what was done by hand to a take, or that it was undone (None).
+
+        Raises LibraryError where there is no such take, or the folder cannot be written.
+        """
+        if number not in self._numbers():
+            raise LibraryError(f"Take {number} of this session cannot be found any more.")
+        write_json_atomic(self.folder / _EDIT.format(number), {"format": FORMAT, "edit": edit})
+
+    def lay_out(self, tool: str, beats: Sequence[tuple[str, Beat]]) -> None:
+        """Keep beats that `tool` laid side by side to be chosen from, each with its label.
+
+        Raises LibraryError where the folder cannot be written.
+        """
+        laid = [{"label": label, "beat": beat_to_json(beat)} for label, beat in beats]
+        content = {"format": FORMAT, "tool": tool, "beats": laid}
+        write_json_atomic(self.folder / _LAID_OUT, content)
+
+    def laid_out(self) -> tuple[str, tuple[tuple[str, Beat], ...]]:
+        """What `lay_out` kept last: tool and beats; '' and none where that cannot be read."""
+        try:
+            content = json.loads((self.folder / _LAID_OUT).read_text("utf-8"))
+            laid = content["beats"]
+            beats = tuple((str(one["label"]), beat_from_json(one["beat"])) for one in laid)
+            return str(content["tool"]), beats
+        except (OSError, ValueError, KeyError, TypeError, DigitalDJError):
+            return "", ()
+
     def takes(self) -> tuple[PastTake, ...]:
         """Every take that can be read, oldest first."""
         found = (self._read(number) for number in sorted(self._numbers()))
@@ -118,9 +151,17 @@ class History:
                 float(content["made_at"]),
                 str(content["how"]),
                 tuple(map(str, content["notes"])),
+                self._edit(number),
             )
         except (OSError, ValueError, KeyError, TypeError, DigitalDJError):
             return None
+
+    def _edit(self, number: int) -> dict[str, Any] | None:
+        try:
+            edit = json.loads((self.folder / _EDIT.format(number)).read_text("utf-8"))["edit"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return edit if isinstance(edit, dict) else None
 
 
 def _make_room(sessions: Path) -> None:
