@@ -2,7 +2,8 @@
 
 Nothing in a model folder is ever executed: weights are safetensors, everything else is JSON.
 Weights and vocabulary are tied to the JSON by their SHA-256, because a flipped bit or a vocabulary
-of another model would load without complaint and play nonsense.
+of another model would load without complaint and play nonsense. The JSON is tied to itself: its
+``card_sha256`` is that of all the rest. Models of earlier versions have none and are read too.
 """
 
 from __future__ import annotations
@@ -10,22 +11,25 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dj_core.errors import CheckpointError, TokenizerError, TrainingError
+from dj_core.limits import LIMITS
 from dj_core.storage import sha256_of, write_bytes_atomic, write_json_atomic
 from dj_core.tokenizers.notes import NotesSettings, NotesTokenizer, Vocabulary
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 FORMAT = 1
 FAMILY = "notes"
 WEIGHTS_NAME, CARD_NAME = "weights.safetensors", "model.json"
-MAX_CARD_BYTES, MAX_WEIGHTS_BYTES = 30_000_000, 250_000_000
+PREVIOUS_NAME = "previous.safetensors"  # there while a model is being replaced
+MAX_CARD_BYTES, MAX_WEIGHTS_BYTES = LIMITS.card_bytes, LIMITS.weights_bytes
 SECONDS_TO_RETRY = 0.2  # a training run may be between writing the weights and their card
 
 _CARD_TYPES: dict[str, type] = {
@@ -82,10 +86,7 @@ class Checkpoint:
 def save_checkpoint(
     folder: Path, network: nn.Module, tokenizer: NotesTokenizer, facts: ModelFacts
 ) -> None:
-    """Write a model folder, replacing the model in it. Raises LibraryError.
-
-    The card goes last: a folder whose writing stopped halfway is refused by `load_checkpoint`.
-    """
+    """Write a model folder, replacing the model in it; see `write_model`. Raises LibraryError."""
     from safetensors.torch import save
 
     weights = save({name: tensor.contiguous() for name, tensor in network.state_dict().items()})
@@ -107,20 +108,37 @@ def save_checkpoint(
         "results": facts.results,
         "created": _versions(),
     }
+    write_model(folder, weights, card)
+
+
+def write_model(folder: Path, weights: bytes, card: dict[str, Any]) -> None:
+    """Write weights and card. Whenever this ends, a whole model is there: this or the one before.
+
+    The weights of the model before are kept under a second name until the card is replaced too.
+    Raises LibraryError.
+    """
+    _keep_previous(folder)
     write_bytes_atomic(folder / WEIGHTS_NAME, weights)
-    write_json_atomic(folder / CARD_NAME, card)
+    write_card(folder, card)
+    (folder / PREVIOUS_NAME).unlink(missing_ok=True)
+
+
+def write_card(folder: Path, card: dict[str, Any]) -> None:
+    """Write a model folder's card, tied to its own content. Raises LibraryError."""
+    rest = {name: value for name, value in card.items() if name != "card_sha256"}
+    write_json_atomic(folder / CARD_NAME, {**rest, "card_sha256": _card_sha256(rest)})
 
 
 def read_card(folder: Path) -> dict[str, Any]:
     """A model folder's card, checked for form; the weights are only seen to be there.
 
     Raises:
-        CheckpointError: a missing file, no JSON, or a card of another kind or version.
+        CheckpointError: a missing file, no JSON, a card of another kind or version, or altered.
     """
     content = _read(folder / CARD_NAME, MAX_CARD_BYTES)
     try:
         card = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(
             f"{CARD_NAME} of model {folder.name} is damaged ({error}). {_REPAIR}"
         ) from error
@@ -136,15 +154,86 @@ def read_card(folder: Path) -> dict[str, Any]:
                 f"{CARD_NAME} of model {folder.name} has no proper {key!r} "
                 f"(got {str(card.get(key))[:40]!r}). {_REPAIR}"
             )
-    weights = folder / WEIGHTS_NAME
-    size = weights.stat().st_size if weights.is_file() else None
-    if size != card["weights_bytes"]:
-        have = "is missing" if size is None else f"has {size:,} bytes"
+    _check_unaltered(folder, card)
+    sizes = [path.stat().st_size for path in _weights_files(folder)]
+    if card["weights_bytes"] not in sizes:
+        have = f"has {sizes[0]:,} bytes" if sizes else "is missing"
         raise CheckpointError(
             f"{WEIGHTS_NAME} of model {folder.name} {have}; {card['weights_bytes']:,} bytes are "
             f"expected. {_REPAIR}"
         )
     return card
+
+
+def read_model(folder: Path, family: str) -> tuple[dict[str, Any], bytes]:
+    """Card and weights of a model folder of a family, both as they were written.
+
+    A training run may be between writing the one and the other: what does not fit is looked at
+    once more.
+
+    Raises:
+        CheckpointError: a file is missing, cut short, altered, or of another family.
+    """
+    try:
+        return _read_model(folder, family)
+    except CheckpointError:
+        time.sleep(SECONDS_TO_RETRY)
+        return _read_model(folder, family)
+
+
+def _read_model(folder: Path, family: str) -> tuple[dict[str, Any], bytes]:
+    card = read_card(folder)
+    if card["family"] != family:
+        raise CheckpointError(
+            f"Model {folder.name} is of family {card['family']!r}, not {family!r}. "
+            "Choose another model, or update Digital DJ."
+        )
+    for path in _weights_files(folder):
+        content = _read(path, MAX_WEIGHTS_BYTES)
+        if sha256_of(content) == card["weights_sha256"]:
+            return card, content
+    raise CheckpointError(
+        f"{WEIGHTS_NAME} of model {folder.name} was altered: its SHA-256 is not the one in "
+        f"{CARD_NAME}. {_REPAIR}"
+    )
+
+
+def _weights_files(folder: Path) -> list[Path]:
+    """The weights, and those of the model before where a save did not come to its end."""
+    return [path for name in (WEIGHTS_NAME, PREVIOUS_NAME) if (path := folder / name).is_file()]
+
+
+def _keep_previous(folder: Path) -> None:
+    """Give the weights that the card speaks of a second name until both are replaced."""
+    try:
+        told = json.loads((folder / CARD_NAME).read_bytes())["weights_sha256"]
+        weights = (folder / WEIGHTS_NAME).read_bytes()
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return  # no model here, or none that could be loaded
+    if sha256_of(weights) != told:
+        return  # an earlier save was cut short: what it kept is still what counts
+    write_bytes_atomic(folder / PREVIOUS_NAME, weights)
+
+
+def _check_unaltered(folder: Path, card: dict[str, Any]) -> None:
+    """Refuse a card with one word more, less or other than when it was written."""
+    told = card.get("card_sha256")
+    rest = {name: value for name, value in card.items() if name != "card_sha256"}
+    unheard = rest.keys() - _CARD_TYPES.keys()
+    if unheard or ("card_sha256" in card and told != _card_sha256(rest)):
+        raise CheckpointError(
+            f"{CARD_NAME} of model {folder.name} was altered: what it says is not what was written "
+            f"when the model was made. {_REPAIR}"
+        )
+    for key in ("corpora", "genres", "vocabulary"):
+        if not all(isinstance(word, str) for word in card[key]):
+            raise CheckpointError(
+                f"{CARD_NAME} of model {folder.name} has {key!r} that are no words. {_REPAIR}"
+            )
+
+
+def _card_sha256(rest: dict[str, Any]) -> str:
+    return sha256_of(json.dumps(rest, sort_keys=True).encode())
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
@@ -154,26 +243,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         CheckpointError: a file is missing, cut short, altered, of another model, or of a kind or
             shape this version does not know.
     """
-    try:
-        return _load(folder)
-    except CheckpointError:
-        time.sleep(SECONDS_TO_RETRY)
-        return _load(folder)
-
-
-def _load(folder: Path) -> Checkpoint:
-    card = read_card(folder)
-    if card["family"] != FAMILY:
-        raise CheckpointError(
-            f"Model {folder.name} is of family {card['family']!r}; known: {FAMILY}. "
-            "Update Digital DJ."
-        )
-    content = _read(folder / WEIGHTS_NAME, MAX_WEIGHTS_BYTES)
-    if sha256_of(content) != card["weights_sha256"]:
-        raise CheckpointError(
-            f"{WEIGHTS_NAME} of model {folder.name} was altered: its SHA-256 is not the one in "
-            f"{CARD_NAME}. {_REPAIR}"
-        )
+    card, content = read_model(folder, FAMILY)
     try:
         tokenizer = NotesTokenizer(
             NotesSettings(**card["tokenizer"]), Vocabulary(tuple(card["vocabulary"]))
@@ -220,6 +290,7 @@ def _build(folder: Path, card: dict[str, Any], weights: bytes, vocabulary: int) 
         )
     try:
         tensors = load(weights)
+        check_finite(tensors)
         network = build_network(settings)
         network.load_state_dict(tensors)
     except (SafetensorError, RuntimeError, ValueError) as error:
@@ -230,9 +301,18 @@ def _build(folder: Path, card: dict[str, Any], weights: bytes, vocabulary: int) 
     return network.eval()
 
 
+def check_finite(tensors: Mapping[str, Tensor]) -> None:
+    """Refuse numbers that are none: they would come out as beats. Raises ValueError."""
+    for name, tensor in tensors.items():
+        if tensor.is_complex() or not bool(tensor.isfinite().all()):
+            raise ValueError(f"{name} holds what is no number")
+
+
 def _read(path: Path, limit: int) -> bytes:
     model = path.parent.name
     try:
+        if path.exists() and not path.is_file():
+            raise CheckpointError(f"{path.name} of model {model} is no file. {_REPAIR}")
         if path.stat().st_size > limit:
             raise CheckpointError(
                 f"{path.name} of model {model} is over {limit:,} bytes: no model of ours. {_REPAIR}"
@@ -241,7 +321,9 @@ def _read(path: Path, limit: int) -> bytes:
     except FileNotFoundError:
         raise CheckpointError(f"Model {model} has no {path.name}. {_REPAIR}") from None
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}. {_REPAIR}") from error
+        raise CheckpointError(
+            f"{path.name} of model {model} cannot be read: {error.strerror}. {_REPAIR}"
+        ) from error
 
 
 def _versions() -> dict[str, str]:

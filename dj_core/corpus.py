@@ -13,22 +13,30 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from dj_core.beat import Beat, Meter
 from dj_core.drums import DRUMS, DrumMap
 from dj_core.errors import BeatError, CorpusError, LibraryError, MidiError
-from dj_core.families import Sketch, assign_families, assign_splits, sketch_beat
+from dj_core.families import Sketch, assign_families, assign_splits
 from dj_core.genres import genre_name, typical_tempo_bpm
-from dj_core.midi import guess_drum_map, parse_midi, read_midi
+from dj_core.intake import MAP_PRIORITY, Refused, Summary, in_pieces, strongest, summaries
+from dj_core.midi import read_midi
 from dj_core.sources import Source, open_source
 from dj_core.storage import sha256_of, write_bytes_atomic
+
+if TYPE_CHECKING:
+    from pyarrow import ListArray
 
 FORMAT_VERSION = 1
 INDEX_NAME = "index.parquet"
@@ -46,7 +54,7 @@ class Skipped:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there may be a million
 class CorpusFile:
     """One row of the index.
 
@@ -160,12 +168,13 @@ class ImportReport:
 
 
 def import_corpus(
-    source: Path,
+    source: Path | str,
     folder: Path,
     name: str,
     *,
     drum_map: DrumMap | None = None,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> ImportReport:
     """Bring the MIDI files of `source` into the corpus in `folder`, making it if need be.
 
@@ -173,11 +182,14 @@ def import_corpus(
     changed replaces its old version.
 
     Args:
-        source: a .mid file, a .zip, or a folder searched to any depth.
+        source: a .mid file, a .zip, or a folder searched to any depth; or as text an address of
+            a folder that fsspec knows, as in s3://bucket/drums.
         folder: the corpus's own folder.
         name: what the corpus is called.
         drum_map: how note numbers become drums; None finds out from the files.
         progress: called with (files done, files in all).
+        executor: reads and checks the files, in pieces that need nothing but their bytes: several
+            processes, or a cluster's workers. None does it here. The index is the same.
 
     Raises:
         CorpusError: nothing there, or no file that can be read.
@@ -185,7 +197,7 @@ def import_corpus(
     """
     with open_source(source) as files:
         known = {row.file.name: row for row in _known_rows(folder)}
-        reader = _Importer(files, folder, known, progress)
+        reader = _Importer(files, folder, known, progress, executor)
         try:
             rows, skipped = reader.read(drum_map)
             if not rows:
@@ -201,7 +213,7 @@ def import_corpus(
     return ImportReport(Corpus(folder), tuple(sorted(rows)), tuple(skipped))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Row:
     """A file with what grouping needs to know of it."""
 
@@ -219,92 +231,125 @@ class _Importer:
         folder: Path,
         known: dict[str, _Row],
         progress: Progress | None,
+        executor: Executor | None,
     ) -> None:
         self.source = source
         self.folder = folder
         self.known = known
-        self.progress = progress or (lambda done, total: None)
-        self.drum_map: DrumMap = "general-midi"
+        self.executor = executor
+        self.drum_map: DrumMap = MAP_PRIORITY[0]
+        self._progress = progress or (lambda done, total: None)
+        self._done = 0
+        self._rows: dict[str, _Row] = {}
+        self._refused: dict[str, str] = {}
+        self._read_by: defaultdict[DrumMap, list[str]] = defaultdict(list)
         self._new_paths: list[Path] = []
         self._new_folder = not folder.exists()
 
     def read(self, drum_map: DrumMap | None) -> tuple[dict[str, _Row], list[Skipped]]:
-        """Rows of every readable file by name, and the files refused."""
-        self.drum_map = drum_map or self._find_drum_map()
-        if self.known and _load_facts(self.folder / INDEX_NAME)["drum_map"] != self.drum_map:
-            self.known.update(self._reread_known())
-        rows: dict[str, _Row] = {}
-        skipped: list[Skipped] = []
+        """Rows of every readable file by name, and the files refused.
+
+        A file is read by the note map that those before it speak for. Those read by another than
+        all together speak for are read again in the end: the first few, as a rule.
+        """
+        known_map: DrumMap = (
+            _load_facts(self.folder / INDEX_NAME)["drum_map"] if self.known else MAP_PRIORITY[0]
+        )
+        self.drum_map = drum_map or known_map
+        # an odd map that is known stays: its mark may be in earlier files only
+        settled = drum_map is not None or known_map != MAP_PRIORITY[0]
+        for (name, digest, content), answer in self._read(self._new_files()):
+            self._count()
+            if not settled:
+                self.drum_map = strongest((self.drum_map, answer.speaks_for))
+            if isinstance(answer, Refused):
+                self._refused[name] = answer.reason
+            else:
+                self._store(digest, content)
+                self._rows[name] = self._row(name, digest, answer)
+                self._read_by[answer.read_by].append(name)
+        self._read_again(known_map)
         names = self.source.names
-        for done, name in enumerate(names):
-            self.progress(done, len(names))
-            try:
-                rows[name] = self._row(name, self.source.read(name))
-            except (MidiError, CorpusError) as error:
-                skipped.append(Skipped(name, str(error)))
-        self.progress(len(names), len(names))
-        return rows, skipped
+        self._progress(len(names), len(names))
+        refused = [Skipped(name, self._refused[name]) for name in names if name in self._refused]
+        return self._rows, refused
 
     def undo(self) -> None:
         """Remove what this import stored; the index was never touched."""
         for path in self._new_paths:
-            path.unlink(missing_ok=True)
+            for left in (path, _unfinished(path)):
+                with suppress(FileNotFoundError):
+                    left.unlink()
         if self._new_folder:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _row(self, name: str, content: bytes) -> _Row:
-        digest = sha256_of(content)
+    def _read(self, files: Iterable[tuple[Any, bytes]]) -> Iterator[tuple[Any, Summary | Refused]]:
+        return in_pieces(
+            files, lambda contents: (summaries, (contents, self.drum_map)), self.executor
+        )
+
+    def _new_files(self) -> Iterator[tuple[tuple[str, str, bytes], bytes]]:
+        """Name, hash and content of every file that is not known yet."""
+        for name in self.source.names:
+            try:
+                content = self.source.read(name)
+            except CorpusError as error:
+                self._count()
+                self._refused[name] = str(error)
+                continue
+            digest = sha256_of(content)
+            known = self.known.get(name)
+            if known and known.file.id == digest:
+                self._count()
+                self._rows[name] = known
+            else:
+                yield (name, digest, content), content
+
+    def _count(self) -> None:
+        self._progress(self._done, len(self.source.names))
+        self._done += 1
+
+    def _read_again(self, known_map: DrumMap) -> None:
+        """Bring what was read by another note map under the one that holds."""
+        unchanged = [name for name, row in self._rows.items() if row is self.known.get(name)]
+        if self.known and known_map != self.drum_map:
+            self.known.update(self._reread({name: self.known[name] for name in self.known}))
+            self._rows |= {name: self.known[name] for name in unchanged}
+        others = [
+            name for used, names in self._read_by.items() if used != self.drum_map for name in names
+        ]
+        self._rows |= self._reread({name: self._rows[name] for name in others})
+
+    def _reread(self, rows: dict[str, _Row]) -> dict[str, _Row]:
+        """Rows of files that are stored, read again by the note map that holds."""
+        stored = (
+            (row, _stored_path(self.folder, row.file.id).read_bytes()) for row in rows.values()
+        )
+        return {
+            row.file.name: replace(
+                row, file=replace(row.file, lane_hits=told.lane_hits), sketch=told.sketch
+            )
+            for row, told in self._read(stored)
+            if isinstance(told, Summary)
+        }
+
+    def _row(self, name: str, digest: str, told: Summary) -> _Row:
         facts = self.source.facts(name)
-        known = self.known.get(name)
-        if known and known.file.id == digest:
-            return known
-        beat = read_midi(content, self.drum_map)
-        self._store(digest, content)
-        counts = Counter(hit.lane for hit in beat.hits)
+        stem = name.rpartition("/")[2].rpartition(".")[0]
         file = CorpusFile(
             id=digest,
             name=name,
             genre=genre_name(facts.genre),
-            tempo_bpm=facts.tempo_bpm or beat.tempo_bpm,
-            meter=beat.meter,
-            bars=beat.bars,
-            hits=len(beat.hits),
-            lane_hits=tuple(counts[lane] for lane in range(len(DRUMS))),
-            kind=facts.kind or ("fill" if "fill" in Path(name).stem.lower() else "beat"),
+            tempo_bpm=facts.tempo_bpm or told.tempo_bpm,
+            meter=told.meter,
+            bars=told.bars,
+            hits=sum(told.lane_hits),
+            lane_hits=told.lane_hits,
+            kind=facts.kind or ("fill" if "fill" in stem.lower() else "beat"),
             family=0,
             split=SPLITS[0],
         )
-        return _Row(file, sketch_beat(beat), facts.split)
-
-    def _reread_known(self) -> dict[str, _Row]:
-        """The corpus's earlier files under the note map that the new files ask for."""
-        rows = {}
-        for name, row in self.known.items():
-            beat = read_midi(_stored_path(self.folder, row.file.id), self.drum_map)
-            counts = Counter(hit.lane for hit in beat.hits)
-            lane_hits = tuple(counts[lane] for lane in range(len(DRUMS)))
-            rows[name] = _Row(
-                replace(row.file, lane_hits=lane_hits), sketch_beat(beat), row.official_split
-            )
-        return rows
-
-    def _find_drum_map(self) -> DrumMap:
-        """The note map of the new files, or of the corpus where nothing new came."""
-        if self.known:
-            known: DrumMap = _load_facts(self.folder / INDEX_NAME)["drum_map"]
-            if known != "general-midi":  # the mark of an odd map may be in earlier files only
-                return known
-        return guess_drum_map(self._new_events())
-
-    def _new_events(self) -> Iterator:
-        for name in self.source.names:
-            try:
-                content = self.source.read(name)
-                known = self.known.get(name)
-                if not known or known.file.id != sha256_of(content):
-                    yield parse_midi(content)
-            except (MidiError, CorpusError):
-                continue  # reported when the file's turn comes
+        return _Row(file, told.sketch, facts.split)
 
     def _store(self, digest: str, content: bytes) -> None:
         """Keep the bytes under their own hash; renaming makes each file whole or absent."""
@@ -312,16 +357,23 @@ class _Importer:
         if path.exists():
             return
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(".part")
-            self._new_paths += [temporary, path]
-            temporary.write_bytes(content)
-            temporary.replace(path)
+            self._new_paths.append(path)
+            unfinished = _unfinished(path)
+            try:
+                unfinished.write_bytes(content)
+            except FileNotFoundError:  # the first of its folder
+                path.parent.mkdir(parents=True, exist_ok=True)
+                unfinished.write_bytes(content)
+            unfinished.replace(path)
         except OSError as error:
             raise LibraryError(
                 f"The corpus could not be saved in {self.folder.parent}: {error.strerror}. "
                 "Free some space and import again; nothing was changed."
             ) from error
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_suffix(".part")
 
 
 # --- the index --------------------------------------------------------------------------------
@@ -376,7 +428,8 @@ def _records(path: Path, columns: list[str] | None = None) -> list[dict]:
 
 
 def _row_of(record: dict) -> _Row:
-    sketch = Sketch(tuple(record.pop("minhash")), tuple(record.pop("bar_hashes")))
+    minhash = np.array(record.pop("minhash"), np.uint32)
+    sketch = Sketch(minhash, tuple(record.pop("bar_hashes")))
     official_split = record.pop("official_split")
     return _Row(_file_of(record), sketch, official_split)
 
@@ -447,29 +500,48 @@ def _index_bytes(rows: Iterable[_Row], facts: dict) -> bytes:
         ],
         metadata={METADATA_KEY: json.dumps(facts).encode()},
     )
-    records = [
-        {
-            **vars(row.file),
-            "meter": str(row.file.meter),
-            "official_split": row.official_split,
-            "minhash": row.sketch.minhash,
-            "bar_hashes": row.sketch.bar_hashes,
-        }
-        for row in rows
+    rows = list(rows)
+    columns = {
+        **{name: [getattr(row.file, name) for row in rows] for name in _PLAIN_COLUMNS},
+        "meter": [str(row.file.meter) for row in rows],
+        "lane_hits": [row.file.lane_hits for row in rows],
+        "official_split": [row.official_split for row in rows],
+        "bar_hashes": [row.sketch.bar_hashes for row in rows],
+        "minhash": _lists([row.sketch.minhash for row in rows]),
+    }
+    arrays = [
+        columns[field.name]
+        if isinstance(columns[field.name], pa.Array)
+        else pa.array(columns[field.name], field.type)
+        for field in schema
     ]
     buffer = BytesIO()
-    pq.write_table(pa.Table.from_pylist(records, schema=schema), buffer, compression="zstd")
+    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), buffer, compression="zstd")
     return buffer.getvalue()
 
 
-def _nothing_found(source: Path, skipped: Sequence[Skipped]) -> str:
+_PLAIN_COLUMNS = ("id", "name", "genre", "tempo_bpm", "bars", "hits", "kind", "family", "split")
+
+
+def _lists(signatures: Sequence[np.ndarray]) -> ListArray:
+    """Arrays of one length as a column, without a Python number for each of theirs."""
+    import pyarrow as pa
+
+    ends = np.cumsum([0, *map(len, signatures)], dtype=np.int32)
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(np.concatenate(signatures)))
+
+
+def _nothing_found(source: Path | str, skipped: Sequence[Skipped]) -> str:
+    name = source if isinstance(source, str) else source.name
     if not skipped:
         return (
-            f"{source.name} holds no MIDI files (.mid or .midi). "
+            f"{name} holds no MIDI files (.mid or .midi). "
             "Choose a folder, a zip or a file with drum MIDI."
         )
     first = skipped[0]
+    if len(skipped) == 1:
+        return f"The only MIDI file in {name} cannot be used. {first.file}: {first.reason}"
     return (
-        f"None of the {len(skipped)} MIDI file{'s' * (len(skipped) > 1)} in {source.name} could "
-        f"be used. {first.file}: {first.reason}"
+        f"None of the {len(skipped):,} MIDI files in {name} could be used. "
+        f"{first.file}: {first.reason}"
     )

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dj_core.access import check_may_change
 from dj_core.errors import LibraryError
 from dj_core.storage import sha256_of
 
@@ -93,6 +94,7 @@ class CrateFile:
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """All changes made inside, or none of them; on disk afterwards. Raises LibraryError."""
+        check_may_change("the crate")
         with self._session("BEGIN IMMEDIATE") as connection:
             yield connection
 

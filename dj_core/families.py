@@ -9,13 +9,14 @@ candidates found by banding, so the work grows with the number of files, not of 
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from dj_core.beat import Beat
+from dj_core.beat import Beat, Meter
 from dj_core.drums import DRUMS
 
 KIN_JACCARD = 0.7
@@ -28,39 +29,66 @@ _PRIME = (1 << 31) - 1
 _RANDOM = np.random.default_rng(20_161_122)  # any fixed seed: signatures must never change
 _MULTIPLIERS = _RANDOM.integers(1, _PRIME, _HASHES, dtype=np.int64)
 _OFFSETS = _RANDOM.integers(0, _PRIME, _HASHES, dtype=np.int64)
+_TOKENS_AT_ONCE = 4_096  # 4 MB at a time; all of the longest file at once would be 600
 _MAX_COMPARED = 64  # of one bucket; beyond, kinship spreads through those already joined
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Sketch:
     """What grouping needs to know of a beat.
 
     Attributes:
-        minhash: 128 minima; the share of equal ones estimates the Jaccard index.
+        minhash: 128 minima (uint32); the share of equal ones estimates the Jaccard index.
         bar_hashes: one number per bar of at least `KIN_BAR_HITS` hits.
     """
 
-    minhash: tuple[int, ...]
+    minhash: np.ndarray
     bar_hashes: tuple[int, ...]
 
 
 def sketch_beat(beat: Beat) -> Sketch:
     """The sketch of a beat on the 16th grid (step = floor(16ths + 0.5))."""
-    if not beat.hits:
-        return Sketch((0,) * _HASHES, ())
-    steps = np.array([int(hit.onset_quarters * 4 + 0.5) for hit in beat.hits], dtype=np.int64)
-    lanes = np.array([hit.lane for hit in beat.hits], dtype=np.int64)
-    tokens = np.unique(steps * len(DRUMS) + lanes)
+    return sketch_strokes(
+        [hit.onset_quarters for hit in beat.hits], [hit.lane for hit in beat.hits], beat.meter
+    )
+
+
+def sketch_strokes(onsets_quarters: Sequence[float], lanes: Sequence[int], meter: Meter) -> Sketch:
+    """The sketch of strokes, given by their onsets and lanes; see `sketch_beat`."""
+    count = len(DRUMS)
+    tokens = sorted(
+        {
+            int(onset * 4 + 0.5) * count + lane
+            for onset, lane in zip(onsets_quarters, lanes, strict=True)
+        }
+    )
+    if not tokens:
+        return Sketch(np.zeros(_HASHES, np.uint32), ())
+    bar_cells = max(1, round(meter.bar_quarters * 4)) * count
+    hashes = set()
+    start = 0
+    while start < len(tokens):  # bar by bar
+        bar = tokens[start] // bar_cells
+        end = bisect_left(tokens, (bar + 1) * bar_cells, start)
+        if end - start >= KIN_BAR_HITS:
+            cells = [token - bar * bar_cells for token in tokens[start:end]]
+            hashes.add(_hash(bar_cells // count, cells))
+        start = end
+    return Sketch(_minima(np.array(tokens, dtype=np.int64)), tuple(sorted(hashes)))
+
+
+def _minima(tokens: np.ndarray) -> np.ndarray:
+    """Under each of the hash functions the smallest number among the tokens, (128,) of uint32."""
     scattered = (tokens * 2_654_435_761 + 12_345) % _PRIME  # Knuth's multiplicative hash
-    minima = ((scattered[:, None] * _MULTIPLIERS + _OFFSETS) % _PRIME).min(axis=0)
-    bar_steps = max(1, round(beat.meter.bar_quarters * 4))
-    bars: defaultdict[int, list[int]] = defaultdict(list)
-    for token in tokens.tolist():
-        step, lane = divmod(token, len(DRUMS))
-        bar, position = divmod(step, bar_steps)
-        bars[bar].append(position * len(DRUMS) + lane)
-    hashes = {_hash(bar_steps, bar) for bar in bars.values() if len(bar) >= KIN_BAR_HITS}
-    return Sketch(tuple(minima.tolist()), tuple(sorted(hashes)))
+    minima = np.full(_HASHES, _PRIME)
+    for start in range(0, len(scattered), _TOKENS_AT_ONCE):
+        some = scattered[start : start + _TOKENS_AT_ONCE, None] * _MULTIPLIERS + _OFFSETS
+        # some % (2**31 - 1), without a division: 2**31 is 1 there, so high bits add to low ones
+        some = (some & _PRIME) + (some >> 31)
+        some = (some & _PRIME) + (some >> 31)
+        some[some == _PRIME] = 0
+        np.minimum(minima, some.min(axis=0), out=minima)
+    return minima.astype(np.uint32)
 
 
 def _hash(bar_steps: int, tokens: list[int]) -> int:
@@ -75,35 +103,42 @@ def assign_families(sketches: Sequence[Sketch]) -> list[int]:
     for index, sketch in enumerate(sketches):
         for bar in sketch.bar_hashes:
             kin.join(index, first_with_bar.setdefault(bar, index))
-    signatures = np.array([sketch.minhash for sketch in sketches], dtype=np.uint32)
+    if not len(sketches):
+        return []
+    signatures = np.stack([sketch.minhash for sketch in sketches])
     for bucket in _buckets(signatures):
         _join_similar(bucket, signatures, kin)
     numbers: dict[int, int] = {}
     return [numbers.setdefault(kin.family(index), len(numbers)) for index in range(len(sketches))]
 
 
-def _buckets(signatures: np.ndarray) -> list[list[int]]:
-    """Groups of indices that agree on a whole band of their signatures."""
-    buckets: defaultdict[tuple[int, bytes], list[int]] = defaultdict(list)
+def _buckets(signatures: np.ndarray) -> Iterator[list[int]]:
+    """Groups of indices that agree on a whole band of their signatures, band by band."""
     for start in range(0, _HASHES, _BAND_ROWS):
-        band = np.ascontiguousarray(signatures[:, start : start + _BAND_ROWS])
-        for index in range(len(signatures)):
-            buckets[start, band[index].tobytes()].append(index)
-    return [bucket for bucket in buckets.values() if len(bucket) > 1]
+        band = np.ascontiguousarray(signatures[:, start : start + _BAND_ROWS]).view(np.uint64)
+        order = np.lexsort(band.T)  # stable: members of a bucket stay in order
+        same = (band[order[1:]] == band[order[:-1]]).all(axis=1)
+        edges = np.flatnonzero(np.diff(np.r_[False, same, False]))
+        firsts, lasts = edges[::2], edges[1::2]
+        for place in np.argsort(order[firsts], kind="stable"):
+            yield order[firsts[place] : lasts[place] + 1].tolist()
 
 
 def _join_similar(bucket: list[int], signatures: np.ndarray, kin: _Kinship) -> None:
+    if len({kin.family(index) for index in bucket}) == 1:
+        return
     for position, index in enumerate(bucket[1:], start=1):
+        mine = kin.family(index)
         others = [
             other
             for other in bucket[max(0, position - _MAX_COMPARED) : position]
-            if kin.family(other) != kin.family(index)
+            if kin.family(other) != mine
         ]
         if not others:
             continue
-        jaccard = (signatures[others] == signatures[index]).mean(axis=1)
-        for other, similarity in zip(others, jaccard.tolist(), strict=True):
-            if similarity >= KIN_JACCARD:
+        alike = np.count_nonzero(signatures[others] == signatures[index], axis=1)
+        for other, equal in zip(others, alike.tolist(), strict=True):
+            if equal >= KIN_JACCARD * _HASHES:
                 kin.join(index, other)
 
 

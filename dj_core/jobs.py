@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from dj_core.access import check_may_change
 from dj_core.errors import TrainingError
+from dj_core.limits import LIMITS
 from dj_core.recipes import TUNABLE, Settings, read_run_settings, settings_from
 from dj_core.storage import write_bytes_atomic
 from dj_core.training import (
@@ -93,6 +95,7 @@ def start_training(
         TrainingError: a setting is out of range or cannot be changed, no corpus is given, or
             there already is a run of that name.
     """
+    check_may_change("its models")
     for name in overrides.keys() - _OPTIONS.keys():
         raise TrainingError(f"{name!r} cannot be changed. What can: {', '.join(_OPTIONS)}.")
     if not corpora:
@@ -101,6 +104,11 @@ def start_training(
     folder = library_home / "runs" / run
     if (folder / STATUS_NAME).exists() or (folder / SETTINGS_NAME).exists():
         raise TrainingError(f"There already is a run called {run!r}. Choose another name.")
+    busy = sum(other.state == "running" for other in list_runs(folder.parent))
+    if busy >= LIMITS.trainings_at_once + LIMITS.waiting:
+        raise TrainingError(
+            f"{busy} runs train or wait already. Start yours when some of them have ended."
+        )
     options = [part for corpus in corpora for part in ("--corpus", corpus)]
     options += ["--preset", preset, *(["--all-data"] if all_data else [])]
     for name, value in overrides.items():
@@ -111,6 +119,7 @@ def start_training(
 
 def resume_training(library_home: Path, run: str) -> None:
     """Go on with a run that was stopped, failed or died. Raises TrainingError if it cannot."""
+    check_may_change("its models")
     folder = library_home / "runs" / run
     settings = read_run_settings(folder)
     state = read_run(folder).state
@@ -127,6 +136,7 @@ def stop_training(run_folder: Path) -> None:
         TrainingError: it is not running.
         LibraryError: the folder cannot be written.
     """
+    check_may_change("its models")
     if read_run(run_folder).state != "running":
         raise TrainingError(f"Run {run_folder.name!r} is not running.")
     write_bytes_atomic(run_folder / STOP_NAME, b"")
@@ -218,6 +228,7 @@ def _spawn(library_home: Path, folder: Path, options: list[str]) -> None:
         (folder / old).unlink(missing_ok=True)
     write_status(folder, STARTING)
     command = [sys.executable, "-m", "dj_core", "train", "--run", folder.name, *options, "--json"]
+    command.append("--queue")
     try:
         with (folder / LOG_NAME).open("ab") as log:
             process = subprocess.Popen(

@@ -9,16 +9,19 @@ DIGITAL_DJ_HOME/
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import tempfile
 import threading
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dj_core.access import check_may_change
 from dj_core.beat import Meter
 from dj_core.checkpoint import read_card
 from dj_core.corpus import INDEX_NAME, Corpus, ImportReport, Progress, import_corpus
@@ -29,7 +32,13 @@ from dj_core.jobs import Run, list_runs
 from dj_core.midi import midi_bytes
 from dj_core.patterns import STARTER_FOLDER, load_patterns
 from dj_core.sampling import GROOVE_FAMILY
-from dj_core.storage import sha256_of, write_json_atomic
+from dj_core.storage import (
+    one_at_a_time,
+    remove_leftovers,
+    sha256_of,
+    temporary_folder,
+    write_json_atomic,
+)
 from dj_core.tokenizers.groove import METERS
 
 PRODUCT_FOLDER = Path(__file__).resolve().parent.parent
@@ -102,18 +111,28 @@ class Library:
 
         return cls(platformdirs.user_data_path("digital-dj", appauthor=False))
 
+    def tidy(self) -> int:
+        """Remove what killed processes left half written; returns how many there were."""
+        return remove_leftovers(self.home)
+
     # --- corpora ------------------------------------------------------------------------------
 
     def corpora(self) -> tuple[Corpus, ...]:
         """Every readable corpus, the starter patterns first; they are unpacked on first use."""
-        self._ensure_starter()
+        trouble: LibraryError | None = None
+        try:
+            self._ensure_starter()
+        except LibraryError as error:  # a full disk hides no corpus that is there
+            trouble = error
         found = []
-        for folder in sorted(self.corpora_folder.iterdir()):
+        for folder in _folders(self.corpora_folder):
             if (folder / INDEX_NAME).exists():
                 try:
                     found.append(Corpus(folder))
                 except CorpusError:
                     continue  # shown as missing; importing it again repairs it
+        if trouble and not found:
+            raise trouble
         return tuple(sorted(found, key=lambda corpus: (corpus.name != STARTER_CORPUS, corpus.name)))
 
     def corpus(self, name: str) -> Corpus:
@@ -126,11 +145,12 @@ class Library:
 
     def import_corpus(
         self,
-        source: Path,
+        source: Path | str,
         name: str,
         *,
         drum_map: DrumMap | None = None,
         progress: Progress | None = None,
+        executor: Executor | None = None,
     ) -> ImportReport:
         """Bring files into the corpus called `name`; see `corpus.import_corpus`.
 
@@ -138,16 +158,22 @@ class Library:
             LibraryError: a name that cannot be used, or a disk that cannot be written.
             CorpusError: nothing usable in `source`.
         """
+        check_may_change("its corpora")
         if name == STARTER_CORPUS:
             raise LibraryError(
                 f"The name {STARTER_CORPUS!r} belongs to the patterns that come with Digital DJ. "
                 "Choose another."
             )
         folder = self.corpora_folder / checked_name(name)
-        return import_corpus(source, folder, name, drum_map=drum_map, progress=progress)
+        # two tabs may import into one corpus: the second begins with what the first brought
+        with one_at_a_time(self.corpora_folder / f".{folder.name}.lock"):
+            return import_corpus(
+                source, folder, name, drum_map=drum_map, progress=progress, executor=executor
+            )
 
     def delete_corpus(self, name: str) -> None:
         """Remove a corpus and its files; the starter patterns stay. Raises CorpusError."""
+        check_may_change("its corpora")
         if name == STARTER_CORPUS:
             raise CorpusError("The starter patterns come with Digital DJ and stay.")
         shutil.rmtree(self.corpus(name).folder)
@@ -161,22 +187,24 @@ class Library:
         folder = self.corpora_folder / STARTER_CORPUS
         stamp = folder / "starter.json"
         version = _content_hash(STARTER_FOLDER)
-        if stamp.exists() and json.loads(stamp.read_text("utf-8")) == {"sha256": version}:
-            return
+        with contextlib.suppress(OSError, ValueError):  # none, or a damaged one: unpacked anew
+            if json.loads(stamp.read_text("utf-8")) == {"sha256": version}:
+                return
         try:
-            with tempfile.TemporaryDirectory() as unpacked:
+            # built beside its place and moved there whole
+            with (
+                tempfile.TemporaryDirectory() as unpacked,
+                temporary_folder(self.corpora_folder, STARTER_CORPUS) as fresh,
+            ):
                 for beat in load_patterns():
                     path = Path(unpacked) / beat.genre / f"{beat.title}.mid"
                     path.parent.mkdir(exist_ok=True)
                     path.write_bytes(midi_bytes(beat))
-                # built beside its place and moved there whole
-                self.corpora_folder.mkdir(parents=True, exist_ok=True)
-                fresh = Path(tempfile.mkdtemp(prefix=".starter-", dir=self.corpora_folder))
                 import_corpus(Path(unpacked), fresh, STARTER_CORPUS)
                 write_json_atomic(fresh / "starter.json", {"sha256": version})
-            shutil.rmtree(folder, ignore_errors=True)
-            fresh.chmod(0o755)  # mkdtemp makes folders only their owner can open
-            fresh.rename(folder)
+                shutil.rmtree(folder, ignore_errors=True)
+                fresh.chmod(0o755)  # temporary folders are their owner's only
+                fresh.rename(folder)
         except OSError as error:
             raise LibraryError(
                 f"Digital DJ cannot write to its folder {self.home}: {error.strerror}. "

@@ -15,6 +15,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from dj_core import limits
 from dj_core.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat, Hit, Meter, Provenance
 from dj_core.beat_json import (
     canonical_json,
@@ -96,12 +97,12 @@ class Marker:
 
 @dataclass(frozen=True)
 class MidiLimits:
-    """What a file may hold. The largest real files known have 156 KB and 42,000 events."""
+    """What a file may hold; `dj_core.limits` says how much, and why."""
 
-    bytes: int = 2_000_000
-    events: int = 200_000
-    tracks: int = 64
-    seconds: float = 3600.0
+    bytes: int = limits.LIMITS.midi_bytes
+    events: int = limits.LIMITS.midi_events
+    tracks: int = limits.LIMITS.midi_tracks
+    seconds: float = float(limits.LIMITS.midi_seconds)
 
 
 LIMITS = MidiLimits()
@@ -342,48 +343,68 @@ class _FileParser:
         return end
 
     def _parse_track(self, position: int, end: int, events: MidiEvents) -> None:
-        content = self.content
-        tick, status = 0, 0
-        # note-ons waiting for their note-off, oldest first, per (channel, note)
-        sounding: defaultdict[tuple[int, int], deque[int]] = defaultdict(deque)
+        content, notes = self.content, events.notes
+        tick, status, size = 0, 0, 2
+        # note-ons waiting for their note-off, oldest first, per channel and note
+        sounding: defaultdict[int, deque[int]] = defaultdict(deque)
         while position < end:
-            delta, position = self._variable_length(position)
-            tick += delta
+            byte = content[position]
+            if byte < 0x80:  # nearly every delta is one byte: a call for each would cost as much
+                tick += byte
+                position += 1
+            else:
+                delta, position = self._variable_length(position)
+                tick += delta
             self.events_left -= 1
             if self.events_left < 0:
                 raise MidiError(
                     f"The file has over {LIMITS.events:,} events; no drum part needs that."
                 )
             byte = content[position]
-            if byte == 0xFF:
-                kind = content[position + 1]
-                length, position = self._variable_length(position + 2)
-                data = content[position : position + length]
-                position += length
-                status = 0
-                if kind == 0x2F:
-                    if position != end:
-                        raise MidiError("Data follows a track's end mark: damaged file.")
-                    events.end_tick = max(events.end_tick, tick)
+            if byte >= 0xF0:
+                position = self._parse_other(position, end, tick, events)
+                if position < 0:
                     return
-                _take_meta(kind, data, tick, events)
-            elif byte in (0xF0, 0xF7):
-                length, position = self._variable_length(position + 1)
-                position += length
                 status = 0
-            else:
-                if byte & 0x80:
-                    status = byte
-                    position += 1
-                if not 0x80 <= status <= 0xEF:
-                    raise MidiError(f"Byte {position} is no MIDI event (status {status:#04x}).")
-                size = 1 if 0xC0 <= status <= 0xDF else 2
-                first, second = content[position], content[position + size - 1]
-                position += size
-                if (first | second) & 0x80:
-                    raise MidiError(f"Byte {position} should be a data byte: damaged file.")
-                _take_message(status, first, second, tick, events, sounding)
+                continue
+            if byte & 0x80:
+                status, size = byte, 1 if 0xC0 <= byte <= 0xDF else 2
+                position += 1
+            elif not status:
+                raise MidiError(f"Byte {position} is no MIDI event (status {status:#04x}).")
+            first, second = content[position], content[position + size - 1]
+            position += size
+            if (first | second) & 0x80:
+                raise MidiError(f"Byte {position} should be a data byte: damaged file.")
+            if 0x90 <= status <= 0x9F and second:
+                channel = status & 0x0F
+                sounding[channel << 8 | first].append(len(notes))
+                notes.append((tick, channel, first, second, -1))
+            elif status <= 0x9F and (waiting := sounding[(status & 0x0F) << 8 | first]):
+                index = waiting.popleft()
+                onset, channel, _, velocity, _ = notes[index]
+                notes[index] = (onset, channel, first, velocity, tick - onset)
         raise MidiError("A track has no end mark, or its last event runs past its end.")
+
+    def _parse_other(self, position: int, end: int, tick: int, events: MidiEvents) -> int:
+        """Parse a meta or system exclusive event; the position after it, -1 at the track's end."""
+        content, byte = self.content, self.content[position]
+        if byte == 0xFF:
+            kind = content[position + 1]
+            length, position = self._variable_length(position + 2)
+            data = content[position : position + length]
+            position += length
+            if kind == 0x2F:
+                if position != end:
+                    raise MidiError("Data follows a track's end mark: damaged file.")
+                events.end_tick = max(events.end_tick, tick)
+                return -1
+            _take_meta(kind, data, tick, events)
+            return position
+        if byte in (0xF0, 0xF7):
+            length, position = self._variable_length(position + 1)
+            return position + length
+        raise MidiError(f"Byte {position + 1} is no MIDI event (status {byte:#04x}).")
 
     def _variable_length(self, position: int) -> tuple[int, int]:
         """A variable-length quantity (at most four bytes) and the position after it."""
@@ -407,25 +428,6 @@ def _take_meta(kind: int, data: bytes, tick: int, events: MidiEvents) -> None:
         events.meters.append((tick, data[0], 1 << min(data[1], 30)))
 
 
-def _take_message(
-    status: int,
-    first: int,
-    second: int,
-    tick: int,
-    events: MidiEvents,
-    sounding: defaultdict[tuple[int, int], deque[int]],
-) -> None:
-    """Keep a note-on, or give the oldest sounding note of its kind its duration."""
-    kind, channel = status & 0xF0, status & 0x0F
-    if kind == 0x90 and second:
-        sounding[channel, first].append(len(events.notes))
-        events.notes.append((tick, channel, first, second, -1))
-    elif kind in (0x80, 0x90) and sounding[channel, first]:
-        index = sounding[channel, first].popleft()
-        onset, _, _, velocity, _ = events.notes[index]
-        events.notes[index] = (onset, channel, first, velocity, tick - onset)
-
-
 def _check_duration(events: MidiEvents) -> None:
     """Refuse impossible tempos, and files of more than an hour at their first tempo."""
     for _, microseconds in events.tempos:
@@ -438,13 +440,62 @@ def _check_duration(events: MidiEvents) -> None:
     microseconds = events.tempos[0][1] if events.tempos else DEFAULT_MICROSECONDS_PER_QUARTER
     seconds = events.end_tick / events.ticks_per_quarter * microseconds / 1e6
     if seconds > LIMITS.seconds:
-        raise MidiError(f"The file lasts {seconds / 3600:.1f} hours; the limit is one hour.")
+        most = "one hour" if LIMITS.seconds == 3600 else f"{LIMITS.seconds / 60:g} minutes"
+        raise MidiError(f"The file lasts {seconds / 3600:.1f} hours; the limit is {most}.")
 
 
-def _reading(events: MidiEvents, drum_map: DrumMap | None, title: str) -> Reading:
+@dataclass(frozen=True)
+class Outline:
+    """What an index says of a file's drums, without a `Hit` for each of their strokes.
+
+    Attributes:
+        frame: the file's beat with nothing but its last stroke.
+        onsets_quarters, lanes: of all strokes, in the file's order.
+    """
+
+    frame: Beat
+    onsets_quarters: list[float]
+    lanes: list[int]
+
+
+def outline_of(events: MidiEvents, drum_map: DrumMap) -> Outline:
+    """The outline of a file that was parsed. Raises MidiError just where `read_midi` does."""
+    notes = _drum_notes(events)
+    lane, _ = _lanes_of(events, drum_map, {note[2] for note in notes})
+    per_quarter, last = events.ticks_per_quarter, max(notes)
+    hit = Hit(last[0] / per_quarter, lane[last[2]], last[3])
+    return Outline(
+        _framed(events, (hit,), last[0], ""),
+        [note[0] / per_quarter for note in notes],
+        [lane[note[2]] for note in notes],
+    )
+
+
+def _drum_notes(events: MidiEvents) -> list[tuple[int, int, int, int, int]]:
     notes = events.drum_notes()
     if not notes:
         raise MidiError("The file holds no notes: there is nothing to play.")
+    return notes
+
+
+def _framed(events: MidiEvents, hits: tuple[Hit, ...], last_onset: int, title: str) -> Beat:
+    """A beat of `hits` in the meter, tempo and length that the file says."""
+    try:
+        meter = Meter(*events.meters[0][1:]) if events.meters else Meter()
+        return Beat(
+            hits,
+            bars=_bars(events, last_onset, meter),
+            tempo_bpm=_tempo_bpm(events),
+            meter=meter,
+            title=title,
+            provenance=Provenance(source=title),
+        )
+    except BeatError as error:
+        raise MidiError(f"The file describes a beat that cannot be: {error}") from error
+
+
+def _reading(events: MidiEvents, drum_map: DrumMap | None, title: str) -> Reading:
+    notes = _drum_notes(events)
     lane, ours = _lanes_of(events, drum_map, {note[2] for note in notes})
     per_quarter = events.ticks_per_quarter
     hits = tuple(
@@ -457,18 +508,7 @@ def _reading(events: MidiEvents, drum_map: DrumMap | None, title: str) -> Readin
         )
         for onset, _, note, velocity, duration in notes
     )
-    try:
-        meter = Meter(*events.meters[0][1:]) if events.meters else Meter()
-        beat = Beat(
-            hits,
-            bars=_bars(events, max(note[0] for note in notes), meter),
-            tempo_bpm=_tempo_bpm(events),
-            meter=meter,
-            title=title,
-            provenance=Provenance(source=title),
-        )
-    except BeatError as error:
-        raise MidiError(f"The file describes a beat that cannot be: {error}") from error
+    beat = _framed(events, hits, max(note[0] for note in notes), title)
     return Reading(
         beat,
         melodic_notes=len(events.notes) - len(notes),

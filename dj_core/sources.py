@@ -7,33 +7,27 @@ Dataset's (midi_filename, style, bpm, beat_type, split) and a plain one (file, g
 from __future__ import annotations
 
 import csv
+import mmap
+import os
+import struct
+import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path, PurePosixPath
-from typing import Literal, Protocol
+from typing import BinaryIO, Literal, Protocol, TypeVar
 
 from dj_core.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM
 from dj_core.errors import CorpusError
-from dj_core.midi import LIMITS
+from dj_core.limits import LIMITS
+from dj_core.midi import LIMITS as MIDI_LIMITS
 
 MIDI_ENDINGS = (".mid", ".midi")
 FACT_SHEET = "info.csv"
-MAX_FACT_SHEET_BYTES = 20_000_000
-
-
-@dataclass(frozen=True)
-class ZipLimits:
-    """What a zip may hold; real drum archives stay far below."""
-
-    entries: int = 5_000
-    bytes: int = 200_000_000
-
-
-ZIP_LIMITS = ZipLimits()
 
 
 @dataclass(frozen=True)
@@ -60,10 +54,17 @@ class Source(Protocol):
         ...
 
 
+def place(text: str) -> Path | str:
+    """Where somebody says that files are: a path, or an address that fsspec knows (s3://…)."""
+    return text if "://" in text else Path(text)
+
+
 @contextmanager
-def open_source(path: Path) -> Iterator[Source]:
-    """Open a .mid file, a .zip or a folder. Raises CorpusError."""
-    if path.is_dir():
+def open_source(path: Path | str) -> Iterator[Source]:
+    """Open a .mid file, a .zip, a folder or an address. Raises CorpusError."""
+    if isinstance(path, str):
+        yield _RemoteSource(path)
+    elif path.is_dir():
         yield _FolderSource(path, sorted(_walk(path)))
     elif path.suffix.lower() == ".zip":
         with _open_zip(path) as archive:
@@ -78,18 +79,23 @@ def open_source(path: Path) -> Iterator[Source]:
         raise CorpusError(f"There is nothing at {path}. Check the path and try again.")
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path, depth: int = 0) -> Iterator[Path]:
     """Files below `folder`; links are not followed, hidden files and folders left out."""
+    if depth > LIMITS.folder_depth:
+        raise CorpusError(
+            f"Folders lie more than {LIMITS.folder_depth} deep in one another. Import the inner "
+            "ones by themselves."
+        )
     try:
         for path in folder.iterdir():
             if path.name.startswith(".") or path.is_symlink() or path.name == "__MACOSX":
                 continue
             if path.is_dir():
-                yield from _walk(path)
+                yield from _walk(path, depth + 1)
             elif path.is_file():
                 yield path
     except OSError as error:
-        raise CorpusError(f"{folder} cannot be read: {error.strerror}.") from error
+        raise CorpusError(f"{_shown(folder.name)} cannot be read: {error.strerror}.") from error
 
 
 def _is_midi(name: str) -> bool:
@@ -100,25 +106,60 @@ class _FolderSource:
     def __init__(self, root: Path, paths: list[Path], with_genre: bool = True) -> None:
         self._root = root
         self._with_genre = with_genre
-        self.names = tuple(
-            path.relative_to(root).as_posix() for path in paths if _is_midi(path.name)
-        )
-        self._facts: dict[str, Facts] = {}
+        found = ((path.relative_to(root).as_posix(), path) for path in paths)
+        self._paths = _by_shown_name((name, path) for name, path in found if _is_midi(path.name))
+        self.names = tuple(self._paths)
+        sheets = _FactSheets()
         for path in paths:
-            if path.name == FACT_SHEET and path.stat().st_size <= MAX_FACT_SHEET_BYTES:
-                content = path.read_bytes()
-                self._facts |= _fact_sheet(content, path.parent.relative_to(root).as_posix())
+            if path.name == FACT_SHEET and path.stat().st_size <= LIMITS.fact_sheet_bytes:
+                sheets.add(path.read_bytes(), path.parent.relative_to(root).as_posix())
+        self._facts = sheets.facts
 
     def read(self, name: str) -> bytes:
         try:
-            with (self._root / name).open("rb") as file:
-                return file.read(LIMITS.bytes + 1)
+            with self._paths[name].open("rb") as file:
+                return file.read(MIDI_LIMITS.bytes + 1)
         except OSError as error:
             raise CorpusError(f"The file could not be opened: {error.strerror}.") from error
 
     def facts(self, name: str) -> Facts:
-        genre = _folder_genre(name) or (self._root.name if self._with_genre else "")
+        genre = _folder_genre(name) or (_shown(self._root.name) if self._with_genre else "")
         return self._facts.get(name) or Facts(genre=genre)
+
+
+class _RemoteSource:
+    """Files below an address that fsspec reaches, read one at a time; fact sheets come along."""
+
+    def __init__(self, address: str) -> None:
+        import fsspec
+
+        try:
+            self._system, root = fsspec.core.url_to_fs(address)
+            found = {path.removeprefix(root).lstrip("/"): path for path in self._system.find(root)}
+        except (OSError, ValueError, ImportError) as error:
+            raise CorpusError(f"{address} cannot be read: {error}.") from error
+        visible = [(name, path) for name, path in sorted(found.items()) if _visible(name)]
+        self._paths = _by_shown_name(pair for pair in visible if _is_midi(pair[0]))
+        self.names = tuple(self._paths)
+        sheets = _FactSheets()
+        for name, path in visible:
+            if PurePosixPath(name).name == FACT_SHEET:
+                sheet = self._start_of(path, LIMITS.fact_sheet_bytes)
+                sheets.add(sheet, PurePosixPath(name).parent.as_posix())
+        self._facts = sheets.facts
+
+    def read(self, name: str) -> bytes:
+        return self._start_of(self._paths[name], MIDI_LIMITS.bytes + 1)
+
+    def _start_of(self, path: str, size: int) -> bytes:
+        try:
+            with self._system.open(path, "rb") as file:
+                return file.read(size)
+        except OSError as error:
+            raise CorpusError(f"The file could not be opened: {error}.") from error
+
+    def facts(self, name: str) -> Facts:
+        return self._facts.get(name) or Facts(genre=_folder_genre(name))
 
 
 class _ZipSource:
@@ -127,55 +168,110 @@ class _ZipSource:
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
         self._bytes_read: dict[str, int] = {}
+        self._all_bytes_read = 0
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-        if sum(entry.file_size for entry in entries) > ZIP_LIMITS.bytes:
+        if sum(entry.file_size for entry in entries) > LIMITS.zip_bytes:
             raise CorpusError(_TOO_LARGE)
-        if len(entries) > ZIP_LIMITS.entries:
-            raise CorpusError(
-                f"The zip holds {len(entries):,} files; {ZIP_LIMITS.entries:,} can be imported at "
-                "once. Unpack it and import the folder, or split it."
-            )
-        self._entries = {entry.filename: entry for entry in entries if _visible(entry.filename)}
-        self.names = tuple(sorted(name for name in self._entries if _is_midi(name)))
-        self._facts: dict[str, Facts] = {}
+        if len(entries) > LIMITS.zip_entries:
+            raise CorpusError(_too_many(f"{len(entries):,}"))
+        self._entries = _by_shown_name(
+            (entry.filename, entry) for entry in entries if _visible(entry.filename)
+        )
+        self.names = tuple(
+            sorted(name for name, entry in self._entries.items() if _is_midi(entry.filename))
+        )
+        self._check_nesting()
+        sheets = _FactSheets()
         for name in self._entries:
             path = PurePosixPath(name)
             if path.name == FACT_SHEET:
-                content = self._read(name, MAX_FACT_SHEET_BYTES)
-                self._facts |= _fact_sheet(content, path.parent.as_posix())
+                sheets.add(self._read(name, LIMITS.fact_sheet_bytes), path.parent.as_posix())
+        self._facts = sheets.facts
 
     def read(self, name: str) -> bytes:
-        return self._read(name, LIMITS.bytes + 1)
+        return self._read(name, MIDI_LIMITS.bytes + 1)
 
     def facts(self, name: str) -> Facts:
         return self._facts.get(name) or Facts(genre=_folder_genre(name))
 
+    def _check_nesting(self) -> None:
+        nested = [name for name in self._entries if name.lower().endswith(".zip")]
+        if nested and not self.names:
+            raise CorpusError(
+                f"The zip holds other zips ({nested[0][:60]}) and no MIDI files. Unpack it and "
+                "import what is inside."
+            )
+
     def _read(self, name: str, limit: int) -> bytes:
         """At most `limit` bytes of an entry, counted as they come out, not as the zip claims."""
-        if sum(self._bytes_read.values()) > ZIP_LIMITS.bytes:
+        entry = self._entries[name]
+        if self._all_bytes_read > LIMITS.zip_bytes:
             raise CorpusError(_TOO_LARGE)
+        _check_entry(entry)
         try:
-            with self._archive.open(self._entries[name]) as file:
+            with self._archive.open(entry) as file:
                 content = file.read(limit)
-        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError,
+        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError,
                 NotImplementedError) as error:  # fmt: skip
-            # RuntimeError: password-protected; NotImplementedError: unknown compression
+            # NotImplementedError: made for a later version; ValueError: a name that is no text
+            self._all_bytes_read += min(limit, entry.compress_size * _MOST_SQUEEZED)
             raise CorpusError(f"The zip gives this file up only in part: {error}.") from error
-        self._bytes_read[name] = len(content)
+        # a file is read twice, first to find the note map: counted once
+        self._all_bytes_read += max(0, len(content) - self._bytes_read.get(name, 0))
+        self._bytes_read[name] = max(len(content), self._bytes_read.get(name, 0))
         return content
 
 
-_TOO_LARGE = f"The zip unpacks to over {ZIP_LIMITS.bytes // 1_000_000} MB. Split it."
+_TOO_LARGE = f"The zip unpacks to over {LIMITS.zip_bytes // 1_000_000} MB. Split it."
+_MOST_SQUEEZED = 1_032  # deflate turns one byte into no more: what a broken entry cost at most
+_ENTRY_MARK = b"PK\x01\x02"  # stands before every entry of a zip's table of contents
+
+
+def _too_many(count: str) -> str:
+    return (
+        f"The zip holds {count} files; {LIMITS.zip_entries:,} can be imported at once. Unpack it "
+        "and import the folder, or split it."
+    )
+
+
+def _check_entry(entry: zipfile.ZipInfo) -> None:
+    """Refuse what cannot be read safely. Raises CorpusError."""
+    if entry.flag_bits & 0x1:
+        raise CorpusError("It is locked with a password. Unpack the zip and import the folder.")
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # other methods may ask for gigabytes before the first byte
+        raise CorpusError("It is packed in an unusual way. Zip the files again and import that.")
+    depth = entry.filename.count("/")
+    if depth > LIMITS.folder_depth:
+        raise CorpusError(f"It lies {depth} folders deep; {LIMITS.folder_depth} are looked into.")
 
 
 @contextmanager
 def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
+        with path.open("rb") as file:
+            _check_table_of_contents(file)
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
         raise CorpusError(f"{path.name} cannot be opened as a zip: {error}.") from error
     with archive:
         yield archive
+
+
+def _check_table_of_contents(file: BinaryIO) -> None:
+    """Refuse a zip of far too many entries before each of them takes memory. Raises CorpusError.
+
+    A zip inside, stored as it is, has marks of its own: twice the limit passes.
+    """
+    if not os.fstat(file.fileno()).st_size:
+        return  # cannot be mapped; zipfile says what is wrong with it
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        place, marks = content.find(_ENTRY_MARK), 0
+        while place >= 0:
+            marks += 1
+            if marks > 2 * LIMITS.zip_entries:
+                raise CorpusError(_too_many(f"over {2 * LIMITS.zip_entries:,}"))
+            place = content.find(_ENTRY_MARK, place + 1)
 
 
 def _visible(name: str) -> bool:
@@ -184,29 +280,75 @@ def _visible(name: str) -> bool:
     return "__MACOSX" not in parts and not any(hidden)
 
 
+_Place = TypeVar("_Place")
+
+
+def _by_shown_name(found: Iterable[tuple[str, _Place]]) -> dict[str, _Place]:
+    """Places by names that can be shown; of two files of one name the second is told apart."""
+    places: dict[str, _Place] = {}
+    times: Counter[str] = Counter()
+    for name, place in found:
+        shown = unique = _shown(name)
+        while unique in places:
+            times[shown] += 1
+            path = PurePosixPath(shown)
+            unique = path.with_name(f"{path.stem} ({times[shown] + 1}){path.suffix}").as_posix()
+        places[unique] = place
+    return places
+
+
+def _shown(name: str) -> str:
+    """A name without what cannot be seen or turns the direction of writing, and not too long."""
+    plain = "".join(
+        character
+        for character in name
+        if unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    )
+    most = LIMITS.name_characters
+    shown = plain if len(plain) <= most else f"…{plain[1 - most :]}"
+    return shown if PurePosixPath(shown).name else "unnamed"
+
+
 def _folder_genre(name: str) -> str:
     """The folder a file lies in names its genre; '' at the top."""
     return PurePosixPath(name).parent.name.strip(".")
 
 
-def _fact_sheet(content: bytes, folder: str) -> dict[str, Facts]:
-    """The rows of an info.csv by file name; a sheet in another layout says nothing."""
-    text = content.decode("utf-8-sig", errors="replace")
-    facts = {}
-    for row in csv.DictReader(StringIO(text)):
+class _FactSheets:
+    """What the fact sheets of a place say, by file name; one in another layout says nothing."""
+
+    def __init__(self) -> None:
+        self.facts: dict[str, Facts] = {}
+        self._bytes_left, self._rows_left = LIMITS.fact_sheet_bytes, LIMITS.fact_sheet_rows
+
+    def add(self, content: bytes, folder: str) -> None:
+        """Take the rows of one sheet, until there have been enough of all."""
+        self._bytes_left -= len(content)
+        if self._bytes_left < 0:
+            return
+        rows = csv.DictReader(StringIO(content.decode("utf-8-sig", errors="replace")))
+        try:
+            for row in rows:
+                self._rows_left -= 1
+                if self._rows_left < 0:
+                    return
+                self._take(row, folder)
+        except csv.Error:
+            return  # no table after all; what was read so far is true
+
+    def _take(self, row: dict[str, str | None], folder: str) -> None:
         file = row.get("midi_filename") or row.get("file")
         if not file:
-            continue
+            return
         style = row.get("style") or row.get("genre") or ""
         kind = row.get("beat_type")
         split = row.get("split")
-        facts[(PurePosixPath(folder) / file).as_posix()] = Facts(
-            genre=style.split("/")[0],  # Groove writes "funk/groove1": genre, then variant
+        self.facts[(PurePosixPath(folder) / file).as_posix()] = Facts(
+            genre=_shown(style.split("/")[0]) if style else "",  # Groove writes "funk/groove1"
             tempo_bpm=_tempo(row.get("bpm")),
             kind=kind if kind in ("beat", "fill") else None,
             split=split if split in ("train", "validation", "test") else "",
         )
-    return facts
 
 
 def _tempo(text: str | None) -> float | None:

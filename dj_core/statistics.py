@@ -35,19 +35,23 @@ class FileFilter:
 
     def accepts(self, file: CorpusFile) -> bool:
         """Whether the file is wanted."""
-        name = file.name.lower()
         return (
-            all(word in name for word in self.words.lower().split())
-            and (not self.genres or file.genre in self.genres)
+            (not self.genres or file.genre in self.genres)
             and (not self.kind or file.kind == self.kind)
-            and _within(file.playing_tempo_bpm, self.tempo_bpm)
             and _within(file.bars, self.bars)
-            and self.lanes <= set(file.lanes)
+            and (not self.tempo_bpm or _within(file.playing_tempo_bpm, self.tempo_bpm))
+            and all(file.lane_hits[lane] for lane in self.lanes)
+            and (not self.words or self._is_named(file.name.lower()))
         )
+
+    def _is_named(self, name: str) -> bool:
+        return all(word in name for word in self.words.lower().split())
 
 
 def find_files(files: Iterable[CorpusFile], wanted: FileFilter) -> tuple[CorpusFile, ...]:
     """The files that match, in their order."""
+    if wanted == FileFilter():
+        return tuple(files)
     return tuple(file for file in files if wanted.accepts(file))
 
 

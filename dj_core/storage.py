@@ -6,12 +6,18 @@ import contextlib
 import hashlib
 import json
 import os
+import re
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from dj_core.errors import LibraryError
+
+SECONDS_TO_CLAIM = 60.0  # between making a temporary file and locking it; usually microseconds
+_TEMPORARY = re.compile(r"\..+[.-][a-z0-9_]{8}")  # as `tempfile` names what we ask it for
 
 
 @contextlib.contextmanager
@@ -31,6 +37,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         temporary = Path(name)
         with os.fdopen(handle, "w+b") as file:
+            _claim(file.fileno())
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -40,7 +47,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         _flush_folder(path.parent)
     except OSError as error:
         raise LibraryError(
-            f"{path.name} could not be saved in {path.parent}: {error.strerror}. "
+            f"{path.name} could not be saved in {path.parent}: {error.strerror or error}. "
             "Free some space or choose another folder; nothing was changed."
         ) from error
     finally:
@@ -64,6 +71,96 @@ def write_json_atomic(path: Path, content: Any) -> Path:  # noqa: ANN401 - any J
 def sha256_of(content: bytes) -> str:
     """The SHA-256 of `content` as 64 hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
+
+
+@contextlib.contextmanager
+def one_at_a_time(lock: Path) -> Iterator[None]:
+    """Hold a lock file while something is read, changed and written; others wait for it.
+
+    Raises LibraryError where the file cannot be made.
+    """
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("wb")
+    except OSError as error:
+        raise LibraryError(
+            f"Nothing can be saved in {lock.parent}: {error.strerror}. Free some space, or set "
+            "DIGITAL_DJ_HOME to a folder you own."
+        ) from error
+    with file:
+        if os.name == "posix":
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
+    """A folder in `parent` to build something in that takes another's place when it is whole.
+
+    What is in it is removed at the end, unless it was moved away. Raises OSError.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=parent))
+    descriptor = os.open(folder, os.O_RDONLY) if os.name == "posix" else None
+    try:
+        if descriptor is not None:
+            _claim(descriptor)
+        yield folder
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path) -> int:
+    """Remove what killed processes left half written below `folder`; returns how many there were.
+
+    What a living process is writing is locked by it and stays; so does what is younger than a
+    minute, which may not be locked yet.
+    """
+    removed = 0
+    for place, folders, files in os.walk(folder):
+        for name in [*folders, *files]:
+            path = Path(place) / name
+            if _TEMPORARY.fullmatch(name) and _is_abandoned(path):
+                if path.is_dir():
+                    folders.remove(name)
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
+                removed += 1
+    return removed
+
+
+def _claim(descriptor: int) -> None:
+    """Lock what is being written; the system frees it when the process ends, however it ends."""
+    if os.name != "posix":
+        return
+    import fcntl
+
+    with contextlib.suppress(OSError):  # a file system without locks keeps its leftovers
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_abandoned(path: Path) -> bool:
+    """Old enough to have been locked, and locked by nobody."""
+    if os.name != "posix":
+        return False
+    import fcntl
+
+    try:
+        if path.is_symlink() or time.time() - path.stat().st_mtime < SECONDS_TO_CLAIM:
+            return False
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            os.close(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def _flush_folder(folder: Path) -> None:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import math
 import signal
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +36,7 @@ from dj_core.checkpoint import Checkpoint, ModelFacts, save_checkpoint
 from dj_core.errors import DigitalDJError, TrainingError
 from dj_core.midi import save_midi
 from dj_core.notation import NoteSong
+from dj_core.ranks import Ranks, ranks_joined
 from dj_core.sampling import GenerationRequest, NotesModel
 from dj_core.storage import sha256_of, write_bytes_atomic, write_json_atomic
 from dj_core.tokenizers.notes import (
@@ -445,8 +447,8 @@ def train(
         TrainingError: no songs, a folder already used or in use, or nothing that can be resumed.
         LibraryError: the folder cannot be written.
     """
-    with locked(run_folder):
-        run = _prepare_run(settings, songs, run_folder, resume)
+    with ranks_joined() as ranks, _own_folder(run_folder, ranks) as own, locked(own):
+        run = _prepare_run(settings, songs, (run_folder, own), resume, ranks)
         try:
             yield from run.go(should_stop)
         except GeneratorExit:
@@ -454,8 +456,18 @@ def train(
             raise
         except Exception as error:
             told = str(error) if isinstance(error, DigitalDJError) else repr(error)
-            write_status(run_folder, "failed", told)
+            write_status(own, "failed", told)
             raise
+
+
+@contextmanager
+def _own_folder(run_folder: Path, ranks: Ranks) -> Iterator[Path]:
+    """Where this process writes: the run's folder where it leads, else one of its own."""
+    if ranks.leads:
+        yield run_folder
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
 
 
 @contextmanager
@@ -486,18 +498,24 @@ def locked(run_folder: Path) -> Iterator[None]:
 
 
 def _prepare_run(
-    settings: TrainingSettings, songs: Sequence[NoteSong], folder: Path, resume: bool
+    settings: TrainingSettings,
+    songs: Sequence[NoteSong],
+    folders: tuple[Path, Path],
+    resume: bool,
+    ranks: Ranks,
 ) -> _Run:
+    """A run as it stands in the first of two folders, to be written in the second."""
+    read_from, folder = folders
     if resume:
-        _check_resumable(settings, folder)
+        _check_resumable(settings, read_from)
     elif (folder / SETTINGS_NAME).exists():
         raise TrainingError(
             f"There already is a run called {folder.name!r}. Resume it, or choose another name."
         )
     data = _Data.of(settings, songs)
-    run = _Run(settings, data, folder)
+    run = _Run(settings, data, folder, ranks)
     if resume:
-        run.load_state()
+        run.load_state(read_from)
     if read_status(folder)[0] != STARTING:  # else whoever started it may already want it to stop
         (folder / STOP_NAME).unlink(missing_ok=True)
     write_json_atomic(folder / SETTINGS_NAME, asdict(settings))
@@ -526,12 +544,12 @@ def _check_resumable(settings: TrainingSettings, folder: Path) -> None:
 class _Run:
     """A run under way: network, optimiser, place in the data, and the best so far."""
 
-    def __init__(self, settings: TrainingSettings, data: _Data, folder: Path) -> None:
+    def __init__(self, settings: TrainingSettings, data: _Data, folder: Path, ranks: Ranks) -> None:
         import torch
 
         from dj_core.networks import NetworkSettings, build_network
 
-        self.settings, self.data, self.folder = settings, data, folder
+        self.settings, self.data, self.folder, self.ranks = settings, data, folder, ranks
         shape = NetworkSettings(
             vocabulary_size=len(data.tokenizer.vocabulary),
             cell=settings.cell,
@@ -572,7 +590,8 @@ class _Run:
                     yield step
                     if self.complete:
                         return
-                    if should_stop() or (self.folder / STOP_NAME).exists():
+                    asked = should_stop() or (self.folder / STOP_NAME).exists()
+                    if any(self.ranks.summed([asked])):  # all stop after the same step
                         self.stop()
                         return
 
@@ -593,11 +612,19 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(_mixed(self.settings.seed, self.epoch, self.step))
+            # each process silences units of its own
+            rank = () if self.ranks.leads else (self.ranks.rank,)
+            torch.manual_seed(_mixed(self.settings.seed, self.epoch, self.step, *rank))
             self.network.train()
-            loss, counts = _score(self.network, batch)
+            share = self.ranks.share(batch)
+            loss, counts = _score(self.network, share) if share else (None, _Tally())
+        if self.ranks.count > 1:
+            summed, right, notes = self.ranks.summed([counts.loss, counts.right, counts.notes])
+            counts = _Tally(summed, int(right), int(notes))
         self.optimizer.zero_grad(set_to_none=True)
-        (loss / max(counts.notes, 1)).backward()
+        if loss is not None:
+            (loss / max(counts.notes, 1)).backward()
+        self.ranks.sum_gradients(self.network.parameters())
         if self.settings.gradient_clip is not None:
             clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
         self.optimizer.step()
@@ -754,17 +781,17 @@ class _Run:
         torch.save(state, buffer)
         write_bytes_atomic(self.folder / STATE_NAME, buffer.getvalue())
 
-    def load_state(self) -> None:
-        """Go to where the run was saved; a run killed in its first epoch begins again.
+    def load_state(self, folder: Path) -> None:
+        """Go to where the run in `folder` was saved; a run killed in its first epoch begins again.
 
         Raises:
             TrainingError: the state is damaged, of other songs, or the run is complete.
         """
-        import pickle
+        from pickle import UnpicklingError
 
         import torch
 
-        path = self.folder / STATE_NAME
+        path = folder / STATE_NAME
         if not path.exists():
             return
         try:
@@ -788,7 +815,7 @@ class _Run:
             TypeError,
             ValueError,
             EOFError,
-            pickle.UnpicklingError,
+            UnpicklingError,
         ) as error:
             raise TrainingError(
                 f"{STATE_NAME} of run {self.folder.name!r} is damaged "

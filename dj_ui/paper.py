@@ -76,13 +76,15 @@ def draw(figure: Figure, alt: str) -> None:
 
 def draw_wide(figure: Figure, alt: str) -> None:
     """A figure with names too long for a phone: there it scrolls sideways and stays readable."""
-    st.html(f'<div class="dj-wide">{image(figure_svg(figure), alt, "dj-figure")}</div>')
+    st.html(f'<div class="dj-wide">{image_html(figure_svg(figure), alt, "dj-figure")}</div>')
 
 
-def image(svg: bytes, alt: str, name: str) -> str:
+def image_html(svg: bytes, alt: str, name: str) -> str:
     """A drawing as an element of the page, with a text for those who do not see it."""
     data = base64.b64encode(svg).decode()
-    return f'<img class="{name}" alt="{escape(alt)}" src="data:image/svg+xml;base64,{data}">'
+    return (
+        f'<img class="{escape(name)}" alt="{escape(alt)}" src="data:image/svg+xml;base64,{data}">'
+    )
 
 
 def palette():  # noqa: ANN201 - dj_core.figures.Palette, named there
@@ -95,4 +97,4 @@ def show_staff(svg: str, alt: str) -> None:
     # verovio draws lines in the colour said once for the whole drawing, and heads in plain black
     text = palette().text
     coloured = svg.replace('color="black"', f'color="{text}" fill="{text}"', 1).encode()
-    st.html(f'<div class="dj-staff">{image(coloured, alt, "dj-notes")}</div>')
+    st.html(f'<div class="dj-staff">{image_html(coloured, alt, "dj-notes")}</div>')

@@ -20,7 +20,16 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
+sys.path.insert(0, str(ROOT))
+
 from browser import FLAGS, find_browser  # noqa: E402 - tests/ is no package
+
+from dj_core.crate import Crate  # noqa: E402
+from dj_core.library import SHIPPED_MODELS  # noqa: E402
+from dj_core.sampling import GenerationRequest, load_model  # noqa: E402
+from dj_core.setlist.generating import build_set  # noqa: E402
+from dj_core.setlist.plan import SetSettings  # noqa: E402
+from dj_core.setlist.saving import save_set, set_path  # noqa: E402
 
 PORT = 8577
 URL = f"http://127.0.0.1:{PORT}"
@@ -30,8 +39,19 @@ WAIT_MILLISECONDS = 120_000
 PAGES = {
     "generate": "generate?genre=House&seed=75906&bars=4&tempo=124",
     "explore": "explore",
+    "crate": "crate",
+    "set": "set?set=Friday",
     "train": "train",
+    "paper": "paper",
 }
+KEPT = (
+    ("house", 122, "warm-up", 4),
+    ("disco", 118, "warm-up", 5),
+    ("funk", 112, "live", 3),
+    ("techno", 130, "peak", 4),
+    ("breakbeat", 128, "peak", 5),
+    ("uk-garage", 132, "peak", 3),
+)  # genre, tempo, tag, rating
 
 
 def main() -> None:
@@ -41,6 +61,7 @@ def main() -> None:
         command = [sys.executable, "-m", "dj_core", "train", "--corpus", "starter"]
         command += ["--preset", "notes-rhythm", "--epochs", "12", "--run", "first-lessons"]
         subprocess.run(command, cwd=ROOT, env=environment, check=True)
+        furnish(Path(home))
         serve = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(PORT)]
         server = subprocess.Popen(serve, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
         try:
@@ -49,6 +70,19 @@ def main() -> None:
         finally:
             server.terminate()
             server.wait()
+
+
+def furnish(home: Path) -> None:
+    """Keep a handful of takes in the crate, and build a set of them."""
+    model = load_model(SHIPPED_MODELS / "groove")
+    crate = Crate(home / "crate.db")
+    beats = []
+    for seed, (genre, tempo_bpm, tag, rating) in enumerate(KEPT, start=1):
+        request = GenerationRequest(genre=genre, tempo_bpm=tempo_bpm, bars=4, seed=seed)
+        beats.append(model.generate(request).beat)
+        crate.keep(beats[-1], tags=(tag,), rating=rating)
+    settings = SetSettings("Friday", tempo_bpm=120, to_tempo_bpm=130, fills=False)
+    save_set(build_set(beats, settings), set_path(home / "sets", settings.name))
 
 
 def wait_until_served() -> None:

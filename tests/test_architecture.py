@@ -11,16 +11,17 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # docs/architecture.md's table, bottom first: a module imports its own layer or those below
 LAYERS = [
-    {"errors", "drums", "note_maps", "genres", "beat", "timing"},
-    {"storage", "naming", "midi", "patterns", "beat_json"},
+    {"errors", "drums", "note_maps", "genres", "beat", "timing", "limits",
+     "access", "executors"},
+    {"storage", "naming", "midi", "patterns", "beat_json", "queueing"},
     {
-        "sources", "families", "corpus", "statistics", "ngram", "engraving",
+        "sources", "families", "intake", "corpus", "statistics", "ngram", "engraving",
         "notation", "tokenizers", "render", "figures", "metrics", "loudness", "export",
         "loop_check",
     },
     {
         "networks", "checkpoint", "training", "sampling", "groove", "recipes", "examination",
-        "related", "pointing", "paper", "humanizer", "shape",
+        "related", "pointing", "ranks", "paper", "humanizer", "shape",
     },
     {"jobs", "library", "crate_store", "crate", "setlist", "rekordbox", "pack"},
     {"cli", "__main__"},

@@ -10,8 +10,8 @@ from dj_core.corpus import Corpus, import_corpus
 from dj_core.errors import CorpusError, DigitalDJError, LibraryError
 from dj_core.families import assign_families, assign_splits, sketch_beat
 from dj_core.library import STARTER_CORPUS, Library
+from dj_core.limits import LIMITS
 from dj_core.midi import midi_bytes, read_midi
-from dj_core.sources import ZIP_LIMITS
 
 
 def beat_of(*steps, drum="kick", bars=1):
@@ -150,7 +150,7 @@ def test_a_source_without_midi_is_refused_in_words(tmp_path, kind):
 def test_a_zip_that_claims_too_much_is_refused_before_it_is_unpacked(tmp_path):
     bomb = tmp_path / "bomb.zip"
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
-        for number in range(ZIP_LIMITS.bytes // 50_000_000 + 1):
+        for number in range(LIMITS.zip_bytes // 50_000_000 + 1):
             archive.writestr(f"{number}.mid", b"\0" * 50_000_000)
     with pytest.raises(CorpusError, match="unpacks to over"):
         import_corpus(bomb, tmp_path / "corpus", "mine")

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from dj_core.beat import Meter
+from dj_core.checkpoint import write_card
 from dj_core.drums import DRUMS
 from dj_core.errors import CheckpointError, GenerationError, TrainingError
 from dj_core.groove.batches import LAG_BARS, OWN_STYLE, Conditions, Streams, window_at
@@ -158,7 +159,7 @@ def test_a_missing_file_is_named(run, tmp_path):
 def test_cards_that_do_not_fit_are_refused(run, tmp_path, key, value, message):
     folder = copy_of(run, tmp_path)
     card = json.loads((folder / "model.json").read_text())
-    (folder / "model.json").write_text(json.dumps({**card, key: value}))
+    write_card(folder, {**card, key: value})  # its checksum is right, what it says is not
     with pytest.raises(CheckpointError, match=message):
         load_checkpoint(folder)
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from dataclasses import replace
@@ -21,8 +22,9 @@ from dj_core.library import PRODUCT_FOLDER
 from dj_core.ngram import NoteNGram
 from dj_core.notation import NoteEvent, NoteSong
 from dj_core.paper import reproduction
-from dj_core.paper.facts import corpus_facts, split_leak
-from dj_core.paper.form import STEPS_PER_BAR, _bars_right, chorus
+from dj_core.paper.document import document
+from dj_core.paper.facts import corpus_facts, split_leak, vocabulary_by_naming
+from dj_core.paper.form import STEPS_PER_BAR, _bars_right, chorus, one_bar_share
 from dj_core.paper.plan import BEST, FINAL, PLAN
 from dj_core.paper.reproduction import Material, few_songs, reproduce
 from dj_core.paper.results import load_results, save_results
@@ -34,9 +36,9 @@ from dj_core.paper.scoring import (
     score_network,
     score_ngram,
 )
-from dj_core.paper.songs import KeptSong, beat_of, play_on
+from dj_core.paper.songs import OPENINGS, KeptSong, beat_of, play_on
 from dj_core.paper.story import all_claims
-from dj_core.paper.tables import Table
+from dj_core.paper.tables import Table, all_tables
 from dj_core.tokenizers.notes import NotesSettings, NotesTokenizer
 from dj_core.training import PRESETS, TrainingSettings
 
@@ -184,6 +186,20 @@ def test_facts_count_what_the_paper_counts():
     assert facts.unseen == 0.0
 
 
+def test_the_vocabulary_depends_on_how_notes_are_written_down():
+    # a kick by either of its notes, a hat struck twice, and an octave of a note
+    written = [song(1, ["C4", "C2", "F#2 F#2", "F#2", "F#3"]), song(2, ["C2", "rest"])]
+    assert len({event.name for item in written for event in item.events}) == 6
+    assert vocabulary_by_naming(written) == {
+        "durations": 6,
+        "sets": 5,
+        "drums": 4,
+        "octaveless": 4,
+        "parts": 5,
+        "in_one_song": 5,
+    }
+
+
 def test_a_split_by_file_lets_siblings_through():
     families = {item.file_id: number % 2 for number, item in enumerate(songs())}
     assert split_leak(songs(), families, 2).siblings == 1.0
@@ -197,6 +213,7 @@ def test_the_form_has_twelve_bars_and_a_bar_is_right_or_wrong():
     assert form[: 3 * STEPS_PER_BAR] == form[STEPS_PER_BAR : 4 * STEPS_PER_BAR]
     wrong = ["x", *form[1:]]
     assert _bars_right(form + wrong, form) == [1.0, 11 / 12]
+    assert _bars_right(form[:STEPS_PER_BAR] * 12, form) == [one_bar_share()]
 
 
 def test_a_kept_song_is_played_evenly_or_in_its_rhythm():
@@ -309,6 +326,20 @@ def test_one_call_makes_everything_and_another_makes_nothing_again(tmp_path, sho
     assert [path.name for path in before if before[path] != after[path]] == ["form.json"]
 
 
+def test_tables_figures_and_document_are_made_again_from_the_results_alone(tmp_path, capsys):
+    out, told = tmp_path / "run", tmp_path / "told.md"
+    save_results(load_results(SHIPPED), out)
+    assert main(["paper", "--redraw", "--out", str(out), "--document", str(told)]) == 0
+    assert (out / "tables" / "systems.csv").stat().st_size
+    links = re.findall(r"\]\(([^)#]+)\)", told.read_text("utf-8"))
+    assert len(links) > 12
+    assert all((tmp_path / link).exists() for link in links)
+    inside = re.findall(r"\]\(([^)#]+)\)", (out / "report.md").read_text("utf-8"))
+    assert all((out / link).exists() for link in inside)
+    assert main(["paper", "--redraw", "--out", str(tmp_path / "nowhere")]) == 1
+    assert "cannot be read" in capsys.readouterr().err
+
+
 def test_other_songs_are_measured_anew(tmp_path, short_plan, monkeypatch):
     monkeypatch.setattr(reproduction, "PLAN", short_plan[:2])
     parts = reproduction._Parts(tmp_path, material().fingerprint)
@@ -359,14 +390,49 @@ def shipped():
     return load_results(SHIPPED)
 
 
-def test_the_shipped_results_are_whole_and_round_trip(shipped, tmp_path):
+def test_the_shipped_results_are_a_full_run_and_round_trip(shipped, tmp_path):
+    assert not shipped.quick
     assert shipped.corpus == "paper"
-    assert [system.name for system in shipped.systems] == [entry.name for entry in PLAN]
+    made = [system.name for system in shipped.systems]
+    assert made == [entry.name for entry in PLAN if entry.name in made]
+    assert {BEST, FINAL, "paper-1x128", "paper-2x32-slow"} <= set(made)
+    assert len(made) + len(shipped.missing) == len(PLAN)
     save_results(shipped, tmp_path)
     assert load_results(tmp_path) == shipped
     (tmp_path / "results.json").write_text('{"format": 1}')
     with pytest.raises(LibraryError, match="cannot be read"):
         load_results(tmp_path)
+
+
+def test_notes_best_beats_everything_on_held_out_songs(shipped):
+    best = shipped.system(BEST)
+    for split in ("validation", "test"):
+        for way in ("once", "looped"):
+            floor = shipped.floor.scores[split][way].loss
+            others = [s.loss(split, way) for s in shipped.systems if s.group in ("paper", "cited")]
+            assert best.loss(split, way) < min([floor, *others]), (split, way)
+
+
+def test_greedy_playing_collapses_because_its_loops_are_likelier_than_any_drummers(shipped):
+    looped = shipped.system(BEST).loss("validation", "looped")
+    for count in OPENINGS:
+        assert shipped.opening(BEST, count).loss < looped / 2
+    assert "It must be so" in all_claims(shipped)["openings"].difference
+
+
+def test_drawn_by_its_odds_notes_best_plays_as_varied_as_drummers(shipped):
+    facts = shipped.facts
+    assert facts.song_distinct <= shipped.system(BEST).distinct["1"] <= 3 * facts.song_distinct
+    assert facts.consecutive_distinct <= shipped.fresh[BEST] < shipped.fresh[FINAL]
+
+
+def test_the_document_and_the_files_beside_it_are_those_of_the_shipped_results(shipped):
+    text = (PRODUCT_FOLDER / "docs" / "reproduction.md").read_text("utf-8")
+    assert text == document(shipped, "reproduction")
+    for table in all_tables(shipped):
+        assert (SHIPPED / "tables" / f"{table.name}.md").read_text("utf-8") == table.markdown()
+    for link in re.findall(r"\((reproduction/[^)]+)\)", text):
+        assert (PRODUCT_FOLDER / "docs" / link).exists(), link
 
 
 def test_every_claim_is_a_sentence(shipped):

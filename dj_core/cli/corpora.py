@@ -5,29 +5,34 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from pathlib import Path
 
-from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, say
+from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, add_workers, say, workers
 from dj_core.library import Library
+from dj_core.sources import place
 
 
 def add_import(verbs: Verbs) -> None:
     """The verb and its options."""
     verb = add_verb(verbs, "import", "make a folder, zip or file a corpus", _run_import)
-    verb.add_argument("path", type=Path)
+    verb.add_argument("path", type=place, help="or any address that fsspec knows, as in s3://…")
     verb.add_argument("--name", required=True, help="what the corpus is called")
     verb.add_argument(
         "--drum-map",
         choices=["general-midi", "extended"],
         help="how note numbers become drums (default: found out from the files)",
     )
+    add_workers(verb)
 
 
 def _run_import(options: argparse.Namespace) -> Answer:
     started = time.perf_counter()
-    with ProgressBar("Importing", "file") as bar:
+    with workers(options) as executor, ProgressBar("Importing", "file") as bar:
         report = Library.open().import_corpus(
-            options.path, options.name, drum_map=options.drum_map, progress=bar.show
+            options.path,
+            options.name,
+            drum_map=options.drum_map,
+            progress=bar.show,
+            executor=executor,
         )
     accepted = set(report.accepted)
     files = [file for file in report.corpus.files if file.name in accepted]

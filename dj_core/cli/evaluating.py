@@ -10,7 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, positive, say
+from dj_core.cli.verb import (
+    Answer,
+    ProgressBar,
+    Verbs,
+    add_verb,
+    add_workers,
+    positive,
+    say,
+    workers,
+)
 from dj_core.library import Library, ModelInfo
 
 if TYPE_CHECKING:
@@ -32,6 +41,7 @@ def add_evaluate(verbs: Verbs) -> None:
     verb.add_argument("--clips", type=positive, default=400, help="beats of 4 bars per seed")
     verb.add_argument("--seeds", type=_seeds, default=(1, 2, 3), help="as in 1,2,3")
     verb.add_argument("--out", type=Path, help="folder for a page with plots, and all figures")
+    add_workers(verb)
 
 
 def _seeds(text: str) -> tuple[int, ...]:
@@ -43,20 +53,25 @@ def _seeds(text: str) -> tuple[int, ...]:
 
 
 def _run_evaluate(options: argparse.Namespace) -> Answer:
-    from dj_core.examination.examining import examine, write_results
+    from dj_core.examination.examining import Away, examine, write_results
     from dj_core.sampling import load_model
 
     started = time.perf_counter()
     library = Library.open()
     info = library.model(options.model)
     model = load_model(info.folder)
-    with _reference(options, library, info) as reference, ProgressBar("Examining", "%") as bar:
+    with (
+        workers(options) as executor,
+        _reference(options, library, info) as reference,
+        ProgressBar("Examining", "%") as bar,
+    ):
         results = examine(
             model,
             reference,
             clips=options.clips,
             seeds=options.seeds,
             progress=lambda words, share: bar.show(int(share * PERCENT), PERCENT, words),
+            away=executor and Away(executor, info.folder),
         )
         bar.show(PERCENT, PERCENT)
     figures = results["figures"]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dj_core.access import check_may_change
 from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, say
 from dj_core.errors import TrainingError
 from dj_core.library import Library
+from dj_core.limits import LIMITS
+from dj_core.queueing import turn_to_train
 
 if TYPE_CHECKING:
     from dj_core.recipes import Settings
@@ -25,6 +28,9 @@ def add_train(verbs: Verbs) -> None:
     verb.add_argument("--preset", help="which network and schedule; see docs/models.md")
     verb.add_argument("--run", help="name of the run, and of the model it makes")
     verb.add_argument("--resume", action="store_true", help="go on with the run where it stopped")
+    verb.add_argument(
+        "--queue", action="store_true", help="wait until fewer runs train than the limit says"
+    )
     verb.add_argument("--epochs", type=int)
     verb.add_argument("--learning-rate", type=float)
     verb.add_argument("--batch-size", type=int)
@@ -38,11 +44,37 @@ def add_train(verbs: Verbs) -> None:
 
 
 def _run_train(options: argparse.Namespace) -> Answer:
+    library = Library.open()
+    check_may_change("its models")
+    settings, folder = _asked(options, library)
+    with _turn(options, library, folder):
+        return _train(options, library, settings, folder)
+
+
+def _turn(
+    options: argparse.Namespace, library: Library, folder: Path
+) -> AbstractContextManager[None]:
+    """The run's turn among others, where it shall wait for one; its place is in its status."""
+    from dj_core.training import STARTING, STOP_NAME, write_status
+
+    if not options.queue:
+        return nullcontext()
+
+    def tell(before: int) -> None:
+        others = "another run" if before < 2 else f"{before} other runs"
+        write_status(folder, STARTING, f"Waits for {others} to end.")
+
+    return turn_to_train(
+        library.runs_folder, LIMITS.trainings_at_once, tell, (folder / STOP_NAME).exists
+    )
+
+
+def _train(
+    options: argparse.Namespace, library: Library, settings: Settings, folder: Path
+) -> Answer:
     from dj_core.recipes import material_of, train_run
     from dj_core.training import stop_on_signals
 
-    library = Library.open()
-    settings, folder = _asked(options, library)
     corpora = [library.corpus(name) for name in settings.corpora]
     with _ReadingBars() as bars:
         material = material_of(settings, corpora, bars.show)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from typing import Any
 
 from dj_core.beat import Meter
 from dj_core.errors import DigitalDJError
+from dj_core.executors import executor_for
 
 Answer = dict[str, Any]
 Verbs = Any  # argparse keeps the type of its sub-parsers private
@@ -44,6 +47,18 @@ def positive(text: str) -> int:
     if not text.isdigit() or not int(text):
         raise argparse.ArgumentTypeError(f"a whole number from 1 on is needed; got {text!r}")
     return int(text)
+
+
+def add_workers(verb: argparse.ArgumentParser) -> None:
+    """The options that say where a verb's work is done."""
+    where = verb.add_mutually_exclusive_group()
+    where.add_argument("--scheduler", help="a Dask scheduler, as in tcp://10.0.0.1:8786")
+    where.add_argument("--processes", type=positive, default=1, help="of this machine (default 1)")
+
+
+def workers(options: argparse.Namespace) -> AbstractContextManager[Executor | None]:
+    """Whoever does the verb's work, as asked. Raises LibraryError when entered."""
+    return executor_for(options.scheduler, options.processes)
 
 
 class ProgressBar:

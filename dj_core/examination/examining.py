@@ -10,7 +10,9 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from dj_core.examination.surprise import surprise_of
 from dj_core.metrics.clips import ClipRequest
 from dj_core.metrics.evaluation import drift, evaluate
 from dj_core.metrics.report import write_report
-from dj_core.sampling import BeatModel, GenerationRequest
+from dj_core.sampling import BeatModel, GenerationRequest, Take, load_model
 from dj_core.storage import write_json_atomic
 
 DEFAULT_CLIPS = 400
@@ -59,6 +61,29 @@ class _Gauge:
         self.progress(words or self.part, self.before + share * _SHARES[self.part])
 
 
+@dataclass(frozen=True)
+class Away:
+    """Who plays the takes instead of this process; takes are the same.
+
+    Attributes:
+        executor: carries the work.
+        folder: the model's, where the workers see it too.
+    """
+
+    executor: Executor
+    folder: Path
+
+
+@lru_cache(maxsize=1)
+def _model_in(folder: Path) -> BeatModel:
+    return load_model(folder)
+
+
+def play_away(folder: Path, requests: Sequence[GenerationRequest]) -> list[Take]:
+    """A worker's share of the playing."""
+    return _model_in(folder).generate_all(requests)
+
+
 def examine(
     model: BeatModel,
     reference: Reference,
@@ -66,6 +91,7 @@ def examine(
     clips: int = DEFAULT_CLIPS,
     seeds: Sequence[int] = DEFAULT_SEEDS,
     progress: Progress = lambda words, share: None,
+    away: Away | None = None,
 ) -> dict[str, Any]:
     """Everything about a model on one reference, at the settings a DJ gets.
 
@@ -78,6 +104,7 @@ def examine(
         clips: beats of 4 bars a seed.
         seeds: of which every one is judged by itself; the mean is quoted.
         progress: told how far it is.
+        away: plays the takes elsewhere.
 
     Returns:
         JSON-able: `metrics.evaluate`'s sections, 'surprise', 'drift', 'speed' and 'figures', the
@@ -93,7 +120,7 @@ def examine(
     gauge.begin("likelihood")
     surprise = surprise_of(model, reference)
     gauge.begin("playing")
-    beats = _played(model, reference, clips, seeds, gauge)
+    beats = _played(model, reference, clips, seeds, gauge, away)
     gauge.begin("measuring")
     results = evaluate(
         beats,
@@ -147,23 +174,30 @@ def _request(model: BeatModel, ask: ClipRequest, seed: int, bars: int) -> Genera
 
 
 def _played(
-    model: BeatModel, reference: Reference, clips: int, seeds: Sequence[int], gauge: _Gauge
+    model: BeatModel,
+    reference: Reference,
+    clips: int,
+    seeds: Sequence[int],
+    gauge: _Gauge,
+    away: Away | None,
 ) -> dict[int, list[Beat]]:
     """Beats by seed, in the order of the requests."""
     spacing = max(SEED_SPACING, clips)
-    played: dict[int, list[Beat]] = {}
-    for turn, seed in enumerate(seeds):
-        asks = reference.ground.requests(clips, seed)
-        requests = [
-            _request(model, ask, seed * spacing + number, ask.bars)
-            for number, ask in enumerate(asks)
-        ]
-        played[seed] = []
-        for first in range(0, clips, TAKES_AT_ONCE):
-            takes = model.generate_all(requests[first : first + TAKES_AT_ONCE])
-            played[seed] += [take.beat for take in takes]
-            gauge.tell((turn + len(played[seed]) / clips) / len(seeds))
-    return played
+    requests = [
+        _request(model, ask, seed * spacing + number, ask.bars)
+        for seed in seeds
+        for number, ask in enumerate(reference.ground.requests(clips, seed))
+    ]
+    pieces = [requests[i : i + TAKES_AT_ONCE] for i in range(0, len(requests), TAKES_AT_ONCE)]
+    if away:
+        answers = away.executor.map(play_away, [away.folder] * len(pieces), pieces)
+    else:
+        answers = map(model.generate_all, pieces)
+    beats: list[Beat] = []
+    for takes in answers:
+        beats += [take.beat for take in takes]
+        gauge.tell(len(beats) / len(requests))
+    return {seed: beats[turn * clips : (turn + 1) * clips] for turn, seed in enumerate(seeds)}
 
 
 def _drift(

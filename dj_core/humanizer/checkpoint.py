@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dj_core.checkpoint import CARD_NAME, FORMAT, MAX_WEIGHTS_BYTES, WEIGHTS_NAME, read_card
+from dj_core.checkpoint import (
+    FORMAT,
+    check_finite,
+    read_model,
+    write_model,
+)
 from dj_core.errors import CheckpointError, TrainingError
 from dj_core.humanizer.material import Alphabet
-from dj_core.storage import sha256_of, write_bytes_atomic, write_json_atomic
+from dj_core.storage import sha256_of
 
 if TYPE_CHECKING:
     from dj_core.humanizer.network import HumanizerNetwork
@@ -70,8 +75,7 @@ def save_humanizer(
             "safetensors": version("safetensors"),
         },
     }
-    write_bytes_atomic(folder / WEIGHTS_NAME, content)
-    write_json_atomic(folder / CARD_NAME, card)
+    write_model(folder, content, card)
 
 
 def load_humanizer_parts(folder: Path) -> tuple[HumanizerNetwork, Alphabet, dict[str, Any]]:
@@ -81,20 +85,11 @@ def load_humanizer_parts(folder: Path) -> tuple[HumanizerNetwork, Alphabet, dict
 
     from dj_core.humanizer.network import HumanizerSettings, build_network
 
-    card = read_card(folder)
-    if card["family"] != FAMILY:
-        raise CheckpointError(
-            f"Model {folder.name} is of family {card['family']!r}, not {FAMILY!r}. {_REPAIR}"
-        )
-    content = _read_weights(folder)
-    if sha256_of(content) != card["weights_sha256"]:
-        raise CheckpointError(
-            f"{WEIGHTS_NAME} of model {folder.name} was altered: its SHA-256 is not the one in "
-            f"{CARD_NAME}. {_REPAIR}"
-        )
+    card, content = read_model(folder, FAMILY)
     try:
         network = build_network(HumanizerSettings(**card["network"]))
         tensors = load(content)
+        check_finite(tensors)
         network.load_state_dict(
             {
                 name.removeprefix(_WEIGHTS): weight.float()
@@ -107,7 +102,9 @@ def load_humanizer_parts(folder: Path) -> tuple[HumanizerNetwork, Alphabet, dict
             for name, table in tensors.items()
             if name.startswith(_ALPHABET)
         }
-        return network.eval(), Alphabet(**tables), card
+        alphabet = Alphabet(**tables)
+        _check_alphabet(alphabet)
+        return network.eval(), alphabet, card
     except (TrainingError, SafetensorError, TypeError, RuntimeError, ValueError) as error:
         raise CheckpointError(
             f"The weights of model {folder.name} do not fit its network "
@@ -115,11 +112,9 @@ def load_humanizer_parts(folder: Path) -> tuple[HumanizerNetwork, Alphabet, dict
         ) from error
 
 
-def _read_weights(folder: Path) -> bytes:
-    path = folder / WEIGHTS_NAME
-    try:
-        if path.stat().st_size > MAX_WEIGHTS_BYTES:
-            raise CheckpointError(f"{path} is too large to be a model of ours. {_REPAIR}")
-        return path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}. {_REPAIR}") from error
+def _check_alphabet(alphabet: Alphabet) -> None:
+    """Refuse chances of another shape, or that are none. Raises ValueError."""
+    for name, usual in vars(Alphabet.of(())).items():
+        table = getattr(alphabet, name)
+        if table.shape != usual.shape or table.min() < 0:
+            raise ValueError(f"its {name} have the shape {table.shape}")

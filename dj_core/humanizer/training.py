@@ -212,7 +212,7 @@ class _Run:
 
     def load(self) -> None:
         """Go to where the run was left. Raises TrainingError."""
-        import pickle
+        from pickle import UnpicklingError
 
         try:
             state = torch.load(self.folder / STATE_NAME, weights_only=True)
@@ -221,7 +221,7 @@ class _Run:
             self.generator.bit_generator.state = state["generator"]
             self.done, self.best = state["done"], state["best"]
             self.seconds_before = state["seconds"]
-        except (OSError, KeyError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
+        except (OSError, KeyError, ValueError, RuntimeError, UnpicklingError) as error:
             raise TrainingError(
                 f"{STATE_NAME} in {self.folder} cannot be used ({error}). Start another run."
             ) from error

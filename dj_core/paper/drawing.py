@@ -77,7 +77,7 @@ def accuracy_figure(results: Results, palette: Palette = DARK) -> Figure:
         ],
         "next notes": [(point.epoch, point.accuracy) for point in curve if point.accuracy],
     }
-    return line_figure(lines, "Share of notes right, by epoch", palette)
+    return line_figure(lines, "Share of notes right, by epoch", palette, shares=True)
 
 
 def heat_figure(results: Results, palette: Palette = DARK) -> Figure:
@@ -129,12 +129,21 @@ def form_figure(results: Results, palette: Palette = DARK) -> Figure:
         found.cell: [(number, share) for number, share in enumerate(found.bars_right, start=1)]
         for found in results.form
     }
-    return line_figure(lines, "Bars right when playing alone, by chorus", palette)
+    return line_figure(lines, "Bars right when playing alone, by chorus", palette, shares=True)
 
 
-def line_figure(lines: Mapping[str, Points], title: str, palette: Palette = DARK) -> Figure:
-    """Lines over numbers, each named at the figure's foot; empty ones are left out."""
+def line_figure(
+    lines: Mapping[str, Points], title: str, palette: Palette = DARK, *, shares: bool = False
+) -> Figure:
+    """Lines over numbers, each named at the figure's foot; empty ones are left out.
+
+    Args:
+        shares: heights are shares of one and begin at none.
+    """
     figure, axes = _empty(title, palette, LINE_HEIGHT_INCHES)
+    if shares:
+        highest = max((height for points in lines.values() for _, height in points), default=1.0)
+        axes.set_ylim(0, max(1.05 * highest, 0.1))
     families = palette.families
     hues = [palette.accent, families["hat"], families["tom"], families["percussion"]]
     axes.grid(axis="y", color=palette.line, linewidth=0.6)

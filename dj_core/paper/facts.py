@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from statistics import median
@@ -13,7 +14,7 @@ from dj_core.families import SPLIT_SHARES
 from dj_core.ngram import NoteNGram
 from dj_core.notation import REST, NoteSong
 from dj_core.paper.scoring import NoteScore, longest_song, score_ngram
-from dj_core.tokenizers.notes import FIXED_SPACING_QUARTERS
+from dj_core.tokenizers.notes import FIXED_SPACING_QUARTERS, Stroke, hits_of
 
 ORDERS = (1, 2, 3, 4, 5)
 RANDOM_SPLIT_SEED = 1
@@ -36,6 +37,8 @@ class CorpusFacts:
         song_distinct: different strings in the median held-out song.
         consecutive_distinct: different strings in 500 consecutive notes of held-out songs, median.
         music21: its version, which decides the strings.
+        namings: how many different strings there are under other ways of writing the same
+            elements down; see `vocabulary_by_naming`.
     """
 
     songs: dict[str, int]
@@ -50,6 +53,7 @@ class CorpusFacts:
     song_distinct: float
     consecutive_distinct: float
     music21: str
+    namings: dict[str, int]
 
 
 def corpus_facts(songs: Sequence[NoteSong]) -> CorpusFacts:
@@ -81,7 +85,39 @@ def corpus_facts(songs: Sequence[NoteSong]) -> CorpusFacts:
         song_distinct=median(len({event.name for event in song.events}) for song in held_out),
         consecutive_distinct=median(len(set(piece)) for piece in pieces),
         music21=version("music21"),
+        namings=vocabulary_by_naming(songs),
     )
+
+
+def vocabulary_by_naming(songs: Sequence[NoteSong]) -> dict[str, int]:
+    """How large the vocabulary is, by the way the same elements are written down.
+
+    'durations' is the suffix the authors' code can add; 'sets' writes a note once that is struck
+    twice in a chord; 'drums' writes the drums the notes stand for, whichever of its notes a drum
+    is struck by; 'octaveless' leaves the octaves out; 'parts' are the single notes of all chords;
+    'in_one_song' counts the strings, as the paper writes them, that one song alone holds.
+    """
+    names = {event.name for song in songs for event in song.events}
+    drum_map = songs[0].drum_map
+
+    def drums(name: str) -> str:
+        hits = [] if name == REST else hits_of(Stroke(tuple(name.split(" "))), 0.0, drum_map)
+        return " ".join(sorted({hit.drum.name for hit in hits}))
+
+    def different(rewrite: Callable[[str], str]) -> int:
+        return len({rewrite(name) for name in names})
+
+    holders = Counter(name for song in songs for name in {event.name for event in song.events})
+    return {
+        "durations": len(
+            {(e.name, round(e.duration_quarters, 3)) for song in songs for e in song.events}
+        ),
+        "sets": different(lambda name: " ".join(sorted(set(name.split(" "))))),
+        "drums": different(drums),
+        "octaveless": different(lambda name: re.sub(r"\d", "", name)),
+        "parts": len({part for name in names for part in name.split(" ")}),
+        "in_one_song": sum(count == 1 for count in holders.values()),
+    }
 
 
 @dataclass(frozen=True)

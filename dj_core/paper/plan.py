@@ -100,11 +100,11 @@ PLAN: tuple[Entry, ...] = (
         note="AdamW on half a cosine, 16 songs a step, dropout .4, clipped, stopped early",
     ),
     Entry(
-        "ours-primed", "… and told the genre", "ours", "notes-best", 4,
+        "ours-primed", "2 × 256, told the genre too", "ours", "notes-best", 4,
         {"cell": "lstm", "times": False},
     ),
     Entry(
-        "ours-pointing", "… words have parts, may point back", "ours", "notes-best", 4,
+        "ours-pointing", "2 × 256, of parts, points back", "ours", "notes-best", 4,
         {"times": False},
     ),
 )  # fmt: skip

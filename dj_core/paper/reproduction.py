@@ -45,10 +45,10 @@ from dj_core.paper.songs import (
     OPENINGS,
     SEEDS,
     SONG_NOTES,
-    Heat,
     beat_of,
+    fresh_songs,
     greedy_by_genre,
-    heat_curve,
+    heat_at,
     make_song,
     play_on,
 )
@@ -133,14 +133,18 @@ def reproduce(material: Material, out: Path, watch: Watch = lambda doing, done: 
         part = parts.get(
             f"system-{entry.name}",
             lambda entry=entry, start=start, share=share: _system_part(
-                entry, material, out, lambda doing, done: watched(doing, start + share * done)
+                entry,
+                material,
+                out,
+                parts,
+                lambda doing, done: watched(doing, start + share * done),
             ),
         )
         systems.append(part["system"])
         if part["curve"]:
             curves[entry.name] = part["curve"]
     watched("Playing songs", (stages - 3) / stages)
-    found |= parts.get("songs", lambda: _songs_part(material, out))
+    found |= _songs(parts, material, out)
     watched("Twelve bars", (stages - 2) / stages)
     found |= parts.get("form", lambda: _form_part(material.quick))
     found |= parts.get("figure5", lambda: _figure5_part(found["songs"], material.drum_map))
@@ -219,7 +223,9 @@ def _play_ngram(ngram: NoteNGram, start: int, floor: Floor) -> tuple[dict[str, f
     return distinct, songs * SONG_NOTES / (time.process_time() - started)
 
 
-def _system_part(entry: Entry, material: Material, out: Path, watch: Watch) -> dict[str, Any]:
+def _system_part(
+    entry: Entry, material: Material, out: Path, parts: _Parts, watch: Watch
+) -> dict[str, Any]:
     folder = out / "runs" / entry.name
 
     def told(step: Any) -> None:  # noqa: ANN401 - a TrainingStep
@@ -229,21 +235,32 @@ def _system_part(entry: Entry, material: Material, out: Path, watch: Watch) -> d
     train_entry(entry, material.songs, material.corpus, folder, material.quick, told)
     checkpoint, epochs = trained(folder)
     curve = read_curve(folder)
-    result = _measure(entry, checkpoint, epochs, material)
+    result = _measure(entry, checkpoint, epochs, material, parts)
     seconds = [point.cpu_seconds for point in curve if point.cpu_seconds]
     result = replace(result, cpu_seconds=median(seconds) if seconds else None)
     points = [asdict(point) for point in curve] if entry.every_epoch else []
     return {"system": asdict(result), "curve": points}
 
 
-def _measure(entry: Entry, checkpoint: Checkpoint, epochs: int, material: Material) -> SystemResult:
+def _measure(
+    entry: Entry, checkpoint: Checkpoint, epochs: int, material: Material, parts: _Parts
+) -> SystemResult:
     network, tokenizer = checkpoint.network, checkpoint.tokenizer
     longest = longest_song(material.songs)
     lengths = {"once": None, "looped": longest}
+
+    def score(split: str, way: str) -> dict[str, Any]:
+        songs = score_network(network, tokenizer, material.split(split), lengths[way])
+        return asdict(NoteScore.of(songs))
+
+    # kept one by one: of a large network each takes a while
     scores = {
         split: {
-            way: NoteScore.of(
-                score_network(network, tokenizer, material.split(split), lengths[way])
+            way: NoteScore(
+                **parts.get(
+                    f"score-{entry.name}-{split}-{way}",
+                    lambda split=split, way=way: score(split, way),
+                )
             )
             for way in WAYS
         }
@@ -253,7 +270,9 @@ def _measure(entry: Entry, checkpoint: Checkpoint, epochs: int, material: Materi
     plain = not (words.prime or words.times or words.ends)
     held_out = material.split("validation")
     told = [name for name, on in (("genre", words.prime), ("times", words.times)) if on]
-    distinct, speed = _play(entry.name, checkpoint, material.quick)
+    played = parts.get(
+        f"played-{entry.name}", lambda: _play(entry.name, checkpoint, material.quick)
+    )
     return SystemResult(
         name=entry.name,
         label=entry.label,
@@ -268,12 +287,11 @@ def _measure(entry: Entry, checkpoint: Checkpoint, epochs: int, material: Materi
         scores=scores,
         authors_accuracy=authors_accuracy(network, tokenizer, held_out, longest) if plain else None,
         cpu_seconds=None,
-        notes_per_second=speed,
-        distinct=distinct,
+        **played,
     )
 
 
-def _play(name: str, checkpoint: Checkpoint, quick: bool) -> tuple[dict[str, float], float]:
+def _play(name: str, checkpoint: Checkpoint, quick: bool) -> dict[str, Any]:
     """Different notes by temperature, and notes per second of processor time."""
     model = NotesModel(name, checkpoint)
     distinct: dict[str, float] = {}
@@ -289,30 +307,47 @@ def _play(name: str, checkpoint: Checkpoint, quick: bool) -> tuple[dict[str, flo
             notes += SONG_NOTES
             counts.append(take.distinct_notes)
         distinct[f"{temperature:g}"] = float(median(counts))
-    return distinct, notes / max(seconds, 1e-9)
+    return {"distinct": distinct, "notes_per_second": notes / max(seconds, 1e-9)}
 
 
-def _songs_part(material: Material, out: Path) -> dict[str, Any]:
-    songs, heat, openings = [], {}, []
-    temperatures = QUICK_TEMPERATURES if material.quick else HEAT_TEMPERATURES
-    held_out = material.split("validation")
+def _songs(parts: _Parts, material: Material, out: Path) -> dict[str, Any]:
+    """What both networks play: kept step by step, for it takes minutes."""
+    found: dict[str, Any] = {"songs": [], "heat": {}, "openings": [], "fresh": {}}
     for name in (FINAL, BEST):
         checkpoint = load_checkpoint(out / "runs" / name / "model")
-        songs += [
-            make_song(name, checkpoint, temperature, FIGURE_SEED)
-            for temperature in FIGURE_TEMPERATURES
+        played = parts.get(
+            f"songs-{name}", lambda name=name, model=checkpoint: _songs_part(name, model, material)
+        )
+        for key in ("songs", "openings"):
+            found[key] += played[key]
+        found["fresh"][name] = played["fresh"]
+        found["heat"][name] = [
+            parts.get(
+                f"heat-{name}-{temperature:g}",
+                lambda name=name, model=checkpoint, temperature=temperature: asdict(
+                    heat_at(name, model, material.split("validation"), temperature, SEEDS[:1])
+                ),
+            )
+            for temperature in (QUICK_TEMPERATURES if material.quick else HEAT_TEMPERATURES)
         ]
-        curve: tuple[Heat, ...] = heat_curve(name, checkpoint, held_out, temperatures, SEEDS[:1])
-        heat[name] = [asdict(point) for point in curve]
-        begun = [song for song in held_out if len(song.events) > max(OPENINGS)]
-        begun = (begun or held_out)[: 4 if material.quick else OPENING_SONGS]
-        openings += [asdict(play_on(name, checkpoint, begun, given)) for given in OPENINGS]
-    best = load_checkpoint(out / "runs" / BEST / "model")
+        if name == BEST:
+            found |= parts.get(
+                "greedy", lambda model=checkpoint: {"greedy": greedy_by_genre(BEST, model)}
+            )
+    return found
+
+
+def _songs_part(name: str, checkpoint: Checkpoint, material: Material) -> dict[str, Any]:
+    held_out = material.split("validation")
+    songs = [
+        make_song(name, checkpoint, temperature, FIGURE_SEED) for temperature in FIGURE_TEMPERATURES
+    ]
+    begun = [song for song in held_out if len(song.events) > max(OPENINGS)]
+    begun = (begun or held_out)[: 4 if material.quick else OPENING_SONGS]
     return {
         "songs": [asdict(song) for song in songs],
-        "heat": heat,
-        "greedy": greedy_by_genre(BEST, best),
-        "openings": openings,
+        "openings": [asdict(play_on(name, checkpoint, begun, given)) for given in OPENINGS],
+        "fresh": fresh_songs(name, checkpoint, round(median(len(s.events) for s in held_out))),
     }
 
 

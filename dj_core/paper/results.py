@@ -75,6 +75,7 @@ class Results:
         curves: by system, for those measured after each epoch.
         songs: of Figures 1 to 3, from the paper's network and from ours.
         greedy: different notes in our model's greedy songs, by genre.
+        fresh: different notes in 500 played as short songs, each begun anew, by system.
         openings: what greedy playing makes of the beginnings of held-out songs.
         heat: by system.
         form: the twelve-bar form.
@@ -94,6 +95,7 @@ class Results:
     curves: dict[str, tuple[CurvePoint, ...]]
     songs: tuple[KeptSong, ...]
     greedy: dict[str, int]
+    fresh: dict[str, int]
     openings: tuple[Opening, ...]
     heat: dict[str, tuple[Heat, ...]]
     form: tuple[FormResult, ...]

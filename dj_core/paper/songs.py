@@ -140,25 +140,37 @@ def _stroke(note: int) -> Stroke:
     return Stroke((name,))
 
 
-def heat_curve(
+def heat_at(
     name: str,
     checkpoint: Checkpoint,
     held_out: Sequence[NoteSong],
-    temperatures: Sequence[float],
+    temperature: float,
     seeds: Sequence[int] = SEEDS,
-) -> tuple[Heat, ...]:
-    """How varied a model plays, and how likely held-out songs are to it, at each temperature."""
-    curve = []
-    for temperature in temperatures:
-        distinct = [make_song(name, checkpoint, temperature, seed).distinct for seed in seeds]
-        loss = None
-        if temperature >= COLD:
-            scores = score_network(
-                checkpoint.network, checkpoint.tokenizer, held_out, temperature=temperature
-            )
-            loss = NoteScore.of(scores).loss
-        curve.append(Heat(temperature, float(median(distinct)), loss))
-    return tuple(curve)
+) -> Heat:
+    """How varied a model plays, and how likely held-out songs are to it, at one temperature."""
+    distinct = [make_song(name, checkpoint, temperature, seed).distinct for seed in seeds]
+    loss = None
+    if temperature >= COLD:
+        scores = score_network(
+            checkpoint.network, checkpoint.tokenizer, held_out, temperature=temperature
+        )
+        loss = NoteScore.of(scores).loss
+    return Heat(temperature, float(median(distinct)), loss)
+
+
+def fresh_songs(name: str, checkpoint: Checkpoint, length: int) -> int:
+    """Different notes in 500 played at temperature 1 as one short song after another.
+
+    Each song is of `length` notes and has a seed, and a genre where the model knows genres, of its
+    own: so 500 notes of a corpus in a row are made too.
+    """
+    model = NotesModel(name, checkpoint)
+    genres = model.genres or ("",)
+    notes: list[str] = []
+    for seed in range(1, -(-SONG_NOTES // length) + 1):
+        request = GenerationRequest(notes=length, seed=seed, genre=genres[seed % len(genres)])
+        notes += model.generate(request).notes
+    return len(set(notes[:SONG_NOTES]))
 
 
 def greedy_by_genre(name: str, checkpoint: Checkpoint) -> dict[str, int]:

@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import Any, get_args
 
+from dj_core.access import check_may_change
 from dj_core.beat_json import beat_from_json, beat_to_json
 from dj_core.errors import BeatError, SetError
 from dj_core.naming import safe_stem
@@ -38,6 +39,7 @@ class SavedSet:
 
 def save_set(planned: SetList, path: Path) -> Path:
     """Write the set to `path`, completely or not at all. Raises LibraryError."""
+    check_may_change("its sets")
     return write_json_atomic(path, set_to_json(planned))
 
 

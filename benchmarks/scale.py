@@ -1,0 +1,122 @@
+"""Import and Explore as a corpus grows: time a file, memory, and what a view costs.
+
+    .venv/bin/python benchmarks/scale.py --seeds FOLDER [--sizes 1000,10000,100000] [--json FILE]
+
+Makes corpora by mutation of the MIDI files in FOLDER (strokes harder, softer or on another drum: no
+two files are alike), imports each in a process of its own, and prints a JSON
+object a line. Nothing is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from dj_core.corpus import Corpus, import_corpus  # noqa: E402 - the path comes first
+from dj_core.drums import DRUMS  # noqa: E402
+from dj_core.statistics import (  # noqa: E402
+    FileFilter,
+    count_bars,
+    count_drums,
+    count_genres,
+    find_files,
+)
+
+MOST_BYTES = 1_200  # of a seed: the paper's files have 434 on average
+CHANGED = 0.15  # share of a mutated file's strokes that change, in either way
+STROKE = re.compile(rb"[\x90-\x9f][\x00-\x7f][\x01-\x7f]")
+
+
+def main() -> None:
+    """Measure every size, smallest first."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--seeds", type=Path, help="folder of MIDI files")
+    parser.add_argument("--sizes", default="1000,10000,100000")
+    parser.add_argument("--json", type=Path, help="also write the results here")
+    parser.add_argument("--import", dest="folder", type=Path, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.folder:
+        print(json.dumps(measured(asked.folder)))
+        return
+    paths = sorted(asked.seeds.rglob("*.mid"))
+    seeds = [path.read_bytes() for path in paths if path.stat().st_size <= MOST_BYTES]
+    results = []
+    for size in map(int, asked.sizes.split(",")):
+        with tempfile.TemporaryDirectory() as place:
+            make(seeds, size, Path(place) / "source")
+            command = [sys.executable, __file__, "--import", place]
+            answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        results.append({"files": size, **json.loads(answer)})
+        print(json.dumps(results[-1]), flush=True)
+    if asked.json:
+        asked.json.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+
+
+def make(seeds: list[bytes], size: int, folder: Path) -> None:
+    """`size` MIDI files in folders of a thousand."""
+    chance = random.Random(1)
+    for number in range(size):
+        if number % 1_000 == 0:
+            inside = folder / f"genre{number // 1_000 % 20}" / str(number // 1_000)
+            inside.mkdir(parents=True)
+        content = mutated(seeds[number % len(seeds)], chance)
+        (inside / f"{number}.mid").write_bytes(content)
+
+
+def mutated(content: bytes, chance: random.Random) -> bytes:
+    """A file a little like another: some of its strokes harder, softer or on another drum."""
+    changed = bytearray(content)
+    for match in STROKE.finditer(content):
+        if chance.random() < CHANGED:
+            changed[match.end() - 1] = chance.randrange(1, 128)
+        if chance.random() < CHANGED:
+            changed[match.end() - 2] = chance.choice(DRUMS).note
+    return bytes(changed)
+
+
+def measured(place: Path) -> dict[str, float]:
+    """An import, and what Explore asks of its index; times are of the processor."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    seconds = timed(lambda: import_corpus(place / "source", place / "corpus", "scale"))
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    again = timed(lambda: import_corpus(place / "source", place / "corpus", "scale"))
+    corpus = Corpus(place / "corpus")
+    opened = timed(lambda: corpus.files)
+    files = corpus.files
+    wanted = FileFilter(words="9", bars=(1, 8), lanes=frozenset({0, 4}), tempo_bpm=(60.0, 200.0))
+    return {
+        "import_ms_per_file": round(1_000 * seconds / len(files), 3),
+        "again_ms_per_file": round(1_000 * again / len(files), 3),
+        "memory_grown_mb": round(grown / 1_024, 1),
+        "memory_kb_per_file": round(grown / len(files), 2),
+        "open_seconds": round(opened, 3),
+        "search_seconds": round(timed(lambda: find_files(files, wanted)), 3),
+        "numbers_seconds": round(
+            timed(lambda: (count_genres(files), count_bars(files), count_drums(files))), 3
+        ),
+        "index_mb": round(corpus.index_path.stat().st_size / 1e6, 1),
+        "families": len({file.family for file in files}),
+    }
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds of the processor."""
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+if __name__ == "__main__":
+    main()

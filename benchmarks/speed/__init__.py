@@ -1,0 +1,1 @@
+"""Speed as ratios: ours and a named baseline on the same material, in the same run, on one core."""

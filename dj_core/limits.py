@@ -1,0 +1,96 @@
+"""Every limit of what a stranger may ask for, in one place.
+
+A host changes one by an environment variable named after it, `DIGITAL_DJ_LIMIT_ZIP_ENTRIES=20000`,
+or several in a TOML file that `DIGITAL_DJ_LIMITS` names (a line ``zip_entries = 20000`` each). The
+variable wins over the file. A value that is no number in its range is not heeded: the usual
+limit holds, and `problems` says so where the app and the command line start.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+FILE_VARIABLE = "DIGITAL_DJ_LIMITS"
+PREFIX = "DIGITAL_DJ_LIMIT_"
+LARGEST = 1_000_000_000_000  # beyond it a limit is a slip of the finger
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is accepted, each at least 1.
+
+    Attributes:
+        midi_bytes, midi_events, midi_tracks, midi_seconds: of one MIDI file. The largest real
+            ones known have 156 KB, 42,000 events, 17 tracks and half an hour.
+        zip_entries, zip_bytes: files in a zip, and what they unpack to together.
+        folder_depth: folders inside one another in a zip or folder that is imported.
+        name_characters: of a file's name with its folders.
+        fact_sheet_bytes, fact_sheet_rows: of the info.csv files of one import together.
+        card_bytes, weights_bytes: of a model folder's JSON and of its weights.
+        upload_bytes: of all files a visitor adds in one go.
+        uploads_per_hour, trainings_per_hour, works_per_hour: that one visitor may start; works
+            are sets and packs that are rendered.
+        trainings_at_once, works_at_once, renders_at_once: that run for all visitors together;
+            others wait. Renders are the loops, stems and one-shots under a deck.
+        waiting: how many may wait; more are asked to come again.
+        sessions_kept: visitors whose takes a reload brings back.
+    """
+
+    midi_bytes: int = 2_000_000
+    midi_events: int = 200_000
+    midi_tracks: int = 64
+    midi_seconds: int = 3_600
+    zip_entries: int = 5_000
+    zip_bytes: int = 200_000_000
+    folder_depth: int = 16
+    name_characters: int = 300
+    fact_sheet_bytes: int = 4_000_000
+    fact_sheet_rows: int = 20_000
+    card_bytes: int = 30_000_000
+    weights_bytes: int = 250_000_000
+    upload_bytes: int = 100_000_000
+    uploads_per_hour: int = 60
+    trainings_per_hour: int = 20
+    works_per_hour: int = 60
+    trainings_at_once: int = 1
+    works_at_once: int = 1
+    renders_at_once: int = 2
+    waiting: int = 20
+    sessions_kept: int = 200
+
+
+NAMES = tuple(limit.name for limit in fields(Limits))
+
+
+def read_limits(environment: Mapping[str, str]) -> tuple[Limits, tuple[str, ...]]:
+    """The limits that hold, and a sentence for every wish that could not be heeded."""
+    problems: list[str] = []
+    wishes: dict[str, object] = {}
+    if path := environment.get(FILE_VARIABLE):
+        try:
+            wishes |= tomllib.loads(Path(path).read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            problems.append(f"{FILE_VARIABLE} names {path}, which cannot be read: {error}.")
+    for variable, text in environment.items():
+        if variable.startswith(PREFIX):
+            name = variable.removeprefix(PREFIX).lower()
+            wishes[name] = int(text) if text.isascii() and text.isdigit() else text
+    heeded: dict[str, int] = {}
+    for name, value in wishes.items():
+        if name not in NAMES:
+            problems.append(f"There is no limit called {name!r}. Limits: {', '.join(NAMES)}.")
+        elif type(value) is not int or not 1 <= value <= LARGEST:
+            usual = getattr(Limits, name)
+            problems.append(
+                f"The limit {name} is a whole number from 1 on; got {value!r}. {usual:,} holds."
+            )
+        else:
+            heeded[name] = value
+    return replace(Limits(), **heeded), tuple(problems)
+
+
+LIMITS, PROBLEMS = read_limits(os.environ)

@@ -1,0 +1,235 @@
+"""Killed in the middle of a save, a full disk, a limit on files: what was there before still is."""
+
+import contextlib
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from dj_core.beat import Beat, Hit
+from dj_core.checkpoint import ModelFacts, load_checkpoint, save_checkpoint
+from dj_core.crate import Crate
+from dj_core.errors import DigitalDJError, LibraryError, TrainingError
+from dj_core.library import STARTER_CORPUS, Library
+from dj_core.midi import save_midi
+from dj_core.networks import NetworkSettings, build_network
+from dj_core.shape.history import History, new_session_id
+from dj_core.storage import remove_leftovers, temporary_folder, write_bytes_atomic
+from dj_core.tokenizers.notes import NotesSettings, NotesTokenizer, Vocabulary
+from dj_core.training import TrainingSettings, read_status, train
+
+ROOT = Path(__file__).resolve().parent.parent
+WORDS = ("C2", "D2", "F#2", "rest")
+KILLS = 50
+
+
+def victims(what, folder, rest):
+    answer = subprocess.run(
+        [sys.executable, ROOT / "tests" / "killed_saves.py", what, folder, str(rest)],
+        capture_output=True, text=True, check=False, timeout=900,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr[-3000:]
+    return json.loads(answer.stdout.splitlines()[-1])
+
+
+# -- killed ----------------------------------------------------------------------------------------
+
+
+def test_after_fifty_kills_during_saves_a_whole_model_was_always_there(tmp_path):
+    told = victims("saves", tmp_path, KILLS)
+    assert told["models_told_apart"] == 2
+    assert told["kills"] == told["loaded"] == told["states"] == KILLS
+    assert told["between"] > 0  # some fell between the weights and their card
+
+
+@pytest.mark.parametrize("family", ["notes", "groove"])
+def test_a_run_killed_again_and_again_ends_with_the_same_weights(family, tmp_path):
+    told = victims("runs", tmp_path, family)
+    assert told["kills"] >= 2
+    assert told["war"] == told["peace"]
+
+
+# -- no space --------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def files_of_at_most(size):
+    """No file of this process may grow beyond `size` bytes: writing fails as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def save(folder, hidden, seed=1):
+    network = build_network(NetworkSettings(len(WORDS), hidden=hidden), seed=seed)
+    tokenizer = NotesTokenizer(NotesSettings(), Vocabulary(WORDS))
+    save_checkpoint(folder, network, tokenizer, ModelFacts("tiny", ("mine",), ()))
+    return network
+
+
+def beat_of(number):
+    return Beat((Hit.of("kick", number % 4), Hit.of("snare", 1)), bars=1, title=f"beat {number}")
+
+
+def test_a_model_that_does_not_fit_leaves_the_one_before(tmp_path):
+    before = save(tmp_path / "model", 16)
+    with files_of_at_most(20_000), pytest.raises(LibraryError, match="Free some space"):
+        save(tmp_path / "model", 128)
+    loaded = load_checkpoint(tmp_path / "model").network
+    assert torch.equal(loaded.output.weight, before.output.weight)
+    assert not [path for path in (tmp_path / "model").iterdir() if path.name.startswith(".")]
+
+
+def test_a_run_whose_disk_fills_says_so_and_goes_on_when_there_is_space(tmp_path):
+    from test_training import TINY, songs
+
+    run, peace = tmp_path / "run", tmp_path / "peace"
+    list(train(TINY, songs(), peace))
+    steps = train(TINY, songs(), run)
+    for step in steps:
+        if step.ends_epoch:
+            break
+    with files_of_at_most(4_000), pytest.raises(DigitalDJError):
+        list(steps)
+    state, message = read_status(run)
+    assert state == "failed"
+    assert "space" in message
+    list(train(TINY, songs(), run, resume=True))
+    weights = [(folder / "model" / "weights.safetensors").read_bytes() for folder in (run, peace)]
+    assert weights[0] == weights[1]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of its own of one megabyte."""
+    place = tmp_path / "small"
+    place.mkdir()
+    if not shutil.which("mount"):
+        pytest.skip("no mount command here; the limit on files stands in above")
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    if answer.returncode:
+        pytest.skip(f"this user may not mount: {answer.stderr.strip()}; the limit stands in above")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def fill(disk):
+    """Leave no byte free."""
+    with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as file:
+        while file.write(bytes(4_096)):
+            pass
+
+
+def test_on_a_full_disk_everything_kept_is_still_there(small_disk):
+    """A model, the crate, takes, a corpus: each says that there is no space, none is harmed."""
+    crate, history = Crate(small_disk / "crate"), History(small_disk, new_session_id())
+    model = save(small_disk / "model", 16)
+    kept = crate.keep(beat_of(1))
+    history.add(beat_of(1), {})
+    source = small_disk.parent / "in"
+    save_midi(beat_of(1), source / "1.mid")
+    library = Library(small_disk / "home")
+    library.import_corpus(source, "mine")
+    fill(small_disk)
+    save_midi(beat_of(2), source / "2.mid")
+    for attempt in (
+        lambda: save(small_disk / "model", 64),
+        lambda: [crate.keep(beat_of(number)) for number in range(200)],
+        lambda: history.add(beat_of(2), {}),
+        lambda: library.import_corpus(source, "mine"),
+        lambda: Library(small_disk / "other").corpora(),
+        lambda: list(train(TrainingSettings("paper-2x32", ("x",)), _songs(), small_disk / "run")),
+    ):
+        with pytest.raises((LibraryError, TrainingError)) as caught:
+            attempt()
+        assert "space" in str(caught.value), caught.value
+    assert torch.equal(
+        load_checkpoint(small_disk / "model").network.output.weight, model.output.weight
+    )
+    assert [take.beat for take in history.takes()] == [beat_of(1)]
+    assert [file.name for file in library.corpus("mine").files] == ["1.mid"]
+    (small_disk / "filler").unlink()
+    assert crate.get(kept.id).beat == beat_of(1)
+    library.import_corpus(source, "mine")
+    assert len(library.corpus("mine").files) == 2
+
+
+def _songs():
+    from test_training import songs
+
+    return songs()
+
+
+# -- what a kill leaves behind ---------------------------------------------------------------------
+
+
+def age(path, seconds=3_600):
+    os.utime(path, (time.time() - seconds,) * 2)
+
+
+def test_what_killed_processes_left_is_removed_and_what_living_ones_write_stays(home):
+    library = Library(home)
+    library.corpora()
+    left = home / "sets" / "made" / ".Friday.zip.ab12_xyz"
+    write_bytes_atomic(left, b"half")
+    half = home / "corpora" / ".starter-q1w2e3r4"
+    (half / "files").mkdir(parents=True)
+    mine = home / ".zshrc.d"
+    mine.mkdir()
+    young = home / ".model.json.abcdefgh"
+    young.write_bytes(b"")
+    for path in (left, half, mine):
+        age(path)
+    with temporary_folder(home / "corpora", "fresh") as living:
+        age(living)
+        assert library.tidy() == 2
+        assert living.exists()
+    assert not living.exists()
+    assert not left.exists()
+    assert not half.exists()
+    assert young.exists()
+    assert mine.exists()
+    assert library.corpus(STARTER_CORPUS).files
+
+
+def test_a_first_start_that_was_interrupted_is_made_good(home, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("dj_core.library.import_corpus", stop)
+        with pytest.raises(KeyboardInterrupt):
+            Library(home).corpora()
+    assert list((home / "corpora").iterdir()) == []
+    assert Library(home).corpus(STARTER_CORPUS).files
+
+
+def test_a_clock_that_jumps_changes_no_weight(tmp_path, monkeypatch):
+    from test_training import TINY, songs
+
+    list(train(TINY, songs(), tmp_path / "steady"))
+    clock = iter(range(10**9, 0, -86_400))
+    with monkeypatch.context() as patched:
+        patched.setattr("time.time", lambda: float(next(clock)))
+        steps = list(train(TINY, songs(), tmp_path / "jumping"))
+    assert all(step.seconds >= 0 for step in steps)
+    assert load_checkpoint(tmp_path / "jumping" / "model").weights_sha256 == (
+        load_checkpoint(tmp_path / "steady" / "model").weights_sha256
+    )
+
+
+def test_nothing_is_left_to_remove_where_nothing_was_killed(home):
+    Library(home).corpora()
+    assert remove_leftovers(home) == 0

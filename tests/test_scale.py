@@ -1,0 +1,225 @@
+"""Past one machine: the same index, beats and losses, whoever does the work."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dj_core.beat import Beat, Hit
+from dj_core.corpus import INDEX_NAME, Corpus, import_corpus
+from dj_core.errors import CorpusError, LibraryError
+from dj_core.executors import executor_for
+from dj_core.intake import BYTES_AT_ONCE, FILES_AT_ONCE, in_pieces
+from dj_core.midi import midi_bytes
+from dj_core.training import read_progress
+
+ROOT = Path(__file__).resolve().parents[1]
+SCHEDULER_SECONDS = 60
+
+
+def beat_of(number):
+    """A beat like no other: its kick and snare spell its number."""
+    hits = [Hit.of("kick", 0.0, 100), Hit.of("closed_hat", 3.75, 60)]
+    hits += [Hit.of("snare", 0.25 * place, 90) for place in range(12) if number >> place & 1]
+    return Beat(tuple(hits), bars=1, tempo_bpm=120.0)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Five pieces of work, one broken file in the third."""
+    folder = tmp_path_factory.mktemp("beats") / "House"
+    folder.mkdir()
+    for number in range(5 * FILES_AT_ONCE - 10):
+        (folder / f"{number:04d}.mid").write_bytes(midi_bytes(beat_of(number)))
+    (folder / f"{2 * FILES_AT_ONCE + 5:04d}.mid").write_bytes(b"MThd, and nothing else")
+    return folder.parent
+
+
+@pytest.fixture(scope="module")
+def alone(folder, tmp_path_factory):
+    """The index as one process makes it."""
+    report = import_corpus(folder, tmp_path_factory.mktemp("alone") / "corpus", "mine")
+    assert len(report.skipped) == 1
+    return report.corpus.index_path.read_bytes()
+
+
+# --- pieces ---------------------------------------------------------------------------------------
+
+
+def test_work_is_handed_out_in_pieces_and_comes_back_in_order():
+    sizes = [10] * (FILES_AT_ONCE + 3) + [BYTES_AT_ONCE, 5, BYTES_AT_ONCE // 2, BYTES_AT_ONCE, 1]
+    pieces = []
+
+    def work(contents):
+        pieces.append(list(map(len, contents)))
+        return (lambda sent: [len(content) for content in sent]), (contents,)
+
+    items = [(number, bytes(size)) for number, size in enumerate(sizes)]
+    assert list(in_pieces(iter(items), work, None)) == list(enumerate(sizes))
+    assert [size for piece in pieces for size in piece] == sizes
+    assert max(map(len, pieces)) == FILES_AT_ONCE
+    assert all(sum(piece[:-1]) < BYTES_AT_ONCE for piece in pieces)
+
+
+# --- importing ------------------------------------------------------------------------------------
+
+
+def test_two_processes_make_the_same_index(folder, alone, tmp_path):
+    with executor_for(processes=2) as executor:
+        report = import_corpus(folder, tmp_path / "corpus", "mine", executor=executor)
+    assert report.corpus.index_path.read_bytes() == alone
+    assert len(list((tmp_path / "corpus" / "files").rglob("*.mid"))) == len(report.corpus.files)
+
+
+def test_a_stopped_import_elsewhere_leaves_nothing_behind(folder, tmp_path):
+    def stop(done, total):
+        if done == FILES_AT_ONCE + 1:
+            raise KeyboardInterrupt
+
+    with executor_for(processes=2) as executor, pytest.raises(KeyboardInterrupt):
+        import_corpus(folder, tmp_path / "corpus", "mine", progress=stop, executor=executor)
+    assert not (tmp_path / "corpus").exists()
+
+
+def test_an_address_that_fsspec_knows_is_imported_like_a_folder(folder, alone, tmp_path):
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    for path in folder.rglob("*.mid"):
+        memory.pipe(f"/drums/{path.relative_to(folder).as_posix()}", path.read_bytes())
+    memory.pipe("/drums/.hidden/one.mid", b"never read")
+    report = import_corpus("memory://drums", tmp_path / "corpus", "mine")
+    assert report.corpus.index_path.read_bytes() == alone
+    with pytest.raises(CorpusError, match="nowhere"):
+        import_corpus("nowhere://drums", tmp_path / "other", "mine")
+
+
+# --- on a cluster ---------------------------------------------------------------------------------
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + SCHEDULER_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "the cluster did not come up"
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A scheduler and two workers, processes of their own on loopback; kills are the test's."""
+    distributed = pytest.importorskip("distributed", reason="needs requirements-scale.txt")
+    place = tmp_path_factory.mktemp("cluster")
+    told = place / "scheduler.json"
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        "DASK_TEMPORARY_DIRECTORY": str(place),
+    }
+    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+    logs = (place / "log").open("wb")
+    start = {"cwd": place, "env": environment, "stdout": logs, "stderr": logs}
+    processes = [
+        subprocess.Popen(
+            [*dask, "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
+             "--scheduler-file", told], **start,
+        )
+    ]  # fmt: skip
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", told]
+    worker += ["--nthreads", "1", "--no-dashboard", "--no-nanny", "--host", "127.0.0.1"]
+    try:
+        wait_for(told.exists)
+        workers = [subprocess.Popen(worker, **start) for _ in range(2)]
+        processes += workers
+        address = json.loads(told.read_text())["address"]
+        with distributed.Client(address, set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=SCHEDULER_SECONDS)
+        yield address, workers
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+        for process in processes:
+            process.wait()
+        logs.close()
+
+
+def test_a_cluster_makes_the_same_index(cluster, folder, alone, tmp_path):
+    address, _ = cluster
+    with executor_for(address) as executor:
+        report = import_corpus(folder, tmp_path / "corpus", "mine", executor=executor)
+    assert report.corpus.index_path.read_bytes() == alone
+
+
+def test_a_worker_that_is_killed_in_the_middle_costs_nothing(cluster, folder, alone, tmp_path):
+    address, workers = cluster
+
+    def kill(done, total):
+        if done == FILES_AT_ONCE // 2 and workers[0].poll() is None:
+            workers[0].send_signal(signal.SIGKILL)
+
+    with executor_for(address) as executor:
+        report = import_corpus(
+            folder, tmp_path / "corpus", "mine", progress=kill, executor=executor
+        )
+    assert workers[0].wait() == -signal.SIGKILL
+    assert workers[1].poll() is None
+    assert report.corpus.index_path.read_bytes() == alone
+    assert (tmp_path / "corpus" / INDEX_NAME).exists()
+    assert Corpus(tmp_path / "corpus").files == report.corpus.files
+
+
+def test_an_address_where_nobody_answers_is_said_in_words(monkeypatch):
+    pytest.importorskip("distributed", reason="needs requirements-scale.txt")
+    monkeypatch.setattr("dj_core.executors.CONNECT_SECONDS", 1)
+    with (
+        pytest.raises(LibraryError, match="No Dask scheduler answers"),
+        executor_for("tcp://127.0.0.1:9"),
+    ):
+        pass
+
+
+# --- training -------------------------------------------------------------------------------------
+
+
+def test_two_ranks_reach_the_losses_of_one_process(tmp_path):
+    script = str(ROOT / "tests" / "training_ranks.py")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    for launcher, folder in ((torchrun, "two"), ([], "one")):
+        module = ["-m", *launcher] if launcher else []
+        subprocess.run(
+            [sys.executable, *module, script, tmp_path / folder],
+            env=environment, check=True, capture_output=True, timeout=300,
+        )  # fmt: skip
+    one, two = (
+        [step for step in read_progress(tmp_path / folder) if step.ends_epoch]
+        for folder in ("one", "two")
+    )
+    assert [step.epoch for step in two] == [1, 2, 3]
+    assert two[-1].finished
+    for alone, shared in zip(one, two, strict=True):
+        assert shared.train_loss == pytest.approx(alone.train_loss, abs=1e-6)
+        assert shared.validation_loss == pytest.approx(alone.validation_loss, abs=1e-6)
+        assert shared.train_accuracy == alone.train_accuracy
+    assert sorted(path.name for path in (tmp_path / "two").iterdir()) == sorted(
+        path.name for path in (tmp_path / "one").iterdir()
+    )
+    assert two[0].train_loss > two[-1].train_loss  # it learned at all
+
+
+def test_a_beat_played_elsewhere_is_the_same_beat():
+    from dj_core.examination.examining import play_away
+    from dj_core.sampling import GenerationRequest, load_model
+
+    folder = ROOT / "models" / "groove"
+    requests = [GenerationRequest(genre="house", bars=1, seed=seed) for seed in range(3)]
+    with executor_for(processes=2) as executor:
+        takes = executor.submit(play_away, folder, requests).result()
+    assert [take.beat for take in takes] == [
+        take.beat for take in load_model(folder).generate_all(requests)
+    ]
