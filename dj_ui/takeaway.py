@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -23,6 +23,7 @@ from dj_core.naming import beat_stem, safe_stem
 from dj_core.note_maps import NOTE_MAP, NOTE_MAPS, printed_map
 from dj_core.timing import swung
 from dj_ui.crate import keep_button
+from dj_ui.downloads import download_button
 from dj_ui.grid import steps_of
 from dj_ui.words import spoken
 
@@ -68,13 +69,13 @@ def takeaway(
     sound = _sound_at_hand()
     stem = _stem(beat, name)
     with st.container(horizontal=True, key=f"dj_files_{key}"):
-        _download(
+        download_button(
             "MIDI", lambda: midi_bytes(beat), f"{stem}.mid", "audio/midi",
             f"{key}_midi",
             "General MIDI drums on channel 10: plays right in every program and drum rack.",
         )  # fmt: skip
         usual = LoopSettings(kit=kit, soundfont=soundfont)
-        _download(
+        download_button(
             "WAV loop", lambda: _loop(beat, usual), f"{stem}.wav", "audio/wav",
             f"{key}_wav",
             "44.1 kHz, 16 bit, exactly as long as its bars, with its tempo inside: decks lock "
@@ -130,7 +131,7 @@ def _midi_choices(beat: Beat, key: str, stem: str) -> None:
         timing=timing,
     )
     parts = [stem, target, "straight" if timing == "straight" else ""]
-    _download(
+    download_button(
         f"MIDI · {TARGETS[target]}",
         lambda: midi_bytes(beat, settings=settings),
         f"{'_'.join(part for part in parts if part)}.mid",
@@ -163,16 +164,16 @@ def _sound_choices(beat: Beat, key: str, stem: str, usual: LoopSettings) -> None
     )  # fmt: skip
     settings = replace(usual, container=container, sample_rate=rate, bits=bits, normalise=level)
     with st.container(horizontal=True, key=f"dj_sounds_{key}"):
-        _download(
+        download_button(
             "Loop", lambda: _loop(beat, settings), f"{stem}.{container}", MIME[container],
             f"{key}_loop", "Seamless, with loop points, tempo, title and genre inside.",
         )  # fmt: skip
-        _download(
+        download_button(
             "Stems", lambda: _zip(loop_files(beat, settings, stems=True, stem_name=stem)),
             f"{stem}_stems.zip", "application/zip", f"{key}_stems",
             "The mix and a loop for each drum group; together they are the mix.",
         )  # fmt: skip
-        _download(
+        download_button(
             "One-shots", lambda: _zip(one_shot_files(usual.kit, settings)),
             f"{usual.kit}_one-shots.zip", "application/zip", f"{key}_shots",
             "The kit's sixteen drums one by one, for a sampler.",
@@ -216,21 +217,6 @@ def _choice(
         label, list(choices), default=next(iter(choices)), format_func=choices.get, key=key,
         required=True, persist_state="session", help=told or None,
     )  # fmt: skip
-
-
-def _download(
-    label: str,
-    content: Callable[[], bytes],
-    name: str,
-    mime: str,
-    key: str,
-    help_: str,
-    disabled: bool = False,
-) -> None:
-    """A button that makes its file when it is pressed."""
-    st.download_button(
-        label, content, name, mime, key=key, on_click="ignore", help=help_, disabled=disabled
-    )
 
 
 def _stem(beat: Beat, name: str) -> str:

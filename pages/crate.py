@@ -15,6 +15,7 @@ from dj_core.genres import genre_label
 from dj_core.midi import read_beat
 from dj_core.storage import sha256_of
 from dj_ui.crate import put_on_deck
+from dj_ui.downloads import download_button
 from dj_ui.frame import open_page, run_page
 from dj_ui.models import model_label
 from dj_ui.player import player, show_facts
@@ -124,10 +125,10 @@ def show_head(crate: Crate, everything: tuple[CrateItem, ...]) -> None:
         tell_shared("The crate")
         with st.popover("Bring in"):
             show_bring_in(crate)
-        st.download_button(
+        download_button(
             "Export the crate", crate.export, EXPORT_NAME, "application/json",
-            key="crate_export", on_click="ignore", disabled=not everything,
-            help="All beats with names, tags, ratings and notes, in one file for another "
+            key="crate_export", disabled=not everything,
+            help_="All beats with names, tags, ratings and notes, in one file for another "
             "Digital DJ.",
         )  # fmt: skip
 
@@ -235,9 +236,9 @@ def show_many(crate: Crate, items: tuple[CrateItem, ...]) -> None:
         return
     ids = tuple(item.id for item in items)
     with st.container(horizontal=True, key="dj_crate_many"):
-        st.download_button(
+        download_button(
             f"Export these {len(ids)}", lambda: crate.export(ids), EXPORT_NAME,
-            "application/json", key="crate_export_some", on_click="ignore",
+            "application/json", key="crate_export_some",
         )  # fmt: skip
         st.button(
             f"Delete these {len(ids)}", key="crate_delete_some", on_click=delete, args=(crate, ids)

@@ -43,6 +43,7 @@ from dj_core.setlist.saving import saved_sets
 from dj_core.setlist.score import set_midi
 from dj_ui import set_state
 from dj_ui.deck import chosen_kit, deck
+from dj_ui.downloads import download_button
 from dj_ui.frame import open_page, run_page
 from dj_ui.models import loaded
 from dj_ui.set_files import offer
@@ -482,10 +483,9 @@ def draw_takeaway(planned: SetList, library: Library) -> None:
         if st.button("Whole set as WAV", key="set_wav", disabled=busy):
             kit = chosen_kit()
             start(WAV, lambda tell: write_mix(planned, folder / stem, kit, tell))
-        st.download_button(
-            "Whole set as MIDI", lambda: set_midi(planned), f"{stem}.mid", "audio/midi",
-            key="set_midi", on_click="ignore",
-        )  # fmt: skip
+        download_button(
+            "Whole set as MIDI", lambda: set_midi(planned), f"{stem}.mid", "audio/midi", "set_midi"
+        )
         with st.popover("What goes into the pack"):
             choose_pack()
     for path in set_state.made():

@@ -143,7 +143,10 @@ class Dj:
             raise SoakError(f"the loop begins with {content[:12]!r}")
 
     async def _download(self, key: str) -> bytes:
-        """Press a download button: its file is made when it is asked for."""
+        return await asyncio.to_thread(_fetched, await self.made(key))
+
+    async def made(self, key: str) -> str:
+        """Press a download button: its file is made when it is asked for. Returns its address."""
         from streamlit.proto.BackMsg_pb2 import BackMsg
 
         message = BackMsg()
@@ -161,8 +164,7 @@ class Dj:
         response = answer.backend_operation_response
         if response.error_msg:
             raise SoakError(f"{key}: {response.error_msg}")
-        address = f"{self.url}{response.deferred_file.url}"
-        return await asyncio.to_thread(_fetched, address)
+        return f"{self.url}{response.deferred_file.url}"
 
     # -- the protocol ------------------------------------------------------------------------------
 

@@ -243,12 +243,22 @@ def page(browser: Browser) -> Iterator[Page]:
     assert not failures, failures
 
 
-# Streamlit writes on its outermost element whether the script runs; each end is counted. One
-# run can call for the next (a page that sends a visitor on): it rests when nothing has changed
-# for a moment.
+# Streamlit writes on its outermost element whether the script runs, unless the run is over before
+# the browser draws: so what came from the server counts too. One run can call for the next (a page
+# that sends a visitor on): it rests when nothing has changed for a moment.
 COUNT_RUNS = """
 window.finishedRuns = 0
+window.messages = 0
 window.lastChange = performance.now()
+window.WebSocket = class extends WebSocket {
+  constructor(...address) {
+    super(...address)
+    this.addEventListener('message', () => {
+      window.messages += 1
+      window.lastChange = performance.now()
+    })
+  }
+}
 new MutationObserver((changes) => {
   window.lastChange = performance.now()
   for (const { target } of changes)
@@ -256,8 +266,8 @@ new MutationObserver((changes) => {
 }).observe(document, {
   subtree: true, attributes: true, attributeFilter: ['data-test-script-state'],
 })
-window.hasRunSince = (before) =>
-  window.finishedRuns > before
+window.hasRunSince = (runs, messages = Infinity) =>
+  (window.finishedRuns > runs || window.messages > messages)
   && document.querySelector('[data-test-script-state="notRunning"]') !== null
   && performance.now() - window.lastChange > 400
 """
@@ -286,9 +296,9 @@ class Screen:
     @contextlib.contextmanager
     def rerun(self) -> Iterator[None]:
         """What is done inside makes the script run; afterwards it has run and rests."""
-        before = self.page.evaluate("window.finishedRuns")
+        runs, messages = self.page.evaluate("[window.finishedRuns, window.messages]")
         yield
-        self.page.wait_for_function(f"window.hasRunSince({before})")
+        self.page.wait_for_function(f"window.hasRunSince({runs}, {messages})")
 
 
 @pytest.fixture

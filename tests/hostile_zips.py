@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import stat
 import struct
 import sys
@@ -202,10 +201,12 @@ MAKERS: tuple[Maker, ...] = (
 
 def import_one(kind: str, folder: Path) -> dict[str, object]:
     """Import a zip that was made before, and measure it."""
+    from hostile_midi import peak_megabytes
+
     from dj_core.corpus import import_corpus
     from dj_core.errors import DigitalDJError
 
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_megabytes()
     started = time.process_time()
     told: dict[str, object] = {"kind": kind, "refused": "", "accepted": [], "skipped": {}}
     try:
@@ -216,8 +217,7 @@ def import_one(kind: str, folder: Path) -> dict[str, object]:
         told["accepted"] = report.accepted
         told["skipped"] = {skipped.file: skipped.reason for skipped in report.skipped}
     told["seconds"] = round(time.process_time() - started, 3)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    told["megabytes"] = round((after - before) / 1024, 1)
+    told["megabytes"] = round(peak_megabytes() - before, 1)
     return told
 
 

@@ -13,6 +13,7 @@ from conftest import COUNT_RUNS, PAGE_MILLISECONDS, Screen
 from dj_core.beat import Beat, Hit
 from dj_core.library import Library
 from dj_core.midi import midi_bytes, read_midi
+from dj_ui.words import preset_label
 
 pytestmark = pytest.mark.browser
 
@@ -304,9 +305,12 @@ def home_with_small_corpus(tmp_path):
 
 
 def start_run(screen, epochs):
-    """Start a run of the paper's small network on the corpus 'small'."""
+    """Start a run of a small, quick network on the corpus 'small'."""
     page = screen.page
     screen.open("/train")
+    page.locator(".st-key-dj_preset").get_by_role("combobox").click()
+    with screen.rerun():
+        page.get_by_role("option", name=preset_label("paper-2x32"), exact=True).click()
     learn_from = page.locator('[data-testid="stMultiSelect"]').first
     with screen.rerun():
         learn_from.get_by_role("button", name="Clear all").click()
@@ -345,7 +349,10 @@ def test_training_outlives_tab_and_server_and_is_found_again(
     stop.click()
     other.page.locator(".st-key-dj_resume button").first.wait_for()
     assert_calm(other)
-    context.close()
     (run,) = Library(home_with_small_corpus).runs()
     assert run.state == "stopped"
+    with other.rerun():
+        other.page.get_by_role("button", name="Play this model").click()
+    other.page.locator(".st-key-dj_go button").first.wait_for()
     assert run.name in [model.name for model in Library(home_with_small_corpus).models()]
+    context.close()

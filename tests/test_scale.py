@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,12 @@ def beat_of(number):
     hits = [Hit.of("kick", 0.0, 100), Hit.of("closed_hat", 3.75, 60)]
     hits += [Hit.of("snare", 0.25 * place, 90) for place in range(12) if number >> place & 1]
     return Beat(tuple(hits), bars=1, tempo_bpm=120.0)
+
+
+@pytest.fixture(autouse=True)
+def plain_main(monkeypatch):
+    """Processes begun here run the main module anew; tests of pages leave a page in its place."""
+    monkeypatch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
 
 
 @pytest.fixture(scope="module")

@@ -67,3 +67,28 @@ def test_a_few_djs_play_side_by_side_and_hear_only_themselves(app):
     assert {name: len(times) for name, times in outcome.seconds.items()} == {
         "open": 3, "generate": 6, "edit": 3, "knob": 3, "midi": 3, "wav": 3,
     }  # fmt: skip
+
+
+def test_a_made_file_waits_for_its_visitor_while_others_play_on(app):
+    """Streamlit clears a file no visitor holds away at the second run of anybody's page."""
+    outcome = soak.Outcome()
+    one, other = (soak.Dj(number, app.url, outcome) for number in (1, 2))
+
+    async def ask_play_on_and_fetch():
+        address = await one.made("deck_midi")
+        await other.visit(after_opening("knob", "knob", "knob"))
+        assert (await asyncio.to_thread(soak._fetched, address))[:4] == b"MThd"
+
+    async def after_opening(*actions):
+        for action in actions:
+            yield action
+
+    async def held():
+        one._held = ask_play_on_and_fetch
+        outcome.seconds["held"] = []
+        await one.visit(after_opening("held"))
+
+    asyncio.run(held())
+    assert outcome.errors == []
+    assert len(outcome.seconds["held"]) == 1
+    assert len(outcome.seconds["knob"]) == 3

@@ -1,0 +1,64 @@
+"""Downloads that are made when they are asked for, and stay until they are fetched."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_run_context import SCRIPT_RUN_CONTEXT_ATTR_NAME
+
+
+def download_button(
+    label: str,
+    content: Callable[[], bytes | str],
+    name: str,
+    mime: str,
+    key: str,
+    help_: str | None = None,
+    disabled: bool = False,
+) -> None:
+    """A button that makes its file when it is pressed; the page does not run for it."""
+    st.download_button(
+        label, _held_for_visitor(content, name, mime, key), name, mime, key=key,
+        on_click="ignore", help=help_, disabled=disabled,
+    )  # fmt: skip
+
+
+def _held_for_visitor(
+    content: Callable[[], bytes | str], name: str, mime: str, key: str
+) -> Callable[[], bytes]:
+    """`content`, whose answer is kept for the visitor until the page runs for them again.
+
+    Streamlit 1.67 files what a button made under no visitor. The second page run of anybody else
+    then clears it away, and with many at once that is before the browser has come for it.
+    """
+    visitor = get_script_run_ctx()
+
+    def make() -> bytes:
+        made = content()
+        data = made.encode() if isinstance(made, str) else made
+        if runtime.exists():
+            with _as_visitor(visitor):
+                runtime.get_instance().media_file_mgr.add(
+                    data, mime, f"made by {key}", file_name=name, is_for_static_download=True
+                )
+        return data
+
+    return make
+
+
+@contextmanager
+def _as_visitor(visitor: Any) -> Iterator[None]:  # noqa: ANN401 - Streamlit's ScriptRunContext
+    """This thread works for a visitor, as far as Streamlit can tell."""
+    thread = threading.current_thread()
+    before = getattr(thread, SCRIPT_RUN_CONTEXT_ATTR_NAME, None)
+    setattr(thread, SCRIPT_RUN_CONTEXT_ATTR_NAME, visitor)
+    try:
+        yield
+    finally:
+        setattr(thread, SCRIPT_RUN_CONTEXT_ATTR_NAME, before)
