@@ -87,6 +87,12 @@ def _write_stand_ins(folder: Path) -> None:
             csv.writer(sheet).writerows(rows)
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Name a failure at once: a run that is cut off has no summary."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        print(f"\nFAILED {report.nodeid} ({report.when})", flush=True)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say so when tests of real corpora ran on something else."""
     if _stood_in:
