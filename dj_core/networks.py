@@ -6,10 +6,10 @@ adding a class with the same `forward` and `step`, and a line to the table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -26,6 +26,9 @@ from dj_core.related import (
 )
 
 MAX_PARAMETERS = 50_000_000  # 200 MB of weights; ten times what a drum corpus can feed
+
+_GATES = 4  # of an LSTM: input, forget, cell, output
+_CELL_GATE = 2
 
 State = tuple[Tensor, Tensor]
 """What a network remembers between notes: the LSTM's hidden and cell values. Others remember
@@ -129,31 +132,69 @@ class NoteNetwork(nn.Module):
         return self.output(outputs), state
 
     def step(self, id_: int, state: State | None = None) -> tuple[Tensor, State]:
-        """Read one note of one song; returns logits (vocabulary,) and the state after it.
-
-        Without a gradient it goes through numpy, on the same weights: for single notes torch's
-        calls cost ten times what they compute.
-        """
-        if torch.is_grad_enabled() or (self.training and self.settings.dropout):
-            outputs, state = self.lstm(self.embedding(torch.tensor([[id_]])), state)
-            return self.output(outputs)[0, 0], state
-        silent = torch.zeros(self.settings.layers, 1, self.settings.hidden)
-        before = [part.numpy() for part in state or (silent, silent)]
-        hidden, cell = (np.empty_like(part) for part in before)
-        heard = self.embedding.weight.numpy()[id_]
-        for layer, weights in enumerate(self.lstm.all_weights):
-            from_below, from_before, bias, more_bias = (part.numpy() for part in weights)
-            gates = from_below @ heard + from_before @ before[0][layer, 0] + bias + more_bias
-            enter, forget, fresh, leave = gates.reshape(4, -1)
-            kept = _sigmoid(forget) * before[1][layer, 0] + _sigmoid(enter) * np.tanh(fresh)
-            heard = _sigmoid(leave) * np.tanh(kept)
-            hidden[layer, 0], cell[layer, 0] = heard, kept
-        logits = self.output.weight.numpy() @ heard + self.output.bias.numpy()
-        return torch.from_numpy(logits), (torch.from_numpy(hidden), torch.from_numpy(cell))
+        """Read one note of one song; returns logits (vocabulary,) and the state after it."""
+        outputs, state = self.lstm(self.embedding(torch.tensor([[id_]])), state)
+        return self.output(outputs)[0, 0], state
 
 
-def _sigmoid(values: np.ndarray) -> np.ndarray:
-    return 0.5 + 0.5 * np.tanh(0.5 * values)
+PlayedState = Any
+"""What a `Stepper` remembers; whoever plays hands back what it was given."""
+Stepper = Callable[[int, PlayedState], tuple[np.ndarray, PlayedState]]
+"""Reads one note of one song: logits (vocabulary,) and the state after it, None before the first.
+"""
+
+
+def stepper(network: nn.Module) -> Stepper:
+    """A network's `step` for playing: no gradients, no dropout, weights as they are now."""
+    if isinstance(network, NoteNetwork):
+        return _lstm_stepper(network)
+
+    def step(id_: int, state: PlayedState) -> tuple[np.ndarray, PlayedState]:
+        with torch.inference_mode():
+            logits, state = network.step(id_, state)
+        return logits.numpy(), state
+
+    return step
+
+
+def _lstm_stepper(network: NoteNetwork) -> Stepper:
+    """In numpy: for single notes torch's calls cost ten times what they compute."""
+    hidden, layers = network.settings.hidden, range(network.settings.layers)
+    # half the argument and tanh instead of a sigmoid: one call for all four gates
+    half = torch.full((_GATES, hidden), 0.5)
+    half[_CELL_GATE] = 1.0
+    half = half.flatten()
+    weights, biases = [], []
+    with torch.no_grad():
+        for below, before, bias, more_bias in network.lstm.all_weights:
+            weights.append((torch.cat([below, before], dim=1) * half[:, None]).numpy().T.copy())
+            biases.append(((bias + more_bias) * half).numpy())
+    embedding = network.embedding.weight.detach().numpy()
+    output, output_bias = (part.detach().numpy() for part in network.output.parameters())
+    output = output.T.copy()  # a product by columns is quicker than one by rows
+    silent = [np.zeros(hidden, np.float32) for _ in layers]
+
+    def step(id_: int, state: PlayedState) -> tuple[np.ndarray, PlayedState]:
+        before, cells = state or (silent, silent)
+        heard = embedding[id_]
+        outputs, kept = [], []
+        for layer in layers:
+            gates = np.concatenate((heard, before[layer])) @ weights[layer]
+            gates += biases[layer]
+            enter, forget, fresh, leave = np.tanh(gates, out=gates).reshape(_GATES, hidden)
+            # 2 sigmoid(x) = 1 + tanh(x / 2)
+            cell = (forget + 1) * cells[layer]
+            cell += (enter + 1) * fresh
+            cell *= 0.5
+            heard = (leave + 1) * np.tanh(cell)
+            heard *= 0.5
+            outputs.append(heard)
+            kept.append(cell)
+        logits = heard @ output
+        logits += output_bias
+        return logits, (outputs, kept)
+
+    return step
 
 
 class _Network(Protocol):

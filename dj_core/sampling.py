@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
 
 from dj_core.beat import (
     DEFAULT_TEMPO_BPM,
@@ -40,11 +42,8 @@ from dj_core.tokenizers.notes import (
     prime_words,
 )
 
-if TYPE_CHECKING:
-    from torch import Generator, Tensor
-
 Spacing = Literal["learned", "fixed"]
-Filter = Callable[["Tensor"], "Tensor"]
+Filter = Callable[[np.ndarray], np.ndarray]
 """Scores of every word in, scores out; -inf forbids a word."""
 
 GROOVE_FAMILY = "groove"
@@ -270,7 +269,7 @@ class NotesModel:
                 f"Model {self.name} writes notes and knows no feel: no fills, density, loudness "
                 "or timing. Leave them out, or choose a groove model."
             )
-        generator = torch.Generator().manual_seed(request.seed)
+        generator = np.random.default_rng(request.seed)
         genre = self._genre(request.genre, generator)
         with torch.inference_mode(), cpu_threads(1):
             if self.tokenizer.settings.times:
@@ -284,7 +283,7 @@ class NotesModel:
     # --- playing ------------------------------------------------------------------------------
 
     def _play_plain(
-        self, request: GenerationRequest, genre: str, generator: Generator
+        self, request: GenerationRequest, genre: str, generator: np.random.Generator
     ) -> list[_Placed]:
         """As the paper does: a start note, then word after word, evenly spaced."""
         player = self._primed_player(request, genre, generator)
@@ -294,7 +293,11 @@ class NotesModel:
         return _evenly_spaced(self.tokenizer.strokes(words))
 
     def _play_voices(
-        self, request: GenerationRequest, genre: str, spacing: Spacing, generator: Generator
+        self,
+        request: GenerationRequest,
+        genre: str,
+        spacing: Spacing,
+        generator: np.random.Generator,
     ) -> list[_Placed]:
         """Name and time in turn, as music21 hands a bar's voices out one after the other."""
         notes = request.notes
@@ -315,7 +318,7 @@ class NotesModel:
         return placed if spacing == "learned" else _evenly_spaced(stroke for stroke, _ in placed)
 
     def _voices(
-        self, request: GenerationRequest, genre: str, generator: Generator
+        self, request: GenerationRequest, genre: str, generator: np.random.Generator
     ) -> Iterator[_Placed]:
         """Strokes without end, none of them in a bar that is already over.
 
@@ -349,7 +352,7 @@ class NotesModel:
                 bar_start, steps_back = now, 0
 
     def _primed_player(
-        self, request: GenerationRequest, genre: str, generator: Generator
+        self, request: GenerationRequest, genre: str, generator: np.random.Generator
     ) -> _Player:
         """A player that has read what the song begins with."""
         player = _Player(self, request, generator)
@@ -358,7 +361,11 @@ class NotesModel:
         return player
 
     def _play_timed(
-        self, request: GenerationRequest, genre: str, spacing: Spacing, generator: Generator
+        self,
+        request: GenerationRequest,
+        genre: str,
+        spacing: Spacing,
+        generator: np.random.Generator,
     ) -> list[_Placed]:
         """Bar by bar, with the rhythm as learned or, on request, evenly spaced."""
         placed: list[_Placed] = []
@@ -373,7 +380,7 @@ class NotesModel:
         return placed if spacing == "learned" else _evenly_spaced(stroke for stroke, _ in placed)
 
     def _bars(
-        self, request: GenerationRequest, genre: str, generator: Generator
+        self, request: GenerationRequest, genre: str, generator: np.random.Generator
     ) -> Iterator[list[_Placed]]:
         """Bar after bar without end, each filled to its bar line and never past it."""
         player = self._primed_player(request, genre, generator)
@@ -430,7 +437,7 @@ class NotesModel:
 
     # --- what a request means to this model ----------------------------------------------------
 
-    def _genre(self, asked: str, generator: Generator) -> str:
+    def _genre(self, asked: str, generator: np.random.Generator) -> str:
         """The genre to play: the one asked for, else one drawn from those the model knows."""
         if asked and asked not in self.genres:
             knows = f"these genres: {', '.join(self.genres)}" if self.genres else "no genres"
@@ -447,7 +454,7 @@ class NotesModel:
         primes = prime_words(genre, BEAT, nearest, self.tokenizer.settings)
         return [word for word in primes if word in self.tokenizer.vocabulary.ids]
 
-    def _start_id(self, asked: str | None, generator: Generator) -> int:
+    def _start_id(self, asked: str | None, generator: np.random.Generator) -> int:
         """The id to begin with: as asked, else drawn from the corpus's most frequent ones."""
         if asked is not None:
             self._checked_start(asked)
@@ -563,105 +570,113 @@ class _Vocabulary:
     """
 
     tokenizer: NotesTokenizer
-    silent: Tensor
-    notes: Tensor
-    times: Tensor
-    advance_ticks: Tensor
+    silent: np.ndarray
+    notes: np.ndarray
+    times: np.ndarray
+    advance_ticks: np.ndarray
     shortest_ticks: int
 
     @classmethod
     def of(cls, tokenizer: NotesTokenizer) -> _Vocabulary:
-        import torch
-
         words = tokenizer.words
         times = [word.advance_ticks for word in words if word.advance_ticks is not None]
         return cls(
             tokenizer=tokenizer,
-            silent=torch.tensor([not word.is_music for word in words]),
-            notes=torch.tensor([word.is_music and word.advance_ticks is None for word in words]),
-            times=torch.tensor([word.is_music and not word.name for word in words]),
-            advance_ticks=torch.tensor([word.advance_ticks or 0 for word in words]),
+            silent=np.array([not word.is_music for word in words]),
+            notes=np.array([word.is_music and word.advance_ticks is None for word in words]),
+            times=np.array([word.is_music and not word.name for word in words]),
+            advance_ticks=np.array([word.advance_ticks or 0 for word in words]),
             shortest_ticks=min(times, default=0),
         )
 
-    def not_named(self, name: str) -> Tensor:
+    def not_named(self, name: str) -> np.ndarray:
         """Words that are not a stroke of this name."""
-        import torch
+        return np.array([word.name != name for word in self.tokenizer.words])
 
-        return torch.tensor([word.name != name for word in self.tokenizer.words])
-
-    def up_to(self, word: Word) -> Tensor:
+    def up_to(self, word: Word) -> np.ndarray:
         """Words up to and with this one, in the vocabulary's order."""
-        import torch
-
-        return torch.arange(len(self.silent)) <= self.tokenizer.vocabulary.ids[word.text]
+        return np.arange(len(self.silent)) <= self.tokenizer.vocabulary.ids[word.text]
 
 
 class _Player:
     """One song being played: the network's memory and what it expects next."""
 
-    def __init__(self, model: NotesModel, request: GenerationRequest, generator: Generator) -> None:
-        self._network = model.network
+    def __init__(
+        self, model: NotesModel, request: GenerationRequest, generator: np.random.Generator
+    ) -> None:
+        from dj_core.networks import stepper
+
+        self._step = stepper(model.network)
         self._words = model.tokenizer.words
         self._generator = generator
         self._greedy = request.temperature == 0
         self._filters: list[Filter] = []
-        if not self._greedy:
+        if not self._greedy and request.temperature != 1:
             self._filters.append(divide_by(request.temperature))
-            if request.top_p < 1:
-                self._filters.append(keep_top(request.top_p))
-        self._logits: Tensor | None = None
+        if not self._greedy and request.top_p < 1:
+            self._filters.append(keep_top(request.top_p))
+        self._logits = np.zeros(len(self._words))  # nothing was read yet: every word is as likely
         self._state = None
 
     def play(self, id_: int) -> Word:
         """Read a word, as if the network had chosen it."""
-        self._logits, self._state = self._network.step(id_, self._state)
+        self._logits, self._state = self._step(id_, self._state)
         return self._words[id_]
 
-    def draw(self, forbidden: Tensor) -> Word:
+    def draw(self, forbidden: np.ndarray) -> Word:
         """Choose the next word among those not forbidden, and read it."""
-        logits = self._logits
-        if logits is None:  # nothing was read yet: every word is as likely
-            logits = forbidden.new_zeros(len(self._words), dtype=float)
+        logits = self._logits.astype(np.float64)
         for change in [forbid(forbidden), *self._filters]:
             logits = change(logits)
         if self._greedy:
             return self.play(int(logits.argmax()))
-        return self.play(_draw(logits.double().softmax(-1), self._generator))
+        return self.play(_draw(_odds(logits), self._generator))
 
 
 # --- filters ----------------------------------------------------------------------------------
 
 
-def forbid(words: Tensor) -> Filter:
+def forbid(words: np.ndarray) -> Filter:
     """Rule out the words marked True."""
-    return lambda logits: logits.masked_fill(words, -math.inf)
+    return lambda logits: np.where(words, -math.inf, logits)
 
 
 def divide_by(temperature: float) -> Filter:
     """The paper's temperature: q_i = exp(z_i / T) / sum_j exp(z_j / T)."""
-    return lambda logits: logits / temperature
+    # no score comes near 1e8, so none becomes infinite however cold it is
+    factor = min(1 / temperature, 1e300)
+    return lambda logits: logits * factor
 
 
 def keep_top(probability: float) -> Filter:
     """Keep the likeliest words that together reach `probability`, at least one; forbid others."""
 
-    def keep(logits: Tensor) -> Tensor:
-        ordered, order = logits.double().softmax(-1).sort(descending=True, stable=True)
-        before = ordered.cumsum(-1) - ordered  # probability of all likelier words
-        return logits.index_fill(0, order[before >= probability], -math.inf)
+    def keep(logits: np.ndarray) -> np.ndarray:
+        odds = _odds(logits)
+        order = np.argsort(-odds, kind="stable")
+        ordered = odds[order] / odds.sum()
+        before = np.cumsum(ordered) - ordered  # probability of all likelier words
+        kept = logits.copy()
+        kept[order[before >= probability]] = -math.inf
+        return kept
 
     return keep
+
+
+def _odds(logits: np.ndarray) -> np.ndarray:
+    """Chances of logits, up to a factor: the likeliest has 1."""
+    return np.exp(logits - logits.max())
 
 
 # --- lengths and draws ------------------------------------------------------------------------
 
 
-def _draw(weights: Sequence[float] | Tensor, generator: Generator) -> int:
-    import torch
-
-    weights = torch.as_tensor(weights, dtype=torch.float64)
-    return int(torch.multinomial(weights, 1, generator=generator))
+def _draw(weights: Sequence[float] | np.ndarray, generator: np.random.Generator) -> int:
+    """A place, as likely as its weight; never one of weight 0."""
+    ends = np.cumsum(weights)
+    place = ends.searchsorted(generator.random() * ends[-1], side="right")
+    # rounding can make the product the last end itself, beyond which there is nothing
+    return int(min(place, ends.searchsorted(ends[-1])))
 
 
 def _fixed_notes(request: GenerationRequest) -> int:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dj_core.errors import TrainingError
-from dj_core.networks import NETWORKS, NetworkSettings, build_network
+from dj_core.networks import NETWORKS, NetworkSettings, build_network, stepper
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,19 @@ def test_carrying_the_state_gives_what_reading_the_whole_song_again_gives(cell):
         head, state = network(ids[:, :3])
         tail, _ = network(ids[:, 3:], state)
     torch.testing.assert_close(torch.cat([head, tail], 1), whole)
+
+
+@pytest.mark.parametrize("cell", list(NETWORKS))
+def test_played_note_by_note_the_odds_are_those_of_the_whole_song(cell):
+    network = build_network(NetworkSettings(40, cell=cell, hidden=24, dropout=0.5), seed=3).eval()
+    ids = torch.randint(40, (1, 50), generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        odds = network(ids)[0][0].softmax(-1)
+    step, state = stepper(network), None
+    for place, id_ in enumerate(ids[0].tolist()):
+        logits, state = step(id_, state)
+        played = torch.from_numpy(logits).softmax(-1)
+        torch.testing.assert_close(played, odds[place], atol=1e-5, rtol=0)
 
 
 def test_the_paper_s_layers_are_there_in_its_order():
