@@ -16,14 +16,13 @@ from dj_core.groove.batches import LAG_BARS, OWN_STYLE, Conditions, Streams, win
 from dj_core.groove.checkpoint import load_checkpoint
 from dj_core.groove.clips import Clip, ClipSet
 from dj_core.groove.gallery import beat_picture
+from dj_core.groove.heat import Heat
 from dj_core.groove.likelihood import ClipTensors, _strokes, remember
 from dj_core.groove.network import CHAIN
 from dj_core.groove.sampling import (
     DEFAULT_TUNING,
     Tuning,
     _Block,
-    _choose,
-    _coin,
     load_groove_model,
 )
 from dj_core.groove.training import (
@@ -273,11 +272,18 @@ def test_velocities_are_drawn_within_their_bin_as_the_genre_plays_them(model):
     assert drawn.sum() == drawn[97:101].sum()
 
 
+def tossed(logit, draw, temperature, top_p):
+    """One coin."""
+    heat = Heat(np.array([temperature]), np.array([top_p]))
+    demands = heat.demands(np.array([draw]))
+    return heat.toss(np.array([logit]), demands, np.array([0]))[0]
+
+
 def test_temperature_zero_takes_the_likelier(model):
-    assert _coin(0.1, 0.99, 0.0, 1.0)
-    assert not _coin(-0.1, 0.01, 0.0, 1.0)
-    assert not _coin(-6.0, 0.0001, 1.0, 0.99)  # outside the nucleus
-    assert _coin(-6.0, 0.0001, 1.0, 1.0)
+    assert tossed(0.1, 0.99, 0.0, 1.0)
+    assert not tossed(-0.1, 0.01, 0.0, 1.0)
+    assert not tossed(-6.0, 0.0001, 1.0, 0.99)  # outside the nucleus
+    assert tossed(-6.0, 0.0001, 1.0, 1.0)
     one, two = (model.generate(ask(temperature=0.0, seed=3)) for _ in range(2))
     assert one == two
 
@@ -315,7 +321,7 @@ def test_playing_follows_the_odds_that_training_learns(model):
         logits = model.network.lanes(memory, lags, heard.known, struck)[:, 0]
     again = [
         [
-            _coin(
+            tossed(
                 float(logits[s, lane]), block.draws[0, s, lane, 0], 1.0, DEFAULT_TUNING.hits_top_p
             )
             for lane in range(LANES)
@@ -342,8 +348,9 @@ def _drawn_again(model, block, tensors, window, memory, heard):
         levels = head.velocity_logits(around, stroke)
         places = head.offset_logits(around, stroke, velocity)
     draws, ones = block.draws[0][time, lane], np.ones(len(lane))
-    levels = _choose(levels.numpy(), draws[:, 1], ones, ones * DEFAULT_TUNING.velocity_top_p)
-    places = _choose(places.numpy(), draws[:, 2], ones, ones * DEFAULT_TUNING.timing_top_p)
+    rows, tuning = np.arange(len(lane)), DEFAULT_TUNING
+    levels = Heat(ones, ones * tuning.velocity_top_p).choose(levels.numpy(), draws[:, 1], rows)
+    places = Heat(ones, ones * tuning.timing_top_p).choose(places.numpy(), draws[:, 2], rows)
     offset = tensors.offset[row, lane].numpy() - 1
     assert len(lane) > 20
     return np.concatenate([levels == velocity.numpy(), places == offset]).mean()

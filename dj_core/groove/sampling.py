@@ -11,12 +11,12 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from scipy.signal import lfilter
 from scipy.special import ndtr, ndtri
 
 from dj_core.beat import DEFAULT_TEMPO_BPM, Beat, Provenance
@@ -33,9 +33,10 @@ from dj_core.groove.batches import (
 )
 from dj_core.groove.checkpoint import FAMILY, GrooveCheckpoint, load_checkpoint
 from dj_core.groove.clips import KINDS
+from dj_core.groove.heat import Heat
 from dj_core.groove.likelihood import LONGEST_AGE
 from dj_core.groove.network import CHAIN, CONTENT, Asked
-from dj_core.groove.stepwise import ROWS, Heard, Recent, StepwiseNetwork, Strokes, odds, padded
+from dj_core.groove.stepwise import ROWS, Heard, Recent, StepwiseNetwork, Strokes
 from dj_core.groove.style_choice import StyleChoice
 from dj_core.networks import cpu_threads
 from dj_core.sampling import GenerationRequest, Spacing, Take
@@ -55,7 +56,6 @@ from dj_core.tokenizers.groove import (
 
 MOST_ROWS = 64  # of a block; more bring nothing
 DRAWS = 9  # random numbers per cell: struck, velocity, offset, flam, its two, within the bins
-COLD = 1e-6  # temperatures below take the likeliest
 _Cells = tuple[np.ndarray, int, np.ndarray, int]
 """Where strokes' draws stand: rows of a block, step, lanes, and which of the draws."""
 _STRUCK, _VELOCITY, _OFFSET, _FLAM, _FLAM_VELOCITY, _FLAM_OFFSET, _WITHIN, _FINE, _SHIFT = range(
@@ -238,14 +238,14 @@ def _within_bins(velocities: np.ndarray) -> np.ndarray:
 
 
 class _Block:
-    """Takes being played side by side; rows that only fill up a product stay silent."""
+    """Takes being played side by side, one a row."""
 
     def __init__(
         self, model: GrooveModel, requests: Sequence[GenerationRequest], tuning: Tuning
     ) -> None:
         self.model, self.requests, self.tuning = model, requests, tuning
         self.network = model.stepwise
-        asked = self._filled(requests)
+        asked = requests
         self.rows = len(asked)
         self.steps = max(map(_steps, asked))
         self.bar = np.array([steps_per_bar(request.meter) for request in asked])
@@ -258,14 +258,15 @@ class _Block:
         self.draws = np.zeros((self.rows, self.steps, LANES, DRAWS))
         for row, request in enumerate(requests):
             self._draw_for(row, request)
-        parts = ("hits", "velocity", "timing")
-        self.temperature = {
-            part: np.array([r.temperature * getattr(r.feel, part) for r in asked]) for part in parts
+        self.heat = {
+            part: Heat(
+                np.array([r.temperature * getattr(r.feel, part) for r in asked]),
+                np.array([min(r.top_p, getattr(tuning, f"{part}_top_p")) for r in asked]),
+            )
+            for part in ("hits", "velocity", "timing")
         }
-        self.top_p = {
-            part: np.array([min(r.top_p, getattr(tuning, f"{part}_top_p")) for r in asked])
-            for part in parts
-        }
+        coins = self.draws[..., (_STRUCK, _FLAM)]
+        self.hit_demands, self.flam_demands = np.moveaxis(self.heat["hits"].demands(coins), -1, 0)
         # one step more than is played: an empty one for what lies before the beginning
         self.cells = {
             name: np.zeros((self.rows, self.steps + 1, LANES), np.uint8) for name in _GRID
@@ -274,11 +275,6 @@ class _Block:
         self.last_step = np.full((self.rows, LANES), -1)
         self.recent = Recent(self.rows)
         self.before = np.zeros((self.rows, 2), np.int64)  # velocity and offset of the last stroke
-
-    @staticmethod
-    def _filled(parts: Sequence[Any]) -> list[Any]:
-        """As many as there are rows; what fills up is never struck."""
-        return [*parts, *[parts[0]] * (padded(len(parts)) - len(parts))]
 
     def _draw_for(self, row: int, request: GenerationRequest) -> None:
         """All that chance has to say about a take. A seed is a take of its own in every genre."""
@@ -307,12 +303,10 @@ class _Block:
         heard = self._heard(now)
         self.memory = self.network.remember(heard, self.standing, self.memory)
         units, copied, stroke_memory = self.network.heads(heard, self.standing, self.memory)
-        struck = np.zeros((self.rows, LANES), bool)
-        struck[: len(self.requests)] = self._strike(now, units, copied, heard)
-        self._sound(now, stroke_memory, struck)
+        self._sound(now, stroke_memory, self._strike(now, units, copied, heard))
 
     def _asked(self) -> Asked:
-        asked = self._filled(self.requests)
+        asked = self.requests
         return Asked(
             genre=torch.from_numpy(self.genre),
             tempo_bpm=torch.from_numpy(self.tempo_bpm).float(),
@@ -343,23 +337,17 @@ class _Block:
 
     def _strike(self, now: int, units: np.ndarray, copied: np.ndarray, heard: Heard) -> np.ndarray:
         """Decide which lanes are struck, (requests, 16) of bool."""
-        asked = len(self.requests)
         struck, _ = self.network.lanes.decide(
-            units[:asked],
-            copied[:asked],
-            heard.lags[:asked, A_BAR],
+            units,
+            copied,
+            heard.lags[:, A_BAR],
             lambda logits, rows: self._wanted(now, logits, rows),
         )
         return struck
 
     def _wanted(self, now: int, logits: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Lanes (n, 16) that `rows` would strike by these logits."""
-        return _coin(
-            logits,
-            self.draws[rows, now, :, _STRUCK],
-            self.temperature["hits"][rows, None],
-            self.top_p["hits"][rows, None],
-        )
+        return self.heat["hits"].toss(logits, self.hit_demands[rows, now], rows)
 
     def _sound(self, now: int, memory: np.ndarray, struck: np.ndarray) -> None:
         """Give every stroke its velocity and offset, in the lanes' order, and note the 16th."""
@@ -379,7 +367,7 @@ class _Block:
         hit = struck.astype(np.float32)
         flams = self.cells["second_velocity"][:, now] > 0
         self.content[:, now] = np.concatenate([hit, levels, places, flams], axis=1)
-        self.recent.fade(np.stack([hit, levels, levels**2, places, places**2], axis=-1))
+        self.recent.fade(hit, levels, places)
 
     def _strokes(
         self,
@@ -442,18 +430,12 @@ class _Block:
 
     def _flams(self, logits: np.ndarray, at: _Cells) -> np.ndarray:
         """Which of the strokes `at` are two."""
-        row = at[0]
-        return _coin(
-            logits.astype(np.float64),
-            self.draws[at],
-            self.temperature["hits"][row],
-            self.top_p["hits"][row],
-        )
+        row, now, lane, _ = at
+        return self.heat["hits"].toss(logits, self.flam_demands[row, now, lane], row)
 
     def _draw(self, logits: np.ndarray, part: str, at: _Cells) -> np.ndarray:
         """An index for each of the strokes `at`."""
-        row = at[0]
-        return _choose(logits, self.draws[at], self.temperature[part][row], self.top_p[part][row])
+        return self.heat[part].choose(logits, self.draws[at], at[0])
 
     def _take(self, row: int, grid: Grid) -> Take:
         """The beat of what a row has played, and its strokes in words."""
@@ -528,38 +510,9 @@ def _draw_together(draws: np.ndarray, share: float, generator: np.random.Generat
     own = ndtri(np.clip(draws, 1e-9, 1 - 1e-9))
     steps = generator.standard_normal(len(draws))
     steps[1:] *= math.sqrt(1 - WANDER**2)
-    common = lfilter([1.0], [1.0, -WANDER], steps)[:, None]
+    wandering = accumulate(steps.tolist(), lambda before, step: WANDER * before + step)
+    common = np.fromiter(wandering, float, len(steps))[:, None]
     draws[:] = ndtr(math.sqrt(share) * common + math.sqrt(1 - share) * own)
-
-
-def _coin(
-    logits: np.ndarray, draws: np.ndarray, temperature: np.ndarray, top_p: np.ndarray
-) -> np.ndarray:
-    """Yes or no; at temperature 0, or where the likelier fills the nucleus, that one."""
-    cold = temperature < COLD
-    chance = odds(logits / np.where(cold, 1.0, temperature))
-    likelier = chance > 0.5
-    certain = cold | ((top_p < 1) & (np.maximum(chance, 1 - chance) >= top_p))
-    return np.where(certain, likelier, draws < chance)
-
-
-def _choose(
-    logits: np.ndarray, draws: np.ndarray, temperature: np.ndarray, top_p: np.ndarray
-) -> np.ndarray:
-    """An index per row by its odds, from the likeliest that together have `top_p`."""
-    cold = temperature < COLD
-    scaled = logits / np.where(cold, 1.0, temperature)[:, None]
-    chances = np.exp(scaled - scaled.max(1, keepdims=True))
-    chances /= chances.sum(1, keepdims=True)
-    if (top_p < 1).any():
-        rows = np.arange(len(logits))[:, None]
-        order = np.argsort(-chances, axis=1, kind="stable")
-        ordered = chances[rows, order]
-        likelier = np.cumsum(ordered, axis=1) - ordered
-        chances[rows, order] = np.where(likelier < top_p[:, None], ordered, 0)
-    cumulative = np.cumsum(chances, axis=1)
-    drawn = (cumulative <= (draws * cumulative[:, -1])[:, None]).sum(1)
-    return np.where(cold, logits.argmax(1), np.minimum(drawn, logits.shape[1] - 1))
 
 
 def _words(beat: Beat) -> tuple[str, ...]:

@@ -25,7 +25,6 @@ from dj_core.groove.sampling import (
     _FLAM_VELOCITY,
     _OFFSET,
     _VELOCITY,
-    COLD,
     DEFAULT_TUNING,
     GrooveModel,
     Tuning,
@@ -216,9 +215,9 @@ class _GuidedBlock(_Block):
         source = [PAST_STYLE if is_so else OWN_STYLE for is_so in past]
         return replace(
             asked,
-            kind=torch.tensor([KINDS.index(kind) for kind in self._filled(self.kinds)]),
+            kind=torch.tensor([KINDS.index(kind) for kind in self.kinds]),
             style=torch.from_numpy(self.current).float(),
-            style_source=torch.tensor(self._filled(source)),
+            style_source=torch.tensor(source),
         )
 
     # --- cells ---------------------------------------------------------------------------------
@@ -238,8 +237,7 @@ class _GuidedBlock(_Block):
             flips,
             lambda logits, rows: np.where(held[rows], given[rows], self._wanted(now, logits, rows)),
         )
-        heat = self.temperature["hits"][:asked, None]
-        chance = odds(logits / np.where(heat < COLD, 1.0, heat))
+        chance = odds(logits / self.heat["hits"].divisor[:asked, None])
         weight = np.log(np.maximum(np.where(struck, chance, 1 - chance), CERTAIN))
         self.weights += np.where(held, weight, 0.0).sum(1)
         return struck

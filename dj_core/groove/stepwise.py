@@ -8,17 +8,19 @@ the weights are laid out anew, once per model:
 - clock, lane, velocity and offset are numbers out of small sets: their products are tables;
 - what reads the same numbers is one product: all heads of a 16th, all three of a stroke.
 
-Products are always of `ROWS` rows, padded if need be. Others may be rounded otherwise, and a beat
-must depend on its seed and settings alone, not on how many are played beside it. Everything else
-here goes row by row and is numpy, whose calls on small arrays cost a third of torch's.
+Products are always of `ROWS` rows, filled up if need be. Others may be rounded otherwise, and a
+beat must depend on its seed and settings alone, not on how many are played beside it. Everything
+else here goes row by row and is numpy, whose calls on small arrays cost a third of torch's.
 
 Nothing of a take is kept here: one `StepwiseNetwork` serves any number of them at once.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,7 +52,9 @@ _WORTH_PACKING = 150_000
 torch's own compiler emits for a linear layer; plain `mm` wins for small ones."""
 _GATES = 4  # of an LSTM: input, forget, cell, output
 _CELL_GATE = 2
-_DECAYS = np.array([0.5 ** (1 / half_life) for half_life in HALF_LIVES], np.float32)
+_FADING = np.array([0.5 ** (1 / half_life) for half_life in HALF_LIVES], np.float32)
+_FADING = _FADING[:, None, None]
+_EARLIER_PLACES = np.arange(EARLIER)
 _DOUBT = np.float32(0.1)  # as in `recent`
 
 
@@ -59,32 +63,46 @@ def padded(rows: int) -> int:
     return -(-rows // ROWS) * ROWS
 
 
-def blank(rows: int, width: int) -> np.ndarray:
-    """Zeros (rows, at least `width`) for a product: 64-byte aligned, as are all blocks in it."""
-    return torch.zeros(padded(rows), -(-width // _ALIGNED) * _ALIGNED).numpy()
-
-
 class Product:
     """`rows @ weight.T`, block by block; a row's answer depends on that row alone."""
 
     def __init__(self, weight: Tensor) -> None:
-        """Keep `weight` (out, in), with zeros for the padding of `blank`."""
+        """Keep `weight` (out, in), with zeros for what fills up the rows."""
         outputs, inputs = weight.shape
         kept = torch.zeros(outputs, -(-inputs // _ALIGNED) * _ALIGNED)
         kept[:, :inputs] = weight.detach()
-        self.width, self._weight, self._packed = outputs, kept.t(), None
+        self.width, self._packed = inputs, None
+        self._weight = kept.t().contiguous().numpy()
         if kept.numel() >= _WORTH_PACKING and torch.backends.mkldnn.is_available():
             self._packed = torch.ops.mkldnn._reorder_linear_weight(kept, ROWS)
+        # every thread that plays writes rows of its own, so often that new memory would cost more
+        self._desk = threading.local()
 
-    def __call__(self, rows: np.ndarray) -> np.ndarray:
-        """Answers (n, out) to rows (n, in) from `blank`, n whole blocks."""
-        asked = torch.from_numpy(rows).split(ROWS)
+    def __call__(self, *parts: np.ndarray) -> np.ndarray:
+        """Answers (n, out) to rows (n, in) that the parts make up side by side."""
+        rows = len(parts[0])
+        read, blocks = self._blank(padded(rows))
+        np.concatenate(parts, axis=1, out=read[:rows, : self.width], casting="same_kind")
         if self._packed is not None:
             linear, packed = torch.ops.mkldnn._linear_pointwise.default, self._packed
-            answers = [linear(block, packed, None, "none", [], "") for block in asked]
+            answers = [linear(block, packed, None, "none", [], "").numpy() for block in blocks]
         else:
-            answers = [torch.mm(block, self._weight) for block in asked]
-        return (answers[0] if len(answers) == 1 else torch.cat(answers)).numpy()
+            answers = [block @ self._weight for block in blocks]
+        return answers[0][:rows] if len(answers) == 1 else np.concatenate(answers)[:rows]
+
+    def _blank(self, rows: int) -> tuple[np.ndarray, list[Any]]:
+        """Memory for `rows`, 64-byte aligned as are all blocks in it, and those blocks.
+
+        Beyond the rows that are written it holds what was there before, of which nothing comes:
+        a row's answer depends on that row alone.
+        """
+        kept = self._desk.__dict__
+        if rows not in kept:
+            memory = torch.zeros(rows, len(self._weight))
+            blocks = memory.split(ROWS)
+            packed = self._packed is not None
+            kept[rows] = memory.numpy(), blocks if packed else [part.numpy() for part in blocks]
+        return kept[rows]
 
 
 @dataclass
@@ -252,18 +270,25 @@ class StepwiseNetwork:
         places, of_velocity = head.second_offset.weight.detach().split([len(flam), level], dim=1)
         self._flam_offset = Product(places)
         self._flam_offset_of = (levels @ of_velocity.t() + head.second_offset.bias.detach()).numpy()
-        self._shown = head._shown().numpy()
-        self._ages = age_of(torch.arange(LONGEST_AGE + 1)).numpy()
+        self._shown = head._shown().numpy().astype(np.int64)
+        self._read_tokens = _read_tokens(head._shown().numpy())
+        self._ages = age_of(torch.arange(LONGEST_AGE + 1)).numpy()[:, None]
 
     # --- what stands still -----------------------------------------------------------------------
 
     def stand(self, asked: Asked) -> Standing:
         """Everything that follows from what is asked of a block's takes alone."""
-        blocks = [self._stand(asked, first) for first in range(0, len(asked.genre), ROWS)]
+        rows = len(asked.genre)
+        filled = torch.arange(padded(rows)).clamp(max=rows - 1)
+        asked = Asked(**{name: part[filled] for name, part in vars(asked).items()})
+        blocks = [self._stand(asked, first) for first in range(0, rows, ROWS)]
         return Standing(
-            [np.concatenate(parts) for parts in zip(*(b.layers for b in blocks), strict=True)],
-            np.concatenate([block.heads for block in blocks]),
-            np.concatenate([block.strokes for block in blocks]),
+            [
+                np.concatenate(parts)[:rows]
+                for parts in zip(*(block.layers for block in blocks), strict=True)
+            ],
+            np.concatenate([block.heads for block in blocks])[:rows],
+            np.concatenate([block.strokes for block in blocks])[:rows],
         )
 
     def _stand(self, asked: Asked, first: int) -> Standing:
@@ -298,10 +323,7 @@ class StepwiseNetwork:
         added = self._position_table[heard.position] + self._phrase_table[heard.phrase]
         outputs, cells = [], []
         for layer, product in enumerate(self._layers):
-            parts = (*below, memory.hidden[layer])
-            read = blank(rows, sum(part.shape[1] for part in parts))
-            np.concatenate(parts, axis=1, out=read[:, : sum(part.shape[1] for part in parts)])
-            gates = product(read)
+            gates = product(*below, memory.hidden[layer])
             gates += standing.layers[layer]
             if layer == 0:
                 gates += added
@@ -320,13 +342,9 @@ class StepwiseNetwork:
         self, heard: Heard, standing: Standing, memory: Memory
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Lane units (rows, 16, n), copied logits (rows, 16) and stroke memory (rows, 96)."""
-        rows, hidden, lags = len(heard.known), self.settings.hidden, heard.lags
-        read = blank(rows, hidden + 3 * LANES)
-        read[:, :hidden] = memory.hidden[-1]
-        for place, lag in enumerate((A_BAR, TWO_BARS, HALF_A_BAR)):
-            start = hidden + place * LANES
-            read[:, start : start + LANES] = lags[:, lag]
-        answers = self._heads(read)
+        rows, lags = len(heard.known), heard.lags
+        neighbours = (lags[:, lag] for lag in (A_BAR, TWO_BARS, HALF_A_BAR))
+        answers = self._heads(memory.hidden[-1], *neighbours)
         answers += standing.heads
         ends = self._head_ends
         units = answers[:, : ends[0]].reshape(rows, LANES, -1)
@@ -344,38 +362,35 @@ class StepwiseNetwork:
         self, strokes: Strokes, memory: np.ndarray, recent: Recent, standing: Standing
     ) -> np.ndarray:
         """What the three methods below need of strokes, (n, units)."""
-        row, lane, n = strokes.row, strokes.lane, len(strokes.row)
-        present = (strokes.earlier_velocity > 0) * self._shown
-        at_velocity = (strokes.earlier_velocity - 1.0) / (VELOCITY_BINS - 1)
-        at_offset = (strokes.earlier_offset - 1.0 - OFFSETS // 2) / (OFFSETS // 2)
-        parts = (
+        row, lane = strokes.row, strokes.lane
+        present, at_velocity, at_offset = self._read_tokens
+        before = _EARLIER_PLACES, strokes.earlier_velocity
+        answers = self._around(
             memory[row],
             strokes.struck,
             strokes.velocities,
             strokes.offsets,
-            present,
-            present * at_velocity,
-            present * at_offset,
-            self._ages[np.minimum(strokes.age_steps, LONGEST_AGE)][:, None],
+            present[before],
+            at_velocity[before],
+            at_offset[_EARLIER_PLACES, strokes.earlier_offset],
+            self._ages[np.minimum(strokes.age_steps, LONGEST_AGE)],
             recent.of_lanes(row, lane),
             recent.shared[row],
         )
-        width = sum(part.shape[1] for part in parts)
-        read = blank(n, width)
-        np.concatenate(parts, axis=1, out=read[:n, :width], casting="same_kind")
-        return self._around(read)[:n] + standing.strokes[row, lane]
+        answers += standing.strokes[row, lane]
+        return answers
 
     def velocity_logits(self, around: np.ndarray, strokes: Strokes) -> np.ndarray:
         """Logits (n, 33) of the velocity bins."""
         units = np.maximum(around[:, : self._units], 0)
-        return self._velocity(units, strokes.earlier_velocity * self._shown_tokens)
+        return self._velocity(units, strokes.earlier_velocity * self._shown)
 
     def offset_logits(
         self, around: np.ndarray, strokes: Strokes, velocity: np.ndarray
     ) -> np.ndarray:
         """Logits (n, 25) of the offsets, given velocity bins."""
         units = around[:, self._units : 2 * self._units] + self._offset_of_velocity[velocity]
-        return self._offset(np.maximum(units, 0), strokes.earlier_offset * self._shown_tokens)
+        return self._offset(np.maximum(units, 0), strokes.earlier_offset * self._shown)
 
     def flam_logits(
         self, around: np.ndarray, velocity: np.ndarray, offset: np.ndarray
@@ -388,25 +403,27 @@ class StepwiseNetwork:
 
     def flam_offset_logits(self, units: np.ndarray, velocity: np.ndarray) -> np.ndarray:
         """Logits (n, 25) of the second stroke's offset, given its velocity bin."""
-        return _rows_of(self._flam_offset, units) + self._flam_offset_of[velocity]
-
-    @property
-    def _shown_tokens(self) -> np.ndarray:
-        return self._shown.astype(np.int64)
+        return self._flam_offset(units) + self._flam_offset_of[velocity]
 
 
-def _rows_of(product: Product, rows: np.ndarray) -> np.ndarray:
-    """A product of any number of rows."""
-    read = blank(*rows.shape)
-    read[: len(rows), : rows.shape[1]] = rows
-    return product(read)[: len(rows)]
+def _read_tokens(shown: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What is read of earlier strokes' tokens: struck, velocity, offset; each (EARLIER, tokens)."""
+    velocities, offsets = (np.arange(tokens + 1) for tokens in (VELOCITY_BINS, OFFSETS))
+    middle = OFFSETS // 2
+    tables = (
+        velocities > 0,
+        (velocities > 0) * (velocities - 1) / (VELOCITY_BINS - 1),
+        (offsets > 0) * (offsets - 1 - middle) / middle,
+    )
+    present, at_velocity, at_offset = ((shown[:, None] * t).astype(np.float32) for t in tables)
+    return present, at_velocity, at_offset
 
 
 def _joined(*layers: nn.Linear) -> Callable[[np.ndarray], np.ndarray]:
     """Several layers that read the same, as one; answers (n, all their outputs)."""
     product = Product(torch.cat([layer.weight.detach() for layer in layers]))
     bias = torch.cat([layer.bias.detach() for layer in layers]).numpy()
-    return lambda rows: _rows_of(product, rows) + bias
+    return lambda rows: product(rows) + bias
 
 
 class _CopyingHead:
@@ -425,7 +442,7 @@ class _CopyingHead:
             return answers
         gates = 1 / (1 + np.exp(-np.maximum(answers[:, self._bins :], -80.0)))
         rows = self._tables[self._starts + earlier]
-        return answers[:, : self._bins] + (gates[..., None] * rows).sum(1)
+        return answers[:, : self._bins] + (gates[:, None] @ rows)[:, 0]
 
 
 class Recent:
@@ -434,13 +451,15 @@ class Recent:
     def __init__(self, rows: int) -> None:
         self.sums = np.zeros((rows, len(HALF_LIVES), LANES, QUANTITIES), np.float32)
 
-    def fade(self, played: np.ndarray) -> None:
-        """Go on by one 16th, in which `played` (rows, 16, quantities) was added."""
-        self.sums = _DECAYS[:, None, None] * self.sums + played[:, None]
+    def fade(self, hit: np.ndarray, levels: np.ndarray, places: np.ndarray) -> None:
+        """Go on by one 16th, in which lanes (rows, 16) were struck at these levels and places."""
+        self.sums = _FADING * self.sums
+        for quantity, added in enumerate((hit, levels, levels**2, places, places**2)):
+            self.sums[..., quantity] += added[:, None]
 
     def read(self) -> None:
         """Work out what strokes of this 16th read."""
-        count, level, level_2, place, place_2 = np.moveaxis(self.sums, -1, 0)
+        count, level, level_2, place, place_2 = (self.sums[..., q] for q in range(QUANTITIES))
         weight = 1 / (count + _DOUBT)
         means, squares = (level * weight, place * weight), (level_2, place_2)
         spreads = [
@@ -448,7 +467,9 @@ class Recent:
             for mean, square in zip(means, squares, strict=True)
         ]
         known = count * weight
-        self._own = np.stack([known, means[0], spreads[0], means[1], spreads[1]], axis=-1)
+        self._own = np.empty_like(self.sums)
+        for quantity, values in enumerate((known, means[0], spreads[0], means[1], spreads[1])):
+            self._own[..., quantity] = values
         rows = len(known)
         self.shared = np.concatenate(
             [known[:, 0], means[1].reshape(rows, -1), means[0][:, -1]], axis=1

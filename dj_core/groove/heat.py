@@ -1,0 +1,78 @@
+"""How chance decides what odds leave open: hits by coins, velocities and offsets by lots.
+
+All that can be known before a take begins is worked out then; what is left happens hundreds of
+times in every take.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+COLD = 1e-6  # temperatures below take the likeliest
+
+
+class Heat:
+    """How boldly one part of the music is played, take by take."""
+
+    def __init__(self, temperature: np.ndarray, top_p: np.ndarray) -> None:
+        """Keep the temperature and the nucleus, 0 to 1, of each row; arrays (rows,).
+
+        `divisor` is what logits are divided by: the temperature, or 1 where it is cold.
+        """
+        self.temperature, self.top_p = temperature, top_p
+        self._cold = temperature < COLD
+        self._all_warm = not self._cold.any()
+        self._as_learned = bool((temperature == 1).all())
+        self._whole = bool((top_p >= 1).all())
+        self.divisor = np.where(self._cold, 1.0, temperature)
+        with np.errstate(divide="ignore"):
+            self._certain = self.divisor * _logit(np.minimum(top_p, 1.0))
+        self._certain[self._cold] = 0.0
+
+    def demands(self, draws: np.ndarray) -> np.ndarray:
+        """What a logit has to exceed to win a coin of these draws (rows, ...), 0 up to 1.
+
+        A coin falls on yes where draw < 1 / (1 + exp(-logit / temperature)); the same, solved for
+        the logit.
+        """
+        with np.errstate(divide="ignore"):
+            return _logit(draws) * self.divisor.reshape(-1, *[1] * (draws.ndim - 1))
+
+    def toss(self, logits: np.ndarray, demands: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Yes or no; when cold, or where the likelier fills the nucleus, that one.
+
+        Args:
+            logits, demands: (n, ...).
+            rows: whose they are, (n,).
+        """
+        certain = self._certain[rows]
+        if logits.ndim > 1:
+            certain = certain[:, None]
+        return np.where(np.abs(logits) >= certain, logits > 0, logits > demands)
+
+    def choose(self, logits: np.ndarray, draws: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """An index per logits (n, choices) by their odds, from the likeliest that reach top-p.
+
+        Args:
+            logits: (n, choices).
+            draws: 0 up to 1, (n,).
+            rows: whose they are, (n,).
+        """
+        scaled = logits if self._as_learned else logits / self.divisor[rows, None]
+        chances = np.exp(scaled - scaled.max(1, keepdims=True))
+        if not self._whole:
+            ordered = np.sort(chances, axis=1)[:, ::-1]
+            reached = ordered.cumsum(axis=1)
+            likelier = reached - ordered
+            kept = (likelier < (self.top_p[rows] * reached[:, -1])[:, None]).sum(1)
+            # at least one is kept: nothing is likelier than the likeliest
+            least = ordered[np.arange(len(ordered)), np.maximum(kept, 1) - 1]
+            chances *= chances >= least[:, None]
+        reached = chances.cumsum(axis=1)
+        drawn = (reached <= (draws * reached[:, -1])[:, None]).sum(1)
+        drawn = np.minimum(drawn, logits.shape[1] - 1)
+        return drawn if self._all_warm else np.where(self._cold[rows], logits.argmax(1), drawn)
+
+
+def _logit(chances: np.ndarray) -> np.ndarray:
+    return np.log(chances) - np.log1p(-chances)
