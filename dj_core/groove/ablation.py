@@ -50,7 +50,8 @@ LEVERS: dict[str, dict[str, float | bool]] = {
 def settings_without(changes: dict[str, float | bool], steps: int) -> GrooveTrainingSettings:
     """The preset's settings at the small budget, with a lever's `changes`."""
     preset = GROOVE_PRESETS["groove"]
-    budget = {"epochs": 1, "steps_per_epoch": steps, "take_every_epochs": 0}
+    # bits are asked of the network alone; the lean concerns the styles that takes are told
+    budget = {"epochs": 1, "steps_per_epoch": steps, "take_every_epochs": 0, "lean_takes": 0}
     return replace(preset, **budget, **changes)
 
 
