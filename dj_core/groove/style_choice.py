@@ -12,7 +12,7 @@ from dj_core.groove.clips import KINDS
 from dj_core.sampling import GenerationRequest
 from dj_core.tokenizers.groove import METERS
 
-NEAREST_STYLES = 25
+NEAREST_STYLES = 32
 """Styles to draw from, nearest in tempo first. Drummers play differently at other tempos, and real
 clips drawn from farther away are told from a performance of that tempo, too (docs/groove-model.md).
 """
