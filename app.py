@@ -9,9 +9,15 @@ from dj_core import limits
 from dj_core.library import Library
 from dj_ui.document import DarkDocument
 from dj_ui.set_files import FILES_ROUTE
+from dj_ui.warming import ready_to_play
 
 for problem in limits.PROBLEMS:
     print(f"digital-dj: {problem}", file=sys.stderr)
 Library.open().tidy()
 
-app = st.App("home.py", routes=[FILES_ROUTE], middleware=[Middleware(DarkDocument)])
+app = st.App(
+    "home.py",
+    lifespan=ready_to_play,
+    routes=[FILES_ROUTE],
+    middleware=[Middleware(DarkDocument)],
+)

@@ -3,14 +3,15 @@
     .venv/bin/python benchmarks/scale.py --seeds FOLDER [--sizes 1000,10000,100000] [--json FILE]
 
 Makes corpora by mutation of the MIDI files in FOLDER (strokes harder, softer or on another drum: no
-two files are alike), imports each in a process of its own, and prints a JSON
-object a line. Nothing is kept.
+two files are alike), imports each in a process of its own, opens it in Explore in another, and
+prints a JSON object a line. Nothing is kept.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import re
 import resource
@@ -26,13 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 from dj_core.corpus import Corpus, import_corpus  # noqa: E402 - the path comes first
 from dj_core.drums import DRUMS  # noqa: E402
-from dj_core.statistics import (  # noqa: E402
-    FileFilter,
-    count_bars,
-    count_drums,
-    count_genres,
-    find_files,
-)
+from dj_core.statistics import Catalogue, FileFilter  # noqa: E402
 
 MOST_BYTES = 1_200  # of a seed: the paper's files have 434 on average
 CHANGED = 0.15  # share of a mutated file's strokes that change, in either way
@@ -46,9 +41,10 @@ def main() -> None:
     parser.add_argument("--sizes", default="1000,10000,100000")
     parser.add_argument("--json", type=Path, help="also write the results here")
     parser.add_argument("--import", dest="folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--view", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    if asked.folder:
-        print(json.dumps(measured(asked.folder)))
+    if asked.folder or asked.view:
+        print(json.dumps(measured(asked.folder) if asked.folder else viewed(asked.view)))
         return
     paths = sorted(asked.seeds.rglob("*.mid"))
     seeds = [path.read_bytes() for path in paths if path.stat().st_size <= MOST_BYTES]
@@ -56,9 +52,12 @@ def main() -> None:
     for size in map(int, asked.sizes.split(",")):
         with tempfile.TemporaryDirectory() as place:
             make(seeds, size, Path(place) / "source")
-            command = [sys.executable, __file__, "--import", place]
-            answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        results.append({"files": size, **json.loads(answer)})
+            answers = {}
+            for part in ("--import", "--view"):
+                command = [sys.executable, __file__, part, place]
+                answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+                answers |= json.loads(answer.stdout.splitlines()[-1])
+        results.append({"files": size, **answers})
         print(json.dumps(results[-1]), flush=True)
     if asked.json:
         asked.json.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
@@ -87,28 +86,57 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
 
 
 def measured(place: Path) -> dict[str, float]:
-    """An import, and what Explore asks of its index; times are of the processor."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    seconds = timed(lambda: import_corpus(place / "source", place / "corpus", "scale"))
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    again = timed(lambda: import_corpus(place / "source", place / "corpus", "scale"))
-    corpus = Corpus(place / "corpus")
-    opened = timed(lambda: corpus.files)
-    files = corpus.files
+    """An import, and what is asked of its index; times are of the processor."""
+    folder = corpus_in(place)
+    before = peak_mb()
+    seconds = timed(lambda: import_corpus(place / "source", folder, "scale"))
+    grown = peak_mb() - before
+    again = timed(lambda: import_corpus(place / "source", folder, "scale"))
+    corpus = Corpus(folder)
+    opened = timed(lambda: Catalogue(corpus))
+    catalogue = Catalogue(corpus)
     wanted = FileFilter(words="9", bars=(1, 8), lanes=frozenset({0, 4}), tempo_bpm=(60.0, 200.0))
+    counted = (catalogue.count_genres, catalogue.count_bars, catalogue.count_drums)
+    files = len(catalogue)
     return {
-        "import_ms_per_file": round(1_000 * seconds / len(files), 3),
-        "again_ms_per_file": round(1_000 * again / len(files), 3),
-        "memory_grown_mb": round(grown / 1_024, 1),
-        "memory_kb_per_file": round(grown / len(files), 2),
+        "import_ms_per_file": round(1_000 * seconds / files, 3),
+        "again_ms_per_file": round(1_000 * again / files, 3),
+        "memory_grown_mb": round(grown, 1),
+        "memory_kb_per_file": round(1_024 * grown / files, 2),
         "open_seconds": round(opened, 3),
-        "search_seconds": round(timed(lambda: find_files(files, wanted)), 3),
-        "numbers_seconds": round(
-            timed(lambda: (count_genres(files), count_bars(files), count_drums(files))), 3
-        ),
+        "search_seconds": round(timed(lambda: catalogue.find(wanted)), 4),
+        "numbers_seconds": round(timed(lambda: [count() for count in counted]), 4),
+        "all_files_seconds": round(timed(lambda: corpus.files), 3),
         "index_mb": round(corpus.index_path.stat().st_size / 1e6, 1),
-        "families": len({file.family for file in files}),
+        "families": len(set(corpus.index["family"].to_pylist())),
     }
+
+
+def viewed(place: Path) -> dict[str, float]:
+    """Explore on the corpus, the whole page: for the first time, again, and with a search."""
+    from streamlit.testing.v1 import AppTest
+
+    os.environ["DIGITAL_DJ_HOME"] = str(place)
+    test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=600)
+    test.switch_page("pages/explore.py").run()  # another corpus: the app is warm
+    before = peak_mb()
+    choose = test.selectbox(key="corpus").set_value("scale")
+    taken = {"first_view_seconds": timed(choose.run), "view_seconds": timed(test.run)}
+    taken["search_view_seconds"] = timed(test.text_input(key="words").set_value("99").run)
+    taken["view_memory_mb"] = peak_mb() - before
+    assert not test.exception, test.exception
+    assert any("scale" in str(box.value) for box in test.selectbox)
+    return {name: round(value, 3) for name, value in taken.items()}
+
+
+def corpus_in(place: Path) -> Path:
+    """Where the library in `place` keeps the corpus."""
+    return place / "corpora" / "scale"
+
+
+def peak_mb() -> float:
+    """The most memory that this process had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
 
 
 def timed(work: Callable[[], object]) -> float:

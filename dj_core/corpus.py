@@ -2,11 +2,12 @@
 
 On disk a corpus is one folder::
 
-    index.parquet     a row per file (genre, tempo, meter, length, drum use, family, split), and as
-                      its metadata the corpus's name, note map and refused files
-    files/ab/ab….mid  the MIDI files under their own SHA-256
+    index.parquet    a row per file (genre, tempo, meter, length, drum use, family, split, where its
+                     bytes are), and as its metadata the corpus's name, note map and refused files
+    files/….pack     the MIDI files that one import brought, end to end (see `packs`)
 
 The index is written last and in one step, so an import that stops leaves the corpus as it was.
+Corpora of format 1, which have a file each for their files, are read and added to as they are.
 """
 
 from __future__ import annotations
@@ -16,31 +17,34 @@ import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from io import BytesIO
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from dj_core.beat import Beat, Meter
 from dj_core.drums import DRUMS, DrumMap
-from dj_core.errors import BeatError, CorpusError, LibraryError, MidiError
+from dj_core.errors import BeatError, CorpusError, MidiError
 from dj_core.families import Sketch, assign_families, assign_splits
 from dj_core.genres import genre_name, typical_tempo_bpm
-from dj_core.intake import MAP_PRIORITY, Refused, Summary, in_pieces, strongest, summaries
+from dj_core.intake import MAP_PRIORITY, Refused, in_pieces, strongest, summaries
 from dj_core.midi import read_midi
+from dj_core.outlines import Summary
+from dj_core.packs import Kept, PackWriter, lay_out, read_kept
 from dj_core.sources import Source, open_source
-from dj_core.storage import sha256_of, write_bytes_atomic
+from dj_core.storage import atomic_file, sha256_of
 
 if TYPE_CHECKING:
-    from pyarrow import ListArray
+    import pyarrow as pa
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+READABLE_VERSIONS = (1, 2)
 INDEX_NAME = "index.parquet"
 METADATA_KEY = b"digital-dj"
+ROWS_AT_ONCE = 16_384
 SPLITS = ("train", "validation", "test")
 Progress = Callable[[int, int], None]
 """Called with (done, total) as files are read."""
@@ -68,6 +72,7 @@ class CorpusFile:
         kind: 'beat' or 'fill'.
         family: near-duplicates share a number.
         split: 'train', 'validation' or 'test'; a family is never divided.
+        kept: where the corpus has the bytes.
     """
 
     id: str
@@ -81,6 +86,7 @@ class CorpusFile:
     kind: Literal["beat", "fill"]
     family: int
     split: str
+    kept: Kept = field(default=Kept(), compare=False, repr=False)
 
     @property
     def lanes(self) -> tuple[int, ...]:
@@ -117,31 +123,48 @@ class Corpus:
     @cached_property
     def files(self) -> tuple[CorpusFile, ...]:
         """Every file, sorted by name."""
-        return _load_files(self.index_path, self.index_path.stat().st_mtime_ns)
+        return _load_files(self.index_path, self.written)
+
+    @property
+    def written(self) -> int:
+        """When the index was written, in nanoseconds: another time, another index."""
+        return self.index_path.stat().st_mtime_ns
+
+    @property
+    def index(self) -> pa.Table:
+        """The index's columns, for what asks about all files at once; in the order of `files`."""
+        return _load_index(self.index_path, self.written)
 
     @cached_property
     def genres(self) -> dict[str, int]:
         """Number of files per genre, by name; files without a genre count under ''."""
-        return dict(sorted(Counter(file.genre for file in self.files).items()))
+        return dict(sorted(Counter(self.index["genre"].to_pylist()).items()))
 
     @property
     def bars(self) -> int:
         """Bars in all files together."""
-        return sum(file.bars for file in self.files)
+        return sum(self.index["bars"].to_pylist())
+
+    def content(self, file: CorpusFile) -> bytes:
+        """The file as it was imported. Raises CorpusError."""
+        try:
+            return read_kept(self.folder, file.id, file.kept)
+        except OSError as error:
+            raise self._lost(file, f"{error.strerror}.") from error
 
     def path_of(self, file: CorpusFile) -> Path:
-        """Where the file's bytes are kept."""
-        return _stored_path(self.folder, file.id)
+        """The file as one of its own, for programs that read nothing else. Raises CorpusError."""
+        try:
+            return lay_out(self.folder, file.id, file.kept)
+        except OSError as error:
+            raise self._lost(file, f"{error.strerror}.") from error
 
     def beat(self, file: CorpusFile) -> Beat:
         """The file as a Beat, with the index's genre and tempo. Raises CorpusError."""
         try:
-            beat = read_midi(self.path_of(file), self.drum_map)
+            beat = read_midi(self.content(file), self.drum_map)
         except MidiError as error:
-            raise CorpusError(
-                f"{file.name} cannot be read from corpus {self.name!r} any more: {error} "
-                "Import the corpus again."
-            ) from error
+            raise self._lost(file, error) from error
         provenance = replace(beat.provenance, source=file.name, corpus=self.name)
         return replace(
             beat,
@@ -149,6 +172,12 @@ class Corpus:
             tempo_bpm=file.tempo_bpm,
             title=file.title,
             provenance=provenance,
+        )
+
+    def _lost(self, file: CorpusFile, why: object) -> CorpusError:
+        return CorpusError(
+            f"{file.name} cannot be read from corpus {self.name!r} any more: {why} "
+            "Import the corpus again."
         )
 
 
@@ -196,7 +225,7 @@ def import_corpus(
         LibraryError: the folder cannot be written.
     """
     with open_source(source) as files:
-        known = {row.file.name: row for row in _known_rows(folder)}
+        known = {row.name: row for row in _known_rows(folder)}
         reader = _Importer(files, folder, known, progress, executor)
         try:
             rows, skipped = reader.read(drum_map)
@@ -206,20 +235,34 @@ def import_corpus(
                 *_still_left_out(folder, {*rows, *(item.file for item in skipped)}),
                 *skipped,
             ]
-            _save_index(folder, name, reader.drum_map, {**known, **rows}, left_out)
+            facts = _facts(name, reader.drum_map, left_out)
+            nothing_new = all(known.get(file_name) is row for file_name, row in rows.items())
+            if not (known and nothing_new and facts == _load_facts(folder / INDEX_NAME)):
+                _save_index(folder, facts, known | rows if known else rows, reader.finish())
         except BaseException:
             reader.undo()
             raise
+        finally:
+            reader.close()
     return ImportReport(Corpus(folder), tuple(sorted(rows)), tuple(skipped))
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A file with what grouping needs to know of it."""
+class _Row(NamedTuple):
+    """A file, as `CorpusFile` has it but for what all files together decide."""
 
-    file: CorpusFile
-    sketch: Sketch
+    id: str
+    name: str
+    genre: str
+    tempo_bpm: float | None
+    meter: Meter
+    bars: int
+    lane_hits: tuple[int, ...]
+    kind: Literal["beat", "fill"]
     official_split: str
+    sketch: Sketch
+    pack: str | None  # None: the pack of the import under way
+    offset_bytes: int
+    size_bytes: int
 
 
 class _Importer:
@@ -243,7 +286,8 @@ class _Importer:
         self._rows: dict[str, _Row] = {}
         self._refused: dict[str, str] = {}
         self._read_by: defaultdict[DrumMap, list[str]] = defaultdict(list)
-        self._new_paths: list[Path] = []
+        self._pack = PackWriter(folder)
+        self._by_content: dict[str, _Row] = {row.id: row for row in known.values()}
         self._new_folder = not folder.exists()
 
     def read(self, drum_map: DrumMap | None) -> tuple[dict[str, _Row], list[Skipped]]:
@@ -260,13 +304,12 @@ class _Importer:
         settled = drum_map is not None or known_map != MAP_PRIORITY[0]
         for (name, digest, content), answer in self._read(self._new_files()):
             self._count()
-            if not settled:
+            if not settled and answer.speaks_for != self.drum_map:
                 self.drum_map = strongest((self.drum_map, answer.speaks_for))
             if isinstance(answer, Refused):
                 self._refused[name] = answer.reason
             else:
-                self._store(digest, content)
-                self._rows[name] = self._row(name, digest, answer)
+                self._rows[name] = self._row(name, digest, content, answer)
                 self._read_by[answer.read_by].append(name)
         self._read_again(known_map)
         names = self.source.names
@@ -274,14 +317,20 @@ class _Importer:
         refused = [Skipped(name, self._refused[name]) for name in names if name in self._refused]
         return self._rows, refused
 
+    def finish(self) -> str:
+        """Put what is new in its place; returns the name of its pack."""
+        return self._pack.finish()
+
     def undo(self) -> None:
         """Remove what this import stored; the index was never touched."""
-        for path in self._new_paths:
-            for left in (path, _unfinished(path)):
-                with suppress(FileNotFoundError):
-                    left.unlink()
+        self._pack.undo()
         if self._new_folder:
+            self._pack.close()
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        self._pack.close()
 
     def _read(self, files: Iterable[tuple[Any, bytes]]) -> Iterator[tuple[Any, Summary | Refused]]:
         return in_pieces(
@@ -299,7 +348,7 @@ class _Importer:
                 continue
             digest = sha256_of(content)
             known = self.known.get(name)
-            if known and known.file.id == digest:
+            if known and known.id == digest:
                 self._count()
                 self._rows[name] = known
             else:
@@ -322,68 +371,54 @@ class _Importer:
 
     def _reread(self, rows: dict[str, _Row]) -> dict[str, _Row]:
         """Rows of files that are stored, read again by the note map that holds."""
-        stored = (
-            (row, _stored_path(self.folder, row.file.id).read_bytes()) for row in rows.values()
-        )
+        stored = ((row, self._content(row)) for row in rows.values())
         return {
-            row.file.name: replace(
-                row, file=replace(row.file, lane_hits=told.lane_hits), sketch=told.sketch
-            )
+            row.name: row._replace(lane_hits=told.lane_hits, sketch=told.sketch)
             for row, told in self._read(stored)
             if isinstance(told, Summary)
         }
 
-    def _row(self, name: str, digest: str, told: Summary) -> _Row:
-        facts = self.source.facts(name)
-        stem = name.rpartition("/")[2].rpartition(".")[0]
-        file = CorpusFile(
-            id=digest,
-            name=name,
-            genre=genre_name(facts.genre),
-            tempo_bpm=facts.tempo_bpm or told.tempo_bpm,
-            meter=told.meter,
-            bars=told.bars,
-            hits=sum(told.lane_hits),
-            lane_hits=told.lane_hits,
-            kind=facts.kind or ("fill" if "fill" in stem.lower() else "beat"),
-            family=0,
-            split=SPLITS[0],
-        )
-        return _Row(file, told.sketch, facts.split)
-
-    def _store(self, digest: str, content: bytes) -> None:
-        """Keep the bytes under their own hash; renaming makes each file whole or absent."""
-        path = _stored_path(self.folder, digest)
-        if path.exists():
-            return
+    def _content(self, row: _Row) -> bytes:
+        if row.pack is None:
+            return self._pack.read(row.offset_bytes, row.size_bytes)
         try:
-            self._new_paths.append(path)
-            unfinished = _unfinished(path)
-            try:
-                unfinished.write_bytes(content)
-            except FileNotFoundError:  # the first of its folder
-                path.parent.mkdir(parents=True, exist_ok=True)
-                unfinished.write_bytes(content)
-            unfinished.replace(path)
+            return read_kept(self.folder, row.id, Kept(row.pack, row.offset_bytes, row.size_bytes))
         except OSError as error:
-            raise LibraryError(
-                f"The corpus could not be saved in {self.folder.parent}: {error.strerror}. "
-                "Free some space and import again; nothing was changed."
+            raise CorpusError(
+                f"{row.name} cannot be read from the corpus in {self.folder} any more: "
+                f"{error.strerror}. Remove the corpus and import it again."
             ) from error
 
+    def _row(self, name: str, digest: str, content: bytes, told: Summary) -> _Row:
+        """The file's row; its bytes are kept if none like them are."""
+        facts = self.source.facts(name)
+        twin = self._by_content.get(digest)
+        place = twin[-3:] if twin else (None, *self._pack.add(digest, content))
+        stem = name.rpartition("/")[2].rpartition(".")[0]
+        row = _Row(
+            digest,
+            name,
+            _genre_name(facts.genre),
+            facts.tempo_bpm or told.tempo_bpm,
+            told.meter,
+            told.bars,
+            told.lane_hits,
+            facts.kind or ("fill" if "fill" in stem.lower() else "beat"),
+            facts.split,
+            told.sketch,
+            *place,
+        )
+        self._by_content[digest] = row
+        return row
 
-def _unfinished(path: Path) -> Path:
-    return path.with_suffix(".part")
+
+_genre_name = lru_cache(maxsize=1_024)(genre_name)
 
 
 # --- the index --------------------------------------------------------------------------------
 
 
-def _stored_path(folder: Path, digest: str) -> Path:
-    return folder / "files" / digest[:2] / f"{digest}.mid"
-
-
-def _load_facts(index_path: Path) -> dict:
+def _load_facts(index_path: Path) -> dict[str, Any]:
     """Name, note map and refused files, from the index's metadata."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -394,7 +429,7 @@ def _load_facts(index_path: Path) -> dict:
         raise CorpusError(
             f"The corpus in {index_path.parent} has no readable index ({error}). Import it again."
         ) from error
-    if facts.get("format_version") != FORMAT_VERSION:
+    if facts.get("format_version") not in READABLE_VERSIONS:
         raise CorpusError(
             f"The corpus in {index_path.parent} was written by another version of Digital DJ. "
             "Import it again."
@@ -405,60 +440,95 @@ def _load_facts(index_path: Path) -> dict:
 @lru_cache(maxsize=16)
 def _load_files(path: Path, modified: int) -> tuple[CorpusFile, ...]:
     """The rows of an index; read once per version of the file."""
-    columns = [field.name for field in fields(CorpusFile)]
-    return tuple(_file_of(record) for record in _records(path, columns))
+    return tuple(files_of(_table(path, FILE_COLUMNS)))
+
+
+@lru_cache(maxsize=16)
+def _load_index(path: Path, modified: int) -> pa.Table:
+    return _table(path, FILE_COLUMNS)
 
 
 def _known_rows(folder: Path) -> list[_Row]:
     """All rows with their sketches, for an import that adds to them."""
     path = folder / INDEX_NAME
-    return [_row_of(record) for record in _records(path)] if path.exists() else []
+    if not path.exists():
+        return []
+    table = _table(path, (*FILE_COLUMNS, "official_split", "minhash", "bar_hashes"))
+    signatures = table["minhash"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
+    sketches = map(Sketch, signatures, map(tuple, table["bar_hashes"].to_pylist()))
+    rows = zip(files_of(table), table["official_split"].to_pylist(), sketches, strict=True)
+    return [
+        _Row(file.id, file.name, file.genre, file.tempo_bpm, file.meter, file.bars, file.lane_hits,
+             file.kind, official_split, sketch, *file.kept)
+        for file, official_split, sketch in rows
+    ]  # fmt: skip
 
 
-def _records(path: Path, columns: list[str] | None = None) -> list[dict]:
+FILE_COLUMNS = (
+    "id", "name", "genre", "tempo_bpm", "meter", "bars", "hits", "lane_hits", "kind", "family",
+    "split", *Kept._fields,
+)  # fmt: skip
+"""What of the index a `CorpusFile` is made of, in its order."""
+
+
+def _table(path: Path, columns: Sequence[str]) -> pa.Table:
+    """Columns of an index; those that format 1 did not have stand empty. Raises CorpusError."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(path, columns=columns).to_pylist()
+        with pq.ParquetFile(path) as file:
+            there = [name for name in columns if name in file.schema_arrow.names]
+            table = file.read(columns=there, use_threads=False)
     except (OSError, pa.ArrowException) as error:
         raise CorpusError(
             f"The index of the corpus in {path.parent} cannot be read ({error}). Import it again."
         ) from error
+    for name, empty in Kept()._asdict().items():
+        if name in columns and name not in table.column_names:
+            table = table.append_column(name, pa.array([empty] * len(table), _types()[name]))
+    if missing := set(columns) - set(table.column_names):
+        raise CorpusError(
+            f"The corpus in {path.parent} has a damaged index ({min(missing)!r} is missing). "
+            "Import it again."
+        )
+    return table
 
 
-def _row_of(record: dict) -> _Row:
-    minhash = np.array(record.pop("minhash"), np.uint32)
-    sketch = Sketch(minhash, tuple(record.pop("bar_hashes")))
-    official_split = record.pop("official_split")
-    return _Row(_file_of(record), sketch, official_split)
-
-
-def _file_of(record: dict) -> CorpusFile:
+def files_of(table: pa.Table) -> Iterator[CorpusFile]:
+    """Rows of an index, of which the `FILE_COLUMNS` matter. Raises CorpusError."""
+    lane_hits = table["lane_hits"].combine_chunks().flatten().to_numpy()
+    columns = {name: table[name].to_pylist() for name in FILE_COLUMNS if name != "lane_hits"}
     try:
-        record["meter"] = Meter.parse(record["meter"])
-        record["lane_hits"] = tuple(record["lane_hits"])
-        return CorpusFile(**record)
-    except (KeyError, TypeError, BeatError) as error:
+        columns["lane_hits"] = map(tuple, lane_hits.reshape(-1, len(DRUMS)).tolist())
+        columns["meter"] = map(_meter, columns["meter"])
+        *plain, packs, offsets, sizes = (columns[name] for name in FILE_COLUMNS)
+        yield from map(CorpusFile, *plain, map(Kept, packs, offsets, sizes))
+    except (ValueError, AttributeError, BeatError) as error:
         raise CorpusError(f"The corpus has a damaged index ({error}). Import it again.") from error
 
 
-def _save_index(
-    folder: Path,
-    name: str,
-    drum_map: DrumMap,
-    rows_by_name: dict[str, _Row],
-    skipped: Sequence[Skipped],
-) -> None:
-    """Group, split and write all rows in one step."""
-    rows = _grouped([rows_by_name[file_name] for file_name in sorted(rows_by_name)])
-    facts = {
+_meter = lru_cache(maxsize=1_024)(Meter.parse)
+
+
+def _facts(name: str, drum_map: DrumMap, skipped: Sequence[Skipped]) -> dict[str, Any]:
+    """What an index's metadata says."""
+    return {
         "format_version": FORMAT_VERSION,
         "name": name,
         "drum_map": drum_map,
         "skipped": [{"file": item.file, "reason": item.reason} for item in skipped],
     }
-    write_bytes_atomic(folder / INDEX_NAME, _index_bytes(rows, facts))
+
+
+def _save_index(
+    folder: Path, facts: dict[str, Any], rows_by_name: dict[str, _Row], new_pack: str
+) -> None:
+    """Group, split and write all rows in one step."""
+    rows = [rows_by_name[file_name] for file_name in sorted(rows_by_name)]
+    families = assign_families([row.sketch for row in rows])
+    splits = assign_splits(families, [row.genre for row in rows])
+    _write_index(folder / INDEX_NAME, facts, rows, families, splits, new_pack)
 
 
 def _still_left_out(folder: Path, seen: set[str]) -> list[Skipped]:
@@ -468,67 +538,105 @@ def _still_left_out(folder: Path, seen: set[str]) -> list[Skipped]:
     return [item for item in Corpus(folder).skipped if item.file not in seen]
 
 
-def _grouped(rows: list[_Row]) -> list[_Row]:
-    families = assign_families([row.sketch for row in rows])
-    splits = assign_splits(families, [row.file.genre for row in rows])
-    return [
-        replace(row, file=replace(row.file, family=family, split=row.official_split or split))
-        for row, family, split in zip(rows, families, splits, strict=True)
-    ]
-
-
-def _index_bytes(rows: Iterable[_Row], facts: dict) -> bytes:
+def _write_index(
+    path: Path,
+    facts: dict[str, Any],
+    rows: Sequence[_Row],
+    families: Sequence[int],
+    splits: Sequence[str],
+    new_pack: str,
+) -> None:
+    """Write the rows a part at a time: a column of a million Python objects is much memory."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema(
-        [
-            ("id", pa.string()),
-            ("name", pa.string()),
-            ("genre", pa.string()),
-            ("tempo_bpm", pa.float64()),
-            ("meter", pa.string()),
-            ("bars", pa.int32()),
-            ("hits", pa.int32()),
-            ("lane_hits", pa.list_(pa.int32(), len(DRUMS))),
-            ("kind", pa.string()),
-            ("family", pa.int32()),
-            ("split", pa.string()),
-            ("official_split", pa.string()),
-            ("minhash", pa.list_(pa.uint32())),
-            ("bar_hashes", pa.list_(pa.int64())),
-        ],
-        metadata={METADATA_KEY: json.dumps(facts).encode()},
-    )
-    rows = list(rows)
-    columns = {
-        **{name: [getattr(row.file, name) for row in rows] for name in _PLAIN_COLUMNS},
-        "meter": [str(row.file.meter) for row in rows],
-        "lane_hits": [row.file.lane_hits for row in rows],
-        "official_split": [row.official_split for row in rows],
-        "bar_hashes": [row.sketch.bar_hashes for row in rows],
-        "minhash": _lists([row.sketch.minhash for row in rows]),
-    }
-    arrays = [
-        columns[field.name]
-        if isinstance(columns[field.name], pa.Array)
-        else pa.array(columns[field.name], field.type)
-        for field in schema
-    ]
-    buffer = BytesIO()
-    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), buffer, compression="zstd")
-    return buffer.getvalue()
+    schema = pa.schema(_types(), metadata={METADATA_KEY: json.dumps(facts).encode()})
+    with (
+        atomic_file(path) as file,
+        pq.ParquetWriter(
+            file,
+            schema,
+            compression="zstd",
+            use_dictionary=["genre", "meter", "kind", "split", "official_split", "pack"],
+            write_statistics=False,
+        ) as writer,
+    ):
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            part = slice(start, start + ROWS_AT_ONCE)
+            columns = _columns(rows[part], families[part], splits[part], new_pack)
+            arrays = [
+                values if isinstance(values, pa.Array) else pa.array(values, kind)
+                for values, kind in zip(columns, schema.types, strict=True)
+            ]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
 
-_PLAIN_COLUMNS = ("id", "name", "genre", "tempo_bpm", "bars", "hits", "kind", "family", "split")
-
-
-def _lists(signatures: Sequence[np.ndarray]) -> ListArray:
-    """Arrays of one length as a column, without a Python number for each of theirs."""
+def _types() -> dict[str, pa.DataType]:
+    """The index's columns."""
     import pyarrow as pa
 
-    ends = np.cumsum([0, *map(len, signatures)], dtype=np.int32)
-    return pa.ListArray.from_arrays(pa.array(ends), pa.array(np.concatenate(signatures)))
+    return {
+        "id": pa.string(),
+        "name": pa.string(),
+        "genre": pa.string(),
+        "tempo_bpm": pa.float64(),
+        "meter": pa.string(),
+        "bars": pa.int32(),
+        "hits": pa.int32(),
+        "lane_hits": pa.list_(pa.int32(), len(DRUMS)),
+        "kind": pa.string(),
+        "family": pa.int32(),
+        "split": pa.string(),
+        "official_split": pa.string(),
+        "pack": pa.string(),
+        "offset_bytes": pa.int64(),
+        "size_bytes": pa.int32(),
+        "minhash": pa.list_(pa.uint32()),
+        "bar_hashes": pa.list_(pa.int64()),
+    }
+
+
+def _columns(
+    rows: Sequence[_Row], families: Sequence[int], splits: Sequence[str], new_pack: str
+) -> list[Any]:
+    """Rows as the index's columns, in the order of its types."""
+    import pyarrow as pa
+
+    (ids, names, genres, tempos, meters, bars, lane_hits, kinds, official_splits, sketches, packs,
+     offsets, sizes) = zip(*rows, strict=True)  # fmt: skip
+    lanes = np.array(lane_hits, np.int32)
+    minhashes = [sketch.minhash for sketch in sketches]
+    bar_hashes = [sketch.bar_hashes for sketch in sketches]
+    return [
+        ids,
+        names,
+        genres,
+        tempos,
+        list(map(_meter_text, meters)),
+        bars,
+        lanes.sum(axis=1, dtype=np.int32),
+        pa.FixedSizeListArray.from_arrays(pa.array(lanes.ravel()), len(DRUMS)),
+        kinds,
+        families,
+        [official or split for official, split in zip(official_splits, splits, strict=True)],
+        official_splits,
+        [new_pack if pack is None else pack for pack in packs],
+        offsets,
+        sizes,
+        _lists(list(map(len, minhashes)), np.concatenate(minhashes)),
+        _lists(list(map(len, bar_hashes)), np.fromiter(chain(*bar_hashes), np.int64)),
+    ]
+
+
+_meter_text = lru_cache(maxsize=1_024)(str)
+
+
+def _lists(lengths: Sequence[int], values: np.ndarray) -> pa.ListArray:
+    """A column of lists of such lengths, without a Python number for each value."""
+    import pyarrow as pa
+
+    ends = np.cumsum([0, *lengths], dtype=np.int32)
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(values))
 
 
 def _nothing_found(source: Path | str, skipped: Sequence[Skipped]) -> str:

@@ -9,10 +9,10 @@ candidates found by banding, so the work grows with the number of files, not of 
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -27,9 +27,13 @@ _HASHES = 128
 _BAND_ROWS = 4  # 32 bands of 4: a pair at 0.7 is missed once in 5,000 times
 _PRIME = (1 << 31) - 1
 _RANDOM = np.random.default_rng(20_161_122)  # any fixed seed: signatures must never change
-_MULTIPLIERS = _RANDOM.integers(1, _PRIME, _HASHES, dtype=np.int64)
-_OFFSETS = _RANDOM.integers(0, _PRIME, _HASHES, dtype=np.int64)
-_TOKENS_AT_ONCE = 4_096  # 4 MB at a time; all of the longest file at once would be 600
+_MULTIPLIERS = _RANDOM.integers(1, _PRIME, _HASHES, dtype=np.int64).astype(np.uint64)
+_OFFSETS = _RANDOM.integers(0, _PRIME, _HASHES, dtype=np.int64).astype(np.uint64)
+_TOKENS_AT_ONCE = 1_024  # a megabyte at a time, which stays near the processor
+_LARGEST_TABLE = 16_384  # tokens: 64 bars of 4/4, 8 MB
+_BARS_REMEMBERED = 16_384  # hashes; loops repeat themselves
+_BAND_MULTIPLIER = np.uint64(0x9E37_79B9_7F4A_7C15)  # odd, with bits all over
+_PAIRS_AT_ONCE = 1 << 18  # some megabytes of places
 _MAX_COMPARED = 64  # of one bucket; beyond, kinship spreads through those already joined
 
 
@@ -64,31 +68,86 @@ def sketch_strokes(onsets_quarters: Sequence[float], lanes: Sequence[int], meter
     )
     if not tokens:
         return Sketch(np.zeros(_HASHES, np.uint32), ())
-    bar_cells = max(1, round(meter.bar_quarters * 4)) * count
-    hashes = set()
-    start = 0
-    while start < len(tokens):  # bar by bar
-        bar = tokens[start] // bar_cells
-        end = bisect_left(tokens, (bar + 1) * bar_cells, start)
-        if end - start >= KIN_BAR_HITS:
-            cells = [token - bar * bar_cells for token in tokens[start:end]]
-            hashes.add(_hash(bar_cells // count, cells))
-        start = end
-    return Sketch(_minima(np.array(tokens, dtype=np.int64)), tuple(sorted(hashes)))
+    bar_cells = cells_per_bar(meter)
+    (sketch,) = sketches(np.zeros(len(tokens), np.int64), np.array(tokens), [bar_cells])
+    return sketch
 
 
-def _minima(tokens: np.ndarray) -> np.ndarray:
-    """Under each of the hash functions the smallest number among the tokens, (128,) of uint32."""
+def cells_per_bar(meter: Meter) -> int:
+    """Steps times drums."""
+    return max(1, round(meter.bar_quarters * 4)) * len(DRUMS)
+
+
+def sketches(owners: np.ndarray, tokens: np.ndarray, bar_cells: Sequence[int]) -> list[Sketch]:
+    """The sketches of many beats at once.
+
+    Args:
+        owners: which beat each token is of, ascending; each has at least one.
+        tokens: step times number of drums plus lane, ascending within a beat, none twice.
+        bar_cells: of each beat.
+    """
+    firsts = np.searchsorted(owners, np.arange(len(bar_cells)))
+    cells_of_owner = np.asarray(bar_cells, np.int64)[owners]
+    bars = tokens // cells_of_owner
+    edges = np.flatnonzero((np.diff(owners) != 0) | (np.diff(bars) != 0)) + 1
+    starts = np.concatenate([[0], edges])
+    ends = np.concatenate([edges, [len(tokens)]])
+    full = ends - starts >= KIN_BAR_HITS
+    cells = (tokens - bars * cells_of_owner).astype(np.uint16)
+    hashes: list[set[int]] = [set() for _ in bar_cells]
+    whose = owners[starts[full]].tolist()
+    for owner, start, end in zip(whose, starts[full].tolist(), ends[full].tolist(), strict=True):
+        hashes[owner].add(_bar_hash(bar_cells[owner], cells[start:end].tobytes()))
+    minima = _minima(tokens, firsts)
+    return [
+        Sketch(minhash, tuple(sorted(bars))) for minhash, bars in zip(minima, hashes, strict=True)
+    ]
+
+
+@lru_cache(maxsize=_BARS_REMEMBERED)
+def _bar_hash(bar_cells: int, cells: bytes) -> int:
+    return _hash(bar_cells // len(DRUMS), np.frombuffer(cells, np.uint16).tolist())
+
+
+def _minima(tokens: np.ndarray, firsts: np.ndarray) -> np.ndarray:
+    """Under each hash function the smallest number among a beat's tokens, (beats, 128) of uint32.
+
+    Tokens near the start, which every beat has, are looked up; those of long takes are reckoned.
+    """
+    least = np.full((len(firsts), _HASHES), _PRIME, np.uint32)
+    beats = np.repeat(np.arange(len(firsts)), np.diff(np.append(firsts, len(tokens))))
+    step = _TOKENS_AT_ONCE
+    for start in range(0, len(tokens), step):
+        some, owners = tokens[start : start + step], beats[start : start + step]
+        most = int(some.max())
+        if most < _LARGEST_TABLE:
+            numbers = np.take(_table(max(1_024, 1 << most.bit_length())), some, axis=0)
+        else:
+            numbers = _numbers(some)
+        edges = np.flatnonzero(np.diff(owners)) + 1
+        places = np.concatenate([[0], edges])
+        whose = owners[places]
+        least[whose] = np.minimum(least[whose], np.minimum.reduceat(numbers, places, axis=0))
+    return least
+
+
+@lru_cache(maxsize=8)
+def _table(size: int) -> np.ndarray:
+    """The numbers of the first tokens."""
+    parts = (np.arange(at, min(at + 512, size)) for at in range(0, size, 512))
+    return np.concatenate([_numbers(part) for part in parts])
+
+
+def _numbers(tokens: np.ndarray) -> np.ndarray:
+    """Each token under each hash function, (tokens, 128) of uint32."""
     scattered = (tokens * 2_654_435_761 + 12_345) % _PRIME  # Knuth's multiplicative hash
-    minima = np.full(_HASHES, _PRIME)
-    for start in range(0, len(scattered), _TOKENS_AT_ONCE):
-        some = scattered[start : start + _TOKENS_AT_ONCE, None] * _MULTIPLIERS + _OFFSETS
-        # some % (2**31 - 1), without a division: 2**31 is 1 there, so high bits add to low ones
-        some = (some & _PRIME) + (some >> 31)
-        some = (some & _PRIME) + (some >> 31)
-        some[some == _PRIME] = 0
-        np.minimum(minima, some.min(axis=0), out=minima)
-    return minima.astype(np.uint32)
+    wide = scattered.astype(np.uint64)[:, None] * _MULTIPLIERS
+    wide += _OFFSETS
+    # wide % (2**31 - 1), without a division: 2**31 is 1 there, so high bits add to low ones;
+    # what comes out is less than twice the prime, and below it a subtraction wraps around
+    numbers = (wide & _PRIME).astype(np.uint32)
+    numbers += (wide >> np.uint64(31)).astype(np.uint32)
+    return np.minimum(numbers, numbers - np.uint32(_PRIME))
 
 
 def _hash(bar_steps: int, tokens: list[int]) -> int:
@@ -98,65 +157,101 @@ def _hash(bar_steps: int, tokens: list[int]) -> int:
 
 def assign_families(sketches: Sequence[Sketch]) -> list[int]:
     """A family number per sketch, counted from 0 in order of first appearance."""
-    kin = _Kinship(len(sketches))
-    first_with_bar: dict[int, int] = {}
-    for index, sketch in enumerate(sketches):
-        for bar in sketch.bar_hashes:
-            kin.join(index, first_with_bar.setdefault(bar, index))
     if not len(sketches):
         return []
-    signatures = np.stack([sketch.minhash for sketch in sketches])
-    for bucket in _buckets(signatures):
-        _join_similar(bucket, signatures, kin)
-    numbers: dict[int, int] = {}
-    return [numbers.setdefault(kin.family(index), len(numbers)) for index in range(len(sketches))]
-
-
-def _buckets(signatures: np.ndarray) -> Iterator[list[int]]:
-    """Groups of indices that agree on a whole band of their signatures, band by band."""
+    kin = _Kinship(len(sketches))
+    kin.join(*_with_a_bar_in_common(sketches))
+    signatures = np.concatenate([sketch.minhash for sketch in sketches]).reshape(-1, _HASHES)
     for start in range(0, _HASHES, _BAND_ROWS):
-        band = np.ascontiguousarray(signatures[:, start : start + _BAND_ROWS]).view(np.uint64)
-        order = np.lexsort(band.T)  # stable: members of a bucket stay in order
-        same = (band[order[1:]] == band[order[:-1]]).all(axis=1)
-        edges = np.flatnonzero(np.diff(np.r_[False, same, False]))
-        firsts, lasts = edges[::2], edges[1::2]
-        for place in np.argsort(order[firsts], kind="stable"):
-            yield order[firsts[place] : lasts[place] + 1].tolist()
+        _join_similar(start, signatures, kin)
+    return np.unique(kin.eldest, return_inverse=True)[1].tolist()
 
 
-def _join_similar(bucket: list[int], signatures: np.ndarray, kin: _Kinship) -> None:
-    if len({kin.family(index) for index in bucket}) == 1:
-        return
-    for position, index in enumerate(bucket[1:], start=1):
-        mine = kin.family(index)
-        others = [
-            other
-            for other in bucket[max(0, position - _MAX_COMPARED) : position]
-            if kin.family(other) != mine
-        ]
-        if not others:
-            continue
-        alike = np.count_nonzero(signatures[others] == signatures[index], axis=1)
-        for other, equal in zip(others, alike.tolist(), strict=True):
-            if equal >= KIN_JACCARD * _HASHES:
-                kin.join(index, other)
+def _with_a_bar_in_common(sketches: Sequence[Sketch]) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of indices that share a full bar, enough of them to connect all that do."""
+    bars = np.array([bar for sketch in sketches for bar in sketch.bar_hashes], np.int64)
+    counts = [len(sketch.bar_hashes) for sketch in sketches]
+    owners = np.repeat(np.arange(len(sketches)), counts)
+    order = np.argsort(bars, kind="stable")
+    same = bars[order[1:]] == bars[order[:-1]]
+    return owners[order[:-1][same]], owners[order[1:][same]]
+
+
+def _join_similar(start: int, signatures: np.ndarray, kin: _Kinship) -> None:
+    """Join those of one bucket, which agree on the band of hashes that begins at `start`."""
+    band = np.ascontiguousarray(signatures[:, start : start + _BAND_ROWS]).view(np.uint64)
+    # two numbers as one: should others ever come out alike, they are compared and told apart
+    key = band[:, 0] * _BAND_MULTIPLIER + band[:, 1]
+    members = np.argsort(key, kind="stable")
+    edges = np.append(False, key[members[1:]] != key[members[:-1]])
+    buckets = np.cumsum(edges)
+    distance = 1
+    while distance <= _MAX_COMPARED:
+        members, buckets = _still_apart(members, buckets, kin, distance)
+        if not len(members):
+            return
+        # twice as far each time, as what is joined meanwhile need not be compared any more
+        beyond = min(2 * distance, distance + max(1, _PAIRS_AT_ONCE // len(members)))
+        beyond = min(beyond, _MAX_COMPARED + 1)
+        places = np.arange(len(members))
+        others = (places + np.arange(distance, beyond)[:, None]).ravel()
+        firsts = np.tile(places, beyond - distance)[others < len(members)]
+        seconds = others[others < len(members)]
+        inside = buckets[firsts] == buckets[seconds]
+        first, second = members[firsts[inside]], members[seconds[inside]]
+        apart = kin.eldest[first] != kin.eldest[second]
+        first, second = first[apart], second[apart]
+        alike = _are_similar(signatures, first, second)
+        kin.join(first[alike], second[alike])
+        distance = beyond
+
+
+def _still_apart(
+    members: np.ndarray, buckets: np.ndarray, kin: _Kinship, distance: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Only the buckets that are not of one family yet and have members so far apart."""
+    families = kin.eldest[members]
+    apart = (buckets[1:] == buckets[:-1]) & (families[1:] != families[:-1])
+    is_open = np.zeros(int(buckets[-1]) + 1 if len(buckets) else 0, bool)
+    is_open[buckets[1:][apart]] = True
+    if distance > 1:
+        is_open &= np.bincount(buckets, minlength=len(is_open)) > distance
+    kept = is_open[buckets]
+    return members[kept], buckets[kept]
+
+
+def _are_similar(signatures: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Whether each pair agrees on enough hashes."""
+    alike = np.empty(len(first), bool)
+    for start in range(0, len(first), _TOKENS_AT_ONCE):
+        some = slice(start, start + _TOKENS_AT_ONCE)
+        equal = signatures[first[some]] == signatures[second[some]]
+        alike[some] = np.count_nonzero(equal, axis=1) >= KIN_JACCARD * _HASHES
+    return alike
 
 
 class _Kinship:
-    """Union-find over file indices."""
+    """Union-find over file indices, many pairs at a time.
+
+    Attributes:
+        eldest: of every index the smallest of its family.
+    """
 
     def __init__(self, size: int) -> None:
-        self._parent = list(range(size))
+        self.eldest = np.arange(size)
 
-    def family(self, index: int) -> int:
-        while self._parent[index] != index:
-            self._parent[index] = self._parent[self._parent[index]]
-            index = self._parent[index]
-        return index
-
-    def join(self, first: int, second: int) -> None:
-        first, second = sorted((self.family(first), self.family(second)))
-        self._parent[second] = first
+    def join(self, first: np.ndarray, second: np.ndarray) -> None:
+        """Make one family of each pair's two."""
+        while True:
+            ours, theirs = self.eldest[first], self.eldest[second]
+            apart = ours != theirs
+            if not apart.any():
+                return
+            first, second = first[apart], second[apart]
+            ours, theirs = ours[apart], theirs[apart]
+            np.minimum.at(self.eldest, np.maximum(ours, theirs), np.minimum(ours, theirs))
+            while not np.array_equal(self.eldest, further := self.eldest[self.eldest]):
+                self.eldest = further
 
 
 def assign_splits(families: Sequence[int], genres: Sequence[str]) -> list[str]:
@@ -168,22 +263,28 @@ def assign_splits(families: Sequence[int], genres: Sequence[str]) -> list[str]:
     members: defaultdict[int, list[int]] = defaultdict(list)
     for index, family in enumerate(families):
         members[family].append(index)
-    genre_of = {
-        family: Counter(genres[index] for index in indices).most_common(1)[0][0]
-        for family, indices in members.items()
-    }
+    genre_of = {family: _main_genre(indices, genres) for family, indices in members.items()}
     wanted = Counter(genre_of[family] for family in families)
-    placed: defaultdict[tuple[str, str], int] = defaultdict(int)
+    placed = {genre: dict.fromkeys(SPLIT_SHARES, 0) for genre in wanted}
     split_of: dict[int, str] = {}
     for family in sorted(members, key=lambda family: (-len(members[family]), _scatter(family))):
         genre = genre_of[family]
-        split = max(
-            SPLIT_SHARES,
-            key=lambda name: SPLIT_SHARES[name] * wanted[genre] - placed[genre, name],
-        )
+        lacks = [
+            (share * wanted[genre] - there, -number, split)
+            for number, ((split, share), there) in enumerate(
+                zip(SPLIT_SHARES.items(), placed[genre].values(), strict=True)
+            )
+        ]
+        *_, split = max(lacks)  # the first of those that lack as much
         split_of[family] = split
-        placed[genre, split] += len(members[family])
+        placed[genre][split] += len(members[family])
     return [split_of[family] for family in families]
+
+
+def _main_genre(indices: list[int], genres: Sequence[str]) -> str:
+    if len(indices) == 1:
+        return genres[indices[0]]
+    return Counter(genres[index] for index in indices).most_common(1)[0][0]
 
 
 def _scatter(family: int) -> int:

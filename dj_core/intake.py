@@ -12,40 +12,20 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any
 
-from dj_core.beat import Meter
 from dj_core.drums import DRUMS, DrumMap
 from dj_core.errors import MidiError
-from dj_core.families import Sketch, sketch_strokes
+from dj_core.families import sketch_strokes
 from dj_core.midi import guess_drum_map, outline_of, parse_midi
+from dj_core.outlines import Summary, plain_summaries
 
-FILES_AT_ONCE = 64  # a piece of work: long enough to be worth sending
+FILES_AT_ONCE = 128  # a piece of work: long enough to be worth sending, and for arrays to pay
+FILES_AT_FIRST = 16  # they tell by which note map to read, and may have to be read again
 BYTES_AT_ONCE = 1_000_000
 PIECES_AHEAD = 32
 """Pieces handed out before the first is back; with `BYTES_AT_ONCE` a bound on memory."""
 
 MAP_PRIORITY: tuple[DrumMap, ...] = ("general-midi", "td-11", "extended")
 """Note maps; of those that single files speak for, the last one holds for all of them."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What an index says of a file's drums.
-
-    Attributes:
-        bars, tempo_bpm, meter: as in its `Beat`.
-        lane_hits: strokes per lane, in drum table order.
-        sketch: what grouping needs.
-        read_by: the note map that `lane_hits` and `sketch` follow.
-        speaks_for: the note map that this file alone would be read by.
-    """
-
-    bars: int
-    tempo_bpm: float | None
-    meter: Meter
-    lane_hits: tuple[int, ...]
-    sketch: Sketch
-    read_by: DrumMap
-    speaks_for: DrumMap
 
 
 @dataclass(frozen=True)
@@ -58,10 +38,14 @@ class Refused:
 
 def summaries(contents: Sequence[bytes], drum_map: DrumMap) -> list[Summary | Refused]:
     """What the index says of each file, in order; refusals are told, not raised."""
-    return [_summary(content, drum_map) for content in contents]
+    return [
+        plain or _summary(content, drum_map)
+        for content, plain in zip(contents, plain_summaries(contents, drum_map), strict=True)
+    ]
 
 
 def _summary(content: bytes, drum_map: DrumMap) -> Summary | Refused:
+    """The same of one file, whatever it is like."""
     speaks_for = MAP_PRIORITY[0]
     try:
         events = parse_midi(content)
@@ -118,12 +102,12 @@ def _answers(keys: list[Any], answers: Future[list] | list) -> Iterator[tuple[An
 def _pieces(items: Iterable[tuple[Any, bytes]]) -> Iterator[list[tuple[Any, bytes]]]:
     """Items in lists of up to `FILES_AT_ONCE` files and about `BYTES_AT_ONCE` bytes."""
     piece: list[tuple[Any, bytes]] = []
-    size = 0
+    size, most = 0, FILES_AT_FIRST
     for item in items:
         piece.append(item)
         size += len(item[1])
-        if len(piece) >= FILES_AT_ONCE or size >= BYTES_AT_ONCE:
+        if len(piece) >= most or size >= BYTES_AT_ONCE:
             yield piece
-            piece, size = [], 0
+            piece, size, most = [], 0, FILES_AT_ONCE
     if piece:
         yield piece

@@ -10,12 +10,14 @@ DIGITAL_DJ_HOME/
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
 import shutil
 import tempfile
 import threading
+import time
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,12 +153,18 @@ class Library:
         drum_map: DrumMap | None = None,
         progress: Progress | None = None,
         executor: Executor | None = None,
+        most_seconds: float | None = None,
     ) -> ImportReport:
         """Bring files into the corpus called `name`; see `corpus.import_corpus`.
 
+        Args:
+            source, name, drum_map, progress, executor: see there.
+            most_seconds: reading that takes longer is stopped, and the corpus is as it was; None
+                for as long as it takes.
+
         Raises:
             LibraryError: a name that cannot be used, or a disk that cannot be written.
-            CorpusError: nothing usable in `source`.
+            CorpusError: nothing usable in `source`, or too much of it for the time.
         """
         check_may_change("its corpora")
         if name == STARTER_CORPUS:
@@ -167,6 +175,8 @@ class Library:
         folder = self.corpora_folder / checked_name(name)
         # two tabs may import into one corpus: the second begins with what the first brought
         with one_at_a_time(self.corpora_folder / f".{folder.name}.lock"):
+            if most_seconds is not None:
+                progress = _in_time(progress, most_seconds)
             return import_corpus(
                 source, folder, name, drum_map=drum_map, progress=progress, executor=executor
             )
@@ -256,7 +266,7 @@ class Library:
         for folder, name, shipped in places:
             if name in taken:
                 continue  # a run may not hide a shipped model of the same name
-            info = _model_info(folder, name, shipped)
+            info = _model_info(folder, name, shipped, _state_of(folder))
             if isinstance(info, ModelInfo) and info.family == HUMANIZER_FAMILY:
                 continue  # it plays nothing of its own; `humanizer.playing` finds it
             found.append(info)
@@ -274,13 +284,43 @@ def checked_name(name: str) -> str:
     return name.strip()
 
 
+def _in_time(progress: Progress | None, most_seconds: float) -> Progress:
+    """`progress`, which raises CorpusError once so many seconds have passed and files are left."""
+    end = time.monotonic() + most_seconds
+
+    def told(done: int, total: int) -> None:
+        if done < total and time.monotonic() > end:
+            raise CorpusError(
+                f"{done:,} of {total:,} files were read in {most_seconds:,.0f} seconds, which is "
+                "the limit here. Nothing was added. Add them in parts."
+            )
+        if progress:
+            progress(done, total)
+
+    return told
+
+
 def _folders(place: Path) -> list[Path]:
     if not place.is_dir():
         return []
     return sorted(path for path in place.iterdir() if path.is_dir() and path.name[0] != ".")
 
 
-def _model_info(folder: Path, name: str, shipped: bool) -> ModelInfo | BrokenModel:
+def _state_of(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
+    """What changes when a file of a model folder does: its times, to the nanosecond, and size."""
+    files = []
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            state = entry.stat()
+            files.append((entry.name, state.st_mtime_ns, state.st_ctime_ns, state.st_size))
+    return tuple(sorted(files))
+
+
+@functools.lru_cache(maxsize=256)
+def _model_info(
+    folder: Path, name: str, shipped: bool, _state: tuple[tuple[str, int, int, int], ...]
+) -> ModelInfo | BrokenModel:
+    """What a model folder in some state holds: pages ask at every click, cards take 1 ms each."""
     try:
         card = read_card(folder)
     except CheckpointError as error:

@@ -32,11 +32,14 @@ class Limits:
         fact_sheet_bytes, fact_sheet_rows: of the info.csv files of one import together.
         card_bytes, weights_bytes: of a model folder's JSON and of its weights.
         upload_bytes: of all files a visitor adds in one go.
+        upload_seconds: what reading them may take; then nothing of them is kept.
         uploads_per_hour, trainings_per_hour, works_per_hour: that one visitor may start; works
             are sets and packs that are rendered.
         trainings_at_once, works_at_once, renders_at_once: that run for all visitors together;
             others wait. Renders are the loops, stems and one-shots under a deck.
+        takes_at_once: takes that are made together; the next one waits a moment.
         waiting: how many may wait; more are asked to come again.
+        takes_waiting: how many takes may; each is made in a fraction of a second.
         sessions_kept: visitors whose takes a reload brings back.
     """
 
@@ -53,13 +56,16 @@ class Limits:
     card_bytes: int = 30_000_000
     weights_bytes: int = 250_000_000
     upload_bytes: int = 100_000_000
+    upload_seconds: int = 600
     uploads_per_hour: int = 60
     trainings_per_hour: int = 20
     works_per_hour: int = 60
     trainings_at_once: int = 1
     works_at_once: int = 1
     renders_at_once: int = 2
+    takes_at_once: int = 1
     waiting: int = 20
+    takes_waiting: int = 100
     sessions_kept: int = 200
 
 

@@ -531,13 +531,14 @@ def _lanes_of(
 
 
 def _tempo_bpm(events: MidiEvents) -> float | None:
-    """The first tempo, in as few decimals as MIDI's whole microseconds still tell apart.
+    return tempo_of(events.tempos[0][1]) if events.tempos else None
+
+
+def tempo_of(microseconds: int) -> float:
+    """Microseconds a quarter as BPM, in as few decimals as whole microseconds still tell apart.
 
     174 BPM is stored as 344,828 microseconds, which are 173.9998 BPM; read back it is 174.
     """
-    if not events.tempos:
-        return None
-    microseconds = events.tempos[0][1]
     tempo_bpm = MICROSECONDS_PER_MINUTE / microseconds
     for decimals in range(4):
         rounded = round(tempo_bpm, decimals)
@@ -547,13 +548,16 @@ def _tempo_bpm(events: MidiEvents) -> float | None:
 
 
 def _bars(events: MidiEvents, last_onset: int, meter: Meter) -> int:
+    return bars_of(last_onset, events.end_tick, meter.bar_quarters * events.ticks_per_quarter)
+
+
+def bars_of(last_onset: int, end_tick: int, bar_ticks: float) -> int:
     """Bars up to the last hit, or up to the end mark where that stands on a bar line.
 
-    End marks elsewhere only say when the last note was released.
+    End marks elsewhere only say when the last note was released. All is in ticks.
     """
-    bar_ticks = meter.bar_quarters * events.ticks_per_quarter
     played = int(last_onset // bar_ticks) + 1
-    ended = events.end_tick / bar_ticks
+    ended = end_tick / bar_ticks
     return max(played, int(ended)) if ended.is_integer() else played
 
 

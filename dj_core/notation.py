@@ -251,8 +251,10 @@ def note_songs_report(
     known = _load_cache(cache_path)
     if retry_unread:
         known = {file_id: row for file_id, row in known.items() if not row["reason"]}
-    wanted = {file.id: corpus.path_of(file) for file in corpus.files}
-    missing = {file_id: path for file_id, path in wanted.items() if file_id not in known}
+    wanted = {file.id: file for file in corpus.files}
+    missing = {
+        file_id: corpus.path_of(file) for file_id, file in wanted.items() if file_id not in known
+    }
     if missing:
         fresh: dict[str, dict[str, Any]] = {}
         try:

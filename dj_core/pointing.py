@@ -167,7 +167,7 @@ class PointingNetwork(nn.Module):
         """What each place reads, (songs, words, size): a time reads its name as well."""
         given = vectors[ids]
         if self.training:
-            given = given * (torch.rand(*ids.shape, 1) >= WORD_DROPOUT)
+            given = given * (torch.rand(*ids.shape, 1, device=ids.device) >= WORD_DROPOUT)
         names = torch.zeros_like(given)
         names[:, 1:] = given[:, :-1]
         if state is not None and state.name is not None:
@@ -198,7 +198,7 @@ class PointingNetwork(nn.Module):
         """Dropout of the same units at all words of a song."""
         if not self.training or not share:
             return values
-        kept = torch.rand(len(values), 1, values.shape[2]) >= share
+        kept = torch.rand(len(values), 1, values.shape[2], device=values.device) >= share
         return values * kept / (1 - share)
 
     # --- scoring ------------------------------------------------------------------------------
@@ -261,7 +261,9 @@ class PointingNetwork(nn.Module):
         if not places:
             return written
         likeness = self.query(values) @ keys[:, :places].transpose(1, 2) / KEY_SIZE**0.5
-        earlier = torch.ones(now, places, dtype=torch.bool).tril(total - now - 1)
+        earlier = torch.ones(now, places, dtype=torch.bool, device=likeness.device).tril(
+            total - now - 1
+        )
         likeness = likeness.masked_fill(~earlier, -torch.inf)
         # a place that is nowhere stands for none of them
         nowhere = likeness.new_zeros(len(values), now, 1)

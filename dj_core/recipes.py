@@ -54,7 +54,12 @@ _GROOVE_NAMES = {"batch_size": "streams"}  # beats learned from side by side, in
 # Seconds measured on one shared core: per step of the groove presets, whose length does not
 # depend on the corpus; per epoch over the 1,544 files of the paper's corpus for the others.
 _SECONDS_PER_GROOVE_STEP = 0.3
-_SECONDS_PER_EPOCH = {"notes-rhythm": 12.5, "paper-2x32": 20.4, "paper-2x32-slow": 20.4}
+_SECONDS_PER_EPOCH = {
+    "notes-quick": 3.0,
+    "notes-rhythm": 12.5,
+    "paper-2x32": 20.4,
+    "paper-2x32-slow": 20.4,
+}
 _FILES_PER_EPOCH = 1_544
 
 

@@ -14,9 +14,10 @@ import unicodedata
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from io import StringIO
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Literal, Protocol, TypeVar
@@ -28,6 +29,7 @@ from dj_core.midi import LIMITS as MIDI_LIMITS
 
 MIDI_ENDINGS = (".mid", ".midi")
 FACT_SHEET = "info.csv"
+_USUAL_BYTES = 32_768  # of a MIDI file, at most
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def open_source(path: Path | str) -> Iterator[Source]:
         with _open_zip(path) as archive:
             yield _ZipSource(archive)
     elif path.is_file() and path.suffix.lower() in MIDI_ENDINGS:
-        yield _FolderSource(path.parent, [path], with_genre=False)
+        yield _FolderSource(path.parent, [path.name], with_genre=False)
     elif path.exists():
         raise CorpusError(
             f"{path.name} is no folder, zip or MIDI file. Choose one of these to import."
@@ -79,23 +81,26 @@ def open_source(path: Path | str) -> Iterator[Source]:
         raise CorpusError(f"There is nothing at {path}. Check the path and try again.")
 
 
-def _walk(folder: Path, depth: int = 0) -> Iterator[Path]:
-    """Files below `folder`; links are not followed, hidden files and folders left out."""
+def _walk(folder: Path | str, inside: str = "", depth: int = 0) -> Iterator[str]:
+    """Names of the files below `folder`; no links are followed, nothing hidden is taken."""
     if depth > LIMITS.folder_depth:
         raise CorpusError(
             f"Folders lie more than {LIMITS.folder_depth} deep in one another. Import the inner "
             "ones by themselves."
         )
     try:
-        for path in folder.iterdir():
-            if path.name.startswith(".") or path.is_symlink() or path.name == "__MACOSX":
-                continue
-            if path.is_dir():
-                yield from _walk(path, depth + 1)
-            elif path.is_file():
-                yield path
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = entry.name
+                if name.startswith(".") or entry.is_symlink() or name == "__MACOSX":
+                    continue
+                if entry.is_dir():
+                    yield from _walk(entry.path, f"{inside}{name}/", depth + 1)
+                elif entry.is_file():
+                    yield f"{inside}{name}"
     except OSError as error:
-        raise CorpusError(f"{_shown(folder.name)} cannot be read: {error.strerror}.") from error
+        shown = _shown(Path(folder).name)
+        raise CorpusError(f"{shown} cannot be read: {error.strerror}.") from error
 
 
 def _is_midi(name: str) -> bool:
@@ -103,28 +108,38 @@ def _is_midi(name: str) -> bool:
 
 
 class _FolderSource:
-    def __init__(self, root: Path, paths: list[Path], with_genre: bool = True) -> None:
-        self._root = root
-        self._with_genre = with_genre
-        found = ((path.relative_to(root).as_posix(), path) for path in paths)
-        self._paths = _by_shown_name((name, path) for name, path in found if _is_midi(path.name))
+    def __init__(self, root: Path, found: Sequence[str], with_genre: bool = True) -> None:
+        self._root = f"{root}{os.sep}"
+        self._genre = _shown(root.name) if with_genre else ""
+        self._paths = _by_shown_name((name, name) for name in found if _is_midi(name))
         self.names = tuple(self._paths)
         sheets = _FactSheets()
-        for path in paths:
-            if path.name == FACT_SHEET and path.stat().st_size <= LIMITS.fact_sheet_bytes:
-                sheets.add(path.read_bytes(), path.parent.relative_to(root).as_posix())
+        for name in found:
+            folder, _, file = name.rpartition("/")
+            if file == FACT_SHEET and (path := root / name).stat().st_size <= sheets.bytes_left:
+                sheets.add(path.read_bytes(), folder)
         self._facts = sheets.facts
 
     def read(self, name: str) -> bytes:
         try:
-            with self._paths[name].open("rb") as file:
-                return file.read(MIDI_LIMITS.bytes + 1)
+            return _start_of(self._root + self._paths[name], MIDI_LIMITS.bytes + 1)
         except OSError as error:
             raise CorpusError(f"The file could not be opened: {error.strerror}.") from error
 
     def facts(self, name: str) -> Facts:
-        genre = _folder_genre(name) or (_shown(self._root.name) if self._with_genre else "")
-        return self._facts.get(name) or Facts(genre=genre)
+        return self._facts.get(name) or _facts_of_genre(_folder_genre(name) or self._genre)
+
+
+def _start_of(path: str, most: int) -> bytes:
+    """At most so many bytes of a file; without a Path and a file object, which cost more."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        content, part = b"", _USUAL_BYTES  # asking for the limit at once would take its memory
+        while more := os.read(descriptor, min(part, most - len(content))):
+            content, part = content + more, 2 * part
+    finally:
+        os.close(descriptor)
+    return content
 
 
 class _RemoteSource:
@@ -159,7 +174,7 @@ class _RemoteSource:
             raise CorpusError(f"The file could not be opened: {error}.") from error
 
     def facts(self, name: str) -> Facts:
-        return self._facts.get(name) or Facts(genre=_folder_genre(name))
+        return self._facts.get(name) or _facts_of_genre(_folder_genre(name))
 
 
 class _ZipSource:
@@ -192,7 +207,7 @@ class _ZipSource:
         return self._read(name, MIDI_LIMITS.bytes + 1)
 
     def facts(self, name: str) -> Facts:
-        return self._facts.get(name) or Facts(genre=_folder_genre(name))
+        return self._facts.get(name) or _facts_of_genre(_folder_genre(name))
 
     def _check_nesting(self) -> None:
         nested = [name for name in self._entries if name.lower().endswith(".zip")]
@@ -299,19 +314,29 @@ def _by_shown_name(found: Iterable[tuple[str, _Place]]) -> dict[str, _Place]:
 
 def _shown(name: str) -> str:
     """A name without what cannot be seen or turns the direction of writing, and not too long."""
+    most = LIMITS.name_characters
+    if len(name) <= most and name.isascii() and name.isprintable() and name.strip("./"):
+        return name  # nearly all are
     plain = "".join(
         character
         for character in name
         if unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
     )
-    most = LIMITS.name_characters
     shown = plain if len(plain) <= most else f"…{plain[1 - most :]}"
     return shown if PurePosixPath(shown).name else "unnamed"
 
 
 def _folder_genre(name: str) -> str:
     """The folder a file lies in names its genre; '' at the top."""
-    return PurePosixPath(name).parent.name.strip(".")
+    return _name_of_folder(name.rpartition("/")[0])
+
+
+@lru_cache(maxsize=1_024)
+def _name_of_folder(path: str) -> str:
+    return PurePosixPath(path).name.strip(".")
+
+
+_facts_of_genre = lru_cache(maxsize=1_024)(Facts)
 
 
 class _FactSheets:
@@ -319,12 +344,12 @@ class _FactSheets:
 
     def __init__(self) -> None:
         self.facts: dict[str, Facts] = {}
-        self._bytes_left, self._rows_left = LIMITS.fact_sheet_bytes, LIMITS.fact_sheet_rows
+        self.bytes_left, self._rows_left = LIMITS.fact_sheet_bytes, LIMITS.fact_sheet_rows
 
     def add(self, content: bytes, folder: str) -> None:
         """Take the rows of one sheet, until there have been enough of all."""
-        self._bytes_left -= len(content)
-        if self._bytes_left < 0:
+        self.bytes_left -= len(content)
+        if self.bytes_left < 0:
             return
         rows = csv.DictReader(StringIO(content.decode("utf-8-sig", errors="replace")))
         try:

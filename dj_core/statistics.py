@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dj_core.corpus import CorpusFile
+import numpy as np
+
+from dj_core.beat import DEFAULT_TEMPO_BPM
+from dj_core.corpus import Corpus, CorpusFile, files_of
+from dj_core.drums import DRUMS
+from dj_core.genres import typical_tempo_bpm
 
 if TYPE_CHECKING:
     from dj_core.notation import NoteSong
@@ -33,41 +39,95 @@ class FileFilter:
     lanes: frozenset[int] = frozenset()
     kind: str = ""
 
-    def accepts(self, file: CorpusFile) -> bool:
-        """Whether the file is wanted."""
-        return (
-            (not self.genres or file.genre in self.genres)
-            and (not self.kind or file.kind == self.kind)
-            and _within(file.bars, self.bars)
-            and (not self.tempo_bpm or _within(file.playing_tempo_bpm, self.tempo_bpm))
-            and all(file.lane_hits[lane] for lane in self.lanes)
-            and (not self.words or self._is_named(file.name.lower()))
-        )
 
-    def _is_named(self, name: str) -> bool:
-        return all(word in name for word in self.words.lower().split())
+class Catalogue:
+    """A corpus's index by columns: counted and searched without an object for each file.
+
+    Attributes:
+        corpus: the corpus.
+        bars, tempos_bpm: of every file, in the index's order; tempos are playing tempos.
+    """
+
+    def __init__(self, corpus: Corpus) -> None:
+        """Raises CorpusError where the index is damaged."""
+        import pyarrow.compute as pc
+
+        self.corpus = corpus
+        self._index = index = corpus.index  # as it is now: an import may replace it any time
+        names = index["genre"].combine_chunks().dictionary_encode()
+        self._genre = names.indices.to_numpy()
+        self._genres: list[str] = names.dictionary.to_pylist()
+        usual = np.array([typical_tempo_bpm(name) or DEFAULT_TEMPO_BPM for name in self._genres])
+        told = index["tempo_bpm"].to_numpy()  # nothing told is not a number
+        self.tempos_bpm = np.where(np.nan_to_num(told) > 0, told, usual[self._genre])
+        self.bars = index["bars"].to_numpy()
+        lane_hits = index["lane_hits"].combine_chunks().flatten().to_numpy()
+        self._played = lane_hits.reshape(-1, len(DRUMS)) > 0
+        self._names = pc.utf8_lower(index["name"])
+
+    def __len__(self) -> int:
+        """How many files."""
+        return len(self.bars)
+
+    def find(self, wanted: FileFilter) -> np.ndarray:
+        """Places in the index of the files that match, in order."""
+        import pyarrow.compute as pc
+
+        fits = np.ones(len(self), bool)
+        if wanted.genres:
+            fits &= np.isin(self._genre, self._codes(wanted.genres))
+        if wanted.kind:
+            fits &= pc.equal(self._index["kind"], wanted.kind).to_numpy()
+        if wanted.bars:
+            fits &= _within(self.bars, wanted.bars)
+        if wanted.tempo_bpm:
+            fits &= _within(self.tempos_bpm, wanted.tempo_bpm)
+        for lane in wanted.lanes:
+            fits &= self._played[:, lane]
+        for word in wanted.words.lower().split():
+            fits &= pc.match_substring(self._names, word).to_numpy()
+        return np.flatnonzero(fits)
+
+    def files_at(self, places: Sequence[int] | np.ndarray) -> tuple[CorpusFile, ...]:
+        """The files at these places in the index."""
+        return tuple(files_of(self._index.take(places)))
+
+    def count_genres(self) -> dict[str, int]:
+        """Files per genre, most first."""
+        counts = np.bincount(self._genre, minlength=len(self._genres)).tolist()
+        pairs = zip(self._genres, counts, strict=True)
+        return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
+
+    def count_bars(self) -> dict[int, int]:
+        """Files per length in bars, shortest first."""
+        return _counted(*np.unique(self.bars, return_counts=True))
+
+    def count_drums(self) -> dict[int, int]:
+        """Files that play each lane, in drum table order; lanes nobody plays are left out."""
+        files = self._played.sum(axis=0)
+        lanes = np.flatnonzero(files)
+        return _counted(lanes, files[lanes])
+
+    def _codes(self, genres: frozenset[str]) -> list[int]:
+        return [code for code, name in enumerate(self._genres) if name in genres]
 
 
-def find_files(files: Iterable[CorpusFile], wanted: FileFilter) -> tuple[CorpusFile, ...]:
-    """The files that match, in their order."""
-    if wanted == FileFilter():
-        return tuple(files)
-    return tuple(file for file in files if wanted.accepts(file))
+def catalogue_of(corpus: Corpus) -> Catalogue:
+    """The corpus's catalogue; made once per version of its index. Raises CorpusError."""
+    return _catalogue(corpus.folder, corpus.written)
 
 
-def count_genres(files: Iterable[CorpusFile]) -> dict[str, int]:
-    """Files per genre, most first."""
-    return dict(Counter(file.genre for file in files).most_common())
+@lru_cache(maxsize=16)
+def _catalogue(folder: Path, written: int) -> Catalogue:
+    return Catalogue(Corpus(folder))
 
 
-def count_bars(files: Iterable[CorpusFile]) -> dict[int, int]:
-    """Files per length in bars, shortest first."""
-    return dict(sorted(Counter(file.bars for file in files).items()))
+def _counted(values: np.ndarray, counts: np.ndarray) -> dict[int, int]:
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
-def count_drums(files: Iterable[CorpusFile]) -> dict[int, int]:
-    """Files that play each lane, in drum table order; lanes nobody plays are left out."""
-    return dict(sorted(Counter(lane for file in files for lane in file.lanes).items()))
+def _within(values: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
+    return (values >= bounds[0]) & (values <= bounds[1])
 
 
 @dataclass(frozen=True)
@@ -100,7 +160,3 @@ def note_statistics(songs: Iterable[NoteSong]) -> NoteStatistics:
         tuple(event.name for song in songs for event in song.events),
         tuple(song.events[0].name for song in songs if song.events),
     )
-
-
-def _within(value: float, bounds: tuple[float, float] | None) -> bool:
-    return bounds is None or bounds[0] <= value <= bounds[1]

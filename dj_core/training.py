@@ -21,11 +21,11 @@ from __future__ import annotations
 import json
 import math
 import signal
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import asdict, dataclass, fields, replace
 from io import BytesIO
 from pathlib import Path
@@ -202,6 +202,21 @@ PRESETS: dict[str, TrainingSettings] = {
         patience=6,
         longest=320,
         loop_bars=4,
+    ),
+    # the paper's notes in its own words, learned in seconds: songs once through instead of four
+    # times over, several of like length at a time, at a rate that the clipped gradient allows;
+    # benchmarks/speed/time_to_loss.py has how soon it is as good as the paper's best
+    "notes-quick": TrainingSettings(
+        preset="notes-quick",
+        layers=1,
+        hidden=128,
+        learning_rate=0.006,
+        learning_rate_end=0.05,
+        gradient_clip=1.0,
+        batch_size=8,
+        epochs=8,
+        patience=3,
+        loop_notes=1,
     ),
     # the paper's own family put right; see docs/reproduction.md for what each change brings
     "notes-best": TrainingSettings(
@@ -447,7 +462,7 @@ def train(
         TrainingError: no songs, a folder already used or in use, or nothing that can be resumed.
         LibraryError: the folder cannot be written.
     """
-    with ranks_joined() as ranks, _own_folder(run_folder, ranks) as own, locked(own):
+    with ranks_joined() as ranks, ranks.own_folder(run_folder) as own, locked(own):
         run = _prepare_run(settings, songs, (run_folder, own), resume, ranks)
         try:
             yield from run.go(should_stop)
@@ -458,16 +473,6 @@ def train(
             told = str(error) if isinstance(error, DigitalDJError) else repr(error)
             write_status(own, "failed", told)
             raise
-
-
-@contextmanager
-def _own_folder(run_folder: Path, ranks: Ranks) -> Iterator[Path]:
-    """Where this process writes: the run's folder where it leads, else one of its own."""
-    if ranks.leads:
-        yield run_folder
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            yield Path(folder)
 
 
 @contextmanager
@@ -563,6 +568,7 @@ class _Run:
         if settings.cell == "pointing":
             made_of = words_made_of(data.tokenizer, data.parts)
             self.network.learn_words(torch.tensor(made_of), data.known, data.roles)
+        self.network.to(ranks.device)
         kinds = {"adam": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
         self.optimizer = kinds[settings.optimizer](
             self.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
@@ -684,7 +690,8 @@ class _Run:
                 "epoch": self.epoch,
                 "results": self._results(train),
                 "weights": {
-                    name: tensor.clone() for name, tensor in self.network.state_dict().items()
+                    name: tensor.to("cpu", copy=True)
+                    for name, tensor in self.network.state_dict().items()
                 },
             }
             self._save_model()
@@ -734,8 +741,8 @@ class _Run:
         every = self.settings.take_every_epochs
         if not every or self.epoch % every:
             return None
-        self.network.eval()
-        checkpoint = Checkpoint(self.network, self.data.tokenizer, self._facts({}), "")
+        network = deepcopy(self.network).cpu().eval()
+        checkpoint = Checkpoint(network, self.data.tokenizer, self._facts({}), "")
         model = NotesModel(self.folder.name, checkpoint)
         request = GenerationRequest(bars=TAKE_BARS, meter=self.data.meter, seed=TAKE_SEED)
         take = model.generate(request)
@@ -795,7 +802,7 @@ class _Run:
         if not path.exists():
             return
         try:
-            state = torch.load(BytesIO(path.read_bytes()), weights_only=True)
+            state = torch.load(BytesIO(path.read_bytes()), weights_only=True, map_location="cpu")
             songs = state["vocabulary"], state["songs"]
             if songs != (self.data.tokenizer.vocabulary.sha256, self.data.sha256):
                 raise TrainingError(
@@ -1050,6 +1057,8 @@ def _score(network: nn.Module, batch: list[_Piece]) -> tuple[Tensor, _Tally]:
     targets = pad_sequence(
         [piece[1] for piece in batch], batch_first=True, padding_value=_NO_TARGET
     )
+    device = next(network.parameters()).device
+    inputs, targets = inputs.to(device), targets.to(device)
     logits, _ = network(inputs)
     guessed = targets != _NO_TARGET
     logits, targets = logits[guessed], targets[guessed]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +12,31 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_run_context import SCRIPT_RUN_CONTEXT_ATTR_NAME
+
+
+class LastFiles:
+    """The files that were asked for last, so that the same one is not made twice."""
+
+    def __init__(self, most_bytes: int) -> None:
+        """`most_bytes`: what is kept of all files together."""
+        self._most, self._bytes = most_bytes, 0
+        self._files: OrderedDict[Hashable, bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, asked: Hashable) -> bytes | None:
+        """The file that was made for this; None where it is not kept."""
+        with self._lock:
+            if asked in self._files:
+                self._files.move_to_end(asked)
+            return self._files.get(asked)
+
+    def keep(self, asked: Hashable, file: bytes) -> None:
+        """Keep a file, and no longer those that nobody asked for the longest."""
+        with self._lock:
+            self._bytes += len(file) - len(self._files.pop(asked, b""))
+            self._files[asked] = file
+            while self._bytes > self._most:
+                self._bytes -= len(self._files.popitem(last=False)[1])
 
 
 def download_button(
@@ -40,10 +66,10 @@ def _held_for_visitor(
     visitor = get_script_run_ctx()
 
     def make() -> bytes:
-        made = content()
-        data = made.encode() if isinstance(made, str) else made
-        if runtime.exists():
-            with _as_visitor(visitor):
+        with _as_visitor(visitor):  # whoever makes it can tell them how far it is
+            made = content()
+            data = made.encode() if isinstance(made, str) else made
+            if runtime.exists():
                 runtime.get_instance().media_file_mgr.add(
                     data, mime, f"made by {key}", file_name=name, is_for_static_download=True
                 )

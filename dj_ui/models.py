@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import gc
 from pathlib import Path
 
 import streamlit as st
@@ -26,17 +24,4 @@ def model_label(name: str) -> str:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _loaded(folder: Path, weights_sha256: str) -> BeatModel:
     """Keyed by the weights too: a run that goes on training is loaded anew."""
-    model = load_model(folder)
-    _spare_the_collector()
-    return model
-
-
-@functools.cache
-def _spare_the_collector() -> None:
-    """Take what was imported out of the garbage collector's sight, once.
-
-    Streamlit collects garbage after each run of a page. With torch in memory that takes longer
-    (0.1 to 0.2 s) than all else between a click and the sound.
-    """
-    gc.collect()
-    gc.freeze()
+    return load_model(folder)

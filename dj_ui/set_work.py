@@ -89,7 +89,7 @@ class Work:
         except DigitalDJError as error:
             self.problem = str(error)
             self.state = "failed"
-        except Exception:
+        except Exception:  # whatever it was, the visitor learns that it is over; the log has it
             self.problem = "Something went wrong that should not have. The log knows more."
             self.state = "failed"
             raise

@@ -35,6 +35,7 @@ from dj_ui.takes import (
     laid_out,
 )
 from dj_ui.tapping import tapping_pads
+from dj_ui.turns import turn_to_play
 from dj_ui.words import spoken
 
 TOOL, ANSWERS, TURN = "shape", "dj_shape_answers", "dj_shape_turn"
@@ -415,7 +416,7 @@ class _Panel:
     def _played(self, play: Callable[[], list[tuple[str, Beat]]]) -> list[tuple[str, Beat]]:
         st.session_state[TURN] = self.seed
         try:
-            with st.spinner("Playing…"):
+            with turn_to_play("Playing…"):
                 return play()
         except DigitalDJError as error:
             st.warning(spoken(error))

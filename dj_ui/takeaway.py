@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -14,21 +13,20 @@ import streamlit as st
 
 from dj_core.beat import Beat
 from dj_core.beat_json import beat_key
-from dj_core.errors import DigitalDJError, SoundError
+from dj_core.errors import DigitalDJError, LibraryError, SoundError
 from dj_core.export import TARGET_LUFS, LoopSettings, loop_files, one_shot_files
-from dj_core.limits import LIMITS
 from dj_core.loop_check import LoopCheck, check_loop
 from dj_core.midi import MidiSettings, midi_bytes
 from dj_core.naming import beat_stem, safe_stem
 from dj_core.note_maps import NOTE_MAP, NOTE_MAPS, printed_map
 from dj_core.timing import swung
 from dj_ui.crate import keep_button
-from dj_ui.downloads import download_button
+from dj_ui.downloads import LastFiles, download_button
 from dj_ui.grid import steps_of
+from dj_ui.turns import turn_to_render
 from dj_ui.words import spoken
 
-_RENDERING = threading.BoundedSemaphore(LIMITS.renders_at_once)  # for all visitors together
-FILES_KEPT = 24  # rendered, for all visitors together; four bars are 1.4 MB
+_LOOPS = LastFiles(35_000_000)  # bytes, for all visitors together; four bars are 1.4 MB
 ORIGINAL = "as-in-corpus"
 TARGETS = {note_map.name: note_map.label for note_map in NOTE_MAPS} | {ORIGINAL: "Original notes"}
 HINTS = {note_map.name: note_map.hint for note_map in NOTE_MAPS} | {
@@ -179,9 +177,12 @@ def _sound_choices(beat: Beat, key: str, stem: str, usual: LoopSettings) -> None
             "The kit's sixteen drums one by one, for a sampler.",
         )  # fmt: skip
     if st.button("Check the loop", key=f"{key}_check", help="Reads the file back and measures it."):
+        place = st.empty()
         try:
-            show_check(check_loop(_loop(beat, settings)))
-        except SoundError as error:
+            loop = _loop(beat, settings, place.caption)
+            place.empty()
+            show_check(check_loop(loop))
+        except (SoundError, LibraryError) as error:
             st.warning(spoken(error))
 
 
@@ -226,21 +227,21 @@ def _stem(beat: Beat, name: str) -> str:
     return f"{safe_stem(name)}_{round(beat.playing_tempo_bpm)}bpm"
 
 
-def _loop(beat: Beat, settings: LoopSettings) -> bytes:
-    return _loop_of(beat_key(beat), beat, settings)
-
-
-@st.cache_data(max_entries=FILES_KEPT, show_spinner=False)
-def _loop_of(content: str, _beat: Beat, settings: LoopSettings) -> bytes:
-    """Rendered once for the same beat and settings."""
-    with _RENDERING:
-        return next(loop_files(_beat, settings))[1]
+def _loop(beat: Beat, settings: LoopSettings, tell: Callable[[str], object] | None = None) -> bytes:
+    """Rendered once for the same beat and settings; who asks for it again does not wait in line."""
+    asked = (beat_key(beat), settings)
+    if (loop := _LOOPS.get(asked)) is None:
+        with turn_to_render(tell):
+            if (loop := _LOOPS.get(asked)) is None:  # nobody before in line wanted the same
+                loop = next(loop_files(beat, settings))[1]
+                _LOOPS.keep(asked, loop)
+    return loop
 
 
 def _zip(files: Iterable[tuple[str, bytes]]) -> bytes:
     """Files as a zip that is the same for the same files; sound hardly shrinks."""
     buffer = BytesIO()
-    with _RENDERING, zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+    with turn_to_render(), zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in files:
             archive.writestr(zipfile.ZipInfo(name), content)
     return buffer.getvalue()

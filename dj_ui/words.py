@@ -15,6 +15,7 @@ _PRESETS = {
     "groove-quick": "Groove, quick · a smaller one to try things with",
     "notes-best": "Notes, best · the paper's notes with their times, by genre",
     "notes-rhythm": "Rhythm · notes with their lengths, by genre",
+    "notes-quick": "Notes, quick · the paper's notes in seconds",
     "paper-1x128": "Paper · 1 layer of 128",
     "paper-2x32": "Paper · 2 layers of 32",
     "paper-2x32-slow": "Paper · 2 layers of 32, slow",

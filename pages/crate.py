@@ -20,6 +20,7 @@ from dj_ui.frame import open_page, run_page
 from dj_ui.models import model_label
 from dj_ui.player import player, show_facts
 from dj_ui.replay import link_of, play_again
+from dj_ui.turns import turn_to_play
 from dj_ui.visiting import tell_shared
 from dj_ui.words import counted, spoken
 
@@ -338,7 +339,7 @@ def show_origin(kept: KeptBeat) -> None:
         settings = st.button("Its settings on Generate", key="crate_settings")
     try:
         if again:
-            with st.spinner("Playing…"):
+            with turn_to_play("Playing…"):
                 outcome = play_again(kept.beat)
             (st.success if outcome.same else st.info)(outcome.words)
         if settings:

@@ -28,20 +28,14 @@ from dj_core.library import STARTER_CORPUS, Library
 from dj_core.limits import LIMITS
 from dj_core.naming import safe_stem
 from dj_core.notation import note_songs_report
-from dj_core.statistics import (
-    FileFilter,
-    count_bars,
-    count_drums,
-    count_genres,
-    find_files,
-    note_statistics,
-)
+from dj_core.statistics import Catalogue, FileFilter, catalogue_of, note_statistics
 from dj_ui.frame import open_page, palette_name, run_page
 from dj_ui.player import player, show_figure
 from dj_ui.visiting import take_allowance, tell_shared
 from dj_ui.words import counted, spoken
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
@@ -52,38 +46,41 @@ MOST_SHOWN = 2_000  # of what a search finds: nobody reads on, and every row is 
 
 def show_corpus(corpus: Corpus) -> None:
     """Search, audition and numbers of one corpus."""
-    size = (len(corpus.files), "file"), (corpus.bars, "bar"), (len(corpus.genres), "genre")
+    catalogue = catalogue_of(corpus)
+    bars, genres = int(catalogue.bars.sum()), len(catalogue.count_genres())
+    size = (len(catalogue), "file"), (bars, "bar"), (genres, "genre")
     st.caption(" · ".join(counted(number, noun) for number, noun in size))
     left_out = [f"Left out ({len(corpus.skipped)})"] if corpus.skipped else []
-    listen, numbers, *refused = st.tabs(["Listen", "Numbers", *left_out])
+    listen, numbers, *refused = st.tabs(["Listen", "Numbers", *left_out], on_change="rerun")
     with listen:
-        show_files(corpus)
-    with numbers:
-        show_numbers(corpus)
+        show_files(catalogue)
+    if numbers.open:  # pictures take their time, and nobody has asked for them before
+        with numbers:
+            show_numbers(catalogue)
     for tab in refused:
         with tab:
             show_refused(corpus)
 
 
-def show_files(corpus: Corpus) -> None:
+def show_files(catalogue: Catalogue) -> None:
     """The search, its results, and the chosen file to hear."""
-    found = find_files(corpus.files, ask_filter(corpus))
-    if not found:
+    found = catalogue.find(ask_filter(catalogue))
+    if not len(found):
         st.info("No file is like that. Widen the search.")
         return
     table, audition = st.columns([5, 6], gap="large")
     with table:
-        file, token = choose_file(found)
+        file, token = choose_file(catalogue, found)
     with audition:
         try:
-            beat = corpus.beat(file).at_tempo(file.playing_tempo_bpm)
+            beat = catalogue.corpus.beat(file).at_tempo(file.playing_tempo_bpm)
         except DigitalDJError as error:
             st.error(spoken(error))
             return
         player(beat, key="audition", slot=f"file-{file.id}", play=token)
 
 
-def ask_filter(corpus: Corpus) -> FileFilter:
+def ask_filter(catalogue: Catalogue) -> FileFilter:
     """The search fields, as a filter."""
     words, kind = st.columns([3, 2])
     text = words.text_input("Search", key="words", placeholder="words in the file's name")
@@ -92,15 +89,16 @@ def ask_filter(corpus: Corpus) -> FileFilter:
     )
     with st.expander("Genre, drums, length, tempo"):
         genres = st.multiselect(
-            "Genres", list(corpus.genres), format_func=genre_label_or_none, key="genres"
+            "Genres",
+            sorted(catalogue.count_genres()),
+            format_func=genre_label_or_none,
+            key="genres",
         )
         drums = st.multiselect(
             "Must play", [drum.name for drum in DRUMS], format_func=drum_label, key="drums"
         )
-        bars = ask_range("Bars", [file.bars for file in corpus.files], "bars")
-        tempo = ask_range(
-            "Tempo (BPM)", [round(file.playing_tempo_bpm) for file in corpus.files], "tempo"
-        )
+        bars = ask_range("Bars", catalogue.bars, "bars")
+        tempo = ask_range("Tempo (BPM)", catalogue.tempos_bpm, "tempo")
     return FileFilter(
         words=text,
         genres=frozenset(genres),
@@ -111,17 +109,17 @@ def ask_filter(corpus: Corpus) -> FileFilter:
     )
 
 
-def ask_range(label: str, values: list[int], key: str) -> tuple[int, int] | None:
-    """A slider over what occurs; None where all files agree."""
-    low, high = min(values), max(values)
+def ask_range(label: str, values: np.ndarray, key: str) -> tuple[int, int] | None:
+    """A slider over what occurs, in whole numbers; None where all files agree."""
+    low, high = round(float(values.min())), round(float(values.max()))
     if low == high:
         return None
     return st.slider(label, low, high, (low, high), key=f"{key}_{low}_{high}")
 
 
-def choose_file(found: tuple[CorpusFile, ...]) -> tuple[CorpusFile, str | None]:
+def choose_file(catalogue: Catalogue, found: np.ndarray) -> tuple[CorpusFile, str | None]:
     """The file to show, the first until another is chosen; and what starts a chosen one."""
-    shown = found[:MOST_SHOWN]
+    shown = catalogue.files_at(found[:MOST_SHOWN])
     rows = {
         "File": [file.title for file in shown],
         "Genre": [genre_label_or_none(file.genre) for file in shown],
@@ -142,17 +140,17 @@ def choose_file(found: tuple[CorpusFile, ...]) -> tuple[CorpusFile, str | None]:
         height=420,
     )
     rows_chosen = [row for row in event.selection.rows if row < len(shown)]
-    file = found[rows_chosen[0] if rows_chosen else 0]
+    file = shown[rows_chosen[0] if rows_chosen else 0]
     if rows_chosen and st.session_state.get("heard", ("", ""))[0] != file.id:
         st.session_state["heard"] = (file.id, secrets.token_hex(4))
     heard, token = st.session_state.get("heard", ("", ""))
     return file, token if heard == file.id else None
 
 
-def show_numbers(corpus: Corpus) -> None:
+def show_numbers(catalogue: Catalogue) -> None:
     """The corpus as a whole, in pictures."""
-    written = corpus.index_path.stat().st_mtime_ns
-    genres, lengths, drums = pictures(str(corpus.folder), written, palette_name())
+    corpus = catalogue.corpus
+    genres, lengths, drums = pictures(str(corpus.folder), corpus.written, palette_name())
     left, right = st.columns(2, gap="large")
     with left:
         show_figure(genres, "Files per genre")
@@ -171,14 +169,14 @@ def show_numbers(corpus: Corpus) -> None:
         show_notes(corpus)
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@st.cache_data(max_entries=16, show_spinner="Drawing the numbers")
 def pictures(folder: str, written: int, colours: str) -> tuple[bytes, bytes, bytes]:
     """Genres, lengths and drums of a corpus as it was `written`, drawn once."""
-    files, palette = Corpus(Path(folder)).files, PALETTES[colours]
+    catalogue, palette = catalogue_of(Corpus(Path(folder))), PALETTES[colours]
     return (
-        figure_svg(genre_balance(count_genres(files), palette)),
-        figure_svg(length_distribution(count_bars(files), palette)),
-        figure_svg(drum_use(count_drums(files), len(files), palette)),
+        figure_svg(genre_balance(catalogue.count_genres(), palette)),
+        figure_svg(length_distribution(catalogue.count_bars(), palette)),
+        figure_svg(drum_use(catalogue.count_drums(), len(catalogue), palette)),
     )
 
 
@@ -261,7 +259,11 @@ def import_uploads(library: Library, uploads: list[UploadedFile], name: str) -> 
 
     with tempfile.TemporaryDirectory() as folder:
         for source in save_uploads(uploads, Path(folder)):
-            reports.append(library.import_corpus(source, name, progress=show))
+            reports.append(
+                library.import_corpus(
+                    source, name, progress=show, most_seconds=LIMITS.upload_seconds
+                )
+            )
     bar.empty()
     return reports
 
@@ -313,7 +315,7 @@ def show_delete(library: Library, corpus: Corpus) -> None:
         return
     with st.popover("Remove this corpus"):
         st.write(
-            f"This removes **{counted(len(corpus.files), 'file')}** from Digital DJ's own folder."
+            f"This removes **{counted(len(corpus.index), 'file')}** from Digital DJ's own folder."
         )
         if st.button("Remove for good", key="delete_corpus", type="primary"):
             try:

@@ -19,7 +19,7 @@ from dj_core.beat import DEFAULT_TEMPO_BPM, Beat, Meter
 from dj_core.errors import DigitalDJError
 from dj_core.genres import genre_label, genre_name, typical_tempo_bpm
 from dj_core.library import SHIPPED_SOUNDFONTS, Library, ModelInfo
-from dj_core.patterns import load_patterns
+from dj_core.patterns import genre_patterns
 from dj_core.render import SoundFont, find_soundfonts
 from dj_core.sampling import (
     DEFAULT_FEEL,
@@ -43,6 +43,7 @@ from dj_ui.takes import (
     take_on_deck,
     write_down,
 )
+from dj_ui.turns import turn_to_play
 from dj_ui.words import spoken
 
 ANY, MODELS_CHOICE, BEST_SOUND = "Any", "Model's choice", "Best at hand"
@@ -406,7 +407,7 @@ def play(model: ModelInfo) -> bool:
         return True
     settings = {**set_controls(), **st.session_state.get(NEXT, {})}
     try:
-        with st.spinner("Playing…"):
+        with turn_to_play("Playing…"):
             take = loaded(model).generate(request_of(model, settings))
     except DigitalDJError as error:
         st.warning(spoken(error))
@@ -471,7 +472,7 @@ def soundfonts(folder: str) -> tuple[SoundFont, ...]:
 @st.cache_resource(show_spinner=False)
 def opening_beat() -> Beat:
     """What is on deck before anything was generated."""
-    return next(beat for beat in load_patterns() if beat.genre == OPENING_GENRE and beat.bars > 1)
+    return next(beat for beat in genre_patterns(OPENING_GENRE) if beat.bars > 1)
 
 
 # -- deck ------------------------------------------------------------------------------------
@@ -594,7 +595,7 @@ def draw_strip(model: ModelInfo, kept: KeptTake) -> None:
     st.html('<h2 class="dj-head">Temperature strip</h2>')
     if st.button("Play this seed at five temperatures", key="dj_strip_go", shortcut="t"):
         try:
-            with st.spinner("Playing five takes…"):
+            with turn_to_play("Playing five takes…"):
                 st.session_state[STRIP_TAKES] = strip_takes(model, kept.settings)
         except DigitalDJError as error:
             st.warning(spoken(error))

@@ -56,6 +56,7 @@ from dj_ui.set_view import (
     set_display,
 )
 from dj_ui.set_work import Work
+from dj_ui.turns import turn_to_play
 from dj_ui.visiting import take_allowance
 from dj_ui.words import counted, spoken
 
@@ -457,7 +458,7 @@ def draw_counting(planned: SetList, slot: int, library: Library) -> None:
 def play_take(planned: SetList, slot: int, after: bool, library: Library) -> None:
     """Let the model play a beat for this place."""
     try:
-        with st.spinner("Playing…"):
+        with turn_to_play("Playing…"):
             model = loaded(library.model())
             changed = with_new_take(planned, slot, model, after=after)
     except DigitalDJError as error:

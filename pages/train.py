@@ -58,7 +58,7 @@ def main() -> None:
 def draw_new_run(library: Library) -> None:
     """The form for a run and its start button."""
     st.html('<h2 class="dj-head">New run</h2>')
-    corpora = {corpus.name: len(corpus.files) for corpus in library.corpora()}
+    corpora = {corpus.name: len(corpus.index) for corpus in library.corpora()}
     chosen = st.multiselect(
         "Learn from",
         list(corpora),

@@ -13,10 +13,10 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = [
     {"errors", "drums", "note_maps", "genres", "beat", "timing", "limits",
      "access", "executors"},
-    {"storage", "naming", "midi", "patterns", "beat_json", "queueing"},
+    {"storage", "remote", "naming", "midi", "patterns", "beat_json", "queueing"},
     {
-        "sources", "families", "intake", "corpus", "statistics", "ngram", "engraving",
-        "notation", "tokenizers", "render", "figures", "metrics", "loudness", "export",
+        "sources", "families", "outlines", "intake", "packs", "corpus", "statistics", "ngram",
+        "engraving", "notation", "tokenizers", "render", "figures", "metrics", "loudness", "export",
         "loop_check",
     },
     {

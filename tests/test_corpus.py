@@ -1,9 +1,11 @@
 """Importing: from real corpora, small ones made here, and sources that mean harm."""
 
+import json
 import zipfile
 from collections import Counter, defaultdict
 
 import pytest
+from pyarrow import parquet
 
 from dj_core.beat import Beat, Hit
 from dj_core.corpus import Corpus, import_corpus
@@ -181,6 +183,80 @@ def test_a_damaged_index_is_said_in_words(folder, tmp_path):
     corpus.index_path.write_bytes(corpus.index_path.read_bytes()[:100])
     with pytest.raises(CorpusError, match="Import it again"):
         Corpus(tmp_path / "corpus")
+
+
+# --- where the bytes are ----------------------------------------------------------------------
+
+
+def test_what_one_import_brings_is_one_file_and_twins_are_kept_once(folder, tmp_path):
+    (folder / "House" / "twin.mid").write_bytes((folder / "House" / "one.mid").read_bytes())
+    corpus = import_corpus(folder, tmp_path / "corpus", "mine").corpus
+    (pack,) = (corpus.folder / "files").iterdir()
+    contents = [(folder / file.name).read_bytes() for file in corpus.files]
+    assert [corpus.content(file) for file in corpus.files] == contents
+    assert pack.stat().st_size == sum(len(content) for content in set(contents))
+    (folder / "House" / "new.mid").write_bytes(midi_bytes(beat_of(3)))
+    grown = import_corpus(folder, tmp_path / "corpus", "mine").corpus
+    assert len(list((corpus.folder / "files").iterdir())) == 2
+    assert [grown.beat(file).title for file in grown.files] == [file.title for file in grown.files]
+
+
+def test_a_file_can_be_had_as_one_of_its_own(folder, tmp_path):
+    corpus = import_corpus(folder, tmp_path / "corpus", "mine").corpus
+    for file in corpus.files:
+        path = corpus.path_of(file)
+        assert path.read_bytes() == (folder / file.name).read_bytes()
+        path.write_bytes(b"")  # cut off by a power cut
+        assert corpus.path_of(file).read_bytes() == corpus.content(file)
+
+
+def test_a_pack_that_is_lost_or_cut_off_is_said_in_words(folder, tmp_path):
+    corpus = import_corpus(folder, tmp_path / "corpus", "mine").corpus
+    (pack,) = (corpus.folder / "files").iterdir()
+    last = max(corpus.files, key=lambda file: file.kept.offset_bytes)
+    pack.write_bytes(pack.read_bytes()[:-1])
+    with pytest.raises(CorpusError, match="cut off"):
+        corpus.beat(last)
+    pack.unlink()
+    with pytest.raises(CorpusError, match="Import the corpus again"):
+        corpus.beat(last)
+
+
+def made_format_1(corpus):
+    """Lay a corpus out as Digital DJ did before there were packs."""
+    for file in corpus.files:
+        corpus.path_of(file)
+    for pack in (corpus.folder / "files").glob("*.pack"):
+        pack.unlink()
+    table = parquet.read_table(corpus.index_path)
+    facts = json.loads(table.schema.metadata[b"digital-dj"]) | {"format_version": 1}
+    table = table.drop_columns(["pack", "offset_bytes", "size_bytes"])
+    table = table.replace_schema_metadata({b"digital-dj": json.dumps(facts).encode()})
+    parquet.write_table(table, corpus.index_path)
+
+
+def test_a_corpus_of_format_1_is_read_and_added_to(folder, tmp_path):
+    before = import_corpus(folder, tmp_path / "corpus", "mine").corpus
+    files, beats = before.files, [before.beat(file) for file in before.files]
+    made_format_1(before)
+    old = Corpus(tmp_path / "corpus")
+    assert old.files == files
+    assert [old.beat(file) for file in old.files] == beats
+    (folder / "House" / "zzz.mid").write_bytes(midi_bytes(beat_of(3)))
+    grown = import_corpus(folder, tmp_path / "corpus", "mine").corpus
+    assert [grown.beat(file).hits for file in grown.files] == [
+        *(beat.hits for beat in beats),
+        read_midi(folder / "House" / "zzz.mid").hits,
+    ]
+    assert {file.kept.pack != "" for file in grown.files[:-1]} == {False}
+    assert grown.files[-1].kept.pack
+
+
+def test_a_corpus_that_shares_nothing_new_is_left_alone(folder, tmp_path):
+    corpus = import_corpus(folder, tmp_path / "corpus", "mine").corpus
+    written = corpus.written
+    assert import_corpus(folder, tmp_path / "corpus", "mine").corpus.written == written
+    assert import_corpus(folder, tmp_path / "corpus", "renamed").corpus.name == "renamed"
 
 
 # --- families and splits ----------------------------------------------------------------------

@@ -4,6 +4,8 @@ import csv
 import json
 import math
 import re
+import sys
+import types
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,6 +104,19 @@ def run(home, capsys):
 
 
 # -- the command ---------------------------------------------------------------------------------
+
+
+def test_two_processes_find_what_one_finds(run, divided, home, quick, monkeypatch):
+    # processes begun here run the main module anew; tests of pages leave a page in its place
+    monkeypatch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
+    asked = ("evaluate", "--reference", divided, "--clips", 10, "--seeds", "1")
+    found = []
+    for processes in (1, 2):
+        code, answer, err = run(*asked, "--processes", processes)
+        assert code == 0, err
+        same = {each.name for each in FIGURES if not each.name.startswith("speed")}
+        found.append({name: answer[name] for name in same})
+    assert found[0] == found[1]
 
 
 def test_a_folder_is_enough_to_examine_the_shipped_model(run, divided, home, tmp_path, quick):

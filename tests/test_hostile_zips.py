@@ -59,7 +59,7 @@ def test_nothing_is_written_outside_the_corpora(imported):
     assert outside == [str(root / "neighbour.mid")]
     assert not list(Path("/tmp").glob("slipped*"))
     inside = {Path(path).name for path in files_below(folder / "corpora")}
-    assert all(name == "index.parquet" or len(name) == 68 for name in inside), inside  # our names
+    assert all(name == "index.parquet" or len(name) == 69 for name in inside), inside  # our names
 
 
 REFUSED = {

@@ -93,3 +93,13 @@ def test_a_seed_decides_the_weights_and_touches_nobody_else_s_luck():
 def test_absurd_shapes_are_refused_before_anything_is_allocated(wrong):
     with pytest.raises(TrainingError, match=r"got|weights"):
         NetworkSettings(**{"vocabulary_size": 10, **wrong})
+
+
+@pytest.mark.parametrize("cell", sorted(set(NETWORKS) - {"pointing"}))  # it looks into its values
+def test_a_network_computes_where_its_weights_are(cell):
+    """'meta' computes nothing, and refuses to mix devices as a GPU would."""
+    network = build_network(NetworkSettings(vocabulary_size=9, cell=cell, hidden=4)).to("meta")
+    ids = torch.zeros(2, 5, dtype=torch.long, device="meta")
+    logits, _ = network.train()(ids)
+    assert (logits.shape, logits.device.type) == ((2, 5, 9), "meta")
+    logits.sum().backward()

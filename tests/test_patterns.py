@@ -20,6 +20,7 @@ from dj_core.patterns import (
     PATTERN_SUFFIX,
     RATCHET_TAIL,
     STARTER_FOLDER,
+    genre_patterns,
     load_patterns,
     parse_patterns,
 )
@@ -388,3 +389,11 @@ def test_the_readme_beside_the_patterns_holds_an_example_that_parses():
     (example,) = re.findall(r"```beat\n(.*?)```", text, re.DOTALL)
     (beat,) = parse_patterns(example, source="README.md", genre="house")
     assert beat.bars == 2
+
+
+def test_one_genre_alone_is_what_it_is_among_all():
+    every = load_patterns()
+    genre = every[-1].genre
+    assert genre_patterns(genre) == tuple(beat for beat in every if beat.genre == genre)
+    with pytest.raises(PatternError, match=r"polka\.beat cannot be read"):
+        genre_patterns("polka")

@@ -5,19 +5,28 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import types
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import training_ranks
 
 from dj_core.beat import Beat, Hit
+from dj_core.cli import main
 from dj_core.corpus import INDEX_NAME, Corpus, import_corpus
-from dj_core.errors import CorpusError, LibraryError
-from dj_core.executors import executor_for
-from dj_core.intake import BYTES_AT_ONCE, FILES_AT_ONCE, in_pieces
+from dj_core.errors import CorpusError, LibraryError, TrainingError
+from dj_core.executors import executor_for, in_order
+from dj_core.groove.training import _check_startable
+from dj_core.intake import BYTES_AT_ONCE, FILES_AT_FIRST, FILES_AT_ONCE, in_pieces
+from dj_core.library import Library
 from dj_core.midi import midi_bytes
-from dj_core.training import read_progress
+from dj_core.pack.contents import save_pack
+from dj_core.ranks import Ranks
+from dj_core.setlist.plan import Entry, SetSettings, plan_set
+from dj_core.training import read_progress, read_status
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEDULER_SECONDS = 60
@@ -59,7 +68,13 @@ def alone(folder, tmp_path_factory):
 
 
 def test_work_is_handed_out_in_pieces_and_comes_back_in_order():
-    sizes = [10] * (FILES_AT_ONCE + 3) + [BYTES_AT_ONCE, 5, BYTES_AT_ONCE // 2, BYTES_AT_ONCE, 1]
+    sizes = [10] * (FILES_AT_FIRST + FILES_AT_ONCE + 3) + [
+        BYTES_AT_ONCE,
+        5,
+        BYTES_AT_ONCE // 2,
+        BYTES_AT_ONCE,
+        1,
+    ]
     pieces = []
 
     def work(contents):
@@ -80,7 +95,8 @@ def test_two_processes_make_the_same_index(folder, alone, tmp_path):
     with executor_for(processes=2) as executor:
         report = import_corpus(folder, tmp_path / "corpus", "mine", executor=executor)
     assert report.corpus.index_path.read_bytes() == alone
-    assert len(list((tmp_path / "corpus" / "files").rglob("*.mid"))) == len(report.corpus.files)
+    contents = {file.name: report.corpus.content(file) for file in report.corpus.files}
+    assert contents == {name: (folder / name).read_bytes() for name in contents}
 
 
 def test_a_stopped_import_elsewhere_leaves_nothing_behind(folder, tmp_path):
@@ -104,6 +120,62 @@ def test_an_address_that_fsspec_knows_is_imported_like_a_folder(folder, alone, t
     assert report.corpus.index_path.read_bytes() == alone
     with pytest.raises(CorpusError, match="nowhere"):
         import_corpus("nowhere://drums", tmp_path / "other", "mine")
+
+
+# --- rendering ------------------------------------------------------------------------------------
+
+
+def test_answers_come_in_order_with_few_jobs_handed_out():
+    taken = []
+
+    def jobs():
+        for number in range(20):
+            taken.append(number)
+            yield (number, 2)
+
+    with ThreadPoolExecutor(3) as pool:
+        answers = in_order(pow, jobs(), pool, ahead=4)
+        assert not taken
+        assert next(answers) == 0
+        assert len(taken) == 5
+        assert list(answers) == [number**2 for number in range(1, 20)]
+    assert list(in_order(pow, jobs(), None, ahead=4)) == [number**2 for number in range(20)]
+
+
+def test_work_nobody_waits_for_any_more_is_not_begun():
+    done, gate = [], threading.Event()
+
+    def work(number):
+        if number:
+            gate.wait()
+        done.append(number)
+
+    with ThreadPoolExecutor(1) as pool:
+        answers = in_order(work, ((number,) for number in range(9)), pool, ahead=8)
+        next(answers)
+        answers.close()
+        gate.set()
+    assert done in ([0], [0, 1])  # the second may have begun
+
+
+def test_two_processes_pack_the_same_bytes(tmp_path):
+    entries = [Entry(beat_of(number), phrases=2, fills=(beat_of(9),)) for number in (1, 2, 3)]
+    planned = plan_set(entries, SetSettings(name="Friday", phrase_bars=8, keep_order=True))
+    alone = save_pack(planned, tmp_path / "alone.zip")
+    with executor_for(processes=2) as executor:
+        together = save_pack(planned, tmp_path / "together.zip", executor=executor)
+    assert together.entries == alone.entries
+    assert together.path.read_bytes() == alone.path.read_bytes()
+
+
+# --- on the command line --------------------------------------------------------------------------
+
+
+def test_two_processes_import_on_the_command_line(folder, alone, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DIGITAL_DJ_HOME", str(tmp_path))
+    assert main(["import", str(folder), "--name", "mine", "--processes", "2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["files"] > 0
+    assert Library.open().corpus("mine").index_path.read_bytes() == alone
 
 
 # --- on a cluster ---------------------------------------------------------------------------------
@@ -149,7 +221,7 @@ def cluster(tmp_path_factory):
         yield address, workers
     finally:
         for process in reversed(processes):
-            process.terminate()
+            process.kill()  # asked to end, a worker may wait for a scheduler that is gone
         for process in processes:
             process.wait()
         logs.close()
@@ -193,30 +265,56 @@ def test_an_address_where_nobody_answers_is_said_in_words(monkeypatch):
 # --- training -------------------------------------------------------------------------------------
 
 
-def test_two_ranks_reach_the_losses_of_one_process(tmp_path):
-    script = str(ROOT / "tests" / "training_ranks.py")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    for launcher, folder in ((torchrun, "two"), ([], "one")):
-        module = ["-m", *launcher] if launcher else []
-        subprocess.run(
-            [sys.executable, *module, script, tmp_path / folder],
-            env=environment, check=True, capture_output=True, timeout=300,
-        )  # fmt: skip
-    one, two = (
-        [step for step in read_progress(tmp_path / folder) if step.ends_epoch]
-        for folder in ("one", "two")
+@pytest.fixture(scope="module")
+def two_ranks(tmp_path_factory):
+    """The runs of tests/training_ranks.py, by two processes."""
+    folder = tmp_path_factory.mktemp("ranks")
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+            ROOT / "tests" / "training_ranks.py", folder,
+        ],
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def assert_same_epochs(alone, shared):
+    """Two runs went the same way, but for rounding."""
+    alone, shared = (
+        [step for step in read_progress(folder) if step.ends_epoch] for folder in (alone, shared)
     )
-    assert [step.epoch for step in two] == [1, 2, 3]
-    assert two[-1].finished
-    for alone, shared in zip(one, two, strict=True):
-        assert shared.train_loss == pytest.approx(alone.train_loss, abs=1e-6)
-        assert shared.validation_loss == pytest.approx(alone.validation_loss, abs=1e-6)
-        assert shared.train_accuracy == alone.train_accuracy
-    assert sorted(path.name for path in (tmp_path / "two").iterdir()) == sorted(
-        path.name for path in (tmp_path / "one").iterdir()
+    assert len(alone) == len(shared)
+    for one, two in zip(alone, shared, strict=True):
+        assert two.train_loss == pytest.approx(one.train_loss, abs=1e-6)
+        assert two.validation_loss == pytest.approx(one.validation_loss, abs=1e-6)
+        assert two.train_accuracy == one.train_accuracy
+    assert shared[-1].finished
+    assert shared[0].validation_loss > shared[-1].validation_loss  # it learned at all
+
+
+def test_two_ranks_reach_the_losses_of_one_process(two_ranks, tmp_path):
+    list(training_ranks.notes(tmp_path / "alone"))
+    assert_same_epochs(tmp_path / "alone", two_ranks / "notes")
+    assert sorted(path.name for path in (tmp_path / "alone").iterdir()) == sorted(
+        path.name for path in (two_ranks / "notes").iterdir()
     )
-    assert two[0].train_loss > two[-1].train_loss  # it learned at all
+
+
+def test_a_groove_run_of_two_ranks_goes_on_in_one_process(two_ranks, tmp_path):
+    list(training_ranks.groove(tmp_path / "alone"))
+    assert read_status(two_ranks / "groove")[0] == "stopped"
+    list(training_ranks.groove(two_ranks / "groove", resume=True))
+    assert_same_epochs(tmp_path / "alone", two_ranks / "groove")
+
+
+def test_more_ranks_than_streams_are_refused_before_anything_is_written(tmp_path):
+    settings, ranks = training_ranks.GROOVE, Ranks(0, training_ranks.GROOVE.streams + 1)
+    with pytest.raises(TrainingError, match="cannot share"):
+        _check_startable(settings, tmp_path, tmp_path, False, ranks)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_beat_played_elsewhere_is_the_same_beat():

@@ -1,16 +1,30 @@
-"""A short run on made-up songs, for `torchrun` to start: training_ranks.py FOLDER [--resume]."""
+"""Short runs on made-up songs and on the starter patterns, for `torchrun` to start.
+
+    training_ranks.py FOLDER
+
+The notes run goes to its end, the groove run is stopped in its second epoch. Nothing is dropped
+out: each process would silence units of its own.
+"""
 
 import sys
+from itertools import islice
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from dj_core.groove.training import groove_settings_from, train_groove
 from dj_core.notation import NoteEvent, NoteSong
+from dj_core.ranks import ranks_joined
 from dj_core.training import TrainingSettings, train
 
-SETTINGS = TrainingSettings(
+NOTES = TrainingSettings(
     hidden=16, batch_size=5, epochs=3, learning_rate=0.01, gradient_clip=1.0, take_every_epochs=0
 )
+GROOVE = groove_settings_from(
+    "groove", hidden=16, streams=5, window_steps=32, steps_per_epoch=4, epochs=2, dropout=0.0,
+    weight_drop=0.0, input_drop=0.0, take_every_epochs=0, lean_takes=0,
+)  # fmt: skip
+GROOVE_STEPS = 6
 
 
 def songs():
@@ -27,6 +41,22 @@ def songs():
     return made
 
 
+def notes(folder):
+    """Steps of a notes run."""
+    return train(NOTES, songs(), folder)
+
+
+def groove(folder, resume=False):
+    """Steps of a groove run."""
+    return train_groove(GROOVE, [], folder, resume=resume)
+
+
 if __name__ == "__main__":
-    for _ in train(SETTINGS, songs(), Path(sys.argv[1]), resume="--resume" in sys.argv):
-        pass
+    place = Path(sys.argv[1])
+    with ranks_joined():
+        for _ in notes(place / "notes"):
+            pass
+        first = groove(place / "groove")
+        for _ in islice(first, GROOVE_STEPS):
+            pass
+        first.close()

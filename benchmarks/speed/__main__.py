@@ -35,7 +35,7 @@ def main() -> None:
     """Measure, tell, keep."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--corpora", type=Path, help="folder of folders of MIDI files")
-    parser.add_argument("--only", action="append", help="import, groove, notes, train or render")
+    parser.add_argument("--only", action="append", help="as in import; see parts()")
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[1])
     asked = parser.parse_args()
     torch.set_num_threads(1)
@@ -74,6 +74,7 @@ def parts(corpora: Path | None, place: Path) -> dict[str, Callable[[], Iterator[
         "notes": playing.notes_rows,
         "train": lambda: training.rows(training.songs()),
         "render": lambda: rendering.rows(load_patterns(STARTER_FOLDER)[0]),
+        "pack": lambda: rendering.pack_rows(load_patterns(STARTER_FOLDER)),
     }
 
 

@@ -1,18 +1,25 @@
-"""A loop as sound, beside the fluidsynth command line where there is one."""
+"""A loop as sound, beside the fluidsynth command line; a set's pack, alone and by two processes."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 
 from benchmarks.speed.measure import Row, core_seconds
 from dj_core.beat import Beat
+from dj_core.executors import executor_for
 from dj_core.midi import save_midi
+from dj_core.pack.contents import save_pack
 from dj_core.render import default_soundfont, kit_shots, render
+from dj_core.setlist.plan import Entry, SetList, SetSettings, plan_set
+
+PACKED_BEATS = 24
 
 
 def rows(beat: Beat) -> Iterator[Row]:
@@ -24,6 +31,27 @@ def rows(beat: Beat) -> Iterator[Row]:
     ours = seconds / core_seconds(lambda: render(beat, loop=True))
     yield Row(part, "a loop, mixed", ours, "x real time", True, against="fluidsynth")
     yield Row(part, "a kit's one-shots", 1_000 * core_seconds(lambda: kit_shots(), 1), "ms")
+
+
+def pack_rows(beats: Sequence[Beat]) -> Iterator[Row]:
+    """Seconds by the clock, for other cores shall take a share; the workers are there already."""
+    part = f"a pack of {PACKED_BEATS} beats"
+    entries = [Entry(beat, phrases=2) for beat in beats[:PACKED_BEATS]]
+    planned = plan_set(entries, SetSettings(name="Bench", phrase_bars=8, keep_order=True))
+    alone = _packing_seconds(planned, None)
+    yield Row(part, "one process", alone, "s", note="clock; loops, stems, MIDI, PDF, zip")
+    with executor_for(processes=2) as executor:
+        _packing_seconds(planned, executor)  # starts the workers
+        shared = _packing_seconds(planned, executor)
+    note = "the same bytes; two more processes on two cores"
+    yield Row(part, "two workers", shared, "s", against="one process", note=note)
+
+
+def _packing_seconds(planned: SetList, executor: Executor | None) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        save_pack(planned, Path(folder) / "set.zip", executor=executor)
+        return time.perf_counter() - started
 
 
 def _command_line(beat: Beat) -> float:

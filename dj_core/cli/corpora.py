@@ -60,12 +60,12 @@ def add_corpora(verbs: Verbs) -> None:
 def _run_corpora(options: argparse.Namespace) -> Answer:
     corpora = Library.open().corpora()
     for corpus in corpora:
-        say(f"{corpus.name}: {len(corpus.files)} files, {corpus.bars} bars")
+        say(f"{corpus.name}: {len(corpus.index)} files, {corpus.bars} bars")
     return {
         "corpora": [
             {
                 "name": corpus.name,
-                "files": len(corpus.files),
+                "files": len(corpus.index),
                 "bars": corpus.bars,
                 "genres": corpus.genres,
             }

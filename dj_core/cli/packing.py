@@ -9,10 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from dj_core.beat import Beat
-from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, positive, say
+from dj_core.cli.verb import (
+    Answer,
+    ProgressBar,
+    Verbs,
+    add_verb,
+    add_workers,
+    positive,
+    say,
+    workers,
+)
 from dj_core.errors import SetError
 
 if TYPE_CHECKING:
+    from dj_core.export import LoopSettings
     from dj_core.pack.contents import Pack, PackSettings
     from dj_core.sampling import BeatModel
     from dj_core.setlist.plan import SetList, SetSettings
@@ -70,6 +80,7 @@ def _add_sound(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--kit", default="standard", help="as in tr-808")
     verb.add_argument("--soundfont", type=Path, help="an .sf2 file (default: the best one found)")
     verb.add_argument("--rate", type=int, choices=(44_100, 48_000), default=44_100)
+    add_workers(verb)
 
 
 # -- set -----------------------------------------------------------------------------------------
@@ -161,23 +172,35 @@ def _write_set(planned: SetList, options: argparse.Namespace) -> list[Path]:
     if "loops" in options.take:
         files += _write_loops(planned, options)
     if "pack" in options.take:
-        files.append(_packed(planned, folder / f"{stem}.zip", _pack_settings(options)).path)
+        files.append(_packed(planned, folder / f"{stem}.zip", options).path)
     return files
 
 
 def _write_loops(planned: SetList, options: argparse.Namespace) -> list[Path]:
-    from dj_core.export import LoopSettings, save_loop
-    from dj_core.pack.contents import loop_of
+    from dj_core.executors import in_order
+    from dj_core.export import LoopSettings
+    from dj_core.pack.contents import SLOTS_AHEAD, loop_of
     from dj_core.setlist.naming import slot_stem
+    from dj_core.storage import write_bytes_atomic
 
     settings = LoopSettings(options.kit, options.soundfont, sample_rate=options.rate)
+    jobs = (
+        (loop_of(slot.beat), slot_stem(planned, number), settings)
+        for number, slot in enumerate(planned.slots)
+    )
     files: list[Path] = []
-    with ProgressBar("Writing loops", "loop") as bar:
-        for number, slot in enumerate(planned.slots):
-            path = options.out / "loops" / f"{slot_stem(planned, number)}.wav"
-            files += save_loop(loop_of(slot.beat), path, settings)
-            bar.show(number + 1, len(planned.slots))
+    with ProgressBar("Writing loops", "loop") as bar, workers(options) as executor:
+        for name, content in in_order(_loop_file, jobs, executor, SLOTS_AHEAD):
+            files.append(write_bytes_atomic(options.out / "loops" / name, content))
+            bar.show(len(files), len(planned.slots))
     return files
+
+
+def _loop_file(beat: Beat, stem: str, settings: LoopSettings) -> tuple[str, bytes]:
+    """A beat's loop by its file's name."""
+    from dj_core.export import loop_files
+
+    return next(loop_files(beat, settings, stem_name=stem))
 
 
 # -- pack ----------------------------------------------------------------------------------------
@@ -185,7 +208,7 @@ def _write_loops(planned: SetList, options: argparse.Namespace) -> list[Path]:
 
 def _run_pack(options: argparse.Namespace) -> Answer:
     started = time.perf_counter()
-    pack = _packed(_set_of(options), options.out, _pack_settings(options))
+    pack = _packed(_set_of(options), options.out, options)
     say(f"{pack.path}: {len(pack.entries)} files, {pack.bytes / 1e6:.1f} MB")
     return {
         "file": str(pack.path),
@@ -229,15 +252,16 @@ def _pack_settings(options: argparse.Namespace) -> PackSettings:
     )
 
 
-def _packed(planned: SetList, path: Path, settings: PackSettings) -> Pack:
+def _packed(planned: SetList, path: Path, options: argparse.Namespace) -> Pack:
     from dj_core.pack.contents import save_pack
 
-    with ProgressBar("Packing", "step") as bar:
+    with ProgressBar("Packing", "step") as bar, workers(options) as executor:
         return save_pack(
             planned,
             path,
-            settings,
+            _pack_settings(options),
             lambda doing, done, total: bar.show(done, total, doing.lower()),
+            executor,
         )
 
 

@@ -120,6 +120,23 @@ class Window:
     conditions: Conditions
     fresh: np.ndarray
 
+    def of_streams(self, which: slice) -> Window:
+        """The same of some of the streams alone."""
+        conditions = {name: value[which] for name, value in vars(self.conditions).items()}
+        return Window(
+            places=self.places[:, which],
+            previous=self.previous[:, which],
+            lags=self.lags[:, :, which],
+            following=self.following[:, :, which],
+            last=self.last[:, which],
+            origin=self.origin[which],
+            position=self.position[:, which],
+            phrase=self.phrase[:, which],
+            inside=self.inside[:, which],
+            conditions=Conditions(**conditions),
+            fresh=self.fresh[which],
+        )
+
 
 @dataclass
 class Streams:

@@ -3,6 +3,10 @@
 A run is a folder of the same layout as `dj_core.training`'s. Every random choice is drawn from
 (seed, step) or from a generator whose place is saved, so on a CPU with the same number of threads
 a run that was stopped and resumed ends with the same weights as one that never was.
+
+Under `torchrun` every process draws the same streams and learns from its share of them, see
+`dj_core.ranks`. It computes on the processor even beside a GPU: a step is a thousand small
+operations, which a GPU waits for more than it computes.
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ from dj_core.groove.clips import STARTER, Clip, ClipSet, Split, corpus_clips, st
 from dj_core.groove.leaning import settle_lean
 from dj_core.groove.style import StyleSums
 from dj_core.midi import save_midi
+from dj_core.ranks import Ranks, ranks_joined
 from dj_core.sampling import GenerationRequest
 from dj_core.storage import write_bytes_atomic, write_json_atomic
 from dj_core.training import (
@@ -60,6 +65,7 @@ DEFAULT_WEIGHTS = (("groove", 0.54), ("paper", 0.16), ("electronic", 0.12), (STA
 OTHER_WEIGHT = 0.15  # of corpora a DJ brings along
 WARM_UP_STEPS = 100
 LAST_LEARNING_RATE = 0.03  # share of the first
+_STREAM_DIMENSIONS = (1, 1, 0)  # of the LSTM's hidden and cell values, and of the recent sums
 VALIDATED_ON_TRAINING = (
     "There are no beats set aside for validation: the validation loss is measured on the training "
     "beats."
@@ -232,39 +238,50 @@ def train_groove(
         CorpusError: a file of a corpus that cannot be read any more.
         LibraryError: the folder cannot be written.
     """
-    with locked(run_folder):
-        if resume:
-            if read_groove_settings(run_folder) != settings:
-                raise TrainingError(
-                    f"Run {run_folder.name!r} was started with other settings. Resume it with its "
-                    "own, or start another run."
-                )
-            if read_status(run_folder)[0] == "finished":
-                raise TrainingError(
-                    f"Run {run_folder.name!r} already finished. Start another run to learn more."
-                )
-        elif (run_folder / SETTINGS_NAME).exists():
-            raise TrainingError(
-                f"There already is a run called {run_folder.name!r}. Resume it, or choose another "
-                "name."
-            )
-        write_json_atomic(run_folder / SETTINGS_NAME, asdict(settings))
-        if read_status(run_folder)[0] != STARTING:  # else who started it may want it to stop
-            (run_folder / STOP_NAME).unlink(missing_ok=True)
-        write_status(run_folder, "running")
+    with ranks_joined() as ranks, ranks.own_folder(run_folder) as own, locked(own):
+        _check_startable(settings, run_folder, own, resume, ranks)
+        write_json_atomic(own / SETTINGS_NAME, asdict(settings))
+        if read_status(own)[0] != STARTING:  # else who started it may want it to stop
+            (own / STOP_NAME).unlink(missing_ok=True)
+        write_status(own, "running")
         try:
-            run = _Run(settings, corpora, run_folder)
+            run = _Run(settings, corpora, own, ranks)
             if resume:
-                run.load_state()
-            write_status(run_folder, "running", run.note)
+                run.load_state(run_folder)
+            write_status(own, "running", run.note)
             yield from run.go(should_stop)
         except GeneratorExit:
             run.stop()
             raise
         except Exception as error:
             told = str(error) if isinstance(error, DigitalDJError) else repr(error)
-            write_status(run_folder, "failed", told)
+            write_status(own, "failed", told)
             raise
+
+
+def _check_startable(
+    settings: GrooveTrainingSettings, folder: Path, own: Path, resume: bool, ranks: Ranks
+) -> None:
+    """Raises TrainingError where a run cannot begin or go on in `folder`, written in `own`."""
+    if settings.streams < ranks.count:
+        raise TrainingError(
+            f"{ranks.count} processes cannot share {settings.streams} streams. Start fewer, or ask "
+            f"for a batch size of {ranks.count} or more."
+        )
+    if resume:
+        if read_groove_settings(folder) != settings:
+            raise TrainingError(
+                f"Run {folder.name!r} was started with other settings. Resume it with its "
+                "own, or start another run."
+            )
+        if read_status(folder)[0] == "finished":
+            raise TrainingError(
+                f"Run {folder.name!r} already finished. Start another run to learn more."
+            )
+    elif (own / SETTINGS_NAME).exists():
+        raise TrainingError(
+            f"There already is a run called {folder.name!r}. Resume it, or choose another name."
+        )
 
 
 def training_clips(corpora: Iterable[Corpus]) -> tuple[ClipSet, ClipSet]:
@@ -283,14 +300,18 @@ class _Run:
     """A run under way."""
 
     def __init__(
-        self, settings: GrooveTrainingSettings, corpora: Sequence[Corpus], folder: Path
+        self,
+        settings: GrooveTrainingSettings,
+        corpora: Sequence[Corpus],
+        folder: Path,
+        ranks: Ranks,
     ) -> None:
         import torch
 
         from dj_core.groove.likelihood import ClipTensors
         from dj_core.groove.network import GrooveSettings, build_network
 
-        self.settings, self.folder = settings, folder
+        self.settings, self.folder, self.ranks = settings, folder, ranks
         self.corpora = (*(corpus.name for corpus in corpora), STARTER)
         train, self.validation = training_clips(corpora)
         self.note = VALIDATED_ON_TRAINING if self.validation is train else ""
@@ -332,7 +353,10 @@ class _Run:
             while not self.complete:
                 self._learn()
                 yield self._after_step()
-                if not self.complete and (should_stop() or (self.folder / STOP_NAME).exists()):
+                if self.complete:
+                    return
+                asked = should_stop() or (self.folder / STOP_NAME).exists()
+                if any(self.ranks.summed([asked])):  # all stop after the same step
                     self.stop()
                     return
 
@@ -356,18 +380,22 @@ class _Run:
             group["lr"] = self._learning_rate()
         self._mishear()
         window = self.streams.next_window(self.settings.window_steps)
-        count = int(window.inside.sum())
+        count = int(window.inside.sum())  # of all processes' streams
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.settings.seed * 1_000_003 + self.done)
+            # each process silences units of its own
+            other = self.ranks.rank * 7_368_787
+            torch.manual_seed(self.settings.seed * 1_000_003 + self.done + other)
             self.network.train()
-            nats, memory = score(self.network, self.tensors, window, self.memory)
+            own = window if self.ranks.count == 1 else window.of_streams(self.ranks.part)
+            nats, memory = score(self.network, self.tensors, own, self.memory)
         loss = nats.weighed(self.settings.expression_weight) / count
         self.memory = tuple(part.detach() for part in memory)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        self.ranks.sum_gradients(self.network.parameters())
         clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
         self.optimizer.step()
-        self.tally += (loss.item() * count, float(nats.right.sum()), count)
+        self.tally += (*self.ranks.summed([loss.item() * count, float(nats.right.sum())]), count)
         self.done += 1
         self._read += count
 
@@ -414,7 +442,7 @@ class _Run:
         self._note(progress)
         if ends_epoch:
             self.tally = np.zeros(3)
-            if self.complete and settings.lean_takes:
+            if self.complete and settings.lean_takes and self.ranks.leads:
                 settle_lean(self.folder / MODEL_NAME, settings.lean_takes)
             self.save_state()
             if self.complete:  # said last: whoever reads it finds everything in place
@@ -478,10 +506,14 @@ class _Run:
         import torch
 
         buffer = BytesIO()
+        memory = self.memory and tuple(
+            self.ranks.gathered(part, self.settings.streams, dimension)
+            for part, dimension in zip(self.memory, _STREAM_DIMENSIONS, strict=True)
+        )
         state = {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "memory": self.memory,
+            "memory": memory,
             "streams": {name: torch.from_numpy(a) for name, a in self.streams.places().items()},
             "generator": self.streams.generator.bit_generator.state,
             "done": self.done,
@@ -495,8 +527,8 @@ class _Run:
         torch.save(state, buffer)
         write_bytes_atomic(self.folder / STATE_NAME, buffer.getvalue())
 
-    def load_state(self) -> None:
-        """Go to where the run was left; one killed in its first epoch begins again.
+    def load_state(self, folder: Path) -> None:
+        """Go to where the run in `folder` was left; one killed in its first epoch begins again.
 
         Raises:
             TrainingError: the state is damaged, or of other clips.
@@ -505,25 +537,28 @@ class _Run:
 
         import torch
 
-        if not (self.folder / STATE_NAME).exists():
+        if not (folder / STATE_NAME).exists():
             return
         try:
-            state = torch.load(self.folder / STATE_NAME, weights_only=True)
+            state = torch.load(folder / STATE_NAME, weights_only=True)
             if state["steps_to_learn"] != self.tensors.clips.steps:
                 raise TrainingError(
-                    f"The corpora have changed since run {self.folder.name!r} began. Start "
-                    "another run."
+                    f"The corpora have changed since run {folder.name!r} began. Start another run."
                 )
             self.network.load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.streams.go_to({name: a.numpy() for name, a in state["streams"].items()})
             self.streams.generator.bit_generator.state = state["generator"]
-            self.memory = state["memory"] and tuple(state["memory"])
+            every = torch.arange(self.settings.streams)[self.ranks.part]
+            self.memory = state["memory"] and tuple(
+                part.index_select(dimension, every)
+                for part, dimension in zip(state["memory"], _STREAM_DIMENSIONS, strict=True)
+            )
             self.done, self.tally = state["done"], np.array(state["tally"])
             self.validated, self.best = state["validated"], state["best"]
             self.seconds_before, self.complete = state["seconds"], state["complete"]
         except (OSError, KeyError, ValueError, RuntimeError, UnpicklingError) as error:
             raise TrainingError(
-                f"{STATE_NAME} of run {self.folder.name!r} cannot be used ({error}). "
+                f"{STATE_NAME} of run {folder.name!r} cannot be used ({error}). "
                 "Start the run again under another name."
             ) from error

@@ -16,7 +16,8 @@ SET/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dj_core.beat import Beat
+from dj_core.executors import in_order
 from dj_core.export import LoopSettings, LoopSound, audio_file, loop_sound
 from dj_core.genres import genre_label
 from dj_core.midi import MidiSettings, midi_bytes
@@ -34,7 +36,7 @@ from dj_core.pack.zipping import PackWriter, writing_pack
 from dj_core.rekordbox import DeckTrack, rekordbox_xml
 from dj_core.setlist.mixdown import Mixdown, cue_sheet
 from dj_core.setlist.naming import set_stem, slot_name, slot_stem
-from dj_core.setlist.plan import SetList
+from dj_core.setlist.plan import SetList, Slot
 from dj_core.setlist.score import set_midi
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ SCRIPTS_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "pack"
 SCRIPTS = ("relocate.py", "relocate.command", "relocate.bat")
 OUTLINE_COLUMNS = 240
 LONGEST_LOOP_SECONDS = 45.0  # with its stems some 200 MB of memory
+SLOTS_AHEAD = 4  # of some 60 MB at most, while other workers play
 PHRASES = (32, 16, 8, 4, 2)  # bars; what is cut is cut to one of these
 LOOPS, ENDS, FILLS = "loops", "kick-and-hats", "fills"
 PLAYLISTS = {LOOPS: "Loops", ENDS: "Kick and hats", FILLS: "Fills"}
@@ -99,10 +102,19 @@ def save_pack(
     path: Path,
     settings: PackSettings | None = None,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> Pack:
     """Write the set's pack to `path`, completely or not at all.
 
-    The same set and settings give the same bytes on the same machine.
+    The same set and settings give the same bytes on the same machine, whoever plays the beats.
+
+    Args:
+        planned: the set.
+        path: the .zip file to write.
+        settings: what goes into it.
+        progress: told what is done; it may raise to stop.
+        executor: plays the beats; None does it here. Workers of another machine need FluidSynth,
+            and a SoundFont of one's own at the same path.
 
     Raises:
         SoundError: FluidSynth is missing, or the kit or SoundFont will not do.
@@ -113,7 +125,7 @@ def save_pack(
     stem = set_stem(planned)
     with writing_pack(path, stem) as pack:
         packing = _Packing(planned, settings, pack, progress or (lambda *_: None))
-        packing.add_beats()
+        packing.add_beats(executor)
         packing.add_set(stem)
     return Pack(path, tuple(pack.entries), path.stat().st_size)
 
@@ -129,29 +141,22 @@ class _Packing:
         self._tracks: dict[str, list[DeckTrack]] = {place: [] for place in PLAYLISTS}
         self._outlines: list[Outline] = []
 
-    def add_beats(self) -> None:
+    def add_beats(self, executor: Executor | None) -> None:
         """Loops, stems and MIDI of every slot."""
-        slots = self._planned.slots
-        for number, slot in enumerate(slots):
-            stem = slot_stem(self._planned, number)
-            beat = loop_of(slot.beat)
-            name = slot_name(self._planned, number)
-            sound = loop_sound(beat, self._settings.sound, stems=True)
-            self._outlines.append(_outline(sound.mix))
-            self._add_loop(LOOPS, stem, name, beat, sound.mix)
-            ends = _kick_and_hats(sound)
-            if ends is not None:
-                title = f"{name} (kick and hats)"
-                self._add_loop(ENDS, f"{stem}_kick-and-hats", title, beat, ends)
-            if self._settings.stems:
-                self._add_stems(stem, beat, sound)
-            self._add_midi(stem, slot.beat)
-            for fill in slot.entry.fills[:1]:
-                played = fill.at_tempo(slot.tempo_bpm)
-                mix = loop_sound(played, self._settings.sound, stems=False).mix
-                self._add_loop(FILLS, f"{stem}_fill", f"{name} (fill)", played, mix)
-                self._add_midi(f"{stem}_fill", played)
-            self._progress("Packing beats", number + 1, len(slots))
+        planned = self._planned
+        jobs = (
+            (slot, slot_stem(planned, number), slot_name(planned, number), self._settings)
+            for number, slot in enumerate(planned.slots)
+        )
+        play = _slot_files if executor is None else _all_slot_files
+        for number, files in enumerate(in_order(play, jobs, executor, SLOTS_AHEAD)):
+            for file in files:
+                self._pack.add(file.name, file.content)
+                if file.track is not None:
+                    self._tracks[file.name.partition("/")[0]].append(file.track)
+                if file.outline is not None:
+                    self._outlines.append(file.outline)
+            self._progress("Packing beats", number + 1, len(planned.slots))
 
     def add_set(self, stem: str) -> None:
         """What there is once for the whole set."""
@@ -175,38 +180,73 @@ class _Packing:
         pack.add("README.txt", readme_text(planned, self._settings.folder, self._settings.mix))
         self._progress("Printing the set list", 1, 1)
 
-    def _add_loop(
-        self, place: str, stem: str, name: str, beat: Beat, samples: NDArray[np.int32]
-    ) -> None:
-        titled = replace(beat, title=name)
-        file = f"{place}/{stem}.wav"
-        size = self._pack.add(file, audio_file(samples, titled, self._settings.sound))
-        self._tracks[place].append(
-            DeckTrack(
-                file=file,
-                name=name,
-                genre=genre_label(beat.genre) if beat.genre else "",
-                comment=f"{beat.bars} bars of {beat.meter}, a seamless loop",
-                tempo_bpm=beat.playing_tempo_bpm,
-                meter=beat.meter,
-                duration_seconds=len(samples) / self._settings.sound.sample_rate,
-                size_bytes=size,
-                sample_rate=self._settings.sound.sample_rate,
-                bits=self._settings.sound.bits,
-            )
-        )
-
-    def _add_stems(self, stem: str, beat: Beat, sound: LoopSound) -> None:
-        for family, samples in sound.stems.items():
-            content = audio_file(samples, beat, self._settings.sound, part=family)
-            self._pack.add(f"stems/{stem}_{family}.wav", content)
-
-    def _add_midi(self, stem: str, beat: Beat) -> None:
-        self._pack.add(f"midi/{stem}.mid", midi_bytes(beat, settings=self._settings.midi))
-
     def _collection(self, folder: PurePosixPath | PureWindowsPath) -> bytes:
         playlists = {PLAYLISTS[place]: tracks for place, tracks in self._tracks.items() if tracks}
         return rekordbox_xml(self._planned.settings.name, playlists, folder)
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file of a slot.
+
+    Attributes:
+        name: below the pack's folder.
+        content: the file's bytes.
+        track: what a deck is told of it; None for what is not played from a deck.
+        outline: its waveform, for the printed set list; None where that shows another file's.
+    """
+
+    name: str
+    content: bytes
+    track: DeckTrack | None = None
+    outline: Outline | None = None
+
+
+def _all_slot_files(slot: Slot, stem: str, name: str, settings: PackSettings) -> tuple[_File, ...]:
+    """`_slot_files` to send from one process to another."""
+    return tuple(_slot_files(slot, stem, name, settings))
+
+
+def _slot_files(slot: Slot, stem: str, name: str, settings: PackSettings) -> Iterator[_File]:
+    """What a slot brings, file after file, so that few need be in memory."""
+    beat = loop_of(slot.beat)
+    sound = loop_sound(beat, settings.sound, stems=True)
+    loop = _loop_file(f"{LOOPS}/{stem}.wav", name, beat, sound.mix, settings.sound)
+    yield replace(loop, outline=_outline(sound.mix))
+    ends = _kick_and_hats(sound)
+    if ends is not None:
+        title = f"{name} (kick and hats)"
+        yield _loop_file(f"{ENDS}/{stem}_kick-and-hats.wav", title, beat, ends, settings.sound)
+    if settings.stems:
+        for family, samples in sound.stems.items():
+            content = audio_file(samples, beat, settings.sound, part=family)
+            yield _File(f"stems/{stem}_{family}.wav", content)
+    yield _File(f"midi/{stem}.mid", midi_bytes(slot.beat, settings=settings.midi))
+    for fill in slot.entry.fills[:1]:
+        played = fill.at_tempo(slot.tempo_bpm)
+        mix = loop_sound(played, settings.sound, stems=False).mix
+        title = f"{name} (fill)"
+        yield _loop_file(f"{FILLS}/{stem}_fill.wav", title, played, mix, settings.sound)
+        yield _File(f"midi/{stem}_fill.mid", midi_bytes(played, settings=settings.midi))
+
+
+def _loop_file(
+    file: str, name: str, beat: Beat, samples: NDArray[np.int32], sound: LoopSettings
+) -> _File:
+    content = audio_file(samples, replace(beat, title=name), sound)
+    track = DeckTrack(
+        file=file,
+        name=name,
+        genre=genre_label(beat.genre) if beat.genre else "",
+        comment=f"{beat.bars} bars of {beat.meter}, a seamless loop",
+        tempo_bpm=beat.playing_tempo_bpm,
+        meter=beat.meter,
+        duration_seconds=len(samples) / sound.sample_rate,
+        size_bytes=len(content),
+        sample_rate=sound.sample_rate,
+        bits=sound.bits,
+    )
+    return _File(file, content, track)
 
 
 def loop_of(beat: Beat) -> Beat:

@@ -11,13 +11,13 @@ stands somewhere between left and right is one channel and two gains.
 from __future__ import annotations
 
 import base64
-import functools
 import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import streamlit as st
 from numpy.typing import NDArray
 
 from dj_core.drums import DRUMS, GENERAL_MIDI_PERCUSSION
@@ -88,7 +88,9 @@ def _state_of(soundfont: Path | None) -> tuple[Path, int]:
         return path, 0  # striking it will say what is wrong
 
 
-@functools.lru_cache(maxsize=_KITS_KEPT)
+# Streamlit's cache has one visitor make a kit (a second of work) and those who ask meanwhile wait
+# for it; with one that does not, thirty visitors at a server's start would make it thirty times.
+@st.cache_resource(max_entries=_KITS_KEPT, show_spinner=False)
 def _kit_payload(kit: str, soundfont: Path, modified_ns: int) -> dict[str, Any]:
     lanes = [drum.note for drum in DRUMS]
     others = [note for note in GENERAL_MIDI_PERCUSSION if note not in lanes]
@@ -108,7 +110,7 @@ def _kit_payload(kit: str, soundfont: Path, modified_ns: int) -> dict[str, Any]:
     return _payload(kit, soundfont, modified_ns, tables, sent, left_out)
 
 
-@functools.lru_cache(maxsize=_KITS_KEPT * 8)
+@st.cache_resource(max_entries=_KITS_KEPT * 8, show_spinner=False)
 def _note_payload(note: int, kit: str, soundfont: Path, modified_ns: int) -> dict[str, Any]:
     struck = _struck(kit, soundfont, [note])
     tables, layers = _velocities(kit, soundfont, [note])

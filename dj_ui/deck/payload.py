@@ -10,11 +10,12 @@ not touched is therefore the very same `Hit`, with everything the browser never 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from dj_core.beat import Beat, Hit
+from dj_core.beat import Beat, Hit, Meter
 from dj_core.drums import general_midi_note
 from dj_core.errors import BeatError
 from dj_core.storage import sha256_of
@@ -27,8 +28,13 @@ NEW = -1
 
 def beat_id(beat: Beat) -> str:
     """A short name for what a beat sounds like: equal for equal music, whatever its title."""
-    music = (beat.hits, beat.bars, beat.meter, beat.playing_tempo_bpm)
-    return sha256_of(repr(music).encode())[:16]
+    return _music_id(beat.hits, beat.bars, beat.meter, beat.playing_tempo_bpm)
+
+
+@functools.lru_cache(maxsize=64, typed=True)
+def _music_id(hits: tuple[Hit, ...], bars: int, meter: Meter, tempo_bpm: float) -> str:
+    """A page asks some twenty times as it is drawn, mostly for the same few beats."""
+    return sha256_of(repr((hits, bars, meter, tempo_bpm)).encode())[:16]
 
 
 def beat_payload(beat: Beat) -> dict[str, Any]:

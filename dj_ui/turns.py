@@ -1,0 +1,121 @@
+"""Whose turn it is, with many visitors at one server: takes and files in order, the rest at once.
+
+Python runs one thread at a time. A take is thousands of small sums in numpy and torch, and after
+each of them its thread stands in line for Python again: with a second thread at work it takes
+fifteen times as long, and two takes side by side each more than twice as long as one after the
+other. So takes are made one after the other, files of sound in a line of their own, and threads
+change places often.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import streamlit as st
+from streamlit import runtime
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.RootContainer_pb2 import RootContainer
+from streamlit.runtime.app_session import AppSessionState
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from dj_core.limits import LIMITS
+from dj_core.queueing import Line
+from dj_ui.words import counted
+
+# How long a thread may keep Python while others want it. Beside one busy thread a take of 0.06 s
+# took 0.91 s with Python's own 0.005, 0.34 s with 0.001 and 0.20 s with this.
+_SECONDS_AT_A_TIME = 0.000_2
+_SECONDS_SAID = 60  # how long a place in line is shown; each word takes that of the one before
+_SECONDS_TO_READ = 4  # that the wait is over
+_AFTER_THE_LOOKS = 1  # its place among what a page holds unseen; frame.py puts theme.css first
+_TAKES = Line(LIMITS.takes_at_once, LIMITS.takes_waiting)
+_RENDERS = Line(LIMITS.renders_at_once, LIMITS.waiting)
+
+
+def share_time() -> None:
+    """Have nobody wait for what need not be: once, where the server's loop runs, all imported.
+
+    - Threads change places often.
+    - The garbage collector does not look through what was imported. It looks when Python thinks
+      it time: Streamlit's own collection after every click (off in `.streamlit/config.toml`) took
+      0.08 s with thirty visitors, more than half of all the time the server had.
+    - Streamlit makes downloads in the loop's threads, of which two processors have six: as many
+      that wait for their turn would keep all others waiting. There are more than may wait.
+    """
+    sys.setswitchinterval(_SECONDS_AT_A_TIME)
+    gc.collect()
+    gc.freeze()
+    threads = ThreadPoolExecutor(LIMITS.renders_at_once + LIMITS.waiting + 8, "file")
+    asyncio.get_running_loop().set_default_executor(threads)
+
+
+@contextlib.contextmanager
+def turn_to_play(doing: str) -> Iterator[None]:
+    """A visitor's turn to have takes made; their place is on the page until then.
+
+    Raises LibraryError where too many wait.
+    """
+    ticket = _TAKES.join()
+    try:
+        if _TAKES.before(ticket):
+            place = st.empty()
+            _TAKES.wait(ticket, lambda before: place.caption(_words(before, "take")), _never)
+            place.empty()
+        with st.spinner(doing):
+            yield
+    finally:
+        _TAKES.leave(ticket)
+
+
+@contextlib.contextmanager
+def turn_to_render(tell: Callable[[str], object] | None = None) -> Iterator[None]:
+    """A visitor's turn to have sound rendered; until it is, they are told how many come first.
+
+    Args:
+        tell: shows words; None says them to the visitor this thread makes a download for.
+
+    Raises LibraryError where too many wait.
+    """
+    say = tell or _say
+    ticket = _RENDERS.join()
+    try:
+        if _RENDERS.before(ticket):
+            _RENDERS.wait(ticket, lambda before: say(_words(before, "file")), _never)
+            over = "Your file is being made."
+            tell(over) if tell else _say(over, _SECONDS_TO_READ)
+        yield
+    finally:
+        _RENDERS.leave(ticket)
+
+
+def _say(words: str, seconds: int = _SECONDS_SAID) -> None:
+    """A word to the visitor this thread makes a download for, while nothing of theirs is drawn."""
+    visitor = get_script_run_ctx()
+    session = visitor and runtime.get_instance().get_app_session(visitor.session_id)
+    if not session:
+        return  # they have left
+    message = ForwardMsg()
+    message.metadata.delta_path[:] = [RootContainer.EVENT, _AFTER_THE_LOOKS]
+    message.delta.new_element.toast.body = words
+    message.delta.new_element.toast.duration = seconds
+
+    def on_its_page() -> None:
+        here = session._client_state.page_script_hash == visitor.page_script_hash
+        if here and session._state is AppSessionState.APP_NOT_RUNNING:
+            session._enqueue_forward_msg(message)
+
+    # Streamlit 1.67 has no public way to say something outside a run of the page
+    session._call_soon_on_event_loop(on_its_page)
+
+
+def _words(before: int, what: str) -> str:
+    return f"In line: {counted(before, what)} of other visitors first."
+
+
+def _never() -> bool:
+    return False
