@@ -187,7 +187,8 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
     Raises:
         LibraryError: a crate of a newer version, or a database of something else.
     """
-    version = _version(connection, path)
+    with _transaction(connection, "BEGIN"):  # as it is at one moment: others may be creating it
+        version = _version(connection, path)
     if version == SCHEMA_VERSION:
         return
     _use_write_ahead_log(connection)

@@ -184,7 +184,7 @@ def test_names_from_a_stranger_become_no_markup_on_any_page(app, screen):
     from dj_core.beat import Beat, Hit
     from dj_core.crate import Crate
 
-    source = app.home.parent / "odd"
+    source = app.home.parent / "strange"
     for number, name in enumerate(names):
         path = source / f"{number}{name.replace('/', '')}.mid"
         path.parent.mkdir(exist_ok=True)
@@ -193,12 +193,12 @@ def test_names_from_a_stranger_become_no_markup_on_any_page(app, screen):
         Crate(app.home / "crate.db").keep(beat, name=name, tags=["<b>tag</b>"])
     (source / "<b>bad.mid").write_bytes(b"no")
     library = Library(app.home)
-    library.import_corpus(source, "odd")
+    library.import_corpus(source, "strange")
     (app.home / "models" / "<b>odd").mkdir(parents=True)
     (app.home / "models" / "<b>odd" / "model.json").write_text('{"format": "<img src=x>"}')
     fetched: list[str] = []
     screen.page.on("request", lambda request: fetched.append(request.url))
-    for path in ("/generate", "/explore?corpus=odd", "/crate", "/set", "/train"):
+    for path in ("/generate", "/explore?corpus=strange", "/crate", "/set", "/train"):
         screen.open(path)
         assert screen.page.evaluate("window.hacked") is None, path
         markup = screen.page.evaluate(
