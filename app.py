@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from dj_core import limits
 from dj_core.library import Library
 from dj_ui.document import DarkDocument
+from dj_ui.program_files import ProgramFiles
 from dj_ui.set_files import FILES_ROUTE
 from dj_ui.warming import ready_to_play
 
@@ -19,5 +20,5 @@ app = st.App(
     "home.py",
     lifespan=ready_to_play,
     routes=[FILES_ROUTE],
-    middleware=[Middleware(DarkDocument)],
+    middleware=[Middleware(ProgramFiles), Middleware(DarkDocument)],
 )

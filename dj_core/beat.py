@@ -45,7 +45,7 @@ class Meter:
         return f"{self.numerator}/{self.denominator}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # a server holds many thousands
 class Hit:
     """One stroke.
 

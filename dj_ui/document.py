@@ -3,18 +3,17 @@
 Streamlit's own document is white until its program has loaded, and its theme then follows the
 operating system. A booth is dark: this middleware adds a few lines to the document's head that
 paint it dark at once and make the dark theme the one to start with. A visitor's own choice in
-the menu (system, light, dark) wins, and holds for every page. They also say where the server is.
+the menu (system, light, dark) wins, and holds for every page. They also say where the server is,
+and which parts of the program a first page will need.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from collections.abc import Iterable
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dj_ui.program_files import early_links
 
 PAGES = ("generate", "explore", "crate", "set", "train", "paper")  # addresses, as in pages/
 
@@ -46,10 +45,10 @@ TITLE = b"<title>Streamlit</title>"
 class DarkDocument:
     """ASGI middleware that puts `HEAD` into the app's document and leaves all else alone."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http" or scope["method"] != "GET" or not _wants_document(scope):
             await self.app(scope, receive, send)
@@ -60,7 +59,7 @@ class DarkDocument:
         await self.app({**scope, "headers": headers}, receive, answer.send)
 
 
-def _wants_document(scope: Message) -> bool:
+def _wants_document(scope: Scope) -> bool:
     return b"text/html" in dict(scope["headers"]).get(b"accept", b"")
 
 
@@ -95,7 +94,7 @@ class _DocumentAnswer:
         self._body += message.get("body", b"")
         if message.get("more_body", False):
             return
-        body = bytes(self._body).replace(TITLE, HEAD, 1)
+        body = bytes(self._body).replace(TITLE, HEAD + early_links(), 1)
         headers = [
             (name, str(len(body)).encode() if name.lower() == b"content-length" else value)
             for name, value in self._start["headers"]

@@ -110,6 +110,8 @@ def _write_down(kept: KeptTake) -> None:
 
 def _note_edits() -> None:
     noted: dict[int, Any] = st.session_state.setdefault(_NOTED, {})
+    for number in noted.keys() - {kept.number for kept in kept_takes()}:
+        del noted[number]
     for kept in kept_takes():
         edit = edit_of(kept.take.beat, kept.slot)
         if edit == noted.get(kept.number):

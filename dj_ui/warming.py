@@ -1,9 +1,10 @@
 """What the first visitor would wait for, made ready before the server answers.
 
-A drum kit takes half a second to strike, the model with PyTorch two to load, and Streamlit imports
-pandas for a page's first component. All of it is kept in memory for every visitor. Fetched beside
-the first page it would hold that page up, as one process runs one thread of Python at a time:
-measured from the command to the first beat, ready first is sooner.
+A drum kit takes half a second to strike, the model with PyTorch two to load, the opening beat a
+tenth to read, and Streamlit imports pandas for a page's first component and Pillow for its icon.
+All of it is kept in memory for every visitor. Fetched beside the first page it would hold that page
+up, as one process runs one thread of Python at a time: measured from the command to the first beat,
+ready first is sooner.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dj_core.sampling import GenerationRequest
 from dj_ui.deck import DEFAULT_KIT
 from dj_ui.deck.kits import kit_payload
 from dj_ui.models import loaded
+from dj_ui.opening import opening_beat
 from dj_ui.turns import share_time
 
 # modules the first page stands on, and what Streamlit fetches for it
@@ -27,6 +29,7 @@ _FIRST_PAGE = (
     "dj_ui.player",
     "dj_ui.shaping",
     "dj_ui.takes",
+    "PIL.Image",
     "pandas",
 )
 
@@ -43,7 +46,7 @@ def make_ready() -> None:
     """Fetch it; what is missing (FluidSynth, a model) is said to the visitor who needs it."""
     for name in _FIRST_PAGE:
         importlib.import_module(name)
-    steps: tuple[Callable[[], object], ...] = (_strike_kit, _load_model)
+    steps: tuple[Callable[[], object], ...] = (_strike_kit, opening_beat, _load_model)
     for step in steps:
         with contextlib.suppress(DigitalDJError):
             step()

@@ -15,11 +15,10 @@ from typing import Any
 
 import streamlit as st
 
-from dj_core.beat import DEFAULT_TEMPO_BPM, Beat, Meter
+from dj_core.beat import DEFAULT_TEMPO_BPM, Meter
 from dj_core.errors import DigitalDJError
 from dj_core.genres import genre_label, genre_name, typical_tempo_bpm
 from dj_core.library import SHIPPED_SOUNDFONTS, Library, ModelInfo
-from dj_core.patterns import genre_patterns
 from dj_core.render import SoundFont, find_soundfonts
 from dj_core.sampling import (
     DEFAULT_FEEL,
@@ -32,6 +31,7 @@ from dj_ui.crate import leave_crate, taken_from_crate
 from dj_ui.deck import DEFAULT_KIT, choose_kit, chosen_kit, listen
 from dj_ui.frame import open_page, run_page
 from dj_ui.models import loaded
+from dj_ui.opening import opening_beat
 from dj_ui.player import player, show_counts, show_facts
 from dj_ui.shaping import draw_shaping, put_shaped, shaped_facts
 from dj_ui.takes import (
@@ -58,7 +58,6 @@ NOTES_FAMILY = "notes"  # models that write note after note and can be asked for
 STRIP = {GREEDY: 0.0, "0.5": 0.5, "1": 1.0, "2": 2.0, "5": 5.0}
 LARGEST_SEED = 999_999_999
 NEW_SEEDS = 100_000  # short enough to read out to somebody
-OPENING_GENRE = "house"  # of the starter pattern a first visitor sees
 
 # What makes a take, by the names they have in a link.
 CONTROLS = (
@@ -467,12 +466,6 @@ def feel_of(settings: Mapping[str, Any]) -> Feel:
 def soundfonts(folder: str) -> tuple[SoundFont, ...]:
     """The SoundFonts of the product, the DJ and the system."""
     return find_soundfonts(SHIPPED_SOUNDFONTS, Path(folder))
-
-
-@st.cache_resource(show_spinner=False)
-def opening_beat() -> Beat:
-    """What is on deck before anything was generated."""
-    return next(beat for beat in genre_patterns(OPENING_GENRE) if beat.bars > 1)
 
 
 # -- deck ------------------------------------------------------------------------------------

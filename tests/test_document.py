@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from dj_ui.document import HEAD, PAGES, TITLE, DarkDocument
+from dj_ui.program_files import early_links
 
 PAGE = b"<html><head>" + TITLE + b"</head></html>"
 
@@ -33,7 +34,7 @@ def answer(body_parts, status=200, accept=b"text/html", headers=(), method="GET"
 def test_the_document_is_dark_and_says_its_length(parts):
     length = (b"Content-Length", str(len(PAGE)).encode())
     headers, body, asked = answer(parts, headers=[length])
-    assert body == PAGE.replace(TITLE, HEAD)
+    assert body == PAGE.replace(TITLE, HEAD + early_links())
     assert headers[b"Content-Length"] == str(len(body)).encode()
     assert b"accept-encoding" not in asked
 

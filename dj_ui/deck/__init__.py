@@ -39,7 +39,8 @@ FACE_SCRIPTS = (
     "listener.js",
 )
 _EDITS, _KIT, _SENT = "dj_edits", "dj_kit", "dj_drums_sent"
-EDITS_KEPT = 64  # edited beats a session remembers
+EDITS_KEPT = 16  # edited beats a session remembers
+_ORIGINALS_KEPT = 8  # beats of one deck that the browser may still send an edit of
 DEFAULT_KIT = KITS[0].name
 
 # A deck on the page is a few lines that wait for the program, which is another component's.
@@ -105,8 +106,9 @@ def deck(
     """
     slot = slot or beat_id(beat)
     originals: dict[str, Beat] = st.session_state.setdefault(f"{key}_originals", {})
+    originals.pop(slot, None)  # it is the latest now
     originals[slot] = beat
-    while len(originals) > EDITS_KEPT:
+    while len(originals) > _ORIGINALS_KEPT:
         del originals[next(iter(originals))]
     edit = _edit_of(beat, slot)
     _component("dj_deck", _mounting("mountDeck"))(
