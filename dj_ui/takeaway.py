@@ -81,7 +81,13 @@ def takeaway(
             disabled=not sound,
         )  # fmt: skip
         keep_button(beat, key=f"{key}_keep", name=name)
-    with st.expander("Take away: other machines, formats, stems, one-shots"):
+    with st.expander(
+        "Take away: other machines, formats, stems, one-shots",
+        key=f"{key}_take_away",
+        on_change="rerun",
+    ) as choices:
+        if not choices.open:  # a dozen controls that a page is drawn sooner without
+            return
         beat, stem = _swung(beat, stem, key)
         midi, audio = st.columns(2, gap="large")
         with midi:
