@@ -77,6 +77,7 @@ class Dj:
         self.fragments: dict[str, str] = {}  # the part of the page a widget runs, by its key
         self.files: dict[str, str] = {}  # what to ask a download's file by, by the button's key
         self.deck: dict[str, Any] = {}
+        self.toasts: list[str] = []  # words that came up over the page
         self.page, self.query, self.session = "", "", ""
         self.used: set[int] = set()
 
@@ -220,6 +221,8 @@ class Dj:
         kind = element.WhichOneof("type")
         if kind == "exception":
             raise SoakError(f"the page shows {element.exception.type}")
+        if kind == "toast":
+            self.toasts.append(element.toast.body)
         found = getattr(element, kind)
         name = getattr(found, "id", "")
         if not name:

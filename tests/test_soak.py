@@ -92,3 +92,36 @@ def test_a_made_file_waits_for_its_visitor_while_others_play_on(app):
     assert outcome.errors == []
     assert len(outcome.seconds["held"]) == 1
     assert len(outcome.seconds["knob"]) == 3
+
+
+def test_who_waits_for_a_file_is_told_on_their_page_how_many_come_first(app):
+    outcome = soak.Outcome()
+    outcome.seconds["file"] = []
+    djs = [soak.Dj(number, app.url, outcome) for number in range(1, 7)]
+    everyone_is_there = asyncio.Barrier(len(djs))
+
+    async def file_of(dj):
+        """A long loop of the DJ's own, asked for when all others ask for theirs."""
+        await dj._run({"bars": ("double_value", 32.0)})
+        await dj._generate()
+        await asyncio.wait_for(everyone_is_there.wait(), soak.PATIENCE_SECONDS)
+        await dj._wav()
+
+    async def once():
+        yield "file"
+
+    async def visit(dj):
+        dj._file = lambda: file_of(dj)
+        await dj.visit(once())
+
+    async def all_at_once():
+        await asyncio.gather(*map(visit, djs))
+
+    asyncio.run(all_at_once())
+    assert outcome.errors == []
+    assert len(outcome.seconds["file"]) == len(djs)
+    places = [dj.toasts for dj in djs if dj.toasts]
+    assert places
+    for toasts in places:
+        assert toasts[0].startswith("In line: ")
+        assert toasts[-1] == "Your file is being made."
