@@ -14,26 +14,39 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from dj_core.beat import Beat, Meter
 from dj_core.drums import DRUMS, DrumMap
 from dj_core.errors import BeatError, CorpusError, MidiError
-from dj_core.families import Sketch, assign_families, assign_splits
+from dj_core.families import SPLIT_SHARES, families_of, splits_of
 from dj_core.genres import genre_name, typical_tempo_bpm
 from dj_core.intake import MAP_PRIORITY, Refused, in_pieces, strongest, summaries
+from dj_core.ledger import (
+    Ledger,
+    Row,
+    Rows,
+    drawn,
+    in_order_of_names,
+    index_types,
+    release_memory,
+    retold,
+    row_schema,
+    rows_of_table,
+    signature_lists,
+)
 from dj_core.midi import read_midi
 from dj_core.outlines import Summary
-from dj_core.packs import Kept, PackWriter, lay_out, read_kept
+from dj_core.packs import Contents, Kept, PackWriter, lay_out, read_kept
+from dj_core.scratch import Scratch
 from dj_core.sources import Source, open_source
 from dj_core.storage import atomic_file, sha256_of
 
@@ -44,8 +57,10 @@ FORMAT_VERSION = 2
 READABLE_VERSIONS = (1, 2)
 INDEX_NAME = "index.parquet"
 METADATA_KEY = b"digital-dj"
-ROWS_AT_ONCE = 16_384
-SPLITS = ("train", "validation", "test")
+KNOWN_AT_ONCE = 2_048  # rows of the corpus as it was
+ROWS_IN_GROUP = 4_096  # of the index: so many are in memory while they are written
+PAGE_BYTES = 1 << 18  # of a column, packed at once
+SPLITS = tuple(SPLIT_SHARES)
 Progress = Callable[[int, int], None]
 """Called with (done, total) as files are read."""
 
@@ -187,13 +202,19 @@ class ImportReport:
 
     Attributes:
         corpus: the corpus as it is now.
-        accepted: names of the files this import brought or confirmed.
-        skipped: the files it refused.
+        found: names of the files it came upon, ascending.
+        skipped: those that it refused.
     """
 
     corpus: Corpus
-    accepted: tuple[str, ...]
+    found: Sequence[str]
     skipped: tuple[Skipped, ...]
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """Names of the files this import brought or confirmed."""
+        refused = {item.file for item in self.skipped}
+        return tuple(name for name in self.found if name not in refused)
 
 
 def import_corpus(
@@ -225,44 +246,21 @@ def import_corpus(
         LibraryError: the folder cannot be written.
     """
     with open_source(source) as files:
-        known = {row.name: row for row in _known_rows(folder)}
-        reader = _Importer(files, folder, known, progress, executor)
+        reader = _Importer(files, folder, progress, executor)
         try:
-            rows, skipped = reader.read(drum_map)
-            if not rows:
+            skipped = reader.read(drum_map)
+            if len(skipped) == len(files.names):
                 raise CorpusError(_nothing_found(source, skipped))
-            left_out = [
-                *_still_left_out(folder, {*rows, *(item.file for item in skipped)}),
-                *skipped,
-            ]
-            facts = _facts(name, reader.drum_map, left_out)
-            nothing_new = all(known.get(file_name) is row for file_name, row in rows.items())
-            if not (known and nothing_new and facts == _load_facts(folder / INDEX_NAME)):
-                _save_index(folder, facts, known | rows if known else rows, reader.finish())
+            facts = _facts(name, reader.drum_map, [*_still_left_out(folder, files.names), *skipped])
+            if not reader.nothing_new or facts != _load_facts(folder / INDEX_NAME):
+                order = reader.in_order()
+                _save_index(folder, facts, reader.ledger, order, reader.finish())
         except BaseException:
             reader.undo()
             raise
         finally:
             reader.close()
-    return ImportReport(Corpus(folder), tuple(sorted(rows)), tuple(skipped))
-
-
-class _Row(NamedTuple):
-    """A file, as `CorpusFile` has it but for what all files together decide."""
-
-    id: str
-    name: str
-    genre: str
-    tempo_bpm: float | None
-    meter: Meter
-    bars: int
-    lane_hits: tuple[int, ...]
-    kind: Literal["beat", "fill"]
-    official_split: str
-    sketch: Sketch
-    pack: str | None  # None: the pack of the import under way
-    offset_bytes: int
-    size_bytes: int
+        return ImportReport(Corpus(folder), files.names, tuple(skipped))
 
 
 class _Importer:
@@ -272,36 +270,38 @@ class _Importer:
         self,
         source: Source,
         folder: Path,
-        known: dict[str, _Row],
         progress: Progress | None,
         executor: Executor | None,
     ) -> None:
         self.source = source
         self.folder = folder
-        self.known = known
         self.executor = executor
         self.drum_map: DrumMap = MAP_PRIORITY[0]
+        self._known_map: DrumMap | None = None  # None: there is no corpus yet
+        if (folder / INDEX_NAME).exists():
+            self._known_map = _load_facts(folder / INDEX_NAME)["drum_map"]
         self._progress = progress or (lambda done, total: None)
         self._done = 0
-        self._rows: dict[str, _Row] = {}
         self._refused: dict[str, str] = {}
-        self._read_by: defaultdict[DrumMap, list[str]] = defaultdict(list)
-        self._pack = PackWriter(folder)
-        self._by_content: dict[str, _Row] = {row.id: row for row in known.values()}
+        self._scratch = Scratch(folder)
+        self._pack = PackWriter(folder, self._scratch)
+        self.ledger = Ledger(self._scratch)
+        self._read_by = bytearray()  # of every new row the place in MAP_PRIORITY
         self._new_folder = not folder.exists()
 
-    def read(self, drum_map: DrumMap | None) -> tuple[dict[str, _Row], list[Skipped]]:
-        """Rows of every readable file by name, and the files refused.
+    @property
+    def nothing_new(self) -> bool:
+        """Every file was in the corpus already."""
+        return self._known_map is not None and not len(self.ledger)
 
-        A file is read by the note map that those before it speak for. Those read by another than
-        all together speak for are read again in the end: the first few, as a rule.
+    def read(self, drum_map: DrumMap | None) -> list[Skipped]:
+        """Bring a row of every new file that can be read to the ledger; returns those refused.
+
+        A file is read by the note map that those before it speak for.
         """
-        known_map: DrumMap = (
-            _load_facts(self.folder / INDEX_NAME)["drum_map"] if self.known else MAP_PRIORITY[0]
-        )
-        self.drum_map = drum_map or known_map
+        self.drum_map = drum_map or self._known_map or MAP_PRIORITY[0]
         # an odd map that is known stays: its mark may be in earlier files only
-        settled = drum_map is not None or known_map != MAP_PRIORITY[0]
+        settled = drum_map is not None or self.drum_map != MAP_PRIORITY[0]
         for (name, digest, content), answer in self._read(self._new_files()):
             self._count()
             if not settled and answer.speaks_for != self.drum_map:
@@ -309,13 +309,32 @@ class _Importer:
             if isinstance(answer, Refused):
                 self._refused[name] = answer.reason
             else:
-                self._rows[name] = self._row(name, digest, content, answer)
-                self._read_by[answer.read_by].append(name)
-        self._read_again(known_map)
-        names = self.source.names
-        self._progress(len(names), len(names))
-        refused = [Skipped(name, self._refused[name]) for name in names if name in self._refused]
-        return self._rows, refused
+                self.ledger.add(self._row(name, digest, content, answer))
+                self._read_by.append(MAP_PRIORITY.index(answer.read_by))
+        self._progress(len(self.source.names), len(self.source.names))
+        return [Skipped(name, reason) for name, reason in sorted(self._refused.items())]
+
+    def in_order(self) -> np.ndarray:
+        """Bring what the corpus had to the ledger; returns the rows of its new index in order.
+
+        Files read by another note map than all together speak for are read again: the first few,
+        as a rule.
+        """
+        self.ledger.put_away()
+        new = len(self.ledger)
+        for rows in _known_rows(self.folder):
+            self.ledger.extend(self._reread(rows) if self._known_map != self.drum_map else rows)
+        order = in_order_of_names(self.ledger, new)
+        by_another = np.frombuffer(self._read_by, np.uint8) != MAP_PRIORITY.index(self.drum_map)
+        others = np.flatnonzero(by_another)
+        latest = np.arange(len(self.ledger), dtype=np.int32)
+        for start in range(0, len(others), KNOWN_AT_ONCE):
+            some = others[start : start + KNOWN_AT_ONCE]
+            latest[some] = np.arange(len(self.ledger), len(self.ledger) + len(some))
+            self.ledger.extend(
+                self._reread(Rows(self.ledger.columns(some), self.ledger.signatures(some)))
+            )
+        return latest[order]
 
     def finish(self) -> str:
         """Put what is new in its place; returns the name of its pack."""
@@ -325,12 +344,13 @@ class _Importer:
         """Remove what this import stored; the index was never touched."""
         self._pack.undo()
         if self._new_folder:
-            self._pack.close()
+            self.close()
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def close(self) -> None:
         """Let go of what is open."""
-        self._pack.close()
+        self.ledger.close()
+        self._scratch.close()
 
     def _read(self, files: Iterable[tuple[Any, bytes]]) -> Iterator[tuple[Any, Summary | Refused]]:
         return in_pieces(
@@ -339,7 +359,11 @@ class _Importer:
 
     def _new_files(self) -> Iterator[tuple[tuple[str, str, bytes], bytes]]:
         """Name, hash and content of every file that is not known yet."""
+        known = iter(self._known_digests())
+        known_name, known_digest = next(known, ("", ""))
         for name in self.source.names:
+            while known_name and known_name < name:  # both ascend
+                known_name, known_digest = next(known, ("", ""))
             try:
                 content = self.source.read(name)
             except CorpusError as error:
@@ -347,55 +371,57 @@ class _Importer:
                 self._refused[name] = str(error)
                 continue
             digest = sha256_of(content)
-            known = self.known.get(name)
-            if known and known.id == digest:
+            if known_name == name and known_digest == digest:
                 self._count()
-                self._rows[name] = known
             else:
                 yield (name, digest, content), content
+
+    def _known_digests(self) -> Iterator[tuple[str, str]]:
+        """Name and hash of every file of the corpus as it was, by name."""
+        for table in _known_tables(self.folder, ("name", "id")):
+            yield from zip(table["name"].to_pylist(), table["id"].to_pylist(), strict=True)
+
+    @cached_property
+    def _contents(self) -> Contents:
+        """What the corpus has; made when there is something new."""
+        contents = Contents(self._scratch)
+        for table in _known_tables(self.folder, ("id", *Kept._fields)):
+            for digest, *place in zip(*(column.to_pylist() for column in table), strict=True):
+                contents.add(digest, tuple(place))
+        return contents
 
     def _count(self) -> None:
         self._progress(self._done, len(self.source.names))
         self._done += 1
 
-    def _read_again(self, known_map: DrumMap) -> None:
-        """Bring what was read by another note map under the one that holds."""
-        unchanged = [name for name, row in self._rows.items() if row is self.known.get(name)]
-        if self.known and known_map != self.drum_map:
-            self.known.update(self._reread({name: self.known[name] for name in self.known}))
-            self._rows |= {name: self.known[name] for name in unchanged}
-        others = [
-            name for used, names in self._read_by.items() if used != self.drum_map for name in names
-        ]
-        self._rows |= self._reread({name: self._rows[name] for name in others})
-
-    def _reread(self, rows: dict[str, _Row]) -> dict[str, _Row]:
+    def _reread(self, rows: Rows) -> Rows:
         """Rows of files that are stored, read again by the note map that holds."""
-        stored = ((row, self._content(row)) for row in rows.values())
-        return {
-            row.name: row._replace(lane_hits=told.lane_hits, sketch=told.sketch)
-            for row, told in self._read(stored)
-            if isinstance(told, Summary)
-        }
+        columns = [rows.columns[name].to_pylist() for name in ("id", "name", *Kept._fields)]
+        stored = ((None, self._content(*kept)) for kept in zip(*columns, strict=True))
+        return retold(rows, [answer for _, answer in self._read(stored)])
 
-    def _content(self, row: _Row) -> bytes:
-        if row.pack is None:
-            return self._pack.read(row.offset_bytes, row.size_bytes)
+    def _content(
+        self, digest: str, name: str, pack: str | None, offset_bytes: int, size_bytes: int
+    ) -> bytes:
+        if pack is None:
+            return self._pack.read(offset_bytes, size_bytes)
         try:
-            return read_kept(self.folder, row.id, Kept(row.pack, row.offset_bytes, row.size_bytes))
+            return read_kept(self.folder, digest, Kept(pack, offset_bytes, size_bytes))
         except OSError as error:
             raise CorpusError(
-                f"{row.name} cannot be read from the corpus in {self.folder} any more: "
+                f"{name} cannot be read from the corpus in {self.folder} any more: "
                 f"{error.strerror}. Remove the corpus and import it again."
             ) from error
 
-    def _row(self, name: str, digest: str, content: bytes, told: Summary) -> _Row:
+    def _row(self, name: str, digest: str, content: bytes, told: Summary) -> Row:
         """The file's row; its bytes are kept if none like them are."""
         facts = self.source.facts(name)
-        twin = self._by_content.get(digest)
-        place = twin[-3:] if twin else (None, *self._pack.add(digest, content))
+        place = self._contents.find(digest)
+        if place is None:
+            place = (None, *self._pack.add(digest, content))
+            self._contents.add(digest, place)
         stem = name.rpartition("/")[2].rpartition(".")[0]
-        row = _Row(
+        return Row(
             digest,
             name,
             _genre_name(facts.genre),
@@ -408,8 +434,6 @@ class _Importer:
             told.sketch,
             *place,
         )
-        self._by_content[digest] = row
-        return row
 
 
 _genre_name = lru_cache(maxsize=1_024)(genre_name)
@@ -448,20 +472,31 @@ def _load_index(path: Path, modified: int) -> pa.Table:
     return _table(path, FILE_COLUMNS)
 
 
-def _known_rows(folder: Path) -> list[_Row]:
-    """All rows with their sketches, for an import that adds to them."""
+def _known_tables(folder: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """The index of the corpus as it is, some rows at a time; nothing where there is none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     path = folder / INDEX_NAME
     if not path.exists():
-        return []
-    table = _table(path, (*FILE_COLUMNS, "official_split", "minhash", "bar_hashes"))
-    signatures = table["minhash"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
-    sketches = map(Sketch, signatures, map(tuple, table["bar_hashes"].to_pylist()))
-    rows = zip(files_of(table), table["official_split"].to_pylist(), sketches, strict=True)
-    return [
-        _Row(file.id, file.name, file.genre, file.tempo_bpm, file.meter, file.bars, file.lane_hits,
-             file.kind, official_split, sketch, *file.kept)
-        for file, official_split, sketch in rows
-    ]  # fmt: skip
+        return
+    try:
+        with pq.ParquetFile(path) as file:
+            there = [name for name in columns if name in file.schema_arrow.names]
+            for batch in file.iter_batches(KNOWN_AT_ONCE, columns=there, use_threads=False):
+                yield _completed(pa.Table.from_batches([batch]), columns, path)
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from error
+
+
+def _known_rows(folder: Path) -> Iterator[Rows]:
+    """All of it, for an import that adds to it."""
+    for table in _known_tables(folder, (*row_schema().names, "minhash")):
+        try:
+            rows = rows_of_table(table)
+        except ValueError as error:  # Arrow's own are of that kind
+            raise _unreadable(folder / INDEX_NAME, error) from error
+        yield rows
 
 
 FILE_COLUMNS = (
@@ -481,18 +516,29 @@ def _table(path: Path, columns: Sequence[str]) -> pa.Table:
             there = [name for name in columns if name in file.schema_arrow.names]
             table = file.read(columns=there, use_threads=False)
     except (OSError, pa.ArrowException) as error:
-        raise CorpusError(
-            f"The index of the corpus in {path.parent} cannot be read ({error}). Import it again."
-        ) from error
+        raise _unreadable(path, error) from error
+    return _completed(table, columns, path)
+
+
+def _unreadable(path: Path, error: Exception) -> CorpusError:
+    return CorpusError(
+        f"The index of the corpus in {path.parent} cannot be read ({error}). Import it again."
+    )
+
+
+def _completed(table: pa.Table, columns: Sequence[str], path: Path) -> pa.Table:
+    """A table with what format 1 did not have, in the order asked for. Raises CorpusError."""
+    import pyarrow as pa
+
     for name, empty in Kept()._asdict().items():
         if name in columns and name not in table.column_names:
-            table = table.append_column(name, pa.array([empty] * len(table), _types()[name]))
+            table = table.append_column(name, pa.array([empty] * len(table), index_types()[name]))
     if missing := set(columns) - set(table.column_names):
         raise CorpusError(
             f"The corpus in {path.parent} has a damaged index ({min(missing)!r} is missing). "
             "Import it again."
         )
-    return table
+    return table.select(columns)
 
 
 def files_of(table: pa.Table) -> Iterator[CorpusFile]:
@@ -521,122 +567,69 @@ def _facts(name: str, drum_map: DrumMap, skipped: Sequence[Skipped]) -> dict[str
     }
 
 
-def _save_index(
-    folder: Path, facts: dict[str, Any], rows_by_name: dict[str, _Row], new_pack: str
-) -> None:
-    """Group, split and write all rows in one step."""
-    rows = [rows_by_name[file_name] for file_name in sorted(rows_by_name)]
-    families = assign_families([row.sketch for row in rows])
-    splits = assign_splits(families, [row.genre for row in rows])
-    _write_index(folder / INDEX_NAME, facts, rows, families, splits, new_pack)
-
-
-def _still_left_out(folder: Path, seen: set[str]) -> list[Skipped]:
+def _still_left_out(folder: Path, seen: Container[str]) -> list[Skipped]:
     """Files that earlier imports refused and this one did not bring again."""
     if not (folder / INDEX_NAME).exists():
         return []
     return [item for item in Corpus(folder).skipped if item.file not in seen]
 
 
-def _write_index(
-    path: Path,
-    facts: dict[str, Any],
-    rows: Sequence[_Row],
-    families: Sequence[int],
-    splits: Sequence[str],
-    new_pack: str,
+def _save_index(
+    folder: Path, facts: dict[str, Any], ledger: Ledger, order: np.ndarray, new_pack: str
 ) -> None:
-    """Write the rows a part at a time: a column of a million Python objects is much memory."""
+    """Group, split and write all rows in one step, a part at a time."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema(_types(), metadata={METADATA_KEY: json.dumps(facts).encode()})
+    families = families_of(drawn(ledger, order))
+    splits = splits_of(families, _genre_numbers(ledger)[order])
+    schema = pa.schema(index_types(), metadata={METADATA_KEY: json.dumps(facts).encode()})
     with (
-        atomic_file(path) as file,
+        atomic_file(folder / INDEX_NAME) as file,
         pq.ParquetWriter(
             file,
             schema,
             compression="zstd",
             use_dictionary=["genre", "meter", "kind", "split", "official_split", "pack"],
             write_statistics=False,
+            data_page_size=PAGE_BYTES,
         ) as writer,
     ):
-        for start in range(0, len(rows), ROWS_AT_ONCE):
-            part = slice(start, start + ROWS_AT_ONCE)
-            columns = _columns(rows[part], families[part], splits[part], new_pack)
-            arrays = [
-                values if isinstance(values, pa.Array) else pa.array(values, kind)
-                for values, kind in zip(columns, schema.types, strict=True)
-            ]
+        for start in range(0, len(order), ROWS_IN_GROUP):
+            part = slice(start, start + ROWS_IN_GROUP)
+            rows = Rows(ledger.columns(order[part]), ledger.signatures(order[part]))
+            columns = _index_columns(rows, families[part], splits[part], new_pack)
+            arrays = [columns[name] for name in schema.names]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+            release_memory()
 
 
-def _types() -> dict[str, pa.DataType]:
-    """The index's columns."""
-    import pyarrow as pa
-
-    return {
-        "id": pa.string(),
-        "name": pa.string(),
-        "genre": pa.string(),
-        "tempo_bpm": pa.float64(),
-        "meter": pa.string(),
-        "bars": pa.int32(),
-        "hits": pa.int32(),
-        "lane_hits": pa.list_(pa.int32(), len(DRUMS)),
-        "kind": pa.string(),
-        "family": pa.int32(),
-        "split": pa.string(),
-        "official_split": pa.string(),
-        "pack": pa.string(),
-        "offset_bytes": pa.int64(),
-        "size_bytes": pa.int32(),
-        "minhash": pa.list_(pa.uint32()),
-        "bar_hashes": pa.list_(pa.int64()),
-    }
-
-
-def _columns(
-    rows: Sequence[_Row], families: Sequence[int], splits: Sequence[str], new_pack: str
-) -> list[Any]:
-    """Rows as the index's columns, in the order of its types."""
-    import pyarrow as pa
-
-    (ids, names, genres, tempos, meters, bars, lane_hits, kinds, official_splits, sketches, packs,
-     offsets, sizes) = zip(*rows, strict=True)  # fmt: skip
-    lanes = np.array(lane_hits, np.int32)
-    minhashes = [sketch.minhash for sketch in sketches]
-    bar_hashes = [sketch.bar_hashes for sketch in sketches]
-    return [
-        ids,
-        names,
-        genres,
-        tempos,
-        list(map(_meter_text, meters)),
-        bars,
-        lanes.sum(axis=1, dtype=np.int32),
-        pa.FixedSizeListArray.from_arrays(pa.array(lanes.ravel()), len(DRUMS)),
-        kinds,
-        families,
-        [official or split for official, split in zip(official_splits, splits, strict=True)],
-        official_splits,
-        [new_pack if pack is None else pack for pack in packs],
-        offsets,
-        sizes,
-        _lists(list(map(len, minhashes)), np.concatenate(minhashes)),
-        _lists(list(map(len, bar_hashes)), np.fromiter(chain(*bar_hashes), np.int64)),
+def _genre_numbers(ledger: Ledger) -> np.ndarray:
+    """Of every row a number for its genre, from 0."""
+    numbers: dict[str, int] = {}
+    found = [
+        np.array([numbers.setdefault(genre, len(numbers)) for genre in column], np.int32)
+        for column in (columns["genre"].to_pylist() for _, columns in ledger.batches())
     ]
+    return np.concatenate(found)
 
 
-_meter_text = lru_cache(maxsize=1_024)(str)
-
-
-def _lists(lengths: Sequence[int], values: np.ndarray) -> pa.ListArray:
-    """A column of lists of such lengths, without a Python number for each value."""
+def _index_columns(
+    rows: Rows, families: np.ndarray, splits: np.ndarray, new_pack: str
+) -> dict[str, pa.Array]:
+    """The index's columns by name."""
     import pyarrow as pa
 
-    ends = np.cumsum([0, *lengths], dtype=np.int32)
-    return pa.ListArray.from_arrays(pa.array(ends), pa.array(values))
+    columns = {name: rows.columns[name] for name in rows.columns.schema.names}
+    official = columns["official_split"].to_pylist()
+    placed = zip(official, splits.tolist(), strict=True)
+    packs = columns["pack"].to_pylist()
+    return columns | {
+        "family": pa.array(families),
+        "split": pa.array([name or SPLITS[split] for name, split in placed]),
+        "pack": pa.array([new_pack if pack is None else pack for pack in packs]),
+        "minhash": signature_lists(rows.signatures),
+    }
 
 
 def _nothing_found(source: Path | str, skipped: Sequence[Skipped]) -> str:

@@ -3,16 +3,18 @@
 Two files are kin when the Jaccard index of their hits on the 16th grid is at least 0.7, or when
 they share a bar of ten hits or more. Kinship spreads (a kin of a kin is kin), so a family is a
 connected component. Jaccard indices are estimated from MinHash signatures (Broder 1997) and
-candidates found by banding, so the work grows with the number of files, not of pairs.
+candidates found by banding, so the work grows with the number of files, not of pairs. Signatures
+may lie in a file (see `Drawn`): a few numbers a beat are all that is held in memory.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
+from typing import Protocol
 
 import numpy as np
 
@@ -22,18 +24,22 @@ from dj_core.drums import DRUMS
 KIN_JACCARD = 0.7
 KIN_BAR_HITS = 10
 SPLIT_SHARES = {"train": 0.75, "validation": 0.10, "test": 0.15}  # as in the paper
+HASHES = 128  # numbers in a signature
 
-_HASHES = 128
 _BAND_ROWS = 4  # 32 bands of 4: a pair at 0.7 is missed once in 5,000 times
+_BANDS = HASHES // _BAND_ROWS
+_KEYS_AT_ONCE = 16_384  # of all bands, where beats are few
+_BARS_AT_ONCE = 1 << 18  # some megabytes
 _PRIME = (1 << 31) - 1
 _RANDOM = np.random.default_rng(20_161_122)  # any fixed seed: signatures must never change
-_MULTIPLIERS = _RANDOM.integers(1, _PRIME, _HASHES, dtype=np.int64).astype(np.uint64)
-_OFFSETS = _RANDOM.integers(0, _PRIME, _HASHES, dtype=np.int64).astype(np.uint64)
+_MULTIPLIERS = _RANDOM.integers(1, _PRIME, HASHES, dtype=np.int64).astype(np.uint64)
+_OFFSETS = _RANDOM.integers(0, _PRIME, HASHES, dtype=np.int64).astype(np.uint64)
 _TOKENS_AT_ONCE = 1_024  # a megabyte at a time, which stays near the processor
 _LARGEST_TABLE = 16_384  # tokens: 64 bars of 4/4, 8 MB
-_BARS_REMEMBERED = 16_384  # hashes; loops repeat themselves
+_BARS_REMEMBERED = 4_096  # hashes; loops repeat themselves
 _BAND_MULTIPLIER = np.uint64(0x9E37_79B9_7F4A_7C15)  # odd, with bits all over
-_PAIRS_AT_ONCE = 1 << 18  # some megabytes of places
+_PAIRS_AT_ONCE = 1 << 17  # some megabytes of places
+_MEMBERS_AT_ONCE = 4_096  # 2 MB of signatures
 _MAX_COMPARED = 64  # of one bucket; beyond, kinship spreads through those already joined
 
 
@@ -67,7 +73,7 @@ def sketch_strokes(onsets_quarters: Sequence[float], lanes: Sequence[int], meter
         }
     )
     if not tokens:
-        return Sketch(np.zeros(_HASHES, np.uint32), ())
+        return Sketch(np.zeros(HASHES, np.uint32), ())
     bar_cells = cells_per_bar(meter)
     (sketch,) = sketches(np.zeros(len(tokens), np.int64), np.array(tokens), [bar_cells])
     return sketch
@@ -114,7 +120,7 @@ def _minima(tokens: np.ndarray, firsts: np.ndarray) -> np.ndarray:
 
     Tokens near the start, which every beat has, are looked up; those of long takes are reckoned.
     """
-    least = np.full((len(firsts), _HASHES), _PRIME, np.uint32)
+    least = np.full((len(firsts), HASHES), _PRIME, np.uint32)
     beats = np.repeat(np.arange(len(firsts)), np.diff(np.append(firsts, len(tokens))))
     step = _TOKENS_AT_ONCE
     for start in range(0, len(tokens), step):
@@ -155,78 +161,190 @@ def _hash(bar_steps: int, tokens: list[int]) -> int:
     return int.from_bytes(digest, signed=True)
 
 
+class Drawn(Protocol):
+    """The sketches of many beats, wherever they are kept; beats are numbered from 0."""
+
+    bars: int
+    """Number of bar hashes in all of them."""
+
+    def __len__(self) -> int: ...
+
+    def keys(self, bands: range) -> np.ndarray:
+        """`band_keys` of every beat, (bands, beats)."""
+        ...
+
+    def signatures(self, beats: np.ndarray) -> np.ndarray:
+        """Of some thousand beats, (beats, 128) of uint32."""
+        ...
+
+    def bar_hashes(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Bar hashes (int64) and the beats they are of, a part at a time."""
+        ...
+
+
+def band_keys(signatures: np.ndarray, bands: range) -> np.ndarray:
+    """A number for each of some bands of hashes, alike where the band is, (bands, beats) of uint64.
+
+    No two bands have one in common. Should others ever come out alike, they are compared and told
+    apart.
+    """
+    first, last = bands[0] * _BAND_ROWS, (bands[-1] + 1) * _BAND_ROWS
+    pairs = np.ascontiguousarray(signatures[:, first:last]).view(np.uint64)
+    keys = pairs[:, ::2] * _BAND_MULTIPLIER + pairs[:, 1::2]
+    return (keys * np.uint64(_BANDS) + np.arange(bands[0], bands[-1] + 1, dtype=np.uint64)).T
+
+
+class InMemory:
+    """Sketches that are few enough to be in memory."""
+
+    def __init__(self, signatures: np.ndarray, bars: np.ndarray, owners: np.ndarray) -> None:
+        """Signatures of all beats, their bar hashes, and the beat that each of these is of."""
+        self._signatures, self._bars, self._owners = signatures, bars, owners
+        self.bars = len(bars)
+
+    def __len__(self) -> int:
+        return len(self._signatures)
+
+    def keys(self, bands: range) -> np.ndarray:
+        """`band_keys` of every beat."""
+        return band_keys(self._signatures, bands)
+
+    def signatures(self, beats: np.ndarray) -> np.ndarray:
+        """Of some beats."""
+        return self._signatures[beats]
+
+    def bar_hashes(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """All bar hashes at once."""
+        yield self._bars, self._owners
+
+
 def assign_families(sketches: Sequence[Sketch]) -> list[int]:
     """A family number per sketch, counted from 0 in order of first appearance."""
     if not len(sketches):
         return []
-    kin = _Kinship(len(sketches))
-    kin.join(*_with_a_bar_in_common(sketches))
-    signatures = np.concatenate([sketch.minhash for sketch in sketches]).reshape(-1, _HASHES)
-    for start in range(0, _HASHES, _BAND_ROWS):
-        _join_similar(start, signatures, kin)
-    return np.unique(kin.eldest, return_inverse=True)[1].tolist()
-
-
-def _with_a_bar_in_common(sketches: Sequence[Sketch]) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of indices that share a full bar, enough of them to connect all that do."""
-    bars = np.array([bar for sketch in sketches for bar in sketch.bar_hashes], np.int64)
     counts = [len(sketch.bar_hashes) for sketch in sketches]
-    owners = np.repeat(np.arange(len(sketches)), counts)
+    bars = chain.from_iterable(sketch.bar_hashes for sketch in sketches)
+    drawn = InMemory(
+        np.stack([sketch.minhash for sketch in sketches]),
+        np.fromiter(bars, np.int64),
+        np.repeat(np.arange(len(sketches)), counts),
+    )
+    return families_of(drawn).tolist()
+
+
+def families_of(drawn: Drawn) -> np.ndarray:
+    """A family number per beat, counted from 0 in order of first appearance."""
+    kin = _Kinship(len(drawn))
+    parts = 1 + drawn.bars // _BARS_AT_ONCE
+    for part in range(parts):
+        kin.join(*_with_a_bar_in_common(drawn.bar_hashes(), part, parts))
+    at_once = max(1, min(_BANDS, _KEYS_AT_ONCE // len(drawn)))
+    for first in range(0, _BANDS, at_once):
+        keys = drawn.keys(range(first, min(first + at_once, _BANDS)))
+        _join_similar(keys, drawn, kin)
+    is_eldest = kin.eldest == np.arange(len(drawn), dtype=np.int32)
+    return (np.cumsum(is_eldest, dtype=np.int32) - 1)[kin.eldest]
+
+
+def _with_a_bar_in_common(
+    bar_hashes: Iterable[tuple[np.ndarray, np.ndarray]], part: int, parts: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of beats that share a full bar, enough of them to connect all that do.
+
+    Of one part of all hashes: those that are alike are in the same.
+    """
+    some_bars, some_owners = [np.empty(0, np.int64)], [np.empty(0, np.int32)]
+    for bars, owners in bar_hashes:
+        wanted = bars.view(np.uint64) % np.uint64(parts) == part if parts > 1 else slice(None)
+        some_bars.append(bars[wanted])
+        some_owners.append(owners[wanted].astype(np.int32))
+    bars, owners = np.concatenate(some_bars), np.concatenate(some_owners)
     order = np.argsort(bars, kind="stable")
-    same = bars[order[1:]] == bars[order[:-1]]
-    return owners[order[:-1][same]], owners[order[1:][same]]
+    bars, owners = bars[order], owners[order]
+    same = bars[1:] == bars[:-1]
+    return owners[:-1][same], owners[1:][same]
 
 
-def _join_similar(start: int, signatures: np.ndarray, kin: _Kinship) -> None:
-    """Join those of one bucket, which agree on the band of hashes that begins at `start`."""
-    band = np.ascontiguousarray(signatures[:, start : start + _BAND_ROWS]).view(np.uint64)
-    # two numbers as one: should others ever come out alike, they are compared and told apart
-    key = band[:, 0] * _BAND_MULTIPLIER + band[:, 1]
-    members = np.argsort(key, kind="stable")
-    edges = np.append(False, key[members[1:]] != key[members[:-1]])
-    buckets = np.cumsum(edges)
+def _join_similar(keys: np.ndarray, drawn: Drawn, kin: _Kinship) -> None:
+    """Join those of one bucket, which agree on the key, of some bands, (bands, beats)."""
+    members, buckets = _shared(keys.ravel())
+    members %= len(drawn)
+    still = _still_apart(buckets, kin.eldest[members])
+    members, buckets = members[still], buckets[still]
+    found = [np.empty((2, 0), np.int32)]
+    for start in range(0, len(members), _MEMBERS_AT_ONCE):
+        some = slice(start, start + _MEMBERS_AT_ONCE + _MAX_COMPARED)
+        families, near = kin.eldest[members[some]], buckets[some] - buckets[start]
+        found.append(_similar(families, near, drawn.signatures(members[some])))
+    kin.join(*np.concatenate(found, axis=1))
+
+
+def _similar(families: np.ndarray, buckets: np.ndarray, signatures: np.ndarray) -> np.ndarray:
+    """Pairs of families, (2, pairs), of which two that are side by side in a bucket are similar."""
+    names, family_of = np.unique(families, return_inverse=True)
+    kin = _Kinship(len(names))
+    first_bytes = np.ascontiguousarray(signatures.view(np.uint8)[:, ::4])
+    places = np.arange(len(families))
     distance = 1
     while distance <= _MAX_COMPARED:
-        members, buckets = _still_apart(members, buckets, kin, distance)
-        if not len(members):
-            return
+        still = _still_apart(buckets, kin.eldest[family_of[places]], distance)
+        places, buckets = places[still], buckets[still]
+        if not len(places):
+            break
         # twice as far each time, as what is joined meanwhile need not be compared any more
-        beyond = min(2 * distance, distance + max(1, _PAIRS_AT_ONCE // len(members)))
+        beyond = min(2 * distance, distance + max(1, _PAIRS_AT_ONCE // len(places)))
         beyond = min(beyond, _MAX_COMPARED + 1)
-        places = np.arange(len(members))
-        others = (places + np.arange(distance, beyond)[:, None]).ravel()
-        firsts = np.tile(places, beyond - distance)[others < len(members)]
-        seconds = others[others < len(members)]
-        inside = buckets[firsts] == buckets[seconds]
-        first, second = members[firsts[inside]], members[seconds[inside]]
-        apart = kin.eldest[first] != kin.eldest[second]
+        first, second = _neighbours(buckets, distance, beyond)
+        first, second = places[first], places[second]
+        apart = kin.eldest[family_of[first]] != kin.eldest[family_of[second]]
         first, second = first[apart], second[apart]
-        alike = _are_similar(signatures, first, second)
-        kin.join(first[alike], second[alike])
+        for looked_at in (first_bytes, signatures):  # a quarter tells nearly all that differ apart
+            alike = _agree(looked_at, first, second)
+            first, second = first[alike], second[alike]
+        kin.join(family_of[first], family_of[second])
         distance = beyond
+    joined = np.flatnonzero(kin.eldest != np.arange(len(names)))
+    return np.stack([names[joined], names[kin.eldest[joined]]])
 
 
-def _still_apart(
-    members: np.ndarray, buckets: np.ndarray, kin: _Kinship, distance: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Only the buckets that are not of one family yet and have members so far apart."""
-    families = kin.eldest[members]
+def _neighbours(buckets: np.ndarray, least: int, beyond: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of places of one bucket that are at least so far apart, and less than so far."""
+    places = np.arange(len(buckets))
+    others = (places + np.arange(least, beyond)[:, None]).ravel()
+    firsts = np.tile(places, beyond - least)[others < len(places)]
+    seconds = others[others < len(places)]
+    inside = buckets[firsts] == buckets[seconds]
+    return firsts[inside], seconds[inside]
+
+
+def _shared(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places of keys that are there twice, those of one key together, and which key that is."""
+    members = np.argsort(keys, kind="stable").astype(np.int32)
+    keys = keys[members]
+    same = np.append(keys[1:] == keys[:-1], False)
+    shared = same.copy()
+    shared[1:] |= same[:-1]
+    begins = ~np.append(False, same[:-1])
+    return members[shared], np.cumsum(begins[shared], dtype=np.int32) - 1
+
+
+def _still_apart(buckets: np.ndarray, families: np.ndarray, distance: int = 1) -> np.ndarray:
+    """Which are in buckets that are not of one family yet and have members so far apart."""
     apart = (buckets[1:] == buckets[:-1]) & (families[1:] != families[:-1])
     is_open = np.zeros(int(buckets[-1]) + 1 if len(buckets) else 0, bool)
     is_open[buckets[1:][apart]] = True
     if distance > 1:
         is_open &= np.bincount(buckets, minlength=len(is_open)) > distance
-    kept = is_open[buckets]
-    return members[kept], buckets[kept]
+    return is_open[buckets]
 
 
-def _are_similar(signatures: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Whether each pair agrees on enough hashes."""
+def _agree(signatures: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Whether the signatures of each pair agree on enough numbers."""
     alike = np.empty(len(first), bool)
     for start in range(0, len(first), _TOKENS_AT_ONCE):
         some = slice(start, start + _TOKENS_AT_ONCE)
         equal = signatures[first[some]] == signatures[second[some]]
-        alike[some] = np.count_nonzero(equal, axis=1) >= KIN_JACCARD * _HASHES
+        alike[some] = np.count_nonzero(equal, axis=1) >= KIN_JACCARD * HASHES
     return alike
 
 
@@ -238,7 +356,7 @@ class _Kinship:
     """
 
     def __init__(self, size: int) -> None:
-        self.eldest = np.arange(size)
+        self.eldest = np.arange(size, dtype=np.int32)
 
     def join(self, first: np.ndarray, second: np.ndarray) -> None:
         """Make one family of each pair's two."""
@@ -255,36 +373,55 @@ class _Kinship:
 
 
 def assign_splits(families: Sequence[int], genres: Sequence[str]) -> list[str]:
-    """'train', 'validation' or 'test' per file, 75/10/15 within each genre, by whole families.
+    """'train', 'validation' or 'test' per file; see `splits_of`."""
+    names = list(SPLIT_SHARES)
+    number = {genre: place for place, genre in enumerate(dict.fromkeys(genres))}
+    numbers = np.array([number[genre] for genre in genres], np.int32)
+    return [names[split] for split in splits_of(np.array(families, np.int32), numbers).tolist()]
+
+
+def splits_of(families: np.ndarray, genres: np.ndarray) -> np.ndarray:
+    """Which of `SPLIT_SHARES` each file is in, 75/10/15 within each genre, by whole families.
 
     Large families are placed first, each where its genre lacks most files; a corpus of a single
     family is all training.
+
+    Args:
+        families: number of each file's family, from 0 without a gap.
+        genres: number of each file's genre, likewise.
     """
-    members: defaultdict[int, list[int]] = defaultdict(list)
-    for index, family in enumerate(families):
-        members[family].append(index)
-    genre_of = {family: _main_genre(indices, genres) for family, indices in members.items()}
-    wanted = Counter(genre_of[family] for family in families)
-    placed = {genre: dict.fromkeys(SPLIT_SHARES, 0) for genre in wanted}
-    split_of: dict[int, str] = {}
-    for family in sorted(members, key=lambda family: (-len(members[family]), _scatter(family))):
-        genre = genre_of[family]
-        lacks = [
-            (share * wanted[genre] - there, -number, split)
-            for number, ((split, share), there) in enumerate(
-                zip(SPLIT_SHARES.items(), placed[genre].values(), strict=True)
-            )
-        ]
-        *_, split = max(lacks)  # the first of those that lack as much
-        split_of[family] = split
-        placed[genre][split] += len(members[family])
-    return [split_of[family] for family in families]
+    if not len(families):
+        return np.empty(0, np.int8)
+    genre_of = _main_genres(families, genres)
+    sizes = np.bincount(families)
+    wanted = np.bincount(genre_of, weights=sizes).astype(np.int64).tolist()
+    targets = [[share * files for share in SPLIT_SHARES.values()] for files in wanted]
+    placed = [[0] * len(SPLIT_SHARES) for _ in wanted]
+    scattered = np.fromiter(map(_scatter, range(len(sizes))), np.int64, len(sizes))
+    split_of = np.empty(len(sizes), np.int8)
+    order = np.lexsort([scattered, -sizes])
+    for start in range(0, len(order), _TOKENS_AT_ONCE):
+        some = order[start : start + _TOKENS_AT_ONCE]
+        chosen = []
+        for genre, size in zip(genre_of[some].tolist(), sizes[some].tolist(), strict=True):
+            there = placed[genre]
+            lacks = [target - count for target, count in zip(targets[genre], there, strict=True)]
+            split = lacks.index(max(lacks))  # the first of those that lack as much
+            there[split] += size
+            chosen.append(split)
+        split_of[some] = chosen
+    return split_of[families]
 
 
-def _main_genre(indices: list[int], genres: Sequence[str]) -> str:
-    if len(indices) == 1:
-        return genres[indices[0]]
-    return Counter(genres[index] for index in indices).most_common(1)[0][0]
+def _main_genres(families: np.ndarray, genres: np.ndarray) -> np.ndarray:
+    """Of every family the genre of most of its files; of several the one that comes first."""
+    count = int(genres.max()) + 1
+    both, firsts, files = np.unique(
+        families.astype(np.int64) * count + genres, return_index=True, return_counts=True
+    )
+    both = both[np.lexsort([firsts, -files, both // count])]
+    begins = np.flatnonzero(np.append(True, np.diff(both // count) != 0))
+    return (both[begins] % count).astype(np.int32)
 
 
 def _scatter(family: int) -> int:

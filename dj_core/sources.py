@@ -7,18 +7,22 @@ Dataset's (midi_filename, style, bpm, beat_type, split) and a plain one (file, g
 from __future__ import annotations
 
 import csv
+import heapq
 import mmap
 import os
 import struct
 import unicodedata
 import zipfile
 import zlib
+from array import array
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Literal, Protocol, TypeVar
 
@@ -43,9 +47,9 @@ class Facts:
 
 
 class Source(Protocol):
-    """The MIDI files of a place, by name."""
+    """The MIDI files of a place, by name; names ascend and none is there twice."""
 
-    names: tuple[str, ...]
+    names: Sequence[str]
 
     def read(self, name: str) -> bytes:
         """The file's bytes, cut off just past the MIDI limit. Raises CorpusError."""
@@ -67,7 +71,7 @@ def open_source(path: Path | str) -> Iterator[Source]:
     if isinstance(path, str):
         yield _RemoteSource(path)
     elif path.is_dir():
-        yield _FolderSource(path, sorted(_walk(path)))
+        yield _FolderSource(path, _walk(path))
     elif path.suffix.lower() == ".zip":
         with _open_zip(path) as archive:
             yield _ZipSource(archive)
@@ -81,8 +85,50 @@ def open_source(path: Path | str) -> Iterator[Source]:
         raise CorpusError(f"There is nothing at {path}. Check the path and try again.")
 
 
-def _walk(folder: Path | str, inside: str = "", depth: int = 0) -> Iterator[str]:
-    """Names of the files below `folder`; no links are followed, nothing hidden is taken."""
+class Names(Sequence[str]):
+    """Names in ascending order, none twice, in little more memory than their letters take.
+
+    A million strings in a tuple are a hundred bytes each; here they are one text.
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._text = bytearray()
+        self._starts = array("Q")
+        self._last = ""
+        for name in names:
+            self.append(name)
+
+    def append(self, name: str) -> None:
+        """Add a name, which comes after all others."""
+        self._starts.append(len(self._text))
+        self._text += name.encode()
+        self._text.append(0)  # in no name that can be shown
+        self._last = name
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __getitem__(self, place: int) -> str:
+        start = self._starts[place]
+        return self._text[start : self._text.index(0, start)].decode()
+
+    def __iter__(self) -> Iterator[str]:
+        bounds = [*self._starts[::_NAMES_AT_ONCE], len(self._text)]
+        for start, end in pairwise(bounds):
+            yield from self._text[start : end - 1].decode().split("\0")
+
+    def __contains__(self, name: object) -> bool:
+        if not isinstance(name, str) or name > self._last:
+            return False
+        place = bisect_left(self, name)
+        return place < len(self) and self[place] == name
+
+
+_NAMES_AT_ONCE = 1_024
+
+
+def _walk(folder: Path, inside: str = "", depth: int = 0) -> Iterator[str]:
+    """Names of the files below `folder`, ascending; no links are followed, nothing hidden taken."""
     if depth > LIMITS.folder_depth:
         raise CorpusError(
             f"Folders lie more than {LIMITS.folder_depth} deep in one another. Import the inner "
@@ -90,17 +136,24 @@ def _walk(folder: Path | str, inside: str = "", depth: int = 0) -> Iterator[str]
         )
     try:
         with os.scandir(folder) as entries:
-            for entry in entries:
-                name = entry.name
-                if name.startswith(".") or entry.is_symlink() or name == "__MACOSX":
-                    continue
-                if entry.is_dir():
-                    yield from _walk(entry.path, f"{inside}{name}/", depth + 1)
-                elif entry.is_file():
-                    yield f"{inside}{name}"
+            found = sorted(filter(None, map(_wanted, entries)))
     except OSError as error:
-        shown = _shown(Path(folder).name)
-        raise CorpusError(f"{shown} cannot be read: {error.strerror}.") from error
+        raise CorpusError(f"{_shown(folder.name)} cannot be read: {error.strerror}.") from error
+    for name in found:
+        if name.endswith("/"):
+            yield from _walk(folder / name, f"{inside}{name}", depth + 1)
+        else:
+            yield f"{inside}{name}"
+
+
+def _wanted(entry: os.DirEntry[str]) -> str:
+    """The name of a file, that of a folder with a stroke behind it; '' if it is to be left."""
+    name = entry.name
+    if name.startswith(".") or entry.is_symlink() or name == "__MACOSX":
+        return ""
+    if entry.is_dir():
+        return f"{name}/"  # so that it stands where the names of its files will
+    return name if entry.is_file() else ""
 
 
 def _is_midi(name: str) -> bool:
@@ -108,21 +161,33 @@ def _is_midi(name: str) -> bool:
 
 
 class _FolderSource:
-    def __init__(self, root: Path, found: Sequence[str], with_genre: bool = True) -> None:
+    def __init__(self, root: Path, found: Iterable[str], with_genre: bool = True) -> None:
+        """`found` are names of files below `root`, ascending."""
         self._root = f"{root}{os.sep}"
         self._genre = _shown(root.name) if with_genre else ""
-        self._paths = _by_shown_name((name, name) for name in found if _is_midi(name))
-        self.names = tuple(self._paths)
-        sheets = _FactSheets()
+        plain = Names()
+        self._paths: dict[str, str] = {}  # of files that are shown by another name than theirs
+        shown = _ShownNames(lambda name: name in self._paths or name in plain)
+        fact_sheets = []
         for name in found:
-            folder, _, file = name.rpartition("/")
-            if file == FACT_SHEET and (path := root / name).stat().st_size <= sheets.bytes_left:
-                sheets.add(path.read_bytes(), folder)
+            if _is_midi(name):
+                unique = shown.unique(name)
+                if unique == name:
+                    plain.append(name)
+                else:
+                    self._paths[unique] = name
+            elif name.rpartition("/")[2] == FACT_SHEET:
+                fact_sheets.append(name)
+        self.names = Names(heapq.merge(plain, sorted(self._paths))) if self._paths else plain
+        sheets = _FactSheets()
+        for name in fact_sheets:
+            if (path := root / name).stat().st_size <= sheets.bytes_left:
+                sheets.add(path.read_bytes(), name.rpartition("/")[0])
         self._facts = sheets.facts
 
     def read(self, name: str) -> bytes:
         try:
-            return _start_of(self._root + self._paths[name], MIDI_LIMITS.bytes + 1)
+            return _start_of(self._root + self._paths.get(name, name), MIDI_LIMITS.bytes + 1)
         except OSError as error:
             raise CorpusError(f"The file could not be opened: {error.strerror}.") from error
 
@@ -155,7 +220,7 @@ class _RemoteSource:
             raise CorpusError(f"{address} cannot be read: {error}.") from error
         visible = [(name, path) for name, path in sorted(found.items()) if _visible(name)]
         self._paths = _by_shown_name(pair for pair in visible if _is_midi(pair[0]))
-        self.names = tuple(self._paths)
+        self.names = Names(sorted(self._paths))
         sheets = _FactSheets()
         for name, path in visible:
             if PurePosixPath(name).name == FACT_SHEET:
@@ -192,7 +257,7 @@ class _ZipSource:
         self._entries = _by_shown_name(
             (entry.filename, entry) for entry in entries if _visible(entry.filename)
         )
-        self.names = tuple(
+        self.names = Names(
             sorted(name for name, entry in self._entries.items() if _is_midi(entry.filename))
         )
         self._check_nesting()
@@ -301,15 +366,27 @@ _Place = TypeVar("_Place")
 def _by_shown_name(found: Iterable[tuple[str, _Place]]) -> dict[str, _Place]:
     """Places by names that can be shown; of two files of one name the second is told apart."""
     places: dict[str, _Place] = {}
-    times: Counter[str] = Counter()
+    shown = _ShownNames(places.__contains__)
     for name, place in found:
-        shown = unique = _shown(name)
-        while unique in places:
-            times[shown] += 1
-            path = PurePosixPath(shown)
-            unique = path.with_name(f"{path.stem} ({times[shown] + 1}){path.suffix}").as_posix()
-        places[unique] = place
+        places[shown.unique(name)] = place
     return places
+
+
+class _ShownNames:
+    """Names that can be shown, each another."""
+
+    def __init__(self, is_taken: Callable[[str], bool]) -> None:
+        self._is_taken = is_taken
+        self._times: Counter[str] = Counter()
+
+    def unique(self, name: str) -> str:
+        shown = unique = _shown(name)
+        while self._is_taken(unique):
+            self._times[shown] += 1
+            path = PurePosixPath(shown)
+            told_apart = f"{path.stem} ({self._times[shown] + 1}){path.suffix}"
+            unique = path.with_name(told_apart).as_posix()
+        return unique
 
 
 def _shown(name: str) -> str:

@@ -13,11 +13,11 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = [
     {"errors", "drums", "note_maps", "genres", "beat", "timing", "limits",
      "access", "executors"},
-    {"storage", "remote", "naming", "midi", "patterns", "beat_json", "queueing"},
+    {"storage", "scratch", "remote", "naming", "midi", "patterns", "beat_json", "queueing"},
     {
-        "sources", "families", "outlines", "intake", "packs", "corpus", "statistics", "ngram",
-        "engraving", "notation", "tokenizers", "render", "figures", "metrics", "loudness", "export",
-        "loop_check",
+        "sources", "families", "outlines", "intake", "packs", "ledger", "corpus", "statistics",
+        "ngram", "engraving", "notation", "tokenizers", "render", "figures", "metrics", "loudness",
+        "export", "loop_check",
     },
     {
         "networks", "checkpoint", "training", "sampling", "groove", "recipes", "examination",
