@@ -216,6 +216,16 @@ class ImportReport:
         refused = {item.file for item in self.skipped}
         return tuple(name for name in self.found if name not in refused)
 
+    @property
+    def index(self) -> pa.Table:
+        """What the corpus's index says of these files."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        index = self.corpus.index
+        accepted = pa.array(self.accepted, pa.string())
+        return index.filter(pc.is_in(index["name"], accepted))
+
 
 def import_corpus(
     source: Path | str,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
 
 from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, add_workers, say, workers
 from dj_core.library import Library
@@ -34,19 +35,15 @@ def _run_import(options: argparse.Namespace) -> Answer:
             progress=bar.show,
             executor=executor,
         )
-    accepted = set(report.accepted)
-    files = [file for file in report.corpus.files if file.name in accepted]
-    genres: dict[str, int] = {}
-    for file in files:
-        genres[file.genre] = genres.get(file.genre, 0) + 1
+    files = report.index
     say(f"{len(files)} files in corpus {options.name!r}, {len(report.skipped)} skipped.")
     for skipped in report.skipped:
         say(f"  skipped {skipped.file}: {skipped.reason}")
     return {
         "name": options.name,
         "files": len(files),
-        "genres": dict(sorted(genres.items())),
-        "bars": sum(file.bars for file in files),
+        "genres": dict(sorted(Counter(files["genre"].to_pylist()).items())),
+        "bars": sum(files["bars"].to_pylist()),
         "skipped": [{"file": item.file, "reason": item.reason} for item in report.skipped],
         "seconds": round(time.perf_counter() - started, 3),
     }
