@@ -291,7 +291,7 @@ class _Importer:
         if (folder / INDEX_NAME).exists():
             self._known_map = _load_facts(folder / INDEX_NAME)["drum_map"]
         self._progress = progress or (lambda done, total: None)
-        self._done = 0
+        self._done, self._total = 0, len(source.names)
         self._refused: dict[str, str] = {}
         self._scratch = Scratch(folder)
         self._pack = PackWriter(folder, self._scratch)
@@ -321,7 +321,7 @@ class _Importer:
             else:
                 self.ledger.add(self._row(name, digest, content, answer))
                 self._read_by.append(MAP_PRIORITY.index(answer.read_by))
-        self._progress(len(self.source.names), len(self.source.names))
+        self._progress(self._total, self._total)
         return [Skipped(name, reason) for name, reason in sorted(self._refused.items())]
 
     def in_order(self) -> np.ndarray:
@@ -401,7 +401,7 @@ class _Importer:
         return contents
 
     def _count(self) -> None:
-        self._progress(self._done, len(self.source.names))
+        self._progress(self._done, self._total)
         self._done += 1
 
     def _reread(self, rows: Rows) -> Rows:

@@ -200,8 +200,10 @@ def _start_of(path: str, most: int) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
         content, part = b"", _USUAL_BYTES  # asking for the limit at once would take its memory
-        while more := os.read(descriptor, min(part, most - len(content))):
+        while more := os.read(descriptor, wanted := min(part, most - len(content))):
             content, part = content + more, 2 * part
+            if len(more) < wanted:  # its end: files are asked for, no pipes
+                break
     finally:
         os.close(descriptor)
     return content

@@ -27,7 +27,7 @@ from benchmarks.speed.report import as_json, as_markdown
 from dj_core.midi import save_midi
 from dj_core.patterns import STARTER_FOLDER, load_patterns
 
-MOST_FILES = 1_000
+MOST_FILES = 2_000
 PACKAGES = ("torch", "numpy", "symusic", "music21", "pretty_midi", "mido", "pyarrow")
 
 
@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[1])
     asked = parser.parse_args()
     torch.set_num_threads(1)
+    asked.out.mkdir(parents=True, exist_ok=True)
     kept = asked.out / "results.json"
     last = json.loads(kept.read_text("utf-8"))["rows"] if kept.exists() else []
     rows: list[Row] = []
