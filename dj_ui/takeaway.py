@@ -81,6 +81,8 @@ def takeaway(
             disabled=not sound,
         )  # fmt: skip
         keep_button(beat, key=f"{key}_keep", name=name)
+    if not sound:
+        st.caption("Sound files need FluidSynth, which is missing here.")
     with st.expander(
         "Take away: other machines, formats, stems, one-shots",
         key=f"{key}_take_away",
@@ -95,8 +97,6 @@ def takeaway(
         with audio:
             if sound:
                 _sound_choices(beat, key, stem, LoopSettings(kit, soundfont))
-            else:
-                st.caption("Sound files need FluidSynth, which is missing here.")
 
 
 def _swung(beat: Beat, stem: str, key: str) -> tuple[Beat, str]:

@@ -24,6 +24,7 @@ from dj_ui.turns import share_time
 
 # modules the first page stands on, and what Streamlit fetches for it
 _FIRST_PAGE = (
+    "dj_ui.controls",
     "dj_ui.crate",
     "dj_ui.frame",
     "dj_ui.player",

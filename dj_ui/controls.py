@@ -1,0 +1,292 @@
+"""The controls that say what a model shall play: drawn, read, set again, made into a request.
+
+Their values stand in the visitor's link, by the keys in `CONTROLS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from dj_core.beat import DEFAULT_TEMPO_BPM, Meter
+from dj_core.genres import genre_label, genre_name, typical_tempo_bpm
+from dj_core.library import SHIPPED_SOUNDFONTS, Library, ModelInfo
+from dj_core.render import SoundFont, find_soundfonts
+from dj_core.sampling import DEFAULT_FEEL, Feel, GenerationRequest
+from dj_ui.words import spoken
+
+ANY, MODELS_CHOICE, BEST_SOUND = "Any", "Model's choice", "Best at hand"
+BARS, NOTES = "Bars", "Notes"
+GREEDY, AS_LEARNED, TEMPERATURE = "Greedy", "As learned", "Temperature"
+EVEN = "Even"
+RHYTHMS = (AS_LEARNED, EVEN)
+KIND_OF = {"Beat": "beat", "Fill": "fill", "Either": ""}
+DENSITIES = (ANY, "Sparse", "Light", "Full", "Dense")
+LOUDNESSES = (ANY, "Soft", "Medium", "Strong", "Loud")
+NOTES_FAMILY = "notes"  # models that write note after note and can be asked for their number
+LARGEST_SEED = 999_999_999
+
+# What makes a take, by the names they have in a link.
+CONTROLS = (
+    "model",
+    "genre",
+    "length",
+    "bars",
+    "notes",
+    "meter",
+    "tempo",
+    "sampling",
+    "temperature",
+    "top_p",
+    "start",
+    "rhythm",
+    "kind",
+    "density",
+    "loudness",
+    "feel",
+    "hits",
+    "dynamics",
+    "timing",
+    "seed",
+)
+
+
+# -- drawn -----------------------------------------------------------------------------------
+
+
+def choose_model(library: Library) -> ModelInfo:
+    """The model to play. Raises CheckpointError when there is none."""
+    models = {model.label: model for model in library.models()}
+    if not models:
+        library.model()  # says what to do
+    default = next((model for model in models.values() if model.default), None)
+    drop_unless("model", models)
+    label = st.selectbox(
+        "Model",
+        list(models),
+        list(models).index(default.label) if default else 0,
+        key="model",
+        bind="query-params",
+    )
+    return models[label]
+
+
+def choose_settings(library: Library, model: ModelInfo) -> dict[str, Any]:
+    """The controls that make a take; their values by key."""
+    genres = {ANY: "", **{genre_label(name): name for name in model.genres}}
+    if model.genres:
+        drop_unless("genre", genres)
+        st.selectbox(
+            "Genre", list(genres), key="genre", on_change=follow_genre, bind="query-params"
+        )
+    choose_length(model)
+    number("Tempo (BPM)", "tempo", 40, 300, round(DEFAULT_TEMPO_BPM))
+    choose_odds(model)
+    if model.has_feel:
+        choose_feel()
+    st.number_input(
+        "Seed", 0, LARGEST_SEED, None, 1, key="seed", placeholder="a new one", bind="query-params",
+        help="Same seed and settings, same beat, on every machine."
+    )  # fmt: skip
+    with st.expander("More"):
+        choose_details(model)
+        for broken in library.broken_models():
+            st.caption(spoken(broken.reason))
+    return set_controls()
+
+
+def choose_length(model: ModelInfo) -> None:
+    """Length in bars or, for a model that thinks in notes, in notes."""
+    with st.container(horizontal=True, vertical_alignment="bottom", key="dj_length"):
+        in_notes = model.family == NOTES_FAMILY and (
+            st.segmented_control(
+                "Length",
+                [BARS, NOTES],
+                default=BARS,
+                key="length",
+                required=True,
+                bind="query-params",
+            )
+            == NOTES
+        )
+        if in_notes:
+            number("Notes", "notes", 1, 2_000, 500)
+        else:
+            number("Bars", "bars", 1, 64, 4)
+        if model.meters:
+            meters = [str(meter) for meter in model.meters]
+            drop_unless("meter", meters)
+            st.selectbox("Meter", meters, key="meter", bind="query-params")
+
+
+def choose_odds(model: ModelInfo) -> None:
+    """How daring the choice of notes is; the paper's three ways for a model that writes notes."""
+    in_notes = model.family == NOTES_FAMILY
+    if in_notes:
+        st.segmented_control(
+            "Choice of notes",
+            [GREEDY, AS_LEARNED, TEMPERATURE],
+            default=TEMPERATURE,
+            key="sampling",
+            required=True,
+            bind="query-params",
+            help="Greedy always takes the likeliest next note. As learned draws notes as often as "
+            "the model expects them (multinomial). Temperature bends those odds: below 1 plays "
+            "safe, above 1 takes risks.",
+        )
+    st.slider(
+        "Temperature",
+        0.0,
+        5.0,
+        1.0,
+        0.1,
+        key="temperature",
+        disabled=in_notes and st.session_state.sampling != TEMPERATURE,
+        bind="query-params",
+        help="Below 1 plays safe, above 1 takes risks; 0 always plays what is likeliest.",
+    )
+
+
+def choose_feel() -> None:
+    """How a beat shall be played, for a model that plays as drummers do."""
+    part_slider(
+        "Feel", "feel",
+        "How freely dynamics and timing are played: 0 even and tight, 1 as drummers play, "
+        "2 loose. The notes stay near the same.",
+    )  # fmt: skip
+    st.segmented_control(
+        "Play", list(KIND_OF), default="Beat", key="kind", required=True, bind="query-params"
+    )
+    with st.container(horizontal=True, key="dj_levels"):
+        st.selectbox("Density", DENSITIES, key="density", bind="query-params")
+        st.selectbox("Loudness", LOUDNESSES, key="loudness", bind="query-params")
+
+
+def part_slider(label: str, key: str, help_: str) -> None:
+    """A temperature of one part of the playing; 1 is as learned."""
+    st.slider(label, 0.0, 2.0, 1.0, 0.1, key=key, bind="query-params", help=help_)
+
+
+def follow_genre() -> None:
+    """Set the tempo a genre that was just chosen usually has."""
+    name = genre_name(st.session_state.genre)
+    st.session_state.tempo = round(typical_tempo_bpm(name) or DEFAULT_TEMPO_BPM)
+
+
+def choose_details(model: ModelInfo) -> None:
+    """Settings a DJ needs now and then."""
+    if model.family == NOTES_FAMILY:
+        choose_notes(model)
+    if model.has_feel:
+        part_slider("Hits", "hits", "How daring the pattern is, whatever its feel.")
+        part_slider("Dynamics", "dynamics", "How freely loud and soft are played.")
+        part_slider("Timing", "timing", "How freely hits lie around the grid.")
+    st.slider(
+        "Keep to the likeliest", 5, 100, 100, 5, format="%d%%", key="top_p", bind="query-params",
+        help="Below 100%, rare notes are never drawn.",
+    )  # fmt: skip
+
+
+def choose_notes(model: ModelInfo) -> None:
+    """What only a model that thinks in notes can be asked: where to start, and how to space."""
+    starts = [MODELS_CHOICE, *(name for name, _ in model.card["start_notes"] if name != "rest")]
+    drop_unless("start", starts)
+    st.selectbox("Start note", starts[:200], key="start", bind="query-params")
+    st.segmented_control(
+        "Rhythm",
+        list(RHYTHMS),
+        default=AS_LEARNED,
+        key="rhythm",
+        required=True,
+        bind="query-params",
+        help="Even spaces all notes alike, half a beat each, as in the paper.",
+    )
+
+
+def choose_soundfont(library: Library) -> Path | None:
+    """The SoundFont to hear beats with; None for the best one at hand."""
+    fonts = {font.name: font for font in soundfonts(str(library.soundfonts_folder))}
+    drop_unless("soundfont", [BEST_SOUND, *fonts])
+    with st.expander("SoundFont"):
+        chosen = st.selectbox(
+            "SoundFont",
+            [BEST_SOUND, *fonts],
+            key="soundfont",
+            persist_state="session",
+            help="More .sf2 files are found in assets/soundfonts and in your own folder: "
+            f"{library.soundfonts_folder}",
+        )
+    return fonts[chosen].path if chosen in fonts else None
+
+
+@st.cache_data(ttl=60, show_spinner=False)
+def soundfonts(folder: str) -> tuple[SoundFont, ...]:
+    """The SoundFonts of the product, the DJ and the system."""
+    return find_soundfonts(SHIPPED_SOUNDFONTS, Path(folder))
+
+
+def number(label: str, key: str, low: int, high: int, default: int) -> None:
+    """A whole number that is part of the link."""
+    st.number_input(label, low, high, default, 1, key=key, bind="query-params")
+
+
+def drop_unless(key: str, choices: Mapping[str, Any] | list[str]) -> None:
+    """Forget a control's value when another model or folder does not offer it."""
+    if st.session_state.get(key) not in (None, *choices):
+        del st.session_state[key]
+
+
+# -- read and set ----------------------------------------------------------------------------
+
+
+def set_controls() -> dict[str, Any]:
+    """The controls' values by key; None for one that the model does not have."""
+    return {key: st.session_state.get(key) for key in CONTROLS}
+
+
+def restore(settings: Mapping[str, Any]) -> None:
+    """Set the controls; before they are drawn."""
+    for key, value in settings.items():
+        if value is not None or key in ("tempo", "seed"):
+            st.session_state[key] = value
+
+
+def request_of(
+    model: ModelInfo, settings: Mapping[str, Any], temperature: float | None = None
+) -> GenerationRequest:
+    """The controls as a request; `temperature` overrides theirs. Raises GenerationError."""
+    thinks_in_notes = model.family == NOTES_FAMILY
+    in_notes = thinks_in_notes and settings["length"] == NOTES
+    chosen = settings["temperature"]
+    if thinks_in_notes:
+        chosen = {GREEDY: 0.0, AS_LEARNED: 1.0}.get(settings["sampling"], chosen)
+    genres = {genre_label(name): name for name in model.genres}
+    start = settings["start"]
+    return GenerationRequest(
+        genre=genres.get(settings["genre"], ""),
+        tempo_bpm=float(settings["tempo"]),
+        meter=Meter.parse(settings["meter"]) if model.meters else Meter(),
+        bars=None if in_notes else settings["bars"],
+        notes=settings["notes"] if in_notes else None,
+        temperature=chosen if temperature is None else temperature,
+        top_p=settings["top_p"] / 100,
+        seed=settings["seed"],
+        start_note=start if thinks_in_notes and start != MODELS_CHOICE else None,
+        spacing="fixed" if thinks_in_notes and settings["rhythm"] == EVEN else None,
+        feel=feel_of(settings) if model.has_feel else DEFAULT_FEEL,
+    )
+
+
+def feel_of(settings: Mapping[str, Any]) -> Feel:
+    """The controls of the playing as a request has them."""
+    return Feel(
+        kind=KIND_OF[settings["kind"]],
+        density=DENSITIES.index(settings["density"]),
+        loudness=LOUDNESSES.index(settings["loudness"]),
+        hits=settings["hits"],
+        velocity=settings["feel"] * settings["dynamics"],
+        timing=settings["feel"] * settings["timing"],
+    )
