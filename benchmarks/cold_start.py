@@ -26,18 +26,16 @@ import argparse
 import json
 import os
 import re
-import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import psutil
 from playwright.sync_api import Browser, sync_playwright
 
-from benchmarks.deck_latency import FLAGS, PROBE, ROOT, find_browser, wait_until_served
+from benchmarks.deck_latency import FLAGS, PROBE, ROOT, find_browser, served_app
 
 HEAVY = ("torch", "music21", "matplotlib", "pretty_midi", "fluidsynth", "streamlit", "numpy")
 IMPORTS = 5
@@ -92,34 +90,18 @@ def importing() -> tuple[float, list[str]]:
 
 def one_round(browser: Browser) -> dict[str, float]:
     """A server of its own, its first visitor, and that visitor's first beat; milliseconds."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    with tempfile.TemporaryDirectory() as home:
-        started = time.perf_counter()
-        server = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
-            cwd=ROOT,
-            env={**os.environ, "DIGITAL_DJ_HOME": home, "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.DEVNULL,
-        )
-        try:
-            wait_until_served(f"http://127.0.0.1:{port}")
-            served = time.perf_counter()
-            return {"server_ms": 1000 * (served - started), **first_visit(browser, port)}
-        finally:
-            server.terminate()
-            server.wait()
+    with served_app() as (url, seconds):
+        return {"server_ms": 1000 * seconds, **first_visit(browser, url)}
 
 
-def first_visit(browser: Browser, port: int) -> dict[str, float]:
+def first_visit(browser: Browser, url: str) -> dict[str, float]:
     """Open the first page and click Generate as soon as it is there."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
     page.set_default_timeout(120_000)
     try:
         asked, spent = time.perf_counter(), core_seconds()
-        page.goto(f"http://127.0.0.1:{port}/", wait_until="commit")
+        page.goto(f"{url}/", wait_until="commit")
         page.wait_for_function(DRAWN, polling="raf")
         drawn_ms = 1000 * (time.perf_counter() - asked)
         page.wait_for_function(READY, polling="raf")

@@ -16,6 +16,7 @@ audio      from then until the first stroke is due at the loudspeakers
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import socket
@@ -25,6 +26,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -132,10 +134,22 @@ def computing(rounds: int, bars: int) -> list[tuple[float, float]]:
 
 def in_browser(rounds: int, bars: int) -> list[dict[str, float]]:
     """What the probe marked in each round, in milliseconds of the page's clock."""
+    with served_app() as (url, _):
+        return visit(f"{url}/generate?genre=House&bars={bars}", rounds)
+
+
+@contextlib.contextmanager
+def served_app() -> Iterator[tuple[str, float]]:
+    """The app in a process and a folder of its own: its address, and the seconds until it answered.
+
+    One thread plays, as on a machine that has others to serve.
+    """
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryDirectory() as home:
+        started = time.perf_counter()
         server = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
             cwd=ROOT,
@@ -143,8 +157,8 @@ def in_browser(rounds: int, bars: int) -> list[dict[str, float]]:
             stdout=subprocess.DEVNULL,
         )
         try:
-            wait_until_served(f"http://127.0.0.1:{port}")
-            return visit(f"http://127.0.0.1:{port}/generate?genre=House&bars={bars}", rounds)
+            wait_until_served(url)
+            yield url, time.perf_counter() - started
         finally:
             server.terminate()
             server.wait()

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from full_disk import files_of_at_most
 
 from dj_core.beat import Beat, Hit
 from dj_core.checkpoint import ModelFacts, load_checkpoint, save_checkpoint
@@ -58,17 +58,6 @@ def test_a_run_killed_again_and_again_ends_with_the_same_weights(family, tmp_pat
 
 
 # -- no space --------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def files_of_at_most(size):
-    """No file of this process may grow beyond `size` bytes: writing fails as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def save(folder, hidden, seed=1):

@@ -1,8 +1,6 @@
 """Imports of any size in little memory: what lies on disk meanwhile changes nothing."""
 
-import contextlib
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -13,6 +11,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
+from full_disk import files_of_at_most
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
@@ -145,17 +144,6 @@ def _peak(source, folder):
 
 
 # --- when it ends before its time -----------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def files_of_at_most(size):
-    """No file of this process may grow beyond `size` bytes: writing fails as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("room", [2_000, 8_000, 12_000])
