@@ -889,8 +889,10 @@ def test_midi_sends_clock_and_notes_in_step_with_the_sound(booth):
     assert np.mean(np.diff(at[CLOCK])) == pytest.approx(500 / 24, abs=0.3)
     assert 0 <= at[CLOCK][0] - at[START][0] <= 2
     assert len(at[NOTE_ON]) == len(at[NOTE_OFF]) >= 4
-    expected = at[CLOCK][0] + np.arange(len(at[NOTE_ON])) * 250
-    np.testing.assert_allclose(at[NOTE_ON], expected, atol=2 * jitter)
+    # not against a ruler: where a busy machine's sound slips, clock and notes slip with it
+    beats = at[CLOCK][::12][: len(at[NOTE_ON])]
+    assert len(beats) >= 4
+    np.testing.assert_allclose(at[NOTE_ON][: len(beats)], beats, atol=jitter)
     assert all(row[2:] == [DRUMS[3].note, 90] for row in sent if row[1] == NOTE_ON)
 
 
