@@ -46,6 +46,9 @@ DEFAULT_DURATION_QUARTERS = 0.125  # drums ring as they like; long enough for an
 MICROSECONDS_PER_MINUTE = 60_000_000
 DEFAULT_MICROSECONDS_PER_QUARTER = 500_000  # Standard MIDI Files 1.0: no tempo event means 120 BPM
 
+MIDI_ENDINGS = (".mid", ".midi", ".smf", ".kar", ".rmi")
+"""How files that `parse_midi` reads are named, in lower case."""
+
 PROVENANCE_MARK = "digital-dj "  # begins the text event that says where a beat comes from
 
 NoteChoice = Literal["general-midi", "as-in-corpus"]
@@ -114,12 +117,16 @@ class Reading:
 
     Attributes:
         beat: the drums.
-        melodic_notes: notes left out because the file has drums on channel 10 and these are not.
+        drum_map: the note map the notes were read by.
+        notes_left_out: notes that are no drums.
+        warnings: a sentence for each thing a DJ should know about the file.
         tempo_changes, meter_changes: changes after the first; the beat keeps the first.
     """
 
     beat: Beat
-    melodic_notes: int = 0
+    drum_map: DrumMap = "general-midi"
+    notes_left_out: int = 0
+    warnings: tuple[str, ...] = ()
     tempo_changes: int = 0
     meter_changes: int = 0
 
@@ -181,6 +188,35 @@ def guess_drum_map(files: Iterable[MidiEvents]) -> DrumMap:
     return "td-11" if roland else "general-midi"
 
 
+def drum_map_of(events: MidiEvents) -> DrumMap | None:
+    """The note map that a file tells by itself; None where it cannot say.
+
+    A file with notes on channel 10 can, and one of ours. Of other files, `drum_map_vote` says
+    what one suggests, and only many of them together decide.
+    """
+    if any(channel == DRUM_CHANNEL for _, channel, *_ in events.notes):
+        return guess_drum_map([events])
+    return None
+
+
+def drum_map_vote(events: MidiEvents) -> DrumMap:
+    """The note map that a file without notes on channel 10 suggests for files of its kind."""
+    return guess_drum_map([events])
+
+
+def without_riff(content: bytes) -> bytes:
+    """The MIDI file inside a RIFF file (.rmi, or a .mid that is one); other content as it is."""
+    if content[:4] != b"RIFF" or content[8:12] != b"RMID":
+        return content
+    position = 12
+    while position + 8 <= len(content):
+        size = int.from_bytes(content[position + 4 : position + 8], "little")
+        if content[position : position + 4] == b"data":
+            return content[position + 8 : position + 8 + size]
+        position += 8 + size + size % 2
+    return content
+
+
 def parse_midi(content: bytes) -> MidiEvents:
     """Check every byte of a MIDI file and return its events. Raises MidiError."""
     if len(content) > LIMITS.bytes:
@@ -189,7 +225,7 @@ def parse_midi(content: bytes) -> MidiEvents:
             "Export a shorter clip."
         )
     try:
-        return _FileParser(content).parse()
+        return _FileParser(without_riff(content)).parse()
     except IndexError:
         raise MidiError("The file ends in the middle of an event: it is damaged.") from None
 
@@ -511,7 +547,8 @@ def _reading(events: MidiEvents, drum_map: DrumMap | None, title: str) -> Readin
     beat = _framed(events, hits, max(note[0] for note in notes), title)
     return Reading(
         beat,
-        melodic_notes=len(events.notes) - len(notes),
+        drum_map=drum_map or guess_drum_map([events]),
+        notes_left_out=len(events.notes) - len(notes),
         tempo_changes=len({microseconds for _, microseconds in events.tempos[1:]}),
         meter_changes=len(Counter(meter[1:] for meter in events.meters)) - bool(events.meters),
     )

@@ -306,7 +306,7 @@ def read_as_an_import_does(content: bytes) -> int:
         assert beat_from_json(beat_to_json(beat)) == beat
         again = read_midi(midi_bytes(beat, "as-in-corpus"))
         assert len(again.hits) == len(beat.hits)
-    return len(report.beat.hits) + report.melodic_notes
+    return len(report.beat.hits) + report.notes_left_out
 
 
 def counted_by_mido(content: bytes) -> int | None:

@@ -131,7 +131,7 @@ def test_no_note_of_a_real_file_is_lost(corpora):
         struck = sum(
             message.type == "note_on" and message.velocity > 0 for message in mido.MidiFile(path)
         )
-        assert len(report.beat.hits) + report.melodic_notes == struck, path
+        assert len(report.beat.hits) + report.notes_left_out == struck, path
 
 
 def test_general_midi_export_has_only_general_midi_drums(corpora):
@@ -153,7 +153,7 @@ def test_melodies_beside_the_drums_are_left_out_and_counted():
     )
     report = read_midi_report(saved(file))
     assert [hit.drum.name for hit in report.beat.hits] == ["snare"]
-    assert report.melodic_notes == 1
+    assert report.notes_left_out == 1
 
 
 def test_a_note_that_never_ends_is_kept():
