@@ -5,11 +5,16 @@ operating system. A booth is dark: this middleware adds a few lines to the docum
 paint it dark at once and make the dark theme the one to start with. A visitor's own choice in
 the menu (system, light, dark) wins, and holds for every page. They also say where the server is,
 and which parts of the program a first page will need.
+
+The style sheets stand in the document too. What Streamlit draws it also takes away again: a toast
+from a fragment takes the place of whatever the page put first, and a style drawn there is gone.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
+from pathlib import Path
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -40,10 +45,20 @@ HEAD = b"""<title>Digital DJ</title>
         location.origin + location.pathname.replace(/\\/(PAGES)?\\/?$/, "/") }
     </script>""".replace(b"PAGES", "|".join(PAGES).encode())
 TITLE = b"<title>Streamlit</title>"
+END = b"</body>"  # Streamlit's own styles go into the head: ours come after them and win
+_STYLE_SHEETS = ("theme.css", "set.css", "paper.css")
+
+
+@functools.cache
+def style_lines() -> bytes:
+    """The app's style sheets as one element."""
+    folder = Path(__file__).parent
+    sheets = b"".join((folder / name).read_bytes() for name in _STYLE_SHEETS)
+    return b'<style id="dj-styles">' + sheets + b"</style>\n  "
 
 
 class DarkDocument:
-    """ASGI middleware that puts `HEAD` into the app's document and leaves all else alone."""
+    """ASGI middleware that puts `HEAD` and the styles into the document; the rest stays."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -95,6 +110,8 @@ class _DocumentAnswer:
         if message.get("more_body", False):
             return
         body = bytes(self._body).replace(TITLE, HEAD + early_links(), 1)
+        before, end, after = body.rpartition(END)
+        body = before + style_lines() + end + after if end else body
         headers = [
             (name, str(len(body)).encode() if name.lower() == b"content-length" else value)
             for name, value in self._start["headers"]

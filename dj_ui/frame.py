@@ -1,4 +1,4 @@
-"""The frame every page stands in: title, theme, brand and the way to the other pages."""
+"""The frame every page stands in: title, brand and the way to the other pages."""
 
 from __future__ import annotations
 
@@ -40,7 +40,6 @@ def open_page(title: str) -> bool:
         layout="wide",
         initial_sidebar_state="collapsed",
     )
-    st.html(_HERE / "theme.css")
     check_visitor()
     with st.container(horizontal=True, vertical_alignment="center", key="dj_header"):
         st.html(_BRAND, width="content")

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHIPPED_RESULTS = Path(__file__).resolve().parent.parent / "docs" / "reproduction"
-_STYLE = Path(__file__).parent / "paper.css"
 
 
 @st.cache_resource(show_spinner=False)
@@ -33,11 +32,6 @@ def results_at_hand() -> Results:
     """The shipped reproduction, read once. Raises LibraryError when it is missing."""
     path = SHIPPED_RESULTS / "results.json"
     return shipped_results(path.stat().st_mtime_ns if path.exists() else 0)
-
-
-def open_style() -> None:
-    """The page's own style; once, at its top."""
-    st.html(_STYLE)
 
 
 def show_claim(claim: Claim) -> None:

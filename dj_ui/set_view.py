@@ -7,16 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
-
-import streamlit as st
 
 from dj_core.genres import genre_label
 from dj_core.setlist.naming import slot_name
 from dj_core.setlist.plan import SetList, SetWarning
 from dj_ui.words import counted, duration_words
 
-_STYLE = Path(__file__).parent / "set.css"
 ENERGY_LABELS = {
     "rise": "Rise",
     "peak": "Peak",
@@ -25,11 +21,6 @@ ENERGY_LABELS = {
     "fall": "Fall",
 }
 COUNT_LABELS = {"as-is": "As it is", "half": "Half time", "double": "Double time"}
-
-
-def open_style() -> None:
-    """The page's own style; once, at its top."""
-    st.html(_STYLE)
 
 
 def tempo_words(planned: SetList) -> str:

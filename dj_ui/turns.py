@@ -32,7 +32,7 @@ from dj_ui.words import counted
 _SECONDS_AT_A_TIME = 0.000_2
 _SECONDS_SAID = 60  # how long a place in line is shown; each word takes that of the one before
 _SECONDS_TO_READ = 4  # that the wait is over
-_AFTER_THE_LOOKS = 1  # its place among what a page holds unseen; frame.py puts theme.css first
+_SAYING = 0  # its place among what a page says in passing; the words before it are replaced
 _TAKES = Line(LIMITS.takes_at_once, LIMITS.takes_waiting)
 _RENDERS = Line(LIMITS.renders_at_once, LIMITS.waiting)
 
@@ -100,7 +100,7 @@ def _say(words: str, seconds: int = _SECONDS_SAID) -> None:
     if not session:
         return  # they have left
     message = ForwardMsg()
-    message.metadata.delta_path[:] = [RootContainer.EVENT, _AFTER_THE_LOOKS]
+    message.metadata.delta_path[:] = [RootContainer.EVENT, _SAYING]
     message.delta.new_element.toast.body = words
     message.delta.new_element.toast.duration = seconds
 

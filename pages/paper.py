@@ -31,7 +31,6 @@ from dj_ui.frame import open_page, run_page
 from dj_ui.paper import (
     draw,
     draw_wide,
-    open_style,
     palette,
     results_at_hand,
     show_claim,
@@ -234,7 +233,6 @@ def show_corpus(results: Results, claims: Claims) -> None:
 
 def main() -> None:
     """The page, top down."""
-    open_style()
     try:
         results = results_at_hand()
     except DigitalDJError as error:

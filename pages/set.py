@@ -51,7 +51,6 @@ from dj_ui.set_view import (
     COUNT_LABELS,
     ENERGY_LABELS,
     list_columns,
-    open_style,
     sections_words,
     set_display,
 )
@@ -78,7 +77,6 @@ CONTROLS = {
 def main() -> None:
     """The page, top to bottom."""
     open_page("Set")
-    open_style()
     library = Library.open()
     open_linked(library)
     take_work(library)

@@ -1,12 +1,13 @@
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
 
-from dj_ui.document import HEAD, PAGES, TITLE, DarkDocument
+from dj_ui.document import END, HEAD, PAGES, TITLE, DarkDocument, style_lines
 from dj_ui.program_files import early_links
 
-PAGE = b"<html><head>" + TITLE + b"</head></html>"
+PAGE = b"<html><head>" + TITLE + b"</head><body>" + END + b"</html>"
 
 
 def answer(body_parts, status=200, accept=b"text/html", headers=(), method="GET"):
@@ -31,10 +32,10 @@ def answer(body_parts, status=200, accept=b"text/html", headers=(), method="GET"
 
 
 @pytest.mark.parametrize("parts", [[PAGE], [PAGE[:20], PAGE[20:]], [PAGE, b""]])
-def test_the_document_is_dark_and_says_its_length(parts):
+def test_the_document_is_dark_brings_the_styles_and_says_its_length(parts):
     length = (b"Content-Length", str(len(PAGE)).encode())
     headers, body, asked = answer(parts, headers=[length])
-    assert body == PAGE.replace(TITLE, HEAD + early_links())
+    assert body == PAGE.replace(TITLE, HEAD + early_links()).replace(END, style_lines() + END)
     assert headers[b"Content-Length"] == str(len(body)).encode()
     assert b"accept-encoding" not in asked
 
@@ -51,10 +52,20 @@ def test_an_answer_without_a_body_stays_without():
     assert (headers, body) == ({b"etag": b"x"}, b"")
 
 
-def test_streamlits_document_has_the_place_we_write_to():
+def test_streamlits_document_has_the_places_we_write_to():
     from streamlit.file_util import get_static_dir
 
-    assert (Path(get_static_dir()) / "index.html").read_bytes().count(TITLE) == 1
+    document = (Path(get_static_dir()) / "index.html").read_bytes()
+    assert document.count(TITLE) == document.count(END) == 1
+
+
+def test_every_style_sheet_is_in_the_document_and_none_is_drawn_by_a_page():
+    root = Path(__file__).resolve().parent.parent
+    for sheet in (root / "dj_ui").glob("*.css"):
+        assert sheet.read_bytes() in style_lines()
+    for script in [*(root / "pages").glob("*.py"), *(root / "dj_ui").glob("*.py")]:
+        drawn = re.findall(r'\w\.css"|<style', script.read_text("utf-8"))
+        assert not drawn or script.name == "document.py", script
 
 
 def test_it_knows_every_page_by_its_address():
