@@ -486,12 +486,16 @@ class Outline:
 
     Attributes:
         frame: the file's beat with nothing but its last stroke.
-        onsets_quarters, lanes: of all strokes, in the file's order.
+        onsets_quarters, lanes, notes: of all strokes, in the file's order.
+        notes_left_out, warnings: as in its `Reading`.
     """
 
     frame: Beat
     onsets_quarters: list[float]
     lanes: list[int]
+    notes: list[int]
+    notes_left_out: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 def outline_of(events: MidiEvents, drum_map: DrumMap) -> Outline:
@@ -504,6 +508,8 @@ def outline_of(events: MidiEvents, drum_map: DrumMap) -> Outline:
         _framed(events, (hit,), last[0], ""),
         [note[0] / per_quarter for note in notes],
         [lane[note[2]] for note in notes],
+        [note[2] for note in notes],
+        len(events.notes) - len(notes),
     )
 
 
