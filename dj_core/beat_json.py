@@ -52,7 +52,7 @@ def beat_from_json(value: object) -> Beat:
     fields = _mapping(value, "A beat")
     hits = fields.get("hits")
     if not isinstance(hits, list) or len(hits) > MAX_HITS:
-        raise BeatError(f"A beat's hits are a list of up to {MAX_HITS:,}; got {_shown(hits)}.")
+        raise BeatError(f"A beat's hits are a list of up to {MAX_HITS:,}; got {shown(hits)}.")
     tempo = fields.get("tempo_bpm")
     return Beat(
         hits=tuple(_hit(hit) for hit in hits),
@@ -128,11 +128,11 @@ def _hit(value: object) -> Hit:
     if not isinstance(value, list) or len(value) != 5:
         raise BeatError(
             "A hit is written as [onset, drum, velocity, duration, source note]; "
-            f"got {_shown(value)}."
+            f"got {shown(value)}."
         )
     onset, drum, velocity, duration, source_note = value
     if not isinstance(drum, str) or drum not in LANE:
-        raise BeatError(f"No drum is called {_shown(drum)}. Drums: {', '.join(LANE)}.")
+        raise BeatError(f"No drum is called {shown(drum)}. Drums: {', '.join(LANE)}.")
     if duration is not None:
         duration = _number(duration, "duration")
         if duration < 0:
@@ -148,32 +148,32 @@ def _hit(value: object) -> Hit:
 
 def _mapping(value: object, what: str) -> dict[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise BeatError(f"{what} is written as names and values; got {_shown(value)}.")
+        raise BeatError(f"{what} is written as names and values; got {shown(value)}.")
     return value
 
 
 def _text(value: object, what: str) -> str:
     if not isinstance(value, str) or len(value) > MAX_TEXT:
-        raise BeatError(f"{what} is a text of up to {MAX_TEXT:,} characters; got {_shown(value)}.")
+        raise BeatError(f"{what} is a text of up to {MAX_TEXT:,} characters; got {shown(value)}.")
     return value
 
 
 def _whole(value: object, what: str) -> int:
     if type(value) is not int:
-        raise BeatError(f"{what} is a whole number; got {_shown(value)}.")
+        raise BeatError(f"{what} is a whole number; got {shown(value)}.")
     return value
 
 
 def _seed(value: object) -> int:
     seed = _whole(value, "seed")
     if not 0 <= seed <= LARGEST_SEED:
-        raise BeatError(f"A seed is 0 to {LARGEST_SEED}; got {_shown(seed)}.")
+        raise BeatError(f"A seed is 0 to {LARGEST_SEED}; got {shown(seed)}.")
     return seed
 
 
 def _number(value: object, what: str) -> float:
     if type(value) not in (int, float) or abs(value) > LARGEST_NUMBER:
-        raise BeatError(f"{what} is a number of up to {LARGEST_NUMBER:g}; got {_shown(value)}.")
+        raise BeatError(f"{what} is a number of up to {LARGEST_NUMBER:g}; got {shown(value)}.")
     return float(value)
 
 
@@ -181,7 +181,7 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a number")
 
 
-def _shown(value: object) -> str:
-    """A value for a message, cut where it is long."""
+def shown(value: object) -> str:
+    """A value from elsewhere for a message, cut where it is long."""
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:40]}…"

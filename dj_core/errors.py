@@ -11,6 +11,7 @@
     ├── GenerationError    a request no model can fulfil as asked
     ├── SoundError         FluidSynth or a SoundFont is missing or refuses
     ├── SetError           a set that cannot be planned, saved or packed
+    │   └── SetChangedError    a set that somebody else changed meanwhile
     └── LibraryError       the user's own folder: bad names, full disk, no permission
 
 A message says what is wrong, what was received and what to do about it; it is written to
@@ -60,6 +61,10 @@ class SoundError(DigitalDJError):
 
 class SetError(DigitalDJError):
     """A set that cannot be planned, saved or packed."""
+
+
+class SetChangedError(SetError):
+    """A set that somebody else changed, renamed or removed since it was opened."""
 
 
 class LibraryError(DigitalDJError):

@@ -26,7 +26,7 @@ from dj_core.drums import DRUMS, LANE, Family
 from dj_core.errors import SoundError
 from dj_core.genres import genre_label
 from dj_core.loudness import SILENCE_LUFS, loudness_lufs, true_peak_dbtp
-from dj_core.naming import beat_stem, safe_stem
+from dj_core.naming import beat_stem, one_line, origin_words, safe_stem
 from dj_core.render import kit_shots, render_stems
 from dj_core.storage import write_bytes_atomic
 
@@ -314,26 +314,24 @@ def _rounded(sound: NDArray[np.float32], gain_db: float, bits: int) -> NDArray[n
 
 def _tags(beat: Beat, part: Family | None) -> dict[str, str]:
     """Tags by the names FLAC files have them; other containers translate them."""
-    title = beat.title or (genre_label(beat.genre) if beat.genre else "Beat")
+    genre = one_line(genre_label(beat.genre)) if beat.genre else ""
+    title = one_line(beat.title) or genre or "Beat"
     told: dict[str, Any] = {
         "bars": beat.bars,
         "meter": str(beat.meter),
         "tempo_bpm": beat.playing_tempo_bpm,
         "provenance": provenance_to_json(beat.provenance),
     }
-    made = [f"{beat.bars} bars of {beat.meter}", "Digital DJ"]
-    if beat.provenance.model:
-        made.append(f"model {beat.provenance.model}")
-    if beat.provenance.seed is not None:
-        made.append(f"seed {beat.provenance.seed}")
+    length = f"{beat.bars} bar{'s' * (beat.bars > 1)} of {beat.meter}"
+    made = [length, "Digital DJ", origin_words(beat.provenance)]
     tags = {
         "TITLE": f"{title} ({part})" if part else title,
         "BPM": _written_tempo(beat.playing_tempo_bpm),
-        "COMMENT": ", ".join(made),
+        "COMMENT": ", ".join(part for part in made if part),
         TOLD: canonical_json(told),
     }
-    if beat.genre:
-        tags["GENRE"] = genre_label(beat.genre)
+    if genre:
+        tags["GENRE"] = genre
     return tags
 
 

@@ -706,13 +706,14 @@ def _notes(hits: Iterable[Hit], target: str, end: int) -> list[tuple[int, int, i
         quarters = hit.duration_quarters
         quarters = DEFAULT_DURATION_QUARTERS if quarters is None else max(quarters, shortest)
         release = min(onset + round(quarters * TICKS_PER_QUARTER), end)
-        notes.append((_note_of(hit, target), onset, release, hit.velocity))
+        notes.append((note_of(hit, target), onset, release, hit.velocity))
     if faithful:
         return notes
-    return _apart(notes, merge=target != "general-midi")
+    return apart(notes, merge=target != "general-midi")
 
 
-def _note_of(hit: Hit, target: str) -> int:
+def note_of(hit: Hit, target: str) -> int:
+    """The note a file for `target` (see `MidiSettings`) plays a stroke by."""
     if target == "as-in-corpus":
         return hit.note
     if target == "general-midi":
@@ -720,7 +721,7 @@ def _note_of(hit: Hit, target: str) -> int:
     return NOTE_MAP[target].note(hit.drum)
 
 
-def _apart(notes: list[tuple[int, int, int, int]], merge: bool) -> list[tuple[int, int, int, int]]:
+def apart(notes: list[tuple[int, int, int, int]], merge: bool) -> list[tuple[int, int, int, int]]:
     """Notes of one number that do not overlap; with `merge`, one of them at a time."""
     by_note: defaultdict[int, list[tuple[int, int, int, int]]] = defaultdict(list)
     for one in sorted(notes, key=lambda one: one[:2]):

@@ -1,19 +1,45 @@
-"""File names that every deck, sampler and file system takes: A-Z a-z 0-9 _ - and the tempo."""
+"""Names from elsewhere as our files can hold them: file names, and text on one line."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-from dj_core.beat import Beat
+from dj_core.beat import Beat, Provenance
 
 MAX_STEM_LENGTH = 80
+_JOINERS = "\u200c\u200d"  # letters of some scripts, and emoji, are joined by them
+_NO_CHARACTERS = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")
 
 
 def safe_stem(text: str) -> str:
     """`text` reduced to A-Z a-z 0-9 _ -, accents folded; 'beat' when nothing is left."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9_-]+", "-", plain).strip("-_")[:MAX_STEM_LENGTH] or "beat"
+
+
+def one_line(text: str) -> str:
+    """`text` on one line, without what no reader sees: control characters, halves of characters,
+    and marks that turn the direction of writing.
+
+    Every name that goes into a file of ours passes here, so that none can end a line of a
+    playlist, break an XML file or show another name than it is.
+    """
+    kept = (
+        letter
+        for letter in _NO_CHARACTERS.sub("", text)
+        if letter.isspace()
+        or letter in _JOINERS
+        or unicodedata.category(letter) not in ("Cc", "Cf", "Cs")
+    )
+    return " ".join("".join(kept).split())
+
+
+def origin_words(provenance: Provenance) -> str:
+    """What made a beat: 'model groove, seed 7'; '' where no model did."""
+    parts = [f"model {one_line(provenance.model)}"] if provenance.model else []
+    parts += [] if provenance.seed is None else [f"seed {provenance.seed}"]
+    return ", ".join(parts)
 
 
 def beat_stem(beat: Beat) -> str:

@@ -6,13 +6,13 @@ are reported to read the same file. Format: Pioneer DJ, "rekordbox xml file form
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from dj_core.beat import Meter
+from dj_core.naming import one_line
 
 if TYPE_CHECKING:
     from pyrekordbox.rbxml import Track
@@ -66,19 +66,19 @@ def rekordbox_xml(
     from pyrekordbox.rbxml import RekordboxXml
 
     xml = RekordboxXml(name=PRODUCT, version=XML_VERSION, company=COMPANY)
-    group = xml.add_playlist_folder(xml_text(name))
+    group = xml.add_playlist_folder(one_line(name))
     identity = 0
     for title, tracks in playlists.items():
-        playlist = group.add_playlist(xml_text(title))
+        playlist = group.add_playlist(one_line(title))
         for number, track in enumerate(tracks, start=1):
             identity += 1
             added = xml.add_track(
                 location_path(folder, track.file),
                 TrackID=identity,
-                Name=xml_text(track.name),
+                Name=one_line(track.name),
                 Artist=PRODUCT,
-                Album=xml_text(name),
-                Genre=xml_text(track.genre),
+                Album=one_line(name),
+                Genre=one_line(track.genre),
                 Kind="WAV File",
                 Size=track.size_bytes,
                 TotalTime=round(track.duration_seconds),
@@ -86,7 +86,7 @@ def rekordbox_xml(
                 AverageBpm=f"{track.tempo_bpm:.2f}",
                 BitRate=round(track.sample_rate * track.bits * 2 / 1000),
                 SampleRate=track.sample_rate,
-                Comments=xml_text(track.comment),
+                Comments=one_line(track.comment),
             )
             _add_grid(added, track)
             playlist.add_track(identity)
@@ -99,11 +99,6 @@ def location_path(folder: PurePosixPath | PureWindowsPath, file: str) -> str:
     Its addresses begin with file://localhost/ whatever the system.
     """
     return (folder / file).as_posix().lstrip("/")
-
-
-def xml_text(text: str) -> str:
-    """`text` without the characters that XML 1.0 cannot hold, such as control characters."""
-    return re.sub("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text)
 
 
 def _add_grid(added: Track, track: DeckTrack) -> None:

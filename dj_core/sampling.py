@@ -168,7 +168,7 @@ def replay_request(provenance: Provenance) -> GenerationRequest:
     known = {item.name for item in fields(GenerationRequest)} - {"meter", "seed", "feel"}
     try:
         return GenerationRequest(
-            meter=Meter.parse(settings["meter"]),
+            meter=Meter.parse(str(settings["meter"])),
             seed=provenance.seed,
             feel=Feel(**settings.get("feel", {})),
             **{name: settings[name] for name in known & settings.keys()},

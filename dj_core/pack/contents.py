@@ -29,6 +29,7 @@ from dj_core.executors import in_order
 from dj_core.export import LoopSettings, LoopSound, audio_file, loop_sound
 from dj_core.genres import genre_label
 from dj_core.midi import MidiSettings, midi_bytes
+from dj_core.naming import one_line, origin_words
 from dj_core.pack.folder import pack_folder
 from dj_core.pack.readme import readme_text
 from dj_core.pack.sheet import Outline, set_sheet
@@ -63,7 +64,7 @@ class PackSettings:
         sound: kit, rate and bits of all loops; always WAV.
         stems: the loops by drum group too.
         mix: the whole set as one WAV too, about 10 MB a minute.
-        midi: which machine the beats' MIDI files are for.
+        midi: which machine all its MIDI files are for, the whole set's too.
         folder: the absolute folder the pack will be unpacked in, as the DJ's system writes it;
             '' where nobody knows yet.
 
@@ -161,7 +162,7 @@ class _Packing:
     def add_set(self, stem: str) -> None:
         """What there is once for the whole set."""
         planned, pack = self._planned, self._pack
-        pack.add(f"midi/{stem}.mid", set_midi(planned))
+        pack.add(f"midi/{stem}.mid", set_midi(planned, self._settings.midi.target))
         if self._settings.mix:
             sound = self._settings.sound
             mixdown = Mixdown(planned, sound.kit, sound.soundfont, sample_rate=sound.sample_rate)
@@ -209,7 +210,8 @@ def _all_slot_files(slot: Slot, stem: str, name: str, settings: PackSettings) ->
 
 def _slot_files(slot: Slot, stem: str, name: str, settings: PackSettings) -> Iterator[_File]:
     """What a slot brings, file after file, so that few need be in memory."""
-    beat = loop_of(slot.beat)
+    named = replace(slot.beat, title=name)
+    beat = loop_of(named)
     sound = loop_sound(beat, settings.sound, stems=True)
     loop = _loop_file(f"{LOOPS}/{stem}.wav", name, beat, sound.mix, settings.sound)
     yield replace(loop, outline=_outline(sound.mix))
@@ -221,12 +223,16 @@ def _slot_files(slot: Slot, stem: str, name: str, settings: PackSettings) -> Ite
         for family, samples in sound.stems.items():
             content = audio_file(samples, beat, settings.sound, part=family)
             yield _File(f"stems/{stem}_{family}.wav", content)
-    yield _File(f"midi/{stem}.mid", midi_bytes(slot.beat, settings=settings.midi))
+    yield _File(f"midi/{stem}.mid", midi_bytes(named, settings=settings.midi))
     for fill in slot.entry.fills[:1]:
-        played = fill.at_tempo(slot.tempo_bpm)
+        played = replace(
+            fill,
+            tempo_bpm=slot.tempo_bpm,
+            genre=fill.genre or slot.beat.genre,
+            title=f"{name} (fill)",
+        )
         mix = loop_sound(played, settings.sound, stems=False).mix
-        title = f"{name} (fill)"
-        yield _loop_file(f"{FILLS}/{stem}_fill.wav", title, played, mix, settings.sound)
+        yield _loop_file(f"{FILLS}/{stem}_fill.wav", played.title, played, mix, settings.sound)
         yield _File(f"midi/{stem}_fill.mid", midi_bytes(played, settings=settings.midi))
 
 
@@ -234,11 +240,13 @@ def _loop_file(
     file: str, name: str, beat: Beat, samples: NDArray[np.int32], sound: LoopSettings
 ) -> _File:
     content = audio_file(samples, replace(beat, title=name), sound)
+    length = f"{beat.bars} bar{'s' * (beat.bars > 1)} of {beat.meter}"
+    told = (length, "a seamless loop", origin_words(beat.provenance))
     track = DeckTrack(
         file=file,
         name=name,
         genre=genre_label(beat.genre) if beat.genre else "",
-        comment=f"{beat.bars} bars of {beat.meter}, a seamless loop",
+        comment=", ".join(part for part in told if part),
         tempo_bpm=beat.playing_tempo_bpm,
         meter=beat.meter,
         duration_seconds=len(samples) / sound.sample_rate,
@@ -280,8 +288,8 @@ def _m3u8(tracks: Sequence[DeckTrack]) -> bytes:
     """A playlist with paths relative to itself."""
     lines = ["#EXTM3U"]
     for track in tracks:
-        title = " ".join(track.name.split())
-        lines += [f"#EXTINF:{max(1, round(track.duration_seconds))},{title}", track.file]
+        seconds = max(1, round(track.duration_seconds))
+        lines += [f"#EXTINF:{seconds},{one_line(track.name)}", track.file]
     return ("\r\n".join(lines) + "\r\n").encode()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dj_core.naming import one_line
 from dj_core.pack.sheet import clock, slot_facts
 from dj_core.setlist.naming import slot_title
 from dj_core.setlist.plan import SetList
@@ -58,7 +59,7 @@ def readme_text(planned: SetList, folder: str, mix: bool) -> bytes:
         line="=" * len(name),
         facts=f"{len(planned.slots)} beats, {clock(planned.duration_seconds)}",
         slots=slots,
-        placed=_PLACED.format(folder=folder) if folder else _UNPLACED,
+        placed=_PLACED.format(folder=one_line(folder)) if folder else _UNPLACED,
         mix="   mix             the whole set as one file, with a cue sheet\n" if mix else "",
     )
     return text.replace("\n", "\r\n").encode("utf-8-sig")

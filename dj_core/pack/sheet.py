@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from dj_core.beat import Beat
 from dj_core.drums import DRUMS
 from dj_core.figures import FONT, LIGHT
-from dj_core.genres import genre_label
-from dj_core.setlist.naming import slot_name
+from dj_core.setlist.naming import slot_genre, slot_name, slot_origin
 from dj_core.setlist.plan import SetList
 
 if TYPE_CHECKING:
@@ -61,11 +60,17 @@ def clock(seconds: float) -> str:
 
 
 def slot_facts(planned: SetList, number: int) -> str:
-    """A slot's tempo, length and sections in one line."""
+    """A slot's genre, tempo, length, sections and what made it, in one line."""
     slot = planned.slots[number]
     sections = ", ".join(f"{section.kind} {section.bars}" for section in slot.sections)
-    genre = f"{genre_label(slot.beat.genre)} · " if slot.beat.genre else ""
-    return f"{genre}{slot.tempo_bpm:.4g} BPM · {slot.beat.meter} · bars: {sections}"
+    parts = [
+        slot_genre(planned, number),
+        f"{slot.tempo_bpm:.4g} BPM",
+        str(slot.beat.meter),
+        f"bars: {sections}",
+        slot_origin(planned, number),
+    ]
+    return " · ".join(part for part in parts if part)
 
 
 # -- the set at a glance -------------------------------------------------------------------------
@@ -144,7 +149,7 @@ def _table(figure: Figure, planned: SetList, numbers: Sequence[int], top: float)
             f"{number + 1:02}",
             clock(starts[number]),
             _short(slot_name(planned, number), 32),
-            _short(genre_label(slot.beat.genre) if slot.beat.genre else "", 18),
+            _short(slot_genre(planned, number), 18),
             f"{slot.tempo_bpm:.4g}",
             f"{slot.bars}",
             f"{step:+.1%}" if abs(step) >= 0.0005 else "",

@@ -44,6 +44,15 @@ def lengthened(planned: SetList, slot: int, phrases: int | None) -> SetList:
     return _changed(planned, slot, replace(planned.entries[slot], phrases=phrases))
 
 
+def at_own_tempo(planned: SetList, slot: int, tempo_bpm: float | None) -> SetList:
+    """The set with one beat at a tempo of its own; None for what the set plans there.
+
+    Raises:
+        SetError: not 10 to 600 BPM.
+    """
+    return _changed(planned, slot, replace(planned.entries[slot], tempo_bpm=tempo_bpm))
+
+
 def with_beat(planned: SetList, slot: int, beat: Beat) -> SetList:
     """The set with another beat in a place, as the set now counts it."""
     entry = replace(planned.entries[slot], beat=beat, count="as-is")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from dj_core.drums import general_midi_note
 from dj_core.errors import SetError
+from dj_core.naming import one_line
 from dj_core.render import (
     CEILING,
     RING_SECONDS,
@@ -173,7 +174,7 @@ def save_cue_sheet(planned: SetList, path: Path, wav_name: str) -> Path:
 
 def _cue_text(text: str) -> str:
     """Text as a cue sheet can hold it: on one line, without its quotation marks."""
-    return " ".join(text.replace('"', "'").split())
+    return one_line(text).replace('"', "'")
 
 
 # -- time ----------------------------------------------------------------------------------------

@@ -5,16 +5,27 @@ from __future__ import annotations
 import re
 
 from dj_core.genres import genre_label
-from dj_core.naming import safe_stem
+from dj_core.naming import one_line, origin_words, safe_stem
 from dj_core.setlist.plan import SetList
 
 _TEMPO = re.compile(r"[ _-]*\b\d+(?:[.-]\d+)? ?bpm\b|_\d+(?:-\d+)?bpm(?=_|$)", re.IGNORECASE)
 
 
 def slot_name(planned: SetList, number: int) -> str:
-    """The name of a slot's beat: its title, else its genre, else 'Beat'."""
+    """The name of a slot's beat: its title, else its genre, else 'Beat'; on one line."""
     beat = planned.slots[number].beat
-    return beat.title or genre_label(beat.genre) or "Beat"
+    return one_line(beat.title) or slot_genre(planned, number) or "Beat"
+
+
+def slot_genre(planned: SetList, number: int) -> str:
+    """The genre of a slot's beat as a DJ reads it; '' where nobody knows."""
+    genre = planned.slots[number].beat.genre
+    return one_line(genre_label(genre)) if genre else ""
+
+
+def slot_origin(planned: SetList, number: int) -> str:
+    """What made a slot's beat: 'model groove, seed 7'; '' where no model did."""
+    return origin_words(planned.slots[number].beat.provenance)
 
 
 def slot_title(planned: SetList, number: int) -> str:
@@ -28,7 +39,8 @@ def slot_stem(planned: SetList, number: int) -> str:
     # files' names often hold a tempo, which need not be the one in the set
     name = _TEMPO.sub("", slot_name(planned, number))
     parts = [f"{number + 1:02}"]
-    if slot.beat.genre and genre_label(slot.beat.genre).lower() not in name.lower():
+    genre = slot_genre(planned, number)
+    if genre and genre.lower() not in name.lower():
         parts.append(slot.beat.genre)
     parts.append(safe_stem(name)[:40].rstrip("-_"))
     return "_".join([*map(safe_stem, parts), tempo_word(slot.tempo_bpm)])

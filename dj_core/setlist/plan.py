@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from dj_core.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat
+from dj_core.beat_json import shown
 from dj_core.errors import SetError
+from dj_core.naming import one_line
 from dj_core.setlist.counting import AS_IS, Count, counted_tempo_bpm, in_count, nearest_count
 
 EnergyCurve = Literal["steady", "rise", "wave", "peak", "fall"]
@@ -24,6 +26,11 @@ SectionKind = Literal["intro", "groove", "breakdown", "outro"]
 PHRASE_BARS = (8, 16, 32)  # what dance music counts in
 MAX_BEATS = 99  # a cue sheet numbers its tracks with two digits
 MAX_MINUTES = 240.0
+MAX_PHRASES = 256  # of one beat
+MAX_BARS = 50_000  # of a set: four hours at 600 BPM have 36,000
+MAX_STROKES = 1_000_000  # of a set: four hours of busy 16ths have 300,000
+MAX_NAME = 120  # characters
+MAX_SEED = 2**63 - 1
 LARGEST_TEMPO_STEP = 0.06  # the reach of a turntable's narrow pitch fader
 DEFAULT_PHRASES = 4  # of a beat in a set without a length
 LOUD_FROM = 0.4  # energy from which a groove opens with a crash
@@ -34,7 +41,7 @@ class SetSettings:
     """What a DJ asks of a set.
 
     Attributes:
-        name: what the set is called.
+        name: what the set is called, on one line; up to 120 characters.
         beats: how many beats it has, up to 99; None for as many as are given. Where fewer are
             given, a model plays the missing ones.
         minutes: length to aim at, up to 240; None for four phrases a beat.
@@ -47,7 +54,7 @@ class SetSettings:
         mix_ends: begin and end every beat with half a phrase of kick and hats alone.
         fills: a fill in the last bar of every phrase.
         breakdowns: half a phrase without a kick in the middle of every longer beat.
-        seed: for everything that is drawn, 0 or more.
+        seed: for everything that is drawn, 0 to 2**63 - 1.
 
     Raises:
         SetError: a value out of range.
@@ -68,20 +75,20 @@ class SetSettings:
     seed: int = 1
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "name", one_line(self.name)[:MAX_NAME].strip() or "Set")
         if self.phrase_bars not in PHRASE_BARS:
-            raise SetError(f"A phrase has 8, 16 or 32 bars; got {self.phrase_bars}.")
+            raise SetError(f"A phrase has 8, 16 or 32 bars; got {shown(self.phrase_bars)}.")
         if self.energy not in get_args(EnergyCurve):
             known = ", ".join(get_args(EnergyCurve))
-            raise SetError(f"A set's energy goes like one of {known}; got {self.energy!r}.")
+            raise SetError(f"A set's energy goes like one of {known}; got {shown(self.energy)}.")
         if self.beats is not None and not 1 <= self.beats <= MAX_BEATS:
-            raise SetError(f"A set has 1 to {MAX_BEATS} beats; got {self.beats}.")
+            raise SetError(f"A set has 1 to {MAX_BEATS} beats; got {shown(self.beats)}.")
         if self.minutes is not None and not 0 < self.minutes <= MAX_MINUTES:
-            raise SetError(f"A set lasts up to {MAX_MINUTES:g} minutes; got {self.minutes:g}.")
-        if self.seed < 0:
-            raise SetError(f"A seed is 0 or more; got {self.seed}.")
+            raise SetError(f"A set lasts up to {MAX_MINUTES:g} minutes; got {shown(self.minutes)}.")
+        if not 0 <= self.seed <= MAX_SEED:
+            raise SetError(f"A seed is 0 to {MAX_SEED}; got {shown(self.seed)}.")
         for tempo in (self.tempo_bpm, self.to_tempo_bpm):
-            if tempo is not None and not MIN_TEMPO_BPM <= tempo <= MAX_TEMPO_BPM:
-                raise SetError(f"A tempo is 10 to 600 BPM; got {tempo:g}.")
+            _check_tempo(tempo)
         if self.to_tempo_bpm is not None and self.tempo_bpm is None:
             raise SetError(
                 f"A set that goes to {self.to_tempo_bpm:g} BPM needs a tempo to begin with."
@@ -106,15 +113,28 @@ class Entry:
 
     Attributes:
         beat: what plays, or None for a gap that a model fills.
-        count: how to count its tempo; None for whatever suits the planned tempo best.
-        phrases: how long it plays; None for its share of the set.
+        count: how to count its tempo; None for whatever suits the tempo it plays at best.
+        phrases: how long it plays, up to 256; None for its share of the set.
         fills: beats of one bar to end phrases with, in the beat's meter; () for none.
+        tempo_bpm: what it plays at, 10 to 600; None for what the set plans at its place.
+
+    Raises:
+        SetError: a value out of range.
     """
 
     beat: Beat | None
     count: Count | None = None
     phrases: int | None = None
     fills: tuple[Beat, ...] = ()
+    tempo_bpm: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.count is not None and self.count not in get_args(Count):
+            known = ", ".join(get_args(Count))
+            raise SetError(f"A beat is counted {known}; got {shown(self.count)}.")
+        if self.phrases is not None and not 1 <= self.phrases <= MAX_PHRASES:
+            raise SetError(f"A beat plays 1 to {MAX_PHRASES} phrases; got {shown(self.phrases)}.")
+        _check_tempo(self.tempo_bpm)
 
 
 @dataclass(frozen=True)
@@ -214,7 +234,7 @@ def plan_set(entries: Sequence[Entry], settings: SetSettings) -> SetList:
         settings: `beats`, `keep_order` and `genres` were used up when the entries were made.
 
     Raises:
-        SetError: nothing to play, a gap, or a length the beats cannot keep to.
+        SetError: nothing to play, a gap, a length the beats cannot keep to, or more than fits.
     """
     if not 1 <= len(entries) <= MAX_BEATS:
         raise SetError(f"A set has 1 to {MAX_BEATS} beats; got {len(entries)}.")
@@ -222,8 +242,10 @@ def plan_set(entries: Sequence[Entry], settings: SetSettings) -> SetList:
     for number, entry in enumerate(entries):
         if entry.beat is None:
             raise SetError(f"Place {number + 1} of the set is empty. Choose a model to fill it.")
-        beats.append(_counted(entry, settings.planned_tempo_bpm(place_of(number, len(entries)))))
+        planned_bpm = settings.planned_tempo_bpm(place_of(number, len(entries)))
+        beats.append(_counted(entry, entry.tempo_bpm or planned_bpm))
     phrases = _phrases(entries, beats, settings)
+    _check_size(beats, [settings.phrase_bars * count for count in phrases])
     slots = tuple(
         Slot(
             entry,
@@ -295,6 +317,29 @@ def sections_of(phrases: int, settings: SetSettings) -> tuple[Section, ...]:
     return tuple(part for part in (*parts, Section("outro", ends)) if part.bars)
 
 
+def _check_tempo(tempo_bpm: float | None) -> None:
+    """Refuse a tempo that cannot be played. Raises SetError."""
+    if tempo_bpm is not None and not MIN_TEMPO_BPM <= tempo_bpm <= MAX_TEMPO_BPM:
+        raise SetError(f"A tempo is 10 to 600 BPM; got {shown(tempo_bpm)}.")
+
+
+def _check_size(beats: Sequence[Beat], bars: Sequence[int]) -> None:
+    """Refuse a set that no machine here could play. Raises SetError."""
+    if sum(bars) > MAX_BARS:
+        raise SetError(
+            f"The set would have {sum(bars):,} bars; up to {MAX_BARS:,} fit. Let its beats play "
+            "fewer phrases, or ask for fewer minutes."
+        )
+    strokes = sum(
+        len(beat.hits) * count / beat.bars for beat, count in zip(beats, bars, strict=True)
+    )
+    if strokes > MAX_STROKES:
+        raise SetError(
+            f"The set would have {strokes:,.0f} strokes; up to {MAX_STROKES:,} fit. Take out the "
+            "busiest beats, or ask for fewer minutes."
+        )
+
+
 def _counted(entry: Entry, tempo_bpm: float | None) -> Beat:
     """The entry's beat, counted and at the tempo it plays at in the set."""
     count = entry.count
@@ -316,7 +361,7 @@ def _count(slot: Slot) -> Count:
 
 def _offer(slot: Slot, before: Slot, settings: SetSettings) -> Count | None:
     """The count that brings the slot within reach of the one before; None if there is none."""
-    if settings.tempo_bpm is not None:
+    if settings.tempo_bpm is not None or slot.entry.tempo_bpm is not None:
         return None  # the plan makes the step, not the beat
     beat = slot.entry.beat
     best = nearest_count(beat, before.tempo_bpm)

@@ -9,28 +9,52 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from dj_core.drums import DRUM_CHANNEL, general_midi_note
-from dj_core.midi import DEFAULT_DURATION_QUARTERS, MICROSECONDS_PER_MINUTE, TICKS_PER_QUARTER
+from dj_core.beat import Provenance
+from dj_core.beat_json import canonical_json, provenance_to_json
+from dj_core.drums import DRUM_CHANNEL
+from dj_core.midi import (
+    DEFAULT_DURATION_QUARTERS,
+    MICROSECONDS_PER_MINUTE,
+    PROVENANCE_MARK,
+    TICKS_PER_QUARTER,
+    apart,
+    note_of,
+)
+from dj_core.note_maps import NOTE_MAP
 from dj_core.setlist.arrangement import Bar, set_bars
 from dj_core.setlist.naming import slot_title
 
 if TYPE_CHECKING:
     from dj_core.setlist.plan import SetList
 
-_Event = tuple[int, int, str, int, int]
-"""(tick, order within the tick, message, note, velocity)"""
+_Note = tuple[int, int, int, int]
+"""(note, onset tick, release tick, velocity)"""
 
 
-def set_midi(planned: SetList) -> bytes:
-    """The set as a type-1 MIDI file of General MIDI drums.
+def set_midi(planned: SetList, target: str = "general-midi") -> bytes:
+    """The set as a type-1 MIDI file.
 
     Markers read '03 Loft shuffle · breakdown'. A push ahead of the first bar line lands on it.
+
+    Args:
+        planned: the set.
+        target: whose notes the drums are written in, as in `midi.MidiSettings`; the file says so.
     """
     import mido
 
-    conductor = mido.MidiTrack([mido.MetaMessage("track_name", name=planned.settings.name)])
+    told: dict[str, object] = {
+        "provenance": provenance_to_json(Provenance(source=planned.settings.name))
+    }
+    if target in NOTE_MAP:
+        told["target"] = target
+    conductor = mido.MidiTrack(
+        [
+            mido.MetaMessage("track_name", name=planned.settings.name),
+            mido.MetaMessage("text", text=PROVENANCE_MARK + canonical_json(told)),
+        ]
+    )
     drums = mido.MidiTrack([mido.MetaMessage("track_name", name="Drums")])
-    events: list[_Event] = []
+    notes: list[_Note] = []
     tick = marked = 0
     playing: tuple[float, object] | None = None
     for number, bar in set_bars(planned):
@@ -39,10 +63,10 @@ def set_midi(planned: SetList) -> bytes:
                 message.time, marked = tick - marked, tick
                 conductor.append(message)
             playing = (bar.tempo_bpm, bar.meter)
-        events += _strokes(bar, tick)
+        notes += _strokes(bar, tick, target)
         tick += round(bar.meter.bar_quarters * TICKS_PER_QUARTER)
     conductor.append(mido.MetaMessage("end_of_track", time=tick - marked))
-    _write_events(drums, events, tick)
+    _write_notes(drums, apart(notes, merge=target not in ("general-midi", "as-in-corpus")), tick)
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_QUARTER, charset="utf-8")
     file.tracks += [conductor, drums]
     buffer = BytesIO()
@@ -65,29 +89,27 @@ def _signs(bar: Bar, playing: tuple[float, object] | None, marker: str) -> list:
     return [*signs, mido.MetaMessage("marker", text=marker)]
 
 
-def _strokes(bar: Bar, bar_tick: int) -> list[_Event]:
-    """Note-ons and note-offs of a bar that begins at `bar_tick`."""
-    events: list[_Event] = []
+def _strokes(bar: Bar, bar_tick: int, target: str) -> list[_Note]:
+    """The notes of a bar that begins at `bar_tick`."""
+    notes: list[_Note] = []
     onsets = [(hit, hit.onset_quarters) for hit in bar.hits]
     onsets += [(hit, -hit.onset_quarters) for hit in bar.pushed]
     for hit, quarters in onsets:
-        note = general_midi_note(hit.drum, hit.source_note)
         onset = max(0, bar_tick + round(quarters * TICKS_PER_QUARTER))
         length = max(hit.duration_quarters or 0, DEFAULT_DURATION_QUARTERS)
         release = onset + round(length * TICKS_PER_QUARTER)
-        events.append((onset, 1, "note_on", note, hit.velocity))
-        events.append((release, 0, "note_off", note, 0))
-    return events
+        notes.append((note_of(hit, target), onset, release, hit.velocity))
+    return notes
 
 
-def _write_events(track: list, events: list[_Event], end: int) -> None:
-    """Append the events in order; whatever lasts longer ends on the last bar line."""
+def _write_notes(track: list, notes: list[_Note], end: int) -> None:
+    """Append note-ons and note-offs in order; whatever lasts longer ends on the last bar line."""
     import mido
 
+    events = [(onset, 1, "note_on", note, velocity) for note, onset, _, velocity in notes]
+    events += [(min(release, end), 0, "note_off", note, 0) for note, _, release, _ in notes]
     now = 0
-    for tick, _, kind, note, velocity in sorted(
-        (min(tick, end), *event) for tick, *event in events
-    ):
+    for tick, _, kind, note, velocity in sorted(events):
         track.append(
             mido.Message(kind, channel=DRUM_CHANNEL, note=note, velocity=velocity, time=tick - now)
         )
