@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from dj_core import limits
 from dj_core.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat, Hit, Meter, Provenance
 from dj_core.beat_json import (
+    MAX_TEXT,
     canonical_json,
     parse_json,
     provenance_from_json,
@@ -65,7 +66,8 @@ class MidiSettings:
         midi_type: 1 (tempo and drums in tracks of their own) or 0 (all in one track).
         track_per_drum: a track for every drum that is played; type 1 only.
         timing: 'as-played' with swing and microtiming, or 'straight' (see `timing.straightened`).
-        provenance: write down in the file what made the beat, where that is known.
+        provenance: write down in the file whose notes these are, and what made the beat and its
+            genre where they are known.
 
     Raises:
         MidiError: a value not named here.
@@ -287,14 +289,16 @@ def read_beat(source: Path | bytes, drum_map: DrumMap | None = None) -> Beat:
     MidiError as `read_midi`.
     """
     beat = read_midi(source, drum_map)
+    told = _told(parse_midi(_content_of(source))) or {}
     try:
-        origin = provenance_of(source)
-    except MidiError:
-        return beat
-    if origin is None:
-        return beat
-    genre = origin.settings.get("genre")
-    return replace(beat, provenance=origin, genre=genre if isinstance(genre, str) else "")
+        origin = provenance_from_json(told["provenance"])
+    except (BeatError, KeyError):
+        origin = beat.provenance
+    # a genre that was drawn is not the one asked for, which may be ''
+    settings = origin.settings
+    genres = (told.get("genre"), settings.get("played_genre"), settings.get("genre"))
+    genre = next((one for one in genres if isinstance(one, str) and one), "")
+    return replace(beat, provenance=origin, genre=genre[:MAX_TEXT])
 
 
 def provenance_of(source: Path | bytes) -> Provenance | None:
@@ -304,7 +308,7 @@ def provenance_of(source: Path | bytes) -> Provenance | None:
         MidiError: no MIDI file, or one whose text was altered.
     """
     told = _told(parse_midi(_content_of(source)))
-    if told is None:
+    if told is None or (told and "provenance" not in told):
         return None
     try:
         return provenance_from_json(told.get("provenance"))
@@ -617,8 +621,6 @@ def _opening(
 
     tempo = round(MICROSECONDS_PER_MINUTE / beat.playing_tempo_bpm)
     messages: list[MetaMessage] = [MetaMessage("track_name", name=beat.title or "Beat")]
-    if settings.provenance and _is_worth_telling(beat.provenance):
-        messages.append(MetaMessage("text", text=_telling(beat, settings)))
     messages.append(MetaMessage("set_tempo", tempo=tempo))
     messages.append(
         MetaMessage(
@@ -627,6 +629,8 @@ def _opening(
             denominator=beat.meter.denominator,
         )
     )
+    if settings.provenance:
+        messages.append(MetaMessage("text", text=_telling(beat, settings)))
     opening: list[_Timed] = [(0, -2, message) for message in messages]
     for marker in sorted(markers, key=lambda marker: marker.onset_quarters):
         tick = min(round(marker.onset_quarters * TICKS_PER_QUARTER), end)
@@ -640,9 +644,11 @@ def _is_worth_telling(provenance: Provenance) -> bool:
 
 
 def _telling(beat: Beat, settings: MidiSettings) -> str:
-    told: dict[str, Any] = {"provenance": provenance_to_json(beat.provenance)}
-    if settings.target in NOTE_MAP:
-        told["target"] = settings.target
+    told: dict[str, Any] = {"target": settings.target}
+    if _is_worth_telling(beat.provenance):
+        told["provenance"] = provenance_to_json(beat.provenance)
+    if beat.genre:
+        told["genre"] = beat.genre
     return PROVENANCE_MARK + canonical_json(told)
 
 

@@ -8,6 +8,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 import zipfile
 from pathlib import Path
+from unicodedata import category
 from urllib.parse import unquote
 from xml.parsers import expat
 
@@ -15,20 +16,29 @@ import mido
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import example, given
+from hypothesis import strategies as st
+from mutagen.wave import WAVE
 from pyrekordbox.rbxml import RekordboxXml
 
 from dj_core.beat import Beat, Hit, Meter
 from dj_core.cli import main
 from dj_core.errors import SetError
 from dj_core.loop_check import check_loop
-from dj_core.midi import MidiSettings, save_midi
-from dj_core.pack.contents import PackSettings, loop_of, save_pack
+from dj_core.midi import MidiSettings, read_beat, save_midi
+from dj_core.naming import one_line
+from dj_core.note_maps import NOTE_MAP
+from dj_core.pack.contents import PackSettings, loop_of, playlist, save_pack
 from dj_core.pack.folder import pack_folder
+from dj_core.pack.readme import readme_text
 from dj_core.pack.sheet import set_sheet
 from dj_core.patterns import load_patterns
-from dj_core.rekordbox import NOWHERE, DeckTrack, rekordbox_xml, xml_text
+from dj_core.rekordbox import NOWHERE, DeckTrack, rekordbox_xml
+from dj_core.setlist.mixdown import cue_sheet
+from dj_core.setlist.naming import set_stem, slot_genre, slot_name, slot_stem
 from dj_core.setlist.plan import Entry, SetSettings, plan_set
 from dj_core.setlist.saving import save_set
+from dj_core.setlist.score import set_midi
 
 PATTERNS = {beat.title: beat for beat in load_patterns() if "fill" not in beat.title}
 FILL = Beat(tuple(Hit.of("snare", step / 4) for step in range(16)), 1, 120.0, title="Roll")
@@ -338,11 +348,45 @@ def test_folders_that_are_not_absolute_are_refused(folder):
         PackSettings(folder=folder)
 
 
-def test_text_that_xml_cannot_hold_is_left_out():
-    assert xml_text("a\x00b\x07c\ud800d\ufffe☂ 😀") == "abcd☂ 😀"
-    track = DeckTrack("loops/x.wav", 'a<&>"\x07', "\x00", "c", 120.0, Meter(), 8.0, 1, 44_100, 16)
-    root = check_strictly(rekordbox_xml("\x1f", {"L\x0b": [track]}, NOWHERE))
-    assert root.find("COLLECTION/TRACK").get("Name") == 'a<&>"'
+MARKS = st.text(
+    st.characters() | st.sampled_from('\r\n\x00\x0b\x1b\x85\u2028\u202e\ud800\ufffe"<&>=#|[]*')
+)
+
+
+@given(title=MARKS, name=MARKS, genre=MARKS.map(lambda text: text[:40]), folder=MARKS)
+@example(title="a\x00b\x07c\ud800d\ufffe☂ 😀", name="\x1f", genre="\x0b", folder="\r\nX")
+@example(title='"\r\nTRACK 99 AUDIO', name="#EXTM3U\r\nevil.wav", genre="=1+1", folder="")
+def test_no_name_breaks_a_file_of_the_pack(title, name, genre, folder):
+    """Cue, M3U8, README, XML, MIDI and file names, of any characters at all."""
+    beat = Beat((Hit.of("kick", 0.0),), 1, 120.0, genre=genre, title=title)
+    made = plan_set([Entry(beat)], SetSettings(name=name, phrase_bars=8))
+    shown = slot_name(made, 0)
+    assert not [letter for letter in shown if category(letter) in ("Cc", "Cs", "Zl", "Zp")]
+    assert not set(shown + made.settings.name) & set("\u202a\u202e\u2066\ufffe")
+    cue = cue_sheet(made, "x.wav").split("\r\n")
+    assert len("\r\n".join(cue).splitlines()) == len(cue) - 1 == 6
+    assert all(line.count('"') in (0, 2) for line in cue)
+    genre_shown = slot_genre(made, 0)
+    track = DeckTrack("loops/x.wav", title, genre, "c", 120.0, Meter(), 8.0, 1, 44_100, 16)
+    m3u8 = playlist([track]).decode()
+    assert len(m3u8.splitlines()) == m3u8.count("\r\n") == 3
+    readme = readme_text(made, folder, mix=False).decode("utf-8-sig")
+    plain = readme_text(
+        plan_set([Entry(FILL)], SetSettings(phrase_bars=8)), "/x" * bool(folder), mix=False
+    )
+    assert len(readme.splitlines()) == plain.decode().count("\r\n")
+    root = check_strictly(rekordbox_xml(name, {"L": [track]}, NOWHERE))
+    assert root.find("COLLECTION/TRACK").get("Name") == one_line(title)
+    assert root.find("COLLECTION/TRACK").get("Genre") == one_line(genre)
+    assert genre_shown == one_line(genre_shown)
+    for stem in (slot_stem(made, 0), set_stem(made)):
+        assert NAME.fullmatch(f"{stem}.x")
+    markers = [
+        m.text
+        for m in mido.MidiFile(file=io.BytesIO(set_midi(made)), charset="utf-8").tracks[0]
+        if m.type == "marker"
+    ]
+    assert markers[0].startswith(f"01 {shown}")
 
 
 # -- relocate ------------------------------------------------------------------------------------
@@ -423,6 +467,41 @@ def test_files_become_a_pack_on_the_command_line(home, tmp_path, capsys):
     first = root.find("COLLECTION/TRACK")
     assert first.get("Location").startswith("file://localhost/Music/my-set_90-124bpm/loops/01_")
     assert first.get("AverageBpm") == "124.00"  # in the order given
+
+
+def test_what_our_own_midi_says_goes_all_the_way_into_the_pack(home, tmp_path, capsys):
+    """Genre, model and seed: from generate through a shaping verb into every file of the pack."""
+    made = tmp_path / "made"
+    words = ["--genre", "house", "--bars", "1", "--seed", "7"]
+    assert main(["generate", *words, "--out", str(made)]) == 0
+    (take,) = made.iterdir()
+    assert main(["tighten", str(take), str(made / "i.mid")]) == 0
+    starter = next(beat for beat in PATTERNS.values() if beat.genre == "techno")
+    save_midi(starter, made / "j.mid")
+    out = tmp_path / "x.zip"
+    capsys.readouterr()
+    assert main(["pack", str(made), "--out", str(out), "--midi", "tr-8s"]) == 0
+    with zipfile.ZipFile(out) as archive:
+        archive.extractall(tmp_path / "out")
+    (folder,) = (tmp_path / "out").iterdir()
+    tracks = check_strictly((folder / "rekordbox.xml").read_bytes()).findall("COLLECTION/TRACK")
+    assert [track.get("Genre") for track in tracks[:3]] == ["House", "House", "Techno"]
+    assert "model groove" in tracks[0].get("Comments")
+    assert "seed 7" in tracks[1].get("Comments")
+    readme = (folder / "README.txt").read_text("utf-8-sig")
+    assert readme.count("House · ") == 2
+    assert readme.count("model groove, seed 7") == 2
+    loops = files(folder, "loops")
+    assert [str(WAVE(path).tags["TCON"]) for path in loops] == ["House", "House", "Techno"]
+    # one pack, one note map, written into every MIDI file and read back with all the rest
+    notes = set(NOTE_MAP["tr-8s"].notes.values())
+    for path in files(folder, "midi", ".mid"):
+        content = mido.MidiFile(path, charset="utf-8")
+        assert '"target":"tr-8s"' in next(m.text for m in content if m.type == "text")
+        assert {m.note for m in content if m.type == "note_on"} <= notes
+    read = [read_beat(path) for path in files(folder, "midi", ".mid")]
+    assert [beat.genre for beat in read] == ["house", "house", "techno", ""]
+    assert read[1].provenance.seed == 7
 
 
 def test_a_saved_set_becomes_a_pack_on_the_command_line(one_beat, home, tmp_path, capsys):

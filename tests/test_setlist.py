@@ -701,11 +701,15 @@ DAMAGES = (
     lambda value: value["entries"][0].pop("beat"),
     # 800,000 bars, a million strokes
     lambda value: [entry.update(phrases=50_000) for entry in value["entries"]],
-    lambda value: value.update(entries=value["entries"][:1] * 99)
-    or value["settings"].update(phrase_bars=32)
-    or [entry.update(phrases=256) for entry in value["entries"]],
-    lambda value: value["entries"][0]["beat"].update(hits=value["entries"][0]["beat"]["hits"] * 900)
-    or value["entries"][0].update(phrases=256),
+    lambda value: (
+        value.update(entries=value["entries"][:1] * 99)
+        or value["settings"].update(phrase_bars=32)
+        or [entry.update(phrases=256) for entry in value["entries"]]
+    ),
+    lambda value: (
+        value["entries"][0]["beat"].update(hits=value["entries"][0]["beat"]["hits"] * 900)
+        or value["entries"][0].update(phrases=256)
+    ),
 )
 
 

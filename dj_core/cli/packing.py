@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from dj_core.sampling import BeatModel
     from dj_core.setlist.plan import SetList, SetSettings
 
-MIDI_ENDINGS = (".mid", ".midi")
 TAKES = ("midi", "wav", "loops", "pack")
 
 
@@ -270,28 +269,18 @@ def _packed(planned: SetList, path: Path, options: argparse.Namespace) -> Pack:
 
 def _beats_in(files: Sequence[Path]) -> list[Beat]:
     """The beats of MIDI files, and of folders of them, in order."""
+    from dj_core.midi import MIDI_ENDINGS, read_beat
+
     beats = []
     for file in files:
         if not file.is_dir():
-            beats.append(_beat_of(file))
+            beats.append(read_beat(file))
             continue
         inside = sorted(path for path in file.rglob("*") if path.suffix.lower() in MIDI_ENDINGS)
         if not inside:
             raise SetError(f"The folder {file} holds no MIDI files.")
-        beats += map(_beat_of, inside)
+        beats += map(read_beat, inside)
     return beats
-
-
-def _beat_of(file: Path) -> Beat:
-    """A file's beat, with the genre a model played it in where the file says so."""
-    from dataclasses import replace
-
-    from dj_core.midi import read_midi
-
-    beat = read_midi(file)
-    told = beat.provenance.settings
-    genre = told.get("played_genre") or told.get("genre")
-    return replace(beat, genre=genre) if isinstance(genre, str) and not beat.genre else beat
 
 
 def _beats_kept(words: str | None) -> list[Beat]:

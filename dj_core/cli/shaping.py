@@ -89,9 +89,9 @@ def _model(options: argparse.Namespace) -> BeatModel:
 
 def _beat(path: Path, options: argparse.Namespace) -> Beat:
     """A file as a beat that knows its name, and the genre that was asked for."""
-    from dj_core.midi import read_midi
+    from dj_core.midi import read_beat
 
-    beat = read_midi(path)
+    beat = read_beat(path)
     genre = getattr(options, "genre", None)
     named = replace(beat, title=beat.title or path.stem)
     return named if genre is None else replace(named, genre=genre_name(genre))
@@ -252,12 +252,12 @@ def _add_humanize(verbs: Verbs) -> None:
 
 def _run_humanize(options: argparse.Namespace) -> Answer:
     from dj_core.humanizer.playing import load_humanizer
-    from dj_core.midi import read_midi
+    from dj_core.midi import read_beat
 
     started = time.perf_counter()
     genre = None if options.genre is None else genre_name(options.genre)
     beat = load_humanizer().humanize(
-        read_midi(options.file), options.amount, genre=genre, seed=options.seed
+        read_beat(options.file), options.amount, genre=genre, seed=options.seed
     )
     return _one_file(options.out, beat, started)
 
@@ -278,12 +278,12 @@ def _add_tighten(verbs: Verbs) -> None:
 
 
 def _run_tighten(options: argparse.Namespace) -> Answer:
-    from dj_core.midi import read_midi
+    from dj_core.midi import read_beat
     from dj_core.shape.tightening import tighten
 
     started = time.perf_counter()
     beat = tighten(
-        read_midi(options.file), options.amount, grid=options.grid, levels=options.levels
+        read_beat(options.file), options.amount, grid=options.grid, levels=options.levels
     )
     return _one_file(options.out, beat, started)
 
@@ -349,13 +349,13 @@ def _add_morph(verbs: Verbs) -> None:
 
 
 def _run_morph(options: argparse.Namespace) -> Answer:
-    from dj_core.midi import read_midi
+    from dj_core.midi import read_beat
     from dj_core.shape.distance import relative_distance
     from dj_core.shape.morphing import looped, morph
 
     started = time.perf_counter()
     a, b = (replace(beat, title=beat.title or path.stem)
-            for path in (options.a, options.b) for beat in [read_midi(path)])  # fmt: skip
+            for path in (options.a, options.b) for beat in [read_beat(path)])  # fmt: skip
     bars = max(a.bars, b.bars)  # the shorter one is repeated
     path = morph(*(beat if beat.bars == bars else looped(beat, bars) for beat in (a, b)),
                  options.steps)  # fmt: skip
@@ -414,10 +414,10 @@ def _add_nearest(verbs: Verbs) -> None:
 
 
 def _run_nearest(options: argparse.Namespace) -> Answer:
-    from dj_core.midi import read_midi
+    from dj_core.midi import read_beat
     from dj_core.shape.nearness import nearest_in, shipped_fingerprints
 
-    beat = read_midi(options.file)
+    beat = read_beat(options.file)
     known = shipped_fingerprints()
     if options.corpus:
         found = nearest_in(Library.open().corpus(options.corpus), beat)

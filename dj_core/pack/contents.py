@@ -175,7 +175,7 @@ class _Packing:
         pack.add("set-list.pdf", set_sheet(planned, self._outlines))
         folder = pack_folder(self._settings.folder)
         pack.add("rekordbox.xml", self._collection(folder / stem))
-        pack.add(f"{stem}.m3u8", _m3u8(self._tracks[LOOPS]))
+        pack.add(f"{stem}.m3u8", playlist(self._tracks[LOOPS]))
         for script in SCRIPTS:
             pack.add(script, _script(script), script=True)
         pack.add("README.txt", readme_text(planned, self._settings.folder, self._settings.mix))
@@ -284,7 +284,7 @@ def _outline(samples: NDArray[np.int32]) -> Outline:
     return tuple(peak / max(1, *peaks) for peak in peaks)
 
 
-def _m3u8(tracks: Sequence[DeckTrack]) -> bytes:
+def playlist(tracks: Sequence[DeckTrack]) -> bytes:
     """A playlist with paths relative to itself."""
     lines = ["#EXTM3U"]
     for track in tracks:

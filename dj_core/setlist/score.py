@@ -9,8 +9,7 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from dj_core.beat import Provenance
-from dj_core.beat_json import canonical_json, provenance_to_json
+from dj_core.beat_json import canonical_json
 from dj_core.drums import DRUM_CHANNEL
 from dj_core.midi import (
     DEFAULT_DURATION_QUARTERS,
@@ -20,7 +19,6 @@ from dj_core.midi import (
     apart,
     note_of,
 )
-from dj_core.note_maps import NOTE_MAP
 from dj_core.setlist.arrangement import Bar, set_bars
 from dj_core.setlist.naming import slot_title
 
@@ -42,15 +40,10 @@ def set_midi(planned: SetList, target: str = "general-midi") -> bytes:
     """
     import mido
 
-    told: dict[str, object] = {
-        "provenance": provenance_to_json(Provenance(source=planned.settings.name))
-    }
-    if target in NOTE_MAP:
-        told["target"] = target
     conductor = mido.MidiTrack(
         [
             mido.MetaMessage("track_name", name=planned.settings.name),
-            mido.MetaMessage("text", text=PROVENANCE_MARK + canonical_json(told)),
+            mido.MetaMessage("text", text=PROVENANCE_MARK + canonical_json({"target": target})),
         ]
     )
     drums = mido.MidiTrack([mido.MetaMessage("track_name", name="Drums")])
