@@ -2,12 +2,11 @@
 
 On disk a corpus is one folder::
 
-    index.parquet    a row per file (genre, tempo, meter, length, drum use, family, split, where its
-                     bytes are), and as its metadata the corpus's name, note map and refused files
+    index.parquet    a row per file (genre, tempo, meter, length, drum use, note map, family, split,
+                     where its bytes are), and as its metadata the corpus's name and refused files
     files/….pack     the MIDI files that one import brought, end to end (see `packs`)
 
 The index is written last and in one step, so an import that stops leaves the corpus as it was.
-Corpora of format 1, which have a file each for their files, are read and added to as they are.
 """
 
 from __future__ import annotations
@@ -15,51 +14,39 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from dj_core.beat import Beat, Meter
 from dj_core.drums import DRUMS, DrumMap
 from dj_core.errors import BeatError, CorpusError, MidiError
-from dj_core.families import SPLIT_SHARES, families_of, splits_of
+from dj_core.families import HASHES, SPLIT_SHARES, families_of, splits_of
 from dj_core.genres import genre_name, typical_tempo_bpm
-from dj_core.intake import MAP_PRIORITY, Refused, in_pieces, strongest, summaries
-from dj_core.ledger import (
-    Ledger,
-    Row,
-    Rows,
-    drawn,
-    in_order_of_names,
-    index_types,
-    release_memory,
-    retold,
-    row_schema,
-    rows_of_table,
-    signature_lists,
+from dj_core.intake import (
+    MapSource,
+    Refused,
+    Summary,
+    drum_map_of_kind,
+    summarised,
 )
-from dj_core.midi import read_midi
-from dj_core.outlines import Summary
-from dj_core.packs import Contents, Kept, PackWriter, lay_out, read_kept
-from dj_core.scratch import Scratch
-from dj_core.sources import Source, open_source
+from dj_core.midi import Reading, read_midi_report
+from dj_core.packs import Kept, PackWriter, lay_out, read_kept
+from dj_core.sources import MIDI_ENDINGS, Facts, Source, open_source
 from dj_core.storage import atomic_file, sha256_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT_VERSION = 2
-READABLE_VERSIONS = (1, 2)
+FORMAT_VERSION = 3
 INDEX_NAME = "index.parquet"
 METADATA_KEY = b"digital-dj"
-KNOWN_AT_ONCE = 2_048  # rows of the corpus as it was
-ROWS_IN_GROUP = 4_096  # of the index: so many are in memory while they are written
-PAGE_BYTES = 1 << 18  # of a column, packed at once
 SPLITS = tuple(SPLIT_SHARES)
 Progress = Callable[[int, int], None]
 """Called with (done, total) as files are read."""
@@ -85,6 +72,7 @@ class CorpusFile:
         bars, hits: length in bars, number of strokes.
         lane_hits: strokes per lane, 16 numbers in drum table order.
         kind: 'beat' or 'fill'.
+        drum_map: the note map that the file is read by.
         family: near-duplicates share a number.
         split: 'train', 'validation' or 'test'; a family is never divided.
         kept: where the corpus has the bytes.
@@ -99,6 +87,7 @@ class CorpusFile:
     hits: int
     lane_hits: tuple[int, ...]
     kind: Literal["beat", "fill"]
+    drum_map: DrumMap
     family: int
     split: str
     kept: Kept = field(default=Kept(), compare=False, repr=False)
@@ -127,7 +116,6 @@ class Corpus:
         self.folder = folder
         facts = _load_facts(folder / INDEX_NAME)
         self.name: str = facts["name"]
-        self.drum_map: DrumMap = facts["drum_map"]
         self.skipped = tuple(Skipped(**skipped) for skipped in facts["skipped"])
 
     @property
@@ -150,6 +138,10 @@ class Corpus:
         """The index's columns, for what asks about all files at once; in the order of `files`."""
         return _load_index(self.index_path, self.written)
 
+    def columns(self, *names: str) -> pa.Table:
+        """Further columns of the index, see `index_types`; in the order of `files`."""
+        return _table(self.index_path, names)
+
     @cached_property
     def genres(self) -> dict[str, int]:
         """Number of files per genre, by name; files without a genre count under ''."""
@@ -163,7 +155,7 @@ class Corpus:
     def content(self, file: CorpusFile) -> bytes:
         """The file as it was imported. Raises CorpusError."""
         try:
-            return read_kept(self.folder, file.id, file.kept)
+            return read_kept(self.folder, file.kept)
         except OSError as error:
             raise self._lost(file, f"{error.strerror}.") from error
 
@@ -174,12 +166,16 @@ class Corpus:
         except OSError as error:
             raise self._lost(file, f"{error.strerror}.") from error
 
-    def beat(self, file: CorpusFile) -> Beat:
-        """The file as a Beat, with the index's genre and tempo. Raises CorpusError."""
+    def reading(self, file: CorpusFile) -> Reading:
+        """The file as it is read by its note map. Raises CorpusError."""
         try:
-            beat = read_midi(self.content(file), self.drum_map)
+            return read_midi_report(self.content(file), file.drum_map)
         except MidiError as error:
             raise self._lost(file, error) from error
+
+    def beat(self, file: CorpusFile) -> Beat:
+        """The file as a Beat, with the index's genre and tempo. Raises CorpusError."""
+        beat = self.reading(file).beat
         provenance = replace(beat.provenance, source=file.name, corpus=self.name)
         return replace(
             beat,
@@ -202,13 +198,15 @@ class ImportReport:
 
     Attributes:
         corpus: the corpus as it is now.
-        found: names of the files it came upon, ascending.
+        found: names of the MIDI files it came upon, ascending.
         skipped: those that it refused.
+        left_out: names of what is no MIDI file, by kind: '.wav', '.zip', 'hidden', 'link', …
     """
 
     corpus: Corpus
     found: Sequence[str]
     skipped: tuple[Skipped, ...]
+    left_out: Mapping[str, tuple[str, ...]]
 
     @property
     def accepted(self) -> tuple[str, ...]:
@@ -242,11 +240,12 @@ def import_corpus(
     changed replaces its old version.
 
     Args:
-        source: a .mid file, a .zip, or a folder searched to any depth; or as text an address of
+        source: a MIDI file, a .zip, or a folder searched to any depth; or as text an address of
             a folder that fsspec knows, as in s3://bucket/drums.
         folder: the corpus's own folder.
         name: what the corpus is called.
-        drum_map: how note numbers become drums; None finds out from the files.
+        drum_map: how note numbers of these files become drums; None finds out from the files
+            (see `intake`). Files that were read by another note map are read again.
         progress: called with (files done, files in all).
         executor: reads and checks the files, in pieces that need nothing but their bytes: several
             processes, or a cluster's workers. None does it here. The index is the same.
@@ -256,194 +255,245 @@ def import_corpus(
         LibraryError: the folder cannot be written.
     """
     with open_source(source) as files:
-        reader = _Importer(files, folder, progress, executor)
-        try:
-            skipped = reader.read(drum_map)
-            if len(skipped) == len(files.names):
-                raise CorpusError(_nothing_found(source, skipped))
-            facts = _facts(name, reader.drum_map, [*_still_left_out(folder, files.names), *skipped])
-            if not reader.nothing_new or facts != _load_facts(folder / INDEX_NAME):
-                order = reader.in_order()
-                _save_index(folder, facts, reader.ledger, order, reader.finish())
-        except BaseException:
-            reader.undo()
-            raise
-        finally:
-            reader.close()
-        return ImportReport(Corpus(folder), files.names, tuple(skipped))
+        if not files.names:
+            raise CorpusError(_nothing_there(source, files))
+        return _bring(files, folder, name, drum_map, progress, executor)
 
 
-class _Importer:
-    """One import under way; `undo` takes back the files it stored."""
+def read_again(
+    corpus: Corpus,
+    drum_map: DrumMap | None,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+) -> ImportReport:
+    """Read all files of a corpus by another note map; None lets the files decide.
+
+    Raises:
+        CorpusError: the corpus is damaged.
+        LibraryError: the folder cannot be written.
+    """
+    splits = corpus.columns("official_split")["official_split"].to_pylist()
+    facts = {
+        file.name: Facts(file.genre, file.tempo_bpm, file.kind, split)
+        for file, split in zip(corpus.files, splits, strict=True)
+    }
+    stored = Source(
+        ((file.name, file) for file in corpus.files), lambda file, _: corpus.content(file), facts
+    )
+    return _bring(stored, corpus.folder, corpus.name, drum_map, progress, executor, again=True)
+
+
+def _bring(
+    source: Source,
+    folder: Path,
+    name: str,
+    drum_map: DrumMap | None,
+    progress: Progress | None,
+    executor: Executor | None,
+    *,
+    again: bool = False,
+) -> ImportReport:
+    """Read what is new, group and split all there is, and write the index."""
+    earlier, known = _as_it_was(folder)
+    with _all_or_nothing(folder) as pack:
+        reader = _Reader(source, known, pack, drum_map, again, progress, executor)
+        reader.read()
+        skipped = tuple(Skipped(*item) for item in sorted(reader.refused.items()))
+        if len(skipped) == len(source.names):
+            raise CorpusError(_nothing_usable(skipped))
+        seen = set(source.names)
+        still = [item for item in earlier.skipped if item.file not in seen] if earlier else []
+        facts = {
+            "format_version": FORMAT_VERSION,
+            "name": name,
+            "skipped": [{"file": item.file, "reason": item.reason} for item in (*still, *skipped)],
+        }
+        if reader.rows or not earlier or facts != _load_facts(folder / INDEX_NAME):
+            _save_index(folder, facts, reader.all_rows(pack.finish()))
+    return ImportReport(Corpus(folder), source.names, skipped, source.left_out)
+
+
+def _as_it_was(folder: Path) -> tuple[Corpus | None, pa.Table]:
+    """The corpus in a folder with all its rows; none where what is there cannot be read.
+
+    What is imported then takes its place, as the message about it says.
+    """
+    import pyarrow as pa
+
+    try:
+        corpus = Corpus(folder)
+        return corpus, corpus.columns(*index_types())
+    except CorpusError:
+        return None, pa.schema(index_types()).empty_table()
+
+
+@contextmanager
+def _all_or_nothing(folder: Path) -> Iterator[PackWriter]:
+    """The pack of an import; when the block fails, the folder is as it was."""
+    was_there = folder.exists()
+    pack = PackWriter(folder)
+    try:
+        yield pack
+    except BaseException:
+        pack.undo()
+        pack.close()
+        if not was_there:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    pack.close()
+
+
+class _Row(NamedTuple):
+    """A file, as the index has it but for what all files together decide."""
+
+    id: str
+    name: str
+    genre: str
+    tempo_bpm: float | None
+    kind: Literal["beat", "fill"]
+    official_split: str
+    kept: Kept
+    told: Summary
+
+
+class _Reader:
+    """The reading of an import.
+
+    Attributes:
+        rows: of every file that is new, changed, or to be read by another note map, by name.
+        refused: name and reason.
+    """
 
     def __init__(
         self,
         source: Source,
-        folder: Path,
+        known: pa.Table,
+        pack: PackWriter,
+        drum_map: DrumMap | None,
+        again: bool,
         progress: Progress | None,
         executor: Executor | None,
     ) -> None:
-        self.source = source
-        self.folder = folder
-        self.executor = executor
-        self.drum_map: DrumMap = MAP_PRIORITY[0]
-        self._known_map: DrumMap | None = None  # None: there is no corpus yet
-        if (folder / INDEX_NAME).exists():
-            self._known_map = _load_facts(folder / INDEX_NAME)["drum_map"]
+        self._source, self._pack, self._executor = source, pack, executor
+        self._chosen, self._again = drum_map, again
         self._progress = progress or (lambda done, total: None)
         self._done, self._total = 0, len(source.names)
-        self._refused: dict[str, str] = {}
-        self._scratch = Scratch(folder)
-        self._pack = PackWriter(folder, self._scratch)
-        self.ledger = Ledger(self._scratch)
-        self._read_by = bytearray()  # of every new row the place in MAP_PRIORITY
-        self._new_folder = not folder.exists()
+        self.rows: dict[str, _Row] = {}
+        self.refused: dict[str, str] = {}
+        self._known = known
+        columns = ("name", "id", "drum_map", "map_from", *Kept._fields)
+        self._known_files: dict[str, tuple[str, DrumMap, MapSource]] = {}
+        self._kept: dict[str, Kept] = {}  # by the hash of what is kept, so that twins are kept once
+        for one, digest, by, told, *kept in zip(
+            *(known[column].to_pylist() for column in columns), strict=True
+        ):
+            self._known_files[one] = digest, by, told
+            self._kept[digest] = Kept(*kept)
 
-    @property
-    def nothing_new(self) -> bool:
-        """Every file was in the corpus already."""
-        return self._known_map is not None and not len(self.ledger)
-
-    def read(self, drum_map: DrumMap | None) -> list[Skipped]:
-        """Bring a row of every new file that can be read to the ledger; returns those refused.
-
-        A file is read by the note map that those before it speak for.
-        """
-        self.drum_map = drum_map or self._known_map or MAP_PRIORITY[0]
-        # an odd map that is known stays: its mark may be in earlier files only
-        settled = drum_map is not None or self.drum_map != MAP_PRIORITY[0]
-        for (name, digest, content), answer in self._read(self._new_files()):
-            self._count()
-            if not settled and answer.speaks_for != self.drum_map:
-                self.drum_map = strongest((self.drum_map, answer.speaks_for))
-            if isinstance(answer, Refused):
-                self._refused[name] = answer.reason
-            else:
-                self.ledger.add(self._row(name, digest, content, answer))
-                self._read_by.append(MAP_PRIORITY.index(answer.read_by))
-        self._progress(self._total, self._total)
-        return [Skipped(name, reason) for name, reason in sorted(self._refused.items())]
-
-    def in_order(self) -> np.ndarray:
-        """Bring what the corpus had to the ledger; returns the rows of its new index in order.
-
-        Files read by another note map than all together speak for are read again: the first few,
-        as a rule.
-        """
-        self.ledger.put_away()
-        new = len(self.ledger)
-        for rows in _known_rows(self.folder):
-            self.ledger.extend(self._reread(rows) if self._known_map != self.drum_map else rows)
-        order = in_order_of_names(self.ledger, new)
-        by_another = np.frombuffer(self._read_by, np.uint8) != MAP_PRIORITY.index(self.drum_map)
-        others = np.flatnonzero(by_another)
-        latest = np.arange(len(self.ledger), dtype=np.int32)
-        for start in range(0, len(others), KNOWN_AT_ONCE):
-            some = others[start : start + KNOWN_AT_ONCE]
-            latest[some] = np.arange(len(self.ledger), len(self.ledger) + len(some))
-            self.ledger.extend(
-                self._reread(Rows(self.ledger.columns(some), self.ledger.signatures(some)))
-            )
-        return latest[order]
-
-    def finish(self) -> str:
-        """Put what is new in its place; returns the name of its pack."""
-        return self._pack.finish()
-
-    def undo(self) -> None:
-        """Remove what this import stored; the index was never touched."""
-        self._pack.undo()
-        if self._new_folder:
-            self.close()
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-    def close(self) -> None:
-        """Let go of what is open."""
-        self.ledger.close()
-        self._scratch.close()
-
-    def _read(self, files: Iterable[tuple[Any, bytes]]) -> Iterator[tuple[Any, Summary | Refused]]:
-        return in_pieces(
-            files, lambda contents: (summaries, (contents, self.drum_map)), self.executor
+    def read(self) -> None:
+        """Read every file that has to be."""
+        votes = Counter(filter(None, self._known["map_vote"].to_pylist()))
+        read = summarised(
+            self._unread(), self._executor, self._chosen, lambda: drum_map_of_kind(votes)
         )
+        for (name, digest, content), told in read:
+            self._count()
+            if isinstance(told, Refused):
+                self.refused[name] = told.reason
+            else:
+                self.rows[name] = self._row(name, digest, content, told)
+                votes.update(filter(None, [told.map_vote]))
+        self._agree_on_note_map()
+        self._progress(self._total, self._total)
 
-    def _new_files(self) -> Iterator[tuple[tuple[str, str, bytes], bytes]]:
-        """Name, hash and content of every file that is not known yet."""
-        known = iter(self._known_digests())
-        known_name, known_digest = next(known, ("", ""))
-        for name in self.source.names:
-            while known_name and known_name < name:  # both ascend
-                known_name, known_digest = next(known, ("", ""))
+    def all_rows(self, new_pack: str) -> pa.Table:
+        """The rows of the corpus as it will be, by name; what is new lies in `new_pack`."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        stays = pc.invert(pc.is_in(self._known["name"], pa.array(self.rows, pa.string())))
+        known, new = self._known.filter(stays), _table_of(list(self.rows.values()), new_pack)
+        self.rows.clear()  # a kilobyte each, which grouping can do with
+        return pa.concat_tables([known, new]).sort_by("name").combine_chunks()
+
+    def _unread(self) -> Iterator[tuple[tuple[str, str, bytes], bytes]]:
+        """Name, hash and content of every file that has to be read."""
+        for name in self._source.names:
             try:
-                content = self.source.read(name)
+                content = self._source.read(name)
             except CorpusError as error:
                 self._count()
-                self._refused[name] = str(error)
+                self.refused[name] = str(error)
                 continue
             digest = sha256_of(content)
-            if known_name == name and known_digest == digest:
+            if self._is_known(name, digest):
                 self._count()
             else:
                 yield (name, digest, content), content
 
-    def _known_digests(self) -> Iterator[tuple[str, str]]:
-        """Name and hash of every file of the corpus as it was, by name."""
-        for table in _known_tables(self.folder, ("name", "id")):
-            yield from zip(table["name"].to_pylist(), table["id"].to_pylist(), strict=True)
+    def _is_known(self, name: str, digest: str) -> bool:
+        """Whether the corpus has the file, read as it is to be."""
+        known_digest, *read_by = self._known_files.get(name, ("",))
+        as_wished = self._chosen is None or read_by == [self._chosen, "choice"]
+        return known_digest == digest and as_wished and not self._again
 
-    @cached_property
-    def _contents(self) -> Contents:
-        """What the corpus has; made when there is something new."""
-        contents = Contents(self._scratch)
-        for table in _known_tables(self.folder, ("id", *Kept._fields)):
-            for digest, *place in zip(*(column.to_pylist() for column in table), strict=True):
-                contents.add(digest, tuple(place))
-        return contents
+    def _agree_on_note_map(self) -> None:
+        """Read the new files that cannot tell their note map by the one that their kind asks for.
+
+        Those that the corpus had already are asked, and stay as they are. Nearly all have been read
+        by it: the first few hundred files say what the others will, as a rule.
+        """
+        names, votes = (self._known[column].to_pylist() for column in ("name", "map_vote"))
+        asked = [vote for name, vote in zip(names, votes, strict=True) if name not in self.rows]
+        asked += [_vote(row.told) for row in self.rows.values()]
+        of_kind = drum_map_of_kind(Counter(filter(None, asked)))
+        others = [
+            row
+            for row in self.rows.values()
+            if row.told.map_from == "kind" and row.told.drum_map != of_kind
+        ]
+        contents = ((row, self._content(row)) for row in others)
+        for row, told in summarised(contents, self._executor, None, lambda: of_kind):
+            if isinstance(told, Summary):  # which it was before
+                self.rows[row.name] = row._replace(told=told)
+
+    def _content(self, row: _Row) -> bytes:
+        try:
+            return self._pack.read(row.kept)
+        except OSError as error:
+            raise CorpusError(
+                f"{row.name} cannot be read from the corpus any more: {error.strerror}. Remove "
+                "the corpus and import it again."
+            ) from error
+
+    def _row(self, name: str, digest: str, content: bytes, told: Summary) -> _Row:
+        """The file's row; its bytes are kept if none like them are."""
+        facts = self._source.facts(name)
+        if digest not in self._kept:
+            self._kept[digest] = self._pack.add(digest, content)
+        stem = name.rpartition("/")[2].rpartition(".")[0]
+        return _Row(
+            digest,
+            name,
+            _genre_name(facts.genre),
+            facts.tempo_bpm or told.tempo_bpm,
+            facts.kind or ("fill" if "fill" in stem.lower() else "beat"),
+            facts.split,
+            self._kept[digest],
+            told,
+        )
 
     def _count(self) -> None:
         self._progress(self._done, self._total)
         self._done += 1
 
-    def _reread(self, rows: Rows) -> Rows:
-        """Rows of files that are stored, read again by the note map that holds."""
-        columns = [rows.columns[name].to_pylist() for name in ("id", "name", *Kept._fields)]
-        stored = ((None, self._content(*kept)) for kept in zip(*columns, strict=True))
-        return retold(rows, [answer for _, answer in self._read(stored)])
 
-    def _content(
-        self, digest: str, name: str, pack: str | None, offset_bytes: int, size_bytes: int
-    ) -> bytes:
-        if pack is None:
-            return self._pack.read(offset_bytes, size_bytes)
-        try:
-            return read_kept(self.folder, digest, Kept(pack, offset_bytes, size_bytes))
-        except OSError as error:
-            raise CorpusError(
-                f"{name} cannot be read from the corpus in {self.folder} any more: "
-                f"{error.strerror}. Remove the corpus and import it again."
-            ) from error
+def _vote(told: Summary) -> DrumMap | None:
+    """What a file adds to the question which note map files of its kind are read by.
 
-    def _row(self, name: str, digest: str, content: bytes, told: Summary) -> Row:
-        """The file's row; its bytes are kept if none like them are."""
-        facts = self.source.facts(name)
-        place = self._contents.find(digest)
-        if place is None:
-            place = (None, *self._pack.add(digest, content))
-            self._contents.add(digest, place)
-        stem = name.rpartition("/")[2].rpartition(".")[0]
-        return Row(
-            digest,
-            name,
-            _genre_name(facts.genre),
-            facts.tempo_bpm or told.tempo_bpm,
-            told.meter,
-            told.bars,
-            told.lane_hits,
-            facts.kind or ("fill" if "fill" in stem.lower() else "beat"),
-            facts.split,
-            told.sketch,
-            *place,
-        )
+    Somebody who chose knows better than the notes.
+    """
+    return told.drum_map if told.map_vote and told.map_from == "choice" else told.map_vote
 
 
 _genre_name = lru_cache(maxsize=1_024)(genre_name)
@@ -451,9 +501,120 @@ _genre_name = lru_cache(maxsize=1_024)(genre_name)
 
 # --- the index --------------------------------------------------------------------------------
 
+FILE_COLUMNS = (
+    "id", "name", "genre", "tempo_bpm", "meter", "bars", "hits", "lane_hits", "kind", "drum_map",
+    "family", "split", *Kept._fields,
+)  # fmt: skip
+"""What of the index a `CorpusFile` is made of, in its order."""
+
+
+@lru_cache(maxsize=1)
+def index_types() -> dict[str, pa.DataType]:
+    """The index's columns."""
+    import pyarrow as pa
+
+    return {
+        "id": pa.string(),
+        "name": pa.string(),
+        "genre": pa.string(),
+        "tempo_bpm": pa.float64(),
+        "meter": pa.string(),
+        "bars": pa.int32(),
+        "hits": pa.int32(),
+        "lane_hits": pa.list_(pa.int32(), len(DRUMS)),
+        "kind": pa.string(),
+        "drum_map": pa.string(),
+        "map_from": pa.string(),  # see `intake.Summary`
+        "map_vote": pa.string(),
+        "notes": pa.list_(pa.uint8()),  # that occur
+        "note_hits": pa.list_(pa.int32()),  # strokes of each of them
+        "notes_left_out": pa.int32(),
+        "warnings": pa.int32(),
+        "official_split": pa.string(),
+        "pack": pa.string(),
+        "offset_bytes": pa.int64(),
+        "size_bytes": pa.int32(),
+        "minhash": pa.list_(pa.uint32(), HASHES),
+        "bar_hashes": pa.list_(pa.int64()),
+    }
+
+
+def _table_of(rows: Sequence[_Row], new_pack: str) -> pa.Table:
+    """Rows as the index's columns; those without a pack lie in `new_pack`."""
+    import pyarrow as pa
+
+    told = [row.told for row in rows]
+    lanes = np.array([each.lane_hits for each in told], np.int32).reshape(-1, len(DRUMS))
+    signatures = np.array([each.sketch.minhash for each in told], np.uint32).reshape(-1, HASHES)
+    values: dict[str, Any] = {
+        "id": [row.id for row in rows],
+        "name": [row.name for row in rows],
+        "genre": [row.genre for row in rows],
+        "tempo_bpm": [row.tempo_bpm for row in rows],
+        "meter": [_meter_text(each.meter) for each in told],
+        "bars": [each.bars for each in told],
+        "hits": lanes.sum(axis=1, dtype=np.int32),
+        "lane_hits": pa.FixedSizeListArray.from_arrays(pa.array(lanes.ravel()), len(DRUMS)),
+        "kind": [row.kind for row in rows],
+        "drum_map": [each.drum_map for each in told],
+        "map_from": [each.map_from for each in told],
+        "map_vote": [_vote(each) for each in told],
+        "notes": [list(each.note_hits) for each in told],
+        "note_hits": [list(each.note_hits.values()) for each in told],
+        "notes_left_out": [each.notes_left_out for each in told],
+        "warnings": [each.warnings for each in told],
+        "official_split": [row.official_split for row in rows],
+        "pack": [row.kept.pack or new_pack for row in rows],
+        "offset_bytes": [row.kept.offset_bytes for row in rows],
+        "size_bytes": [row.kept.size_bytes for row in rows],
+        "minhash": pa.FixedSizeListArray.from_arrays(pa.array(signatures.ravel()), HASHES),
+        "bar_hashes": [each.sketch.bar_hashes for each in told],
+    }
+    return pa.table(
+        {
+            name: column if isinstance(column, pa.Array) else pa.array(column, index_types()[name])
+            for name, column in values.items()
+        }
+    )
+
+
+_meter_text = lru_cache(maxsize=1_024)(str)
+
+
+def _save_index(folder: Path, facts: dict[str, Any], rows: pa.Table) -> None:
+    """Group and split all rows, and write them in one step."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    bar_hashes = rows["bar_hashes"].chunk(0)
+    families = families_of(
+        rows["minhash"].chunk(0).flatten().to_numpy().reshape(-1, HASHES),
+        bar_hashes.flatten().to_numpy(),
+        np.repeat(np.arange(len(rows)), np.diff(bar_hashes.offsets.to_numpy())),
+    )
+    genres = rows["genre"].chunk(0).dictionary_encode().indices.to_numpy()
+    placed = splits_of(families, genres).tolist()
+    splits = [
+        official or SPLITS[split]
+        for official, split in zip(rows["official_split"].to_pylist(), placed, strict=True)
+    ]
+    table = rows.append_column("family", pa.array(families, pa.int32()))
+    table = table.append_column("split", pa.array(splits, pa.string()))
+    with atomic_file(folder / INDEX_NAME) as file:
+        pq.write_table(
+            table.replace_schema_metadata({METADATA_KEY: json.dumps(facts)}),
+            file,
+            compression="zstd",
+            use_dictionary=[
+                "genre", "meter", "kind", "drum_map", "map_from", "map_vote", "official_split",
+                "split", "pack",
+            ],
+            write_statistics=False,
+        )  # fmt: skip
+
 
 def _load_facts(index_path: Path) -> dict[str, Any]:
-    """Name, note map and refused files, from the index's metadata."""
+    """Name and refused files, from the index's metadata."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -463,10 +624,10 @@ def _load_facts(index_path: Path) -> dict[str, Any]:
         raise CorpusError(
             f"The corpus in {index_path.parent} has no readable index ({error}). Import it again."
         ) from error
-    if facts.get("format_version") not in READABLE_VERSIONS:
+    if facts.get("format_version") != FORMAT_VERSION:
         raise CorpusError(
             f"The corpus in {index_path.parent} was written by another version of Digital DJ. "
-            "Import it again."
+            "Remove it and import its files again."
         )
     return facts
 
@@ -479,76 +640,21 @@ def _load_files(path: Path, modified: int) -> tuple[CorpusFile, ...]:
 
 @lru_cache(maxsize=16)
 def _load_index(path: Path, modified: int) -> pa.Table:
-    return _table(path, FILE_COLUMNS)
-
-
-def _known_tables(folder: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """The index of the corpus as it is, some rows at a time; nothing where there is none."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = folder / INDEX_NAME
-    if not path.exists():
-        return
-    try:
-        with pq.ParquetFile(path) as file:
-            there = [name for name in columns if name in file.schema_arrow.names]
-            for batch in file.iter_batches(KNOWN_AT_ONCE, columns=there, use_threads=False):
-                yield _completed(pa.Table.from_batches([batch]), columns, path)
-    except (OSError, pa.ArrowException) as error:
-        raise _unreadable(path, error) from error
-
-
-def _known_rows(folder: Path) -> Iterator[Rows]:
-    """All of it, for an import that adds to it."""
-    for table in _known_tables(folder, (*row_schema().names, "minhash")):
-        try:
-            rows = rows_of_table(table)
-        except ValueError as error:  # Arrow's own are of that kind
-            raise _unreadable(folder / INDEX_NAME, error) from error
-        yield rows
-
-
-FILE_COLUMNS = (
-    "id", "name", "genre", "tempo_bpm", "meter", "bars", "hits", "lane_hits", "kind", "family",
-    "split", *Kept._fields,
-)  # fmt: skip
-"""What of the index a `CorpusFile` is made of, in its order."""
+    return _table(path, (*FILE_COLUMNS, "map_from", "map_vote", "notes_left_out", "warnings"))
 
 
 def _table(path: Path, columns: Sequence[str]) -> pa.Table:
-    """Columns of an index; those that format 1 did not have stand empty. Raises CorpusError."""
+    """Columns of an index, each in one piece. Raises CorpusError."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
-            there = [name for name in columns if name in file.schema_arrow.names]
-            table = file.read(columns=there, use_threads=False)
-    except (OSError, pa.ArrowException) as error:
-        raise _unreadable(path, error) from error
-    return _completed(table, columns, path)
-
-
-def _unreadable(path: Path, error: Exception) -> CorpusError:
-    return CorpusError(
-        f"The index of the corpus in {path.parent} cannot be read ({error}). Import it again."
-    )
-
-
-def _completed(table: pa.Table, columns: Sequence[str], path: Path) -> pa.Table:
-    """A table with what format 1 did not have, in the order asked for. Raises CorpusError."""
-    import pyarrow as pa
-
-    for name, empty in Kept()._asdict().items():
-        if name in columns and name not in table.column_names:
-            table = table.append_column(name, pa.array([empty] * len(table), index_types()[name]))
-    if missing := set(columns) - set(table.column_names):
+        table = pq.read_table(path, columns=list(columns), use_threads=False)
+        return table.select(columns).replace_schema_metadata().combine_chunks()
+    except (OSError, pa.ArrowException, KeyError) as error:
         raise CorpusError(
-            f"The corpus in {path.parent} has a damaged index ({min(missing)!r} is missing). "
-            "Import it again."
-        )
-    return table.select(columns)
+            f"The index of the corpus in {path.parent} cannot be read ({error}). Import it again."
+        ) from error
 
 
 def files_of(table: pa.Table) -> Iterator[CorpusFile]:
@@ -567,92 +673,21 @@ def files_of(table: pa.Table) -> Iterator[CorpusFile]:
 _meter = lru_cache(maxsize=1_024)(Meter.parse)
 
 
-def _facts(name: str, drum_map: DrumMap, skipped: Sequence[Skipped]) -> dict[str, Any]:
-    """What an index's metadata says."""
-    return {
-        "format_version": FORMAT_VERSION,
-        "name": name,
-        "drum_map": drum_map,
-        "skipped": [{"file": item.file, "reason": item.reason} for item in skipped],
-    }
-
-
-def _still_left_out(folder: Path, seen: Container[str]) -> list[Skipped]:
-    """Files that earlier imports refused and this one did not bring again."""
-    if not (folder / INDEX_NAME).exists():
-        return []
-    return [item for item in Corpus(folder).skipped if item.file not in seen]
-
-
-def _save_index(
-    folder: Path, facts: dict[str, Any], ledger: Ledger, order: np.ndarray, new_pack: str
-) -> None:
-    """Group, split and write all rows in one step, a part at a time."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    families = families_of(drawn(ledger, order))
-    splits = splits_of(families, _genre_numbers(ledger)[order])
-    schema = pa.schema(index_types(), metadata={METADATA_KEY: json.dumps(facts).encode()})
-    with (
-        atomic_file(folder / INDEX_NAME) as file,
-        pq.ParquetWriter(
-            file,
-            schema,
-            compression="zstd",
-            use_dictionary=["genre", "meter", "kind", "split", "official_split", "pack"],
-            write_statistics=False,
-            data_page_size=PAGE_BYTES,
-        ) as writer,
-    ):
-        for start in range(0, len(order), ROWS_IN_GROUP):
-            part = slice(start, start + ROWS_IN_GROUP)
-            rows = Rows(ledger.columns(order[part]), ledger.signatures(order[part]))
-            columns = _index_columns(rows, families[part], splits[part], new_pack)
-            arrays = [columns[name] for name in schema.names]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
-            release_memory()
-
-
-def _genre_numbers(ledger: Ledger) -> np.ndarray:
-    """Of every row a number for its genre, from 0."""
-    numbers: dict[str, int] = {}
-    found = [
-        np.array([numbers.setdefault(genre, len(numbers)) for genre in column], np.int32)
-        for column in (columns["genre"].to_pylist() for _, columns in ledger.batches())
-    ]
-    return np.concatenate(found)
-
-
-def _index_columns(
-    rows: Rows, families: np.ndarray, splits: np.ndarray, new_pack: str
-) -> dict[str, pa.Array]:
-    """The index's columns by name."""
-    import pyarrow as pa
-
-    columns = {name: rows.columns[name] for name in rows.columns.schema.names}
-    official = columns["official_split"].to_pylist()
-    placed = zip(official, splits.tolist(), strict=True)
-    packs = columns["pack"].to_pylist()
-    return columns | {
-        "family": pa.array(families),
-        "split": pa.array([name or SPLITS[split] for name, split in placed]),
-        "pack": pa.array([new_pack if pack is None else pack for pack in packs]),
-        "minhash": signature_lists(rows.signatures),
-    }
-
-
-def _nothing_found(source: Path | str, skipped: Sequence[Skipped]) -> str:
+def _nothing_there(source: Path | str, found: Source) -> str:
     name = source if isinstance(source, str) else source.name
-    if not skipped:
+    if zips := found.left_out.get(".zip"):
         return (
-            f"{name} holds no MIDI files (.mid or .midi). "
-            "Choose a folder, a zip or a file with drum MIDI."
+            f"{name} holds other zips ({zips[0][:60]}) and no MIDI files. Unpack them, or import "
+            "them one by one."
         )
+    return (
+        f"{name} holds no MIDI files ({', '.join(MIDI_ENDINGS)}). "
+        "Choose a folder, a zip or a file with drum MIDI."
+    )
+
+
+def _nothing_usable(skipped: Sequence[Skipped]) -> str:
     first = skipped[0]
     if len(skipped) == 1:
-        return f"The only MIDI file in {name} cannot be used. {first.file}: {first.reason}"
-    return (
-        f"None of the {len(skipped):,} MIDI files in {name} could be used. "
-        f"{first.file}: {first.reason}"
-    )
+        return f"The only MIDI file cannot be used. {first.file}: {first.reason}"
+    return f"None of the {len(skipped):,} MIDI files could be used. {first.file}: {first.reason}"

@@ -3,18 +3,17 @@
 Two files are kin when the Jaccard index of their hits on the 16th grid is at least 0.7, or when
 they share a bar of ten hits or more. Kinship spreads (a kin of a kin is kin), so a family is a
 connected component. Jaccard indices are estimated from MinHash signatures (Broder 1997) and
-candidates found by banding, so the work grows with the number of files, not of pairs. Signatures
-may lie in a file (see `Drawn`): a few numbers a beat are all that is held in memory.
+candidates found by banding, so the work grows with the number of files, not of pairs.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
-from typing import Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,7 +28,6 @@ HASHES = 128  # numbers in a signature
 _BAND_ROWS = 4  # 32 bands of 4: a pair at 0.7 is missed once in 5,000 times
 _BANDS = HASHES // _BAND_ROWS
 _KEYS_AT_ONCE = 16_384  # of all bands, where beats are few
-_BARS_AT_ONCE = 1 << 18  # some megabytes
 _PRIME = (1 << 31) - 1
 _RANDOM = np.random.default_rng(20_161_122)  # any fixed seed: signatures must never change
 _MULTIPLIERS = _RANDOM.integers(1, _PRIME, HASHES, dtype=np.int64).astype(np.uint64)
@@ -56,43 +54,36 @@ class Sketch:
     bar_hashes: tuple[int, ...]
 
 
+class Strokes(NamedTuple):
+    """What is played in a beat, at least one stroke: onsets in quarter notes, and lanes."""
+
+    onsets_quarters: Sequence[float]
+    lanes: Sequence[int]
+    meter: Meter
+
+
 def sketch_beat(beat: Beat) -> Sketch:
     """The sketch of a beat on the 16th grid (step = floor(16ths + 0.5))."""
-    return sketch_strokes(
-        [hit.onset_quarters for hit in beat.hits], [hit.lane for hit in beat.hits], beat.meter
-    )
-
-
-def sketch_strokes(onsets_quarters: Sequence[float], lanes: Sequence[int], meter: Meter) -> Sketch:
-    """The sketch of strokes, given by their onsets and lanes; see `sketch_beat`."""
-    count = len(DRUMS)
-    tokens = sorted(
-        {
-            int(onset * 4 + 0.5) * count + lane
-            for onset, lane in zip(onsets_quarters, lanes, strict=True)
-        }
-    )
-    if not tokens:
+    if not beat.hits:
         return Sketch(np.zeros(HASHES, np.uint32), ())
-    bar_cells = cells_per_bar(meter)
-    (sketch,) = sketches(np.zeros(len(tokens), np.int64), np.array(tokens), [bar_cells])
-    return sketch
+    onsets, lanes = zip(*((hit.onset_quarters, hit.lane) for hit in beat.hits), strict=True)
+    return sketches([Strokes(onsets, lanes, beat.meter)])[0]
 
 
-def cells_per_bar(meter: Meter) -> int:
-    """Steps times drums."""
-    return max(1, round(meter.bar_quarters * 4)) * len(DRUMS)
-
-
-def sketches(owners: np.ndarray, tokens: np.ndarray, bar_cells: Sequence[int]) -> list[Sketch]:
-    """The sketches of many beats at once.
-
-    Args:
-        owners: which beat each token is of, ascending; each has at least one.
-        tokens: step times number of drums plus lane, ascending within a beat, none twice.
-        bar_cells: of each beat.
-    """
-    firsts = np.searchsorted(owners, np.arange(len(bar_cells)))
+def sketches(beats: Sequence[Strokes]) -> list[Sketch]:
+    """The sketches of many beats at once; see `sketch_beat`."""
+    if not beats:
+        return []
+    count = len(DRUMS)
+    counts = [len(beat.lanes) for beat in beats]
+    onsets = np.fromiter(chain.from_iterable(beat.onsets_quarters for beat in beats), np.float64)
+    lanes = np.fromiter(chain.from_iterable(beat.lanes for beat in beats), np.int64)
+    played = (onsets * 4 + 0.5).astype(np.int64) * count + lanes
+    reach = int(played.max()) + 1
+    both = np.unique(np.repeat(np.arange(len(beats)), counts) * reach + played)
+    owners, tokens = both // reach, both % reach  # by beat, ascending in each, none twice
+    firsts = np.searchsorted(owners, np.arange(len(beats)))
+    bar_cells = [max(1, round(beat.meter.bar_quarters * 4)) * count for beat in beats]
     cells_of_owner = np.asarray(bar_cells, np.int64)[owners]
     bars = tokens // cells_of_owner
     edges = np.flatnonzero((np.diff(owners) != 0) | (np.diff(bars) != 0)) + 1
@@ -100,13 +91,13 @@ def sketches(owners: np.ndarray, tokens: np.ndarray, bar_cells: Sequence[int]) -
     ends = np.concatenate([edges, [len(tokens)]])
     full = ends - starts >= KIN_BAR_HITS
     cells = (tokens - bars * cells_of_owner).astype(np.uint16)
-    hashes: list[set[int]] = [set() for _ in bar_cells]
+    hashes: list[set[int]] = [set() for _ in beats]
     whose = owners[starts[full]].tolist()
     for owner, start, end in zip(whose, starts[full].tolist(), ends[full].tolist(), strict=True):
         hashes[owner].add(_bar_hash(bar_cells[owner], cells[start:end].tobytes()))
     minima = _minima(tokens, firsts)
     return [
-        Sketch(minhash, tuple(sorted(bars))) for minhash, bars in zip(minima, hashes, strict=True)
+        Sketch(minhash, tuple(sorted(found))) for minhash, found in zip(minima, hashes, strict=True)
     ]
 
 
@@ -161,121 +152,59 @@ def _hash(bar_steps: int, tokens: list[int]) -> int:
     return int.from_bytes(digest, signed=True)
 
 
-class Drawn(Protocol):
-    """The sketches of many beats, wherever they are kept; beats are numbered from 0."""
-
-    bars: int
-    """Number of bar hashes in all of them."""
-
-    def __len__(self) -> int: ...
-
-    def keys(self, bands: range) -> np.ndarray:
-        """`band_keys` of every beat, (bands, beats)."""
-        ...
-
-    def signatures(self, beats: np.ndarray) -> np.ndarray:
-        """Of some thousand beats, (beats, 128) of uint32."""
-        ...
-
-    def bar_hashes(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Bar hashes (int64) and the beats they are of, a part at a time."""
-        ...
-
-
-def band_keys(signatures: np.ndarray, bands: range) -> np.ndarray:
-    """A number for each of some bands of hashes, alike where the band is, (bands, beats) of uint64.
-
-    No two bands have one in common. Should others ever come out alike, they are compared and told
-    apart.
-    """
-    first, last = bands[0] * _BAND_ROWS, (bands[-1] + 1) * _BAND_ROWS
-    pairs = np.ascontiguousarray(signatures[:, first:last]).view(np.uint64)
-    keys = pairs[:, ::2] * _BAND_MULTIPLIER + pairs[:, 1::2]
-    return (keys * np.uint64(_BANDS) + np.arange(bands[0], bands[-1] + 1, dtype=np.uint64)).T
-
-
-class InMemory:
-    """Sketches that are few enough to be in memory."""
-
-    def __init__(self, signatures: np.ndarray, bars: np.ndarray, owners: np.ndarray) -> None:
-        """Signatures of all beats, their bar hashes, and the beat that each of these is of."""
-        self._signatures, self._bars, self._owners = signatures, bars, owners
-        self.bars = len(bars)
-
-    def __len__(self) -> int:
-        return len(self._signatures)
-
-    def keys(self, bands: range) -> np.ndarray:
-        """`band_keys` of every beat."""
-        return band_keys(self._signatures, bands)
-
-    def signatures(self, beats: np.ndarray) -> np.ndarray:
-        """Of some beats."""
-        return self._signatures[beats]
-
-    def bar_hashes(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """All bar hashes at once."""
-        yield self._bars, self._owners
-
-
 def assign_families(sketches: Sequence[Sketch]) -> list[int]:
     """A family number per sketch, counted from 0 in order of first appearance."""
     if not len(sketches):
         return []
     counts = [len(sketch.bar_hashes) for sketch in sketches]
     bars = chain.from_iterable(sketch.bar_hashes for sketch in sketches)
-    drawn = InMemory(
+    return families_of(
         np.stack([sketch.minhash for sketch in sketches]),
         np.fromiter(bars, np.int64),
         np.repeat(np.arange(len(sketches)), counts),
-    )
-    return families_of(drawn).tolist()
+    ).tolist()
 
 
-def families_of(drawn: Drawn) -> np.ndarray:
-    """A family number per beat, counted from 0 in order of first appearance."""
-    kin = _Kinship(len(drawn))
-    parts = 1 + drawn.bars // _BARS_AT_ONCE
-    for part in range(parts):
-        kin.join(*_with_a_bar_in_common(drawn.bar_hashes(), part, parts))
-    at_once = max(1, min(_BANDS, _KEYS_AT_ONCE // len(drawn)))
-    for first in range(0, _BANDS, at_once):
-        keys = drawn.keys(range(first, min(first + at_once, _BANDS)))
-        _join_similar(keys, drawn, kin)
-    is_eldest = kin.eldest == np.arange(len(drawn), dtype=np.int32)
-    return (np.cumsum(is_eldest, dtype=np.int32) - 1)[kin.eldest]
+def families_of(signatures: np.ndarray, bars: np.ndarray, owners: np.ndarray) -> np.ndarray:
+    """A family number per beat, counted from 0 in order of first appearance.
 
-
-def _with_a_bar_in_common(
-    bar_hashes: Iterable[tuple[np.ndarray, np.ndarray]], part: int, parts: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of beats that share a full bar, enough of them to connect all that do.
-
-    Of one part of all hashes: those that are alike are in the same.
+    Args:
+        signatures: of all beats, (beats, 128) of uint32.
+        bars: the bar hashes (int64) of all beats.
+        owners: the beat that each of these is of.
     """
-    some_bars, some_owners = [np.empty(0, np.int64)], [np.empty(0, np.int32)]
-    for bars, owners in bar_hashes:
-        wanted = bars.view(np.uint64) % np.uint64(parts) == part if parts > 1 else slice(None)
-        some_bars.append(bars[wanted])
-        some_owners.append(owners[wanted].astype(np.int32))
-    bars, owners = np.concatenate(some_bars), np.concatenate(some_owners)
+    count = len(signatures)
+    kin = _Kinship(count)
     order = np.argsort(bars, kind="stable")
     bars, owners = bars[order], owners[order]
     same = bars[1:] == bars[:-1]
-    return owners[:-1][same], owners[1:][same]
+    kin.join(owners[:-1][same], owners[1:][same])
+    at_once = max(1, min(_BANDS, _KEYS_AT_ONCE // count))
+    for first in range(0, _BANDS, at_once):
+        _join_similar(signatures, range(first, min(first + at_once, _BANDS)), kin)
+    is_eldest = kin.eldest == np.arange(count, dtype=np.int32)
+    return (np.cumsum(is_eldest, dtype=np.int32) - 1)[kin.eldest]
 
 
-def _join_similar(keys: np.ndarray, drawn: Drawn, kin: _Kinship) -> None:
-    """Join those of one bucket, which agree on the key, of some bands, (bands, beats)."""
+def _join_similar(signatures: np.ndarray, bands: range, kin: _Kinship) -> None:
+    """Join those of one bucket, which agree on the key, of some bands of hashes.
+
+    No two bands have a key in common. Should others ever come out alike, they are compared and
+    told apart.
+    """
+    some_rows = slice(bands[0] * _BAND_ROWS, (bands[-1] + 1) * _BAND_ROWS)
+    pairs = np.ascontiguousarray(signatures[:, some_rows]).view(np.uint64)
+    keys = pairs[:, ::2] * _BAND_MULTIPLIER + pairs[:, 1::2]
+    keys = (keys * np.uint64(_BANDS) + np.arange(bands[0], bands[-1] + 1, dtype=np.uint64)).T
     members, buckets = _shared(keys.ravel())
-    members %= len(drawn)
+    members %= len(signatures)
     still = _still_apart(buckets, kin.eldest[members])
     members, buckets = members[still], buckets[still]
     found = [np.empty((2, 0), np.int32)]
     for start in range(0, len(members), _MEMBERS_AT_ONCE):
         some = slice(start, start + _MEMBERS_AT_ONCE + _MAX_COMPARED)
         families, near = kin.eldest[members[some]], buckets[some] - buckets[start]
-        found.append(_similar(families, near, drawn.signatures(members[some])))
+        found.append(_similar(families, near, signatures[members[some]]))
     kin.join(*np.concatenate(found, axis=1))
 
 

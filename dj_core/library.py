@@ -26,7 +26,15 @@ from typing import Any
 from dj_core.access import check_may_change
 from dj_core.beat import Meter
 from dj_core.checkpoint import read_card
-from dj_core.corpus import INDEX_NAME, Corpus, ImportReport, Progress, import_corpus
+from dj_core.corpus import (
+    FORMAT_VERSION,
+    INDEX_NAME,
+    Corpus,
+    ImportReport,
+    Progress,
+    import_corpus,
+    read_again,
+)
 from dj_core.drums import DrumMap
 from dj_core.errors import CheckpointError, CorpusError, LibraryError
 from dj_core.humanizer.checkpoint import FAMILY as HUMANIZER_FAMILY
@@ -181,6 +189,20 @@ class Library:
                 source, folder, name, drum_map=drum_map, progress=progress, executor=executor
             )
 
+    def read_corpus_again(
+        self, name: str, drum_map: DrumMap | None, progress: Progress | None = None
+    ) -> ImportReport:
+        """Read a corpus by another note map; see `corpus.read_again`.
+
+        Raises LibraryError where it may not be changed, CorpusError where it is not to be read.
+        """
+        check_may_change("its corpora")
+        folder = self.corpus(name).folder
+        if name == STARTER_CORPUS:
+            raise LibraryError("The starter patterns are read by the note map they were made for.")
+        with one_at_a_time(self.corpora_folder / f".{folder.name}.lock"):
+            return read_again(Corpus(folder), drum_map, progress)
+
     def delete_corpus(self, name: str) -> None:
         """Remove a corpus and its files; the starter patterns stay. Raises CorpusError."""
         check_may_change("its corpora")
@@ -196,9 +218,9 @@ class Library:
     def _unpack_starter(self) -> None:
         folder = self.corpora_folder / STARTER_CORPUS
         stamp = folder / "starter.json"
-        version = _content_hash(STARTER_FOLDER)
+        stamped = {"sha256": _content_hash(STARTER_FOLDER), "format": FORMAT_VERSION}
         with contextlib.suppress(OSError, ValueError):  # none, or a damaged one: unpacked anew
-            if json.loads(stamp.read_text("utf-8")) == {"sha256": version}:
+            if json.loads(stamp.read_text("utf-8")) == stamped:
                 return
         try:
             # built beside its place and moved there whole
@@ -211,7 +233,7 @@ class Library:
                     path.parent.mkdir(exist_ok=True)
                     path.write_bytes(midi_bytes(beat))
                 import_corpus(Path(unpacked), fresh, STARTER_CORPUS)
-                write_json_atomic(fresh / "starter.json", {"sha256": version})
+                write_json_atomic(fresh / "starter.json", stamped)
                 shutil.rmtree(folder, ignore_errors=True)
                 fresh.chmod(0o755)  # temporary folders are their owner's only
                 fresh.rename(folder)

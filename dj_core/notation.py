@@ -113,13 +113,13 @@ class NoteFile(Protocol):
     meter: Meter
     bars: int
     kind: str
+    drum_map: DrumMap
 
 
 class NoteSource(Protocol):
     """What of a corpus matters here; `corpus.Corpus` is one."""
 
     folder: Path
-    drum_map: DrumMap
     files: Sequence[NoteFile]
 
     def path_of(self, file: NoteFile) -> Path:
@@ -287,7 +287,7 @@ def _report(corpus: NoteSource, rows: dict[str, dict[str, Any]]) -> NoteSongsRep
                 events,
                 bar_quarters,
                 bars,
-                corpus.drum_map,
+                file.drum_map,
                 file.kind,
             )
         )

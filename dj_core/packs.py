@@ -2,39 +2,30 @@
 
 A file each costs a file system more than reading, checking and grouping it, and a block of 4 KB for
 400 bytes. A pack is called by a hash of what is in it. It is written in a folder of its own and
-moved to its place when it is whole, before the index that tells what lies where in it. `Contents`
-knows what a corpus has already, so that twins are kept once.
+moved to its place when it is whole, before the index that tells what lies where in it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from array import array
-from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from struct import Struct
 from typing import BinaryIO, NamedTuple
 
-import numpy as np
-
-from dj_core.scratch import Scratch, write_whole
+from dj_core.errors import LibraryError
+from dj_core.storage import temporary_folder
 
 PACKS = "files"
 _ENDING = ".pack"
-_CONTENTS_NEAR = 8_192  # in memory, before they are put away
-_RECORD = Struct("<32sqii")  # hash, offset, size, number of the pack
-_PREFIX_DIGITS = 16  # of a hash: 8 bytes
-
-Place = tuple[str | None, int, int]
-"""A pack (None: that of the import under way), offset and size, as in `Kept`."""
 
 
 class Kept(NamedTuple):
     """Where the bytes of a file are.
 
     Attributes:
-        pack: name of the pack; '' for a file of its own, as older corpora have them.
+        pack: name of the pack; '' for that of the import under way.
         offset_bytes, size_bytes: where in the pack.
     """
 
@@ -43,14 +34,8 @@ class Kept(NamedTuple):
     size_bytes: int = 0
 
 
-def _own_path(folder: Path, digest: str) -> Path:
-    return folder / PACKS / digest[:2] / f"{digest}.mid"
-
-
-def read_kept(folder: Path, digest: str, kept: Kept) -> bytes:
+def read_kept(folder: Path, kept: Kept) -> bytes:
     """The bytes of a file of the corpus in `folder`. Raises OSError."""
-    if not kept.pack:
-        return _own_path(folder, digest).read_bytes()
     with (folder / PACKS / f"{kept.pack}{_ENDING}").open("rb", buffering=0) as file:
         file.seek(kept.offset_bytes)
         content = file.read(kept.size_bytes)
@@ -61,9 +46,9 @@ def read_kept(folder: Path, digest: str, kept: Kept) -> bytes:
 
 def lay_out(folder: Path, digest: str, kept: Kept) -> Path:
     """A file of its own with what is kept; made if need be. Raises OSError."""
-    path = _own_path(folder, digest)
-    if kept.pack and not (path.exists() and path.stat().st_size == kept.size_bytes):
-        content = read_kept(folder, digest, kept)
+    path = folder / PACKS / digest[:2] / f"{digest}.mid"
+    if not (path.exists() and path.stat().st_size == kept.size_bytes):
+        content = read_kept(folder, kept)
         path.parent.mkdir(parents=True, exist_ok=True)
         # not flushed to disk: should it get lost, it is laid out again
         unfinished = path.with_suffix(f".{os.getpid()}.part")
@@ -75,33 +60,35 @@ def lay_out(folder: Path, digest: str, kept: Kept) -> Path:
 class PackWriter:
     """The pack of one import. Raises LibraryError where the disk is full or closed to us."""
 
-    def __init__(self, folder: Path, scratch: Scratch) -> None:
+    def __init__(self, folder: Path) -> None:
         """Nothing is made in the corpus's `folder` before there is something to keep."""
         self._folder = folder
-        self._scratch = scratch
+        self._open_until = ExitStack()
         self._file: BinaryIO | None = None
         self._size = 0
         self._hash = hashlib.sha256()
         self._new_path: Path | None = None
 
-    def add(self, digest: str, content: bytes) -> tuple[int, int]:
-        """Keep bytes under their SHA-256; returns where they begin and how many they are."""
-        if self._file is None:
-            self._file = self._scratch.file("pack")
-        try:
+    def add(self, digest: str, content: bytes) -> Kept:
+        """Keep bytes under their SHA-256; tells where they are."""
+        with self._saving():
+            if self._file is None:
+                # should the process be killed, `storage.remove_leftovers` knows the folder
+                place = self._open_until.enter_context(temporary_folder(self._folder, "import"))
+                self._file = self._open_until.enter_context((place / "pack").open("w+b"))
             self._file.write(content)
-        except OSError as error:
-            raise self._scratch.not_saved(error) from error
         self._hash.update(digest.encode())
-        offset, self._size = self._size, self._size + len(content)
-        return offset, len(content)
+        kept = Kept("", self._size, len(content))
+        self._size += len(content)
+        return kept
 
-    def read(self, offset_bytes: int, size_bytes: int) -> bytes:
-        """What was added a while ago."""
-        with self._scratch.saving():
-            self._file.seek(offset_bytes)
-            content = self._file.read(size_bytes)
-            self._file.seek(0, os.SEEK_END)
+    def read(self, kept: Kept) -> bytes:
+        """What was added a while ago, or by an earlier import. Raises OSError."""
+        if kept.pack or self._file is None:
+            return read_kept(self._folder, kept)
+        self._file.seek(kept.offset_bytes)
+        content = self._file.read(kept.size_bytes)
+        self._file.seek(0, os.SEEK_END)
         return content
 
     def finish(self) -> str:
@@ -110,7 +97,7 @@ class PackWriter:
             return ""
         name = self._hash.hexdigest()
         path = self._folder / PACKS / f"{name}{_ENDING}"
-        with self._scratch.saving():
+        with self._saving():
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
@@ -125,61 +112,18 @@ class PackWriter:
         if self._new_path:
             self._new_path.unlink(missing_ok=True)
 
+    def close(self) -> None:
+        """Remove what was not put in its place."""
+        with suppress(OSError):  # what could not be written then cannot be now
+            self._open_until.close()
 
-class Contents:
-    """Which contents a corpus has, and where: twelve bytes of memory for each.
-
-    The beginnings of their hashes are in memory, in ascending order, and where they lie in a file:
-    beginnings may be alike by somebody's will, so that whole hashes are compared.
-    """
-
-    def __init__(self, scratch: Scratch) -> None:
-        self._scratch = scratch
-        self._near: dict[str, Place] = {}
-        self._prefixes = array("Q")
-        self._records = array("I")
-        self._file: BinaryIO | None = None
-        self._packs: dict[str | None, int] = {}
-
-    def find(self, digest: str) -> Place | None:
-        """Where the bytes of this SHA-256 are."""
-        place = self._near.get(digest)
-        if place or not self._prefixes:
-            return place
-        prefix = int(digest[:_PREFIX_DIGITS], 16)
-        at = bisect_left(self._prefixes, prefix)
-        while at < len(self._prefixes) and self._prefixes[at] == prefix:
-            with self._scratch.saving():
-                self._file.seek(self._records[at] * _RECORD.size)
-                whole, offset, size, pack = _RECORD.unpack(self._file.read(_RECORD.size))
-            if whole.hex() == digest:
-                return list(self._packs)[pack], offset, size
-            at += 1
-        return None
-
-    def add(self, digest: str, place: Place) -> None:
-        """Take note of bytes that were not there."""
-        self._near[digest] = place
-        if len(self._near) >= _CONTENTS_NEAR:
-            self._put_away()
-
-    def _put_away(self) -> None:
-        if self._file is None:
-            self._file = self._scratch.file("contents", buffering=0)
-        packs = self._packs
-        written = b"".join(
-            _RECORD.pack(bytes.fromhex(digest), offset, size, packs.setdefault(pack, len(packs)))
-            for digest, (pack, offset, size) in self._near.items()
-        )
-        with self._scratch.saving():
-            self._file.seek(0, os.SEEK_END)
-            write_whole(self._file, written)
-        prefixes = np.frombuffer(written, np.uint8).reshape(-1, _RECORD.size)[:, :8]
-        new = np.ascontiguousarray(prefixes).view(">u8").ravel().astype(np.uint64)
-        order = np.argsort(new)
-        old = np.array(self._prefixes, np.uint64)
-        at = np.searchsorted(old, new[order])
-        records = np.arange(len(old), len(old) + len(new), dtype=np.uint32)[order]
-        self._records = array("I", np.insert(np.array(self._records), at, records).tobytes())
-        self._prefixes = array("Q", np.insert(old, at, new[order]).tobytes())
-        self._near.clear()
+    @contextmanager
+    def _saving(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise LibraryError(
+                f"The corpus could not be saved in {self._folder.parent}: "
+                f"{error.strerror or error}. Free some space and import again; nothing was "
+                "changed."
+            ) from error

@@ -7,32 +7,30 @@ Dataset's (midi_filename, style, bpm, beat_type, split) and a plain one (file, g
 from __future__ import annotations
 
 import csv
-import heapq
 import mmap
 import os
 import struct
 import unicodedata
 import zipfile
 import zlib
-from array import array
-from bisect import bisect_left
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from io import StringIO
-from itertools import pairwise
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Literal, Protocol, TypeVar
+from typing import Any, BinaryIO, Literal
 
 from dj_core.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM
 from dj_core.errors import CorpusError
+from dj_core.legacy_text import ZIP_ENCODING, decoded_names, decoded_table
 from dj_core.limits import LIMITS
 from dj_core.midi import LIMITS as MIDI_LIMITS
 
-MIDI_ENDINGS = (".mid", ".midi")
+MIDI_ENDINGS = (".mid", ".midi", ".smf", ".kar", ".rmi")
 FACT_SHEET = "info.csv"
+CLOSED = ("hidden", "__MACOSX")  # folders that are not looked into
 _USUAL_BYTES = 32_768  # of a MIDI file, at most
 
 
@@ -46,18 +44,86 @@ class Facts:
     split: str = ""
 
 
-class Source(Protocol):
-    """The MIDI files of a place, by name; names ascend and none is there twice."""
+class Source:
+    """The MIDI files of a place.
 
-    names: Sequence[str]
+    Attributes:
+        names: of the MIDI files, ascending, none twice, as they can be shown.
+        left_out: names of everything else, by what it is: '.wav', '.zip', 'hidden', 'link', …
+    """
+
+    def __init__(
+        self,
+        found: Iterable[tuple[str, Any]],
+        read: Callable[[Any, int], bytes],
+        facts: Mapping[str, Facts] | None = None,
+        top_genre: str = "",
+    ) -> None:
+        """Sort what was found.
+
+        Args:
+            found: names of everything in the place with where `read` finds each; None for what
+                is not to be followed.
+            read: at most so many bytes from there. Raises CorpusError.
+            facts: what is known of files by name, before fact sheets are read.
+            top_genre: of files that lie in no folder.
+        """
+        self._read, self._top_genre = read, top_genre
+        self._places: dict[str, Any] = {}
+        left_out: defaultdict[str, list[str]] = defaultdict(list)
+        sheets: list[tuple[str, Any]] = []
+        times: Counter[str] = Counter()
+        for name, place in found:
+            shown = _shown(name)
+            kind = _kind_of(shown, place)
+            if kind in MIDI_ENDINGS:
+                self._places[self._told_apart(shown, times)] = place
+            elif kind == FACT_SHEET:
+                sheets.append((shown.rpartition("/")[0], place))
+            else:
+                left_out[kind].append(shown)
+        self.names = tuple(sorted(self._places))
+        self.left_out = {kind: tuple(sorted(left_out[kind])) for kind in sorted(left_out)}
+        self._facts = dict(facts or {})
+        self._take_facts(sheets)
 
     def read(self, name: str) -> bytes:
         """The file's bytes, cut off just past the MIDI limit. Raises CorpusError."""
-        ...
+        return self._read(self._places[name], MIDI_LIMITS.bytes + 1)
 
     def facts(self, name: str) -> Facts:
-        """What the place says about the file."""
-        ...
+        """What the place says about the file; a folder names the genre where nothing else does."""
+        return self._facts.get(name) or _facts_of_genre(
+            _name_of_folder(name.rpartition("/")[0]) or self._top_genre
+        )
+
+    def _told_apart(self, shown: str, times: Counter[str]) -> str:
+        """The name, or one much like it where it is taken."""
+        unique = shown
+        while unique in self._places:
+            times[shown] += 1
+            path = PurePosixPath(shown)
+            unique = path.with_name(f"{path.stem} ({times[shown] + 1}){path.suffix}").as_posix()
+        return unique
+
+    def _take_facts(self, sheets: Sequence[tuple[str, Any]]) -> None:
+        """What fact sheets say, until there has been enough of them; no table says nothing."""
+        bytes_left, rows_left = LIMITS.fact_sheet_bytes, LIMITS.fact_sheet_rows
+        for folder, place in sheets:
+            try:
+                content = self._read(place, LIMITS.fact_sheet_bytes + 1)
+                bytes_left -= len(content)
+                if bytes_left < 0:
+                    return
+                for row in _rows_of(decoded_table(content)):
+                    rows_left -= 1
+                    if rows_left < 0:
+                        return
+                    if told := _facts_of(row):
+                        name, facts = told
+                        self._facts[_shown((PurePosixPath(folder) / name).as_posix())] = facts
+            except (csv.Error, CorpusError):
+                continue  # no table after all; what was read so far is true
 
 
 def place(text: str) -> Path | str:
@@ -67,68 +133,44 @@ def place(text: str) -> Path | str:
 
 @contextmanager
 def open_source(path: Path | str) -> Iterator[Source]:
-    """Open a .mid file, a .zip, a folder or an address. Raises CorpusError."""
+    """Open a MIDI file, a .zip, a folder or an address. Raises CorpusError."""
     if isinstance(path, str):
-        yield _RemoteSource(path)
+        yield _remote(path)
     elif path.is_dir():
-        yield _FolderSource(path, _walk(path))
+        yield Source(_walk(path), _start_of, top_genre=_shown(path.name))
     elif path.suffix.lower() == ".zip":
         with _open_zip(path) as archive:
-            yield _ZipSource(archive)
+            yield _in_zip(archive)
     elif path.is_file() and path.suffix.lower() in MIDI_ENDINGS:
-        yield _FolderSource(path.parent, [path.name], with_genre=False)
+        yield Source([(path.name, str(path))], _start_of)
     elif path.exists():
         raise CorpusError(
-            f"{path.name} is no folder, zip or MIDI file. Choose one of these to import."
+            f"{path.name} is no folder, zip or MIDI file ({', '.join(MIDI_ENDINGS)}). Choose one "
+            "of these to import."
         )
     else:
         raise CorpusError(f"There is nothing at {path}. Check the path and try again.")
 
 
-class Names(Sequence[str]):
-    """Names in ascending order, none twice, in little more memory than their letters take.
-
-    A million strings in a tuple are a hundred bytes each; here they are one text.
-    """
-
-    def __init__(self, names: Iterable[str] = ()) -> None:
-        self._text = bytearray()
-        self._starts = array("Q")
-        self._last = ""
-        for name in names:
-            self.append(name)
-
-    def append(self, name: str) -> None:
-        """Add a name, which comes after all others."""
-        self._starts.append(len(self._text))
-        self._text += name.encode()
-        self._text.append(0)  # in no name that can be shown
-        self._last = name
-
-    def __len__(self) -> int:
-        return len(self._starts)
-
-    def __getitem__(self, place: int) -> str:
-        start = self._starts[place]
-        return self._text[start : self._text.index(0, start)].decode()
-
-    def __iter__(self) -> Iterator[str]:
-        bounds = [*self._starts[::_NAMES_AT_ONCE], len(self._text)]
-        for start, end in pairwise(bounds):
-            yield from self._text[start : end - 1].decode().split("\0")
-
-    def __contains__(self, name: object) -> bool:
-        if not isinstance(name, str) or name > self._last:
-            return False
-        place = bisect_left(self, name)
-        return place < len(self) and self[place] == name
+def _kind_of(name: str, place: object) -> str:
+    """A MIDI ending, `FACT_SHEET`, or what else it is, in a word to count by."""
+    path = PurePosixPath(name)
+    if "__MACOSX" in path.parts:
+        return "__MACOSX"
+    if any(part[0] == "." and part.strip(".") for part in path.parts):
+        return "hidden"
+    if place is None:
+        return "link"
+    if path.name.lower() == FACT_SHEET:
+        return FACT_SHEET
+    return path.suffix.lower() or "without an ending"
 
 
-_NAMES_AT_ONCE = 1_024
+# --- a folder, an address ---------------------------------------------------------------------
 
 
-def _walk(folder: Path, inside: str = "", depth: int = 0) -> Iterator[str]:
-    """Names of the files below `folder`, ascending; no links are followed, nothing hidden taken."""
+def _walk(folder: Path, inside: str = "", depth: int = 0) -> Iterator[tuple[str, str | None]]:
+    """Everything below `folder` in the order of names; links and what is hidden are not entered."""
     if depth > LIMITS.folder_depth:
         raise CorpusError(
             f"Folders lie more than {LIMITS.folder_depth} deep in one another. Import the inner "
@@ -136,174 +178,113 @@ def _walk(folder: Path, inside: str = "", depth: int = 0) -> Iterator[str]:
         )
     try:
         with os.scandir(folder) as entries:
-            found = sorted(filter(None, map(_wanted, entries)))
+            found = sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         raise CorpusError(f"{_shown(folder.name)} cannot be read: {error.strerror}.") from error
-    for name in found:
-        if name.endswith("/"):
-            yield from _walk(folder / name, f"{inside}{name}", depth + 1)
+    for entry in found:
+        name = f"{inside}{entry.name}"
+        if not entry.is_symlink() and entry.is_dir() and _kind_of(entry.name, entry) not in CLOSED:
+            yield from _walk(folder / entry.name, f"{name}/", depth + 1)
         else:
-            yield f"{inside}{name}"
-
-
-def _wanted(entry: os.DirEntry[str]) -> str:
-    """The name of a file, that of a folder with a stroke behind it; '' if it is to be left."""
-    name = entry.name
-    if name.startswith(".") or entry.is_symlink() or name == "__MACOSX":
-        return ""
-    if entry.is_dir():
-        return f"{name}/"  # so that it stands where the names of its files will
-    return name if entry.is_file() else ""
-
-
-def _is_midi(name: str) -> bool:
-    return name.lower().endswith(MIDI_ENDINGS)
-
-
-class _FolderSource:
-    def __init__(self, root: Path, found: Iterable[str], with_genre: bool = True) -> None:
-        """`found` are names of files below `root`, ascending."""
-        self._root = f"{root}{os.sep}"
-        self._genre = _shown(root.name) if with_genre else ""
-        plain = Names()
-        self._paths: dict[str, str] = {}  # of files that are shown by another name than theirs
-        shown = _ShownNames(lambda name: name in self._paths or name in plain)
-        fact_sheets = []
-        for name in found:
-            if _is_midi(name):
-                unique = shown.unique(name)
-                if unique == name:
-                    plain.append(name)
-                else:
-                    self._paths[unique] = name
-            elif name.rpartition("/")[2] == FACT_SHEET:
-                fact_sheets.append(name)
-        self.names = Names(heapq.merge(plain, sorted(self._paths))) if self._paths else plain
-        sheets = _FactSheets()
-        for name in fact_sheets:
-            if (path := root / name).stat().st_size <= sheets.bytes_left:
-                sheets.add(path.read_bytes(), name.rpartition("/")[0])
-        self._facts = sheets.facts
-
-    def read(self, name: str) -> bytes:
-        try:
-            return _start_of(self._root + self._paths.get(name, name), MIDI_LIMITS.bytes + 1)
-        except OSError as error:
-            raise CorpusError(f"The file could not be opened: {error.strerror}.") from error
-
-    def facts(self, name: str) -> Facts:
-        return self._facts.get(name) or _facts_of_genre(_folder_genre(name) or self._genre)
+            yield name, entry.path if entry.is_file(follow_symlinks=False) else None
 
 
 def _start_of(path: str, most: int) -> bytes:
     """At most so many bytes of a file; without a Path and a file object, which cost more."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
-        content, part = b"", _USUAL_BYTES  # asking for the limit at once would take its memory
-        while more := os.read(descriptor, wanted := min(part, most - len(content))):
-            content, part = content + more, 2 * part
-            if len(more) < wanted:  # its end: files are asked for, no pipes
-                break
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        try:
+            content, part = b"", _USUAL_BYTES  # asking for the limit at once would take its memory
+            while more := os.read(descriptor, wanted := min(part, most - len(content))):
+                content, part = content + more, 2 * part
+                if len(more) < wanted:  # its end: files are asked for, no pipes
+                    break
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise CorpusError(f"The file could not be opened: {error.strerror}.") from error
     return content
 
 
-class _RemoteSource:
+def _remote(address: str) -> Source:
     """Files below an address that fsspec reaches, read one at a time; fact sheets come along."""
+    import fsspec
 
-    def __init__(self, address: str) -> None:
-        import fsspec
+    try:
+        system, root = fsspec.core.url_to_fs(address)
+        found = sorted((path.removeprefix(root).lstrip("/"), path) for path in system.find(root))
+    except (OSError, ValueError, ImportError) as error:
+        raise CorpusError(f"{address} cannot be read: {error}.") from error
 
+    def read(path: str, most: int) -> bytes:
         try:
-            self._system, root = fsspec.core.url_to_fs(address)
-            found = {path.removeprefix(root).lstrip("/"): path for path in self._system.find(root)}
-        except (OSError, ValueError, ImportError) as error:
-            raise CorpusError(f"{address} cannot be read: {error}.") from error
-        visible = [(name, path) for name, path in sorted(found.items()) if _visible(name)]
-        self._paths = _by_shown_name(pair for pair in visible if _is_midi(pair[0]))
-        self.names = Names(sorted(self._paths))
-        sheets = _FactSheets()
-        for name, path in visible:
-            if PurePosixPath(name).name == FACT_SHEET:
-                sheet = self._start_of(path, LIMITS.fact_sheet_bytes)
-                sheets.add(sheet, PurePosixPath(name).parent.as_posix())
-        self._facts = sheets.facts
-
-    def read(self, name: str) -> bytes:
-        return self._start_of(self._paths[name], MIDI_LIMITS.bytes + 1)
-
-    def _start_of(self, path: str, size: int) -> bytes:
-        try:
-            with self._system.open(path, "rb") as file:
-                return file.read(size)
+            with system.open(path, "rb") as file:
+                return file.read(most)
         except OSError as error:
             raise CorpusError(f"The file could not be opened: {error}.") from error
 
-    def facts(self, name: str) -> Facts:
-        return self._facts.get(name) or _facts_of_genre(_folder_genre(name))
+    return Source(found, read)
 
 
-class _ZipSource:
-    """A zip read entry by entry, in memory; nothing is ever unpacked by its own name."""
+# --- a zip ------------------------------------------------------------------------------------
 
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self._archive = archive
-        self._bytes_read: dict[str, int] = {}
-        self._all_bytes_read = 0
-        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-        if sum(entry.file_size for entry in entries) > LIMITS.zip_bytes:
-            raise CorpusError(_TOO_LARGE)
-        if len(entries) > LIMITS.zip_entries:
-            raise CorpusError(_too_many(f"{len(entries):,}"))
-        self._entries = _by_shown_name(
-            (entry.filename, entry) for entry in entries if _visible(entry.filename)
-        )
-        self.names = Names(
-            sorted(name for name, entry in self._entries.items() if _is_midi(entry.filename))
-        )
-        self._check_nesting()
-        sheets = _FactSheets()
-        for name in self._entries:
-            path = PurePosixPath(name)
-            if path.name == FACT_SHEET:
-                sheets.add(self._read(name, LIMITS.fact_sheet_bytes), path.parent.as_posix())
-        self._facts = sheets.facts
 
-    def read(self, name: str) -> bytes:
-        return self._read(name, MIDI_LIMITS.bytes + 1)
+def _in_zip(archive: zipfile.ZipFile) -> Source:
+    """What is in a zip, read entry by entry, in memory; nothing is unpacked by its own name."""
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    if sum(entry.file_size for entry in entries) > LIMITS.zip_bytes:
+        raise CorpusError(_TOO_LARGE)
+    if len(entries) > LIMITS.zip_entries:
+        raise CorpusError(_too_many(f"{len(entries):,}"))
+    read = 0
 
-    def facts(self, name: str) -> Facts:
-        return self._facts.get(name) or _facts_of_genre(_folder_genre(name))
-
-    def _check_nesting(self) -> None:
-        nested = [name for name in self._entries if name.lower().endswith(".zip")]
-        if nested and not self.names:
-            raise CorpusError(
-                f"The zip holds other zips ({nested[0][:60]}) and no MIDI files. Unpack it and "
-                "import what is inside."
-            )
-
-    def _read(self, name: str, limit: int) -> bytes:
+    def read_entry(entry: zipfile.ZipInfo, limit: int) -> bytes:
         """At most `limit` bytes of an entry, counted as they come out, not as the zip claims."""
-        entry = self._entries[name]
-        if self._all_bytes_read > LIMITS.zip_bytes:
+        nonlocal read
+        if read > LIMITS.zip_bytes:
             raise CorpusError(_TOO_LARGE)
         _check_entry(entry)
         try:
-            with self._archive.open(entry) as file:
+            with archive.open(entry) as file:
                 content = file.read(limit)
         except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError,
                 NotImplementedError) as error:  # fmt: skip
             # NotImplementedError: made for a later version; ValueError: a name that is no text
-            self._all_bytes_read += min(limit, entry.compress_size * _MOST_SQUEEZED)
+            read += min(limit, entry.compress_size * _MOST_SQUEEZED)
             raise CorpusError(f"The zip gives this file up only in part: {error}.") from error
-        # a file is read twice, first to find the note map: counted once
-        self._all_bytes_read += max(0, len(content) - self._bytes_read.get(name, 0))
-        self._bytes_read[name] = max(len(content), self._bytes_read.get(name, 0))
+        read += len(content)
         return content
 
+    return Source(zip(_names_in_zip(entries), entries, strict=True), read_entry)
 
+
+def _names_in_zip(entries: Sequence[zipfile.ZipInfo]) -> list[str]:
+    """The entries' names; those that do not say that they are UTF-8 are guessed together."""
+    names = [entry.filename for entry in entries]
+    unmarked = [
+        place
+        for place, entry in enumerate(entries)
+        if not entry.flag_bits & _NAME_IS_UTF8 and not entry.filename.isascii()
+    ]
+    raw = [entries[place].orig_filename.encode(ZIP_ENCODING, "replace") for place in unmarked]
+    for place, name in zip(unmarked, decoded_names(raw), strict=True):
+        names[place] = _unicode_path(entries[place]) or name.partition("\0")[0]
+    return [name.replace("\\", "/") for name in names]  # as Windows' own programs once wrote them
+
+
+def _unicode_path(entry: zipfile.ZipInfo) -> str:
+    """The name in UTF-8 that Info-ZIP keeps beside the old one; '' where there is none."""
+    extra = entry.extra
+    while len(extra) >= 4:
+        kind, size = struct.unpack_from("<HH", extra)
+        if kind == _UNICODE_PATH and extra[4:5] == b"\x01":
+            return extra[9 : 4 + size].decode("utf-8", "replace")
+        extra = extra[4 + size :]
+    return ""
+
+
+_NAME_IS_UTF8 = 0x800  # flag of an entry
+_UNICODE_PATH = 0x7075  # extra field of an entry: version, checksum of the old name, name
 _TOO_LARGE = f"The zip unpacks to over {LIMITS.zip_bytes // 1_000_000} MB. Split it."
 _MOST_SQUEEZED = 1_032  # deflate turns one byte into no more: what a broken entry cost at most
 _ENTRY_MARK = b"PK\x01\x02"  # stands before every entry of a zip's table of contents
@@ -356,41 +337,6 @@ def _check_table_of_contents(file: BinaryIO) -> None:
             place = content.find(_ENTRY_MARK, place + 1)
 
 
-def _visible(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    hidden = (part for part in parts if part[0] == "." and part.strip("."))
-    return "__MACOSX" not in parts and not any(hidden)
-
-
-_Place = TypeVar("_Place")
-
-
-def _by_shown_name(found: Iterable[tuple[str, _Place]]) -> dict[str, _Place]:
-    """Places by names that can be shown; of two files of one name the second is told apart."""
-    places: dict[str, _Place] = {}
-    shown = _ShownNames(places.__contains__)
-    for name, place in found:
-        places[shown.unique(name)] = place
-    return places
-
-
-class _ShownNames:
-    """Names that can be shown, each another."""
-
-    def __init__(self, is_taken: Callable[[str], bool]) -> None:
-        self._is_taken = is_taken
-        self._times: Counter[str] = Counter()
-
-    def unique(self, name: str) -> str:
-        shown = unique = _shown(name)
-        while self._is_taken(unique):
-            self._times[shown] += 1
-            path = PurePosixPath(shown)
-            told_apart = f"{path.stem} ({self._times[shown] + 1}){path.suffix}"
-            unique = path.with_name(told_apart).as_posix()
-        return unique
-
-
 def _shown(name: str) -> str:
     """A name without what cannot be seen or turns the direction of writing, and not too long."""
     most = LIMITS.name_characters
@@ -398,16 +344,11 @@ def _shown(name: str) -> str:
         return name  # nearly all are
     plain = "".join(
         character
-        for character in name
+        for character in unicodedata.normalize("NFC", name)  # as macOS does not
         if unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
     )
     shown = plain if len(plain) <= most else f"…{plain[1 - most :]}"
     return shown if PurePosixPath(shown).name else "unnamed"
-
-
-def _folder_genre(name: str) -> str:
-    """The folder a file lies in names its genre; '' at the top."""
-    return _name_of_folder(name.rpartition("/")[0])
 
 
 @lru_cache(maxsize=1_024)
@@ -418,46 +359,41 @@ def _name_of_folder(path: str) -> str:
 _facts_of_genre = lru_cache(maxsize=1_024)(Facts)
 
 
-class _FactSheets:
-    """What the fact sheets of a place say, by file name; one in another layout says nothing."""
-
-    def __init__(self) -> None:
-        self.facts: dict[str, Facts] = {}
-        self.bytes_left, self._rows_left = LIMITS.fact_sheet_bytes, LIMITS.fact_sheet_rows
-
-    def add(self, content: bytes, folder: str) -> None:
-        """Take the rows of one sheet, until there have been enough of all."""
-        self.bytes_left -= len(content)
-        if self.bytes_left < 0:
-            return
-        rows = csv.DictReader(StringIO(content.decode("utf-8-sig", errors="replace")))
-        try:
-            for row in rows:
-                self._rows_left -= 1
-                if self._rows_left < 0:
-                    return
-                self._take(row, folder)
-        except csv.Error:
-            return  # no table after all; what was read so far is true
-
-    def _take(self, row: dict[str, str | None], folder: str) -> None:
-        file = row.get("midi_filename") or row.get("file")
-        if not file:
-            return
-        style = row.get("style") or row.get("genre") or ""
-        kind = row.get("beat_type")
-        split = row.get("split")
-        self.facts[(PurePosixPath(folder) / file).as_posix()] = Facts(
-            genre=_shown(style.split("/")[0]) if style else "",  # Groove writes "funk/groove1"
-            tempo_bpm=_tempo(row.get("bpm")),
-            kind=kind if kind in ("beat", "fill") else None,
-            split=split if split in ("train", "validation", "test") else "",
-        )
+# --- fact sheets ------------------------------------------------------------------------------
 
 
-def _tempo(text: str | None) -> float | None:
+def _rows_of(table: str) -> Iterator[dict[str, str]]:
+    """Rows of a table by its header's names, whatever spreadsheet it came from."""
+    table = table.replace("\r\n", "\n").replace("\r", "\n")
+    first, _, rest = table.partition("\n")
+    if first.lower().startswith("sep="):  # Excel's own word for it
+        table, first = rest, rest.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    rows = csv.reader(StringIO(table), delimiter=delimiter)
+    header = [name.strip().lower() for name in next(rows, [])]
+    for row in rows:
+        yield dict(zip(header, row, strict=False))
+
+
+def _facts_of(row: dict[str, str]) -> tuple[str, Facts] | None:
+    """The file that a row is about, and what it says."""
+    file = (row.get("midi_filename") or row.get("file") or "").strip().replace("\\", "/")
+    if not file:
+        return None
+    style = row.get("style") or row.get("genre") or ""
+    kind = row.get("beat_type")
+    split = row.get("split")
+    return file, Facts(
+        genre=_shown(style.split("/")[0]) if style else "",  # Groove writes "funk/groove1"
+        tempo_bpm=_tempo(row.get("bpm") or ""),
+        kind=kind if kind in ("beat", "fill") else None,
+        split=split if split in ("train", "validation", "test") else "",
+    )
+
+
+def _tempo(text: str) -> float | None:
     try:
-        tempo_bpm = float(text or "")
+        tempo_bpm = float(text.strip().replace(",", "."))
     except ValueError:
         return None
     return tempo_bpm if MIN_TEMPO_BPM <= tempo_bpm <= MAX_TEMPO_BPM else None

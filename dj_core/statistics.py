@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,10 +13,13 @@ import numpy as np
 
 from dj_core.beat import DEFAULT_TEMPO_BPM
 from dj_core.corpus import Corpus, CorpusFile, files_of
-from dj_core.drums import DRUMS
+from dj_core.drums import DRUMS, MAPPED_NOTES, DrumMap
 from dj_core.genres import typical_tempo_bpm
+from dj_core.intake import USUAL_MAP, MapSource
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from dj_core.notation import NoteSong
 
 
@@ -128,6 +132,61 @@ def _counted(values: np.ndarray, counts: np.ndarray) -> dict[int, int]:
 
 def _within(values: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
     return (values >= bounds[0]) & (values <= bounds[1])
+
+
+@dataclass(frozen=True)
+class MapUse:
+    """By which note map some files of a corpus are read, and why.
+
+    Attributes:
+        drum_map: the note map.
+        files: how many.
+        because: the reason, to stand behind the number.
+    """
+
+    drum_map: DrumMap
+    files: int
+    because: str
+
+
+def map_uses(corpus: Corpus, index: pa.Table | None = None) -> tuple[MapUse, ...]:
+    """The note maps of a corpus's files, or of those in a part of its index; most files first."""
+    some = corpus.index if index is None else index
+    votes = Counter(filter(None, corpus.index["map_vote"].to_pylist()))
+    off_channel = sum(votes.values())
+    counts = Counter(zip(some["drum_map"].to_pylist(), some["map_from"].to_pylist(), strict=True))
+
+    def because(drum_map: DrumMap, source: MapSource) -> str:
+        if source == "choice":
+            return "as it was chosen"
+        if source == "file":
+            return "as their notes on channel 10 tell"
+        if drum_map == USUAL_MAP:
+            return "as they are not on channel 10 and too few of them ask for another"
+        return (
+            f"as {votes[drum_map]:,} of the {off_channel:,} files that are not on channel 10 ask "
+            "for it"
+        )
+
+    return tuple(
+        MapUse(drum_map, files, because(drum_map, source))
+        for (drum_map, source), files in sorted(
+            counts.items(), key=lambda item: (-item[1], item[0])
+        )
+    )
+
+
+def unknown_hits(corpus: Corpus) -> dict[DrumMap, int]:
+    """For each note map, how many of a corpus's strokes have notes that it does not know."""
+    columns = corpus.columns("notes", "note_hits")
+    notes, hits = (
+        columns[name].combine_chunks().flatten().to_numpy() for name in columns.column_names
+    )
+    strokes = np.bincount(notes, weights=hits, minlength=128)
+    return {
+        name: int(strokes.sum() - strokes[sorted(known)].sum())
+        for name, known in MAPPED_NOTES.items()
+    }
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = [
     {"errors", "drums", "note_maps", "genres", "beat", "timing", "limits",
      "access", "executors"},
-    {"storage", "scratch", "remote", "naming", "midi", "patterns", "beat_json", "queueing"},
+    {"storage", "remote", "naming", "legacy_text", "midi", "patterns", "beat_json", "queueing"},
     {
-        "sources", "families", "outlines", "intake", "packs", "ledger", "corpus", "statistics",
+        "sources", "families", "intake", "packs", "corpus", "statistics",
         "ngram", "engraving", "notation", "tokenizers", "render", "figures", "metrics", "loudness",
         "export", "loop_check",
     },

@@ -1,19 +1,43 @@
 """Importing: from real corpora, small ones made here, and sources that mean harm."""
 
-import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
 import zipfile
 from collections import Counter, defaultdict
+from itertools import combinations
+from pathlib import Path
 
+import numpy as np
 import pytest
-from pyarrow import parquet
+from full_disk import files_of_at_most
+from hypothesis import given
+from hypothesis import strategies as st
 
+from dj_core import families as families_module
 from dj_core.beat import Beat, Hit
 from dj_core.corpus import Corpus, import_corpus
 from dj_core.errors import CorpusError, DigitalDJError, LibraryError
-from dj_core.families import assign_families, assign_splits, sketch_beat
+from dj_core.families import (
+    KIN_JACCARD,
+    SPLIT_SHARES,
+    Sketch,
+    _hash,
+    assign_families,
+    assign_splits,
+    sketch_beat,
+)
+from dj_core.genres import genre_name
 from dj_core.library import STARTER_CORPUS, Library
 from dj_core.limits import LIMITS
 from dj_core.midi import midi_bytes, read_midi
+from dj_core.sources import open_source
+from dj_core.storage import remove_leftovers
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def beat_of(*steps, drum="kick", bars=1):
@@ -178,11 +202,148 @@ def test_links_are_not_followed(folder, tmp_path):
     assert len(import_corpus(folder, tmp_path / "corpus", "mine").corpus.files) == 3
 
 
-def test_a_damaged_index_is_said_in_words(folder, tmp_path):
+def test_a_damaged_index_is_said_in_words_and_an_import_repairs_it(folder, tmp_path):
     corpus = import_corpus(folder, tmp_path / "corpus", "mine").corpus
+    files = corpus.files
     corpus.index_path.write_bytes(corpus.index_path.read_bytes()[:100])
     with pytest.raises(CorpusError, match="Import it again"):
         Corpus(tmp_path / "corpus")
+    assert import_corpus(folder, tmp_path / "corpus", "mine").corpus.files == files
+
+
+def test_what_a_killed_import_leaves_is_known_for_what_it_is(folder, tmp_path):
+    script = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from dj_core.corpus import import_corpus\n"
+        "def stop(done, total):\n"
+        "    if done == 2: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "import_corpus(Path(sys.argv[1]), Path(sys.argv[2]), 'mine', progress=stop)\n"
+    )
+    command = [sys.executable, "-c", script, folder, tmp_path / "corpus"]
+    answer = subprocess.run(command, cwd=ROOT, check=False)
+    assert answer.returncode == -signal.SIGKILL
+    (left,) = (tmp_path / "corpus").iterdir()
+    os.utime(left, (time.time() - 3_600,) * 2)
+    assert remove_leftovers(tmp_path / "corpus") == 1
+    assert len(import_corpus(folder, tmp_path / "corpus", "mine").corpus.files) == 3
+
+
+@pytest.mark.parametrize("room", [2_000, 8_000, 16_000])
+def test_a_full_disk_is_said_in_words_and_harms_nothing(folder, tmp_path, room):
+    corpus = import_corpus(folder, tmp_path / "corpus", "mine").corpus
+    before = {path: path.read_bytes() for path in stored_files(corpus.folder)}
+    for number in range(150):
+        steps = [place for place in range(12) if number * 37 >> place & 1]
+        (folder / f"{number}.mid").write_bytes(midi_bytes(beat_of(15, *steps)))
+    with files_of_at_most(room), pytest.raises(LibraryError, match="Free some space"):
+        import_corpus(folder, tmp_path / "corpus", "mine")
+    assert {path: path.read_bytes() for path in stored_files(corpus.folder)} == before
+    assert len(import_corpus(folder, corpus.folder, "mine").corpus.files) == 153
+
+
+def test_a_folder_is_walked_in_the_order_of_names_and_odd_ones_are_told_apart(tmp_path):
+    names = ["a/b.mid", "a.mid", "a!/c.mid", "ab.mid", "a/b/d.mid", "a/b.a/e.mid", "é.mid",
+             "b\u200b.mid", "b.mid", "\u200bb.mid", "b (2).mid"]  # fmt: skip
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    with open_source(tmp_path) as source:
+        shown = list(source.names)
+        assert shown == sorted(set(shown))
+        assert sorted(source.read(name) for name in shown) == sorted(map(str.encode, names))
+        assert "b (3).mid" in shown
+
+
+def written_to(place, path, content):
+    """A file of a folder, or of the zip that is being written."""
+    if isinstance(place, zipfile.ZipFile):
+        place.writestr(path, content)
+    else:
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        (place / path).write_bytes(content)
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_every_ending_of_a_midi_file_is_taken_and_what_is_left_out_is_named(tmp_path, kind):
+    source = tmp_path / f"source.{kind}"
+    place = source if kind == "folder" else zipfile.ZipFile(source, "w")
+    for number, ending in enumerate(("mid", "MIDI", "smf", "kar", "rmi")):
+        content = midi_bytes(beat_of(0, number + 1))
+        if ending == "rmi":
+            inner = b"RMIDdata" + len(content).to_bytes(4, "little") + content
+            content = b"RIFF" + len(inner).to_bytes(4, "little") + inner
+        written_to(place, f"House/{number}.{ending}", content)
+    for name in ("a.wav", "b.wav", "read me.txt", "inner.zip", "LICENSE", "House/.DS_Store",
+                 "__MACOSX/House/._0.mid"):  # fmt: skip
+        written_to(place, name, b"something")
+    if kind == "zip":
+        place.close()
+    report = import_corpus(source, tmp_path / "corpus", "mine")
+    assert not report.skipped
+    assert report.corpus.genres == {"house": 5}
+    assert [file.hits for file in report.corpus.files] == [2] * 5
+    inside = "" if kind == "folder" else "/House/._0.mid"  # a folder's is not looked into
+    assert report.left_out == {
+        ".txt": ("read me.txt",),
+        ".wav": ("a.wav", "b.wav"),
+        ".zip": ("inner.zip",),
+        "__MACOSX": (f"__MACOSX{inside}",),
+        "hidden": ("House/.DS_Store",),
+        "without an ending": ("LICENSE",),
+    }
+
+
+LEGACY_NAMES = {
+    "cp932": ["ハウス/四つ打ち.mid", "ソウル/表.mid"],  # whose second bytes are backslashes
+    "gbk": ["舞曲/节奏一.mid", "摇滚/鼓点 120.mid"],
+    "big5": ["搖滾/鼓點 120.mid", "爵士/慢板.mid"],
+    "cp949": ["하우스/드럼.mid"],
+    "cp866": ["Хаус/Барабаны.mid"],
+    "cp437": ["Café/Batería.mid", "Übung/Schläge.mid"],
+    "latin-1": ["Chanson française/été.mid"],
+    "utf-8": ["ハウス/四つ打ち.mid"],  # without its flag, as macOS writes them
+}
+
+
+@pytest.mark.parametrize("encoding", LEGACY_NAMES)
+def test_names_in_old_zips_are_read_in_the_encoding_they_were_written_in(tmp_path, encoding):
+    names = LEGACY_NAMES[encoding]
+    written = {name: "QX"[number] * len(name.encode(encoding)) for number, name in enumerate(names)}
+    with zipfile.ZipFile(tmp_path / "old.zip", "w") as archive:
+        for number, name in enumerate(names):
+            archive.writestr(written[name], midi_bytes(beat_of(0, number + 1)))
+    content = (tmp_path / "old.zip").read_bytes()
+    for name, stand_in in written.items():
+        content = content.replace(stand_in.encode(), name.encode(encoding))
+    (tmp_path / "old.zip").write_bytes(content)
+    corpus = import_corpus(tmp_path / "old.zip", tmp_path / "corpus", "mine").corpus
+    assert [file.name for file in corpus.files] == sorted(names)
+    assert {file.genre for file in corpus.files} == {
+        genre_name(name.partition("/")[0]) for name in names
+    }
+
+
+FACTS = [["file", "genre", "bpm"], ["a.mid", "Drum & Bass", "174.5"], ["ü.mid", "ハウス", "124"]]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp932"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_fact_sheet_is_read_as_any_spreadsheet_writes_it(tmp_path, encoding, delimiter):
+    rows = [
+        [cell.replace(".5", ",5") if delimiter != "," else cell for cell in row] for row in FACTS
+    ]
+    name = "ü.mid" if encoding.startswith("utf") else "う.mid"
+    rows[2][0] = name
+    (tmp_path / "in").mkdir()
+    table = "\r\n".join(delimiter.join(row) for row in rows)
+    (tmp_path / "in" / "info.csv").write_bytes(table.encode(encoding))
+    for number, file in enumerate(("a.mid", name)):
+        (tmp_path / "in" / file).write_bytes(midi_bytes(beat_of(0, number + 1)))
+    files = import_corpus(tmp_path / "in", tmp_path / "corpus", "mine").corpus.files
+    assert [(file.genre, file.tempo_bpm) for file in files] == [
+        ("drum-and-bass", 174.5),
+        ("ハウス", 124),
+    ]
 
 
 # --- where the bytes are ----------------------------------------------------------------------
@@ -222,36 +383,6 @@ def test_a_pack_that_is_lost_or_cut_off_is_said_in_words(folder, tmp_path):
         corpus.beat(last)
 
 
-def made_format_1(corpus):
-    """Lay a corpus out as Digital DJ did before there were packs."""
-    for file in corpus.files:
-        corpus.path_of(file)
-    for pack in (corpus.folder / "files").glob("*.pack"):
-        pack.unlink()
-    table = parquet.read_table(corpus.index_path)
-    facts = json.loads(table.schema.metadata[b"digital-dj"]) | {"format_version": 1}
-    table = table.drop_columns(["pack", "offset_bytes", "size_bytes"])
-    table = table.replace_schema_metadata({b"digital-dj": json.dumps(facts).encode()})
-    parquet.write_table(table, corpus.index_path)
-
-
-def test_a_corpus_of_format_1_is_read_and_added_to(folder, tmp_path):
-    before = import_corpus(folder, tmp_path / "corpus", "mine").corpus
-    files, beats = before.files, [before.beat(file) for file in before.files]
-    made_format_1(before)
-    old = Corpus(tmp_path / "corpus")
-    assert old.files == files
-    assert [old.beat(file) for file in old.files] == beats
-    (folder / "House" / "zzz.mid").write_bytes(midi_bytes(beat_of(3)))
-    grown = import_corpus(folder, tmp_path / "corpus", "mine").corpus
-    assert [grown.beat(file).hits for file in grown.files] == [
-        *(beat.hits for beat in beats),
-        read_midi(folder / "House" / "zzz.mid").hits,
-    ]
-    assert {file.kept.pack != "" for file in grown.files[:-1]} == {False}
-    assert grown.files[-1].kept.pack
-
-
 def test_a_corpus_that_shares_nothing_new_is_left_alone(folder, tmp_path):
     corpus = import_corpus(folder, tmp_path / "corpus", "mine").corpus
     written = corpus.written
@@ -275,6 +406,78 @@ def test_a_shared_full_bar_makes_kin_of_beats_of_any_length():
     extra = [Hit.of("snare", 4 + step / 4) for step in range(16)]
     long = Beat(tuple(bar + extra), bars=2)
     assert assign_families([sketch_beat(short), sketch_beat(long)]) == [0, 0]
+
+
+@pytest.fixture(params=["roomy", "crowded"])
+def room(request, monkeypatch):
+    """As many beats compared at a time as ever, or so few that it takes many rounds."""
+    if request.param == "crowded":
+        for name, size in (("_MEMBERS_AT_ONCE", 16), ("_PAIRS_AT_ONCE", 64), ("_KEYS_AT_ONCE", 64)):
+            monkeypatch.setattr(families_module, name, size)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_families_are_what_comparing_every_pair_finds(seed, room):
+    chance = random.Random(seed)
+    beats = []
+    for _ in range(60):
+        if beats and chance.random() < 0.7:
+            steps = set(chance.choice(beats))
+            for _ in range(chance.randrange(6)):
+                steps ^= {chance.randrange(64)}
+        else:
+            steps = set(chance.sample(range(64), chance.randrange(1, 30)))
+        beats.append(sorted(steps) or [0])
+    sketches = [sketch_beat(beat_of(*steps, bars=4)) for steps in beats]
+    family = list(range(len(beats)))
+    for first, second in combinations(range(len(beats)), 2):
+        if are_kin(sketches[first], sketches[second]):
+            old, new = family[second], family[first]
+            family = [new if number == old else number for number in family]
+    found = assign_families(sketches)
+    assert len(set(found)) < len(beats)
+    for first, second in combinations(range(len(beats)), 2):
+        assert (found[first] == found[second]) == (family[first] == family[second])
+    assert list(dict.fromkeys(found)) == list(range(len(set(found))))
+
+
+def are_kin(first: Sketch, second: Sketch) -> bool:
+    equal = first.minhash == second.minhash
+    bands = equal.reshape(-1, 4).all(axis=1)
+    return bool(set(first.bar_hashes) & set(second.bar_hashes)) or bool(
+        bands.any() and np.count_nonzero(equal) >= KIN_JACCARD * len(equal)
+    )
+
+
+def plainly_split(families, genres):
+    """The rule in plain words: large families first, each where its genre lacks most."""
+    members = defaultdict(list)
+    for index, family in enumerate(families):
+        members[family].append(index)
+    genre_of = {
+        family: Counter(genres[index] for index in indices).most_common(1)[0][0]
+        for family, indices in members.items()
+    }
+    wanted = Counter(genre_of[family] for family in families)
+    placed = {genre: dict.fromkeys(SPLIT_SHARES, 0) for genre in wanted}
+    split_of = {}
+    for family in sorted(members, key=lambda family: (-len(members[family]), _hash(family, []))):
+        genre = genre_of[family]
+        lacks = {
+            split: share * wanted[genre] - placed[genre][split]
+            for split, share in SPLIT_SHARES.items()
+        }
+        split_of[family] = max(lacks, key=lacks.get)  # the first of those that lack as much
+        placed[genre][split_of[family]] += len(members[family])
+    return [split_of[family] for family in families]
+
+
+@given(st.lists(st.tuples(st.integers(0, 25), st.sampled_from(["", "rock", "soul"])), max_size=80))
+def test_splits_are_what_the_rule_says(files):
+    number = {family: place for place, family in enumerate(dict.fromkeys(f for f, _ in files))}
+    families = [number[family] for family, _ in files]
+    genres = [genre for _, genre in files]
+    assert assign_splits(families, genres) == plainly_split(families, genres)
 
 
 def test_splits_keep_families_whole_and_come_near_the_papers_shares():

@@ -32,6 +32,7 @@ class File:
     meter: Meter = field(default_factory=Meter)
     bars: int = 1
     kind: str = "beat"
+    drum_map: str = "general-midi"
 
 
 @dataclass
@@ -40,7 +41,6 @@ class Folder:
 
     folder: Path
     files: list[File]
-    drum_map: str = "general-midi"
 
     def path_of(self, file):
         return file.path

@@ -20,7 +20,7 @@ from dj_core.corpus import INDEX_NAME, Corpus, import_corpus
 from dj_core.errors import CorpusError, LibraryError, TrainingError
 from dj_core.executors import executor_for, in_order
 from dj_core.groove.training import _check_startable
-from dj_core.intake import BYTES_AT_ONCE, FILES_AT_FIRST, FILES_AT_ONCE, in_pieces
+from dj_core.intake import BYTES_AT_ONCE, FILES_AT_ONCE, _pieces
 from dj_core.library import Library
 from dj_core.midi import midi_bytes
 from dj_core.pack.contents import save_pack
@@ -67,25 +67,12 @@ def alone(folder, tmp_path_factory):
 # --- pieces ---------------------------------------------------------------------------------------
 
 
-def test_work_is_handed_out_in_pieces_and_comes_back_in_order():
-    sizes = [10] * (FILES_AT_FIRST + FILES_AT_ONCE + 3) + [
-        BYTES_AT_ONCE,
-        5,
-        BYTES_AT_ONCE // 2,
-        BYTES_AT_ONCE,
-        1,
-    ]
-    pieces = []
-
-    def work(contents):
-        pieces.append(list(map(len, contents)))
-        return (lambda sent: [len(content) for content in sent]), (contents,)
-
-    items = [(number, bytes(size)) for number, size in enumerate(sizes)]
-    assert list(in_pieces(iter(items), work, None)) == list(enumerate(sizes))
-    assert [size for piece in pieces for size in piece] == sizes
+def test_work_is_handed_out_in_pieces():
+    sizes = [10] * (FILES_AT_ONCE + 3) + [BYTES_AT_ONCE, 5, BYTES_AT_ONCE // 2, BYTES_AT_ONCE, 1]
+    pieces = list(_pieces(enumerate(map(bytes, sizes))))
+    assert [len(content) for piece in pieces for _, content in piece] == sizes
     assert max(map(len, pieces)) == FILES_AT_ONCE
-    assert all(sum(piece[:-1]) < BYTES_AT_ONCE for piece in pieces)
+    assert all(sum(len(content) for _, content in piece[:-1]) < BYTES_AT_ONCE for piece in pieces)
 
 
 # --- importing ------------------------------------------------------------------------------------

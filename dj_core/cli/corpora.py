@@ -6,10 +6,16 @@ import argparse
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, add_workers, say, workers
+from dj_core.drums import MAPPED_NOTES
 from dj_core.library import Library
 from dj_core.sources import place
+from dj_core.statistics import map_uses
+
+NAMED = 5  # files of a kind that was left out
 
 
 def add_import(verbs: Verbs) -> None:
@@ -19,8 +25,9 @@ def add_import(verbs: Verbs) -> None:
     verb.add_argument("--name", required=True, help="what the corpus is called")
     verb.add_argument(
         "--drum-map",
-        choices=["general-midi", "extended"],
-        help="how note numbers become drums (default: found out from the files)",
+        choices=list(MAPPED_NOTES),
+        help="how note numbers become drums, for all these files (default: each file's own notes "
+        "on channel 10 tell; of files off channel 10, many together)",
     )
     add_workers(verb)
 
@@ -39,14 +46,42 @@ def _run_import(options: argparse.Namespace) -> Answer:
     say(f"{len(files)} files in corpus {options.name!r}, {len(report.skipped)} skipped.")
     for skipped in report.skipped:
         say(f"  skipped {skipped.file}: {skipped.reason}")
+    if report.left_out:
+        say(f"Left out, as they are no MIDI files: {spoken_left_out(report.left_out)}.")
+    maps = map_uses(report.corpus, files)
+    for use in maps:
+        say(f"Note map {use.drum_map}: {use.files:,} files, {use.because}.")
+    notes_left_out = sum(files["notes_left_out"].to_pylist())
+    warned = sum(warnings > 0 for warnings in files["warnings"].to_pylist())
+    if warned:
+        say(
+            f"{warned:,} files have warnings; {notes_left_out:,} notes that are no drums were left "
+            "out. `inspect FILE` tells what is odd about one."
+        )
     return {
         "name": options.name,
         "files": len(files),
         "genres": dict(sorted(Counter(files["genre"].to_pylist()).items())),
         "bars": sum(files["bars"].to_pylist()),
         "skipped": [{"file": item.file, "reason": item.reason} for item in report.skipped],
+        "left_out": [
+            {"kind": kind, "count": len(names), "files": names[:NAMED]}
+            for kind, names in report.left_out.items()
+        ],
+        "drum_maps": [asdict(use) for use in maps],
+        "notes_left_out": notes_left_out,
+        "warned": warned,
         "seconds": round(time.perf_counter() - started, 3),
     }
+
+
+def spoken_left_out(left_out: Mapping[str, Sequence[str]]) -> str:
+    """What was left out, counted by kind, with the first names of each."""
+    parts = []
+    for kind, names in left_out.items():
+        more = f", … {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+        parts.append(f"{len(names):,} {kind} ({', '.join(names[:NAMED])}{more})")
+    return "; ".join(parts)
 
 
 def add_corpora(verbs: Verbs) -> None:
@@ -65,6 +100,7 @@ def _run_corpora(options: argparse.Namespace) -> Answer:
                 "files": len(corpus.index),
                 "bars": corpus.bars,
                 "genres": corpus.genres,
+                "drum_maps": [asdict(use) for use in map_uses(corpus)],
             }
             for corpus in corpora
         ]
