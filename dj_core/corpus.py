@@ -111,11 +111,14 @@ class CorpusFile:
 class Corpus:
     """A corpus on disk, read only."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the corpus in `folder`. Raises CorpusError if it is incomplete or unreadable."""
+    def __init__(self, folder: Path, name: str = "") -> None:
+        """Open the corpus in `folder`. Raises CorpusError if it is incomplete or unreadable.
+
+        It is called `name`; '' for the name it was imported under.
+        """
         self.folder = folder
         facts = _load_facts(folder / INDEX_NAME)
-        self.name: str = facts["name"]
+        self.name: str = name or facts["name"]
         self.skipped = tuple(Skipped(**skipped) for skipped in facts["skipped"])
 
     @property

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from dj_core.access import check_may_change
 from dj_core.errors import TrainingError
 from dj_core.limits import LIMITS
+from dj_core.naming import checked_name, name_key
 from dj_core.recipes import TUNABLE, Settings, read_run_settings, settings_from
 from dj_core.storage import write_bytes_atomic
 from dj_core.training import (
@@ -27,6 +28,7 @@ from dj_core.training import (
     STOP_NAME,
     TAKES_NAME,
     TrainingStep,
+    check_run_folder,
     is_locked,
     read_progress,
     read_status,
@@ -101,10 +103,12 @@ def start_training(
     if not corpora:
         raise TrainingError("Choose at least one corpus to train on.")
     settings_from(preset, corpora=corpora, all_data=all_data, **overrides)
-    folder = library_home / "runs" / run
-    if (folder / STATUS_NAME).exists() or (folder / SETTINGS_NAME).exists():
+    folder = library_home / "runs" / checked_name(run)
+    check_run_folder(folder)
+    others = list_runs(folder.parent)
+    if any(name_key(other.name) == name_key(folder.name) for other in others):
         raise TrainingError(f"There already is a run called {run!r}. Choose another name.")
-    busy = sum(other.state == "running" for other in list_runs(folder.parent))
+    busy = sum(other.state == "running" for other in others)
     if busy >= LIMITS.trainings_at_once + LIMITS.waiting:
         raise TrainingError(
             f"{busy} runs train or wait already. Start yours when some of them have ended."

@@ -14,7 +14,6 @@ import functools
 import json
 import os
 import re
-import shutil
 import tempfile
 import threading
 import time
@@ -23,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dj_core.access import check_may_change
+from dj_core.access import check_may_change, read_only
 from dj_core.beat import Meter
 from dj_core.checkpoint import read_card
 from dj_core.corpus import (
@@ -40,13 +39,17 @@ from dj_core.errors import CheckpointError, CorpusError, LibraryError
 from dj_core.humanizer.checkpoint import FAMILY as HUMANIZER_FAMILY
 from dj_core.jobs import Run, list_runs
 from dj_core.midi import midi_bytes
+from dj_core.naming import checked_name, name_key
 from dj_core.patterns import STARTER_FOLDER, load_patterns
 from dj_core.sampling import GROOVE_FAMILY
 from dj_core.storage import (
+    OTHER_HOME,
+    not_saved,
     one_at_a_time,
+    others_files,
     remove_leftovers,
+    remove_own_files,
     sha256_of,
-    temporary_folder,
     write_json_atomic,
 )
 from dj_core.tokenizers.groove import METERS
@@ -57,7 +60,13 @@ SHIPPED_SOUNDFONTS = PRODUCT_FOLDER / "assets" / "soundfonts"
 DEFAULT_MODEL = "groove"
 DEFAULT_NOTES_MODEL = "notes-best"  # for what is asked note by note
 STARTER_CORPUS = "starter"
-MAX_NAME_LENGTH = 64
+STARTER_STAMP = "starter.json"
+CORPUS_FILES = re.compile(
+    rf"{re.escape(INDEX_NAME)}|{re.escape(STARTER_STAMP)}"
+    r"|files/[0-9a-f]{64}\.pack|files/[0-9a-f]{2}/[0-9a-f]{64}\.(mid|\d+\.part)"
+)
+"""Every file that we make in a corpus's folder, by its place there."""
+OWN_FOLDERS = ("corpora", "runs", "sessions", "sets")  # in the DJ's; what we write lies in them
 _STARTER_LOCK = threading.Lock()  # two browser tabs may open the first page at once
 
 
@@ -122,8 +131,13 @@ class Library:
         return cls(platformdirs.user_data_path("digital-dj", appauthor=False))
 
     def tidy(self) -> int:
-        """Remove what killed processes left half written; returns how many there were."""
-        return remove_leftovers(self.home)
+        """Remove what killed processes left half written; returns how many there were.
+
+        Only in folders of our own, and nothing where nothing may be changed.
+        """
+        if read_only():
+            return 0
+        return sum(remove_leftovers(self.home / folder) for folder in OWN_FOLDERS)
 
     # --- corpora ------------------------------------------------------------------------------
 
@@ -138,7 +152,7 @@ class Library:
         for folder in _folders(self.corpora_folder):
             if (folder / INDEX_NAME).exists():
                 try:
-                    found.append(Corpus(folder))
+                    found.append(Corpus(folder, folder.name))  # a copy is called as it is named
                 except CorpusError:
                     continue  # shown as missing; importing it again repairs it
         if trouble and not found:
@@ -147,10 +161,12 @@ class Library:
 
     def corpus(self, name: str) -> Corpus:
         """The corpus called `name`. Raises CorpusError naming those there are."""
-        for corpus in self.corpora():
-            if corpus.name == name:
-                return corpus
-        known = ", ".join(corpus.name for corpus in self.corpora())
+        corpora = self.corpora()
+        for is_meant in (name.__eq__, lambda other: name_key(other) == name_key(name)):
+            for corpus in corpora:
+                if is_meant(corpus.name):
+                    return corpus
+        known = ", ".join(corpus.name for corpus in corpora)
         raise CorpusError(f"There is no corpus called {name!r}. Corpora: {known}.")
 
     def import_corpus(
@@ -175,18 +191,13 @@ class Library:
             CorpusError: nothing usable in `source`, or too much of it for the time.
         """
         check_may_change("its corpora")
-        if name == STARTER_CORPUS:
-            raise LibraryError(
-                f"The name {STARTER_CORPUS!r} belongs to the patterns that come with Digital DJ. "
-                "Choose another."
-            )
-        folder = self.corpora_folder / checked_name(name)
+        folder = self.corpus_folder(name)
         # two tabs may import into one corpus: the second begins with what the first brought
         with one_at_a_time(self.corpora_folder / f".{folder.name}.lock"):
             if most_seconds is not None:
                 progress = _in_time(progress, most_seconds)
             return import_corpus(
-                source, folder, name, drum_map=drum_map, progress=progress, executor=executor
+                source, folder, folder.name, drum_map=drum_map, progress=progress, executor=executor
             )
 
     def read_corpus_again(
@@ -198,17 +209,48 @@ class Library:
         """
         check_may_change("its corpora")
         folder = self.corpus(name).folder
-        if name == STARTER_CORPUS:
+        if folder.name == STARTER_CORPUS:
             raise LibraryError("The starter patterns are read by the note map they were made for.")
+        _check_is_ours(folder)
         with one_at_a_time(self.corpora_folder / f".{folder.name}.lock"):
-            return read_again(Corpus(folder), drum_map, progress)
+            return read_again(Corpus(folder, folder.name), drum_map, progress)
+
+    def corpus_folder(self, name: str) -> Path:
+        """Where the corpus called `name` lives or may be made.
+
+        Raises LibraryError for a name that cannot be used, the starter patterns', or the name of
+        a folder that is no corpus.
+        """
+        folder = _place_of(self.corpora_folder, name)
+        if name_key(folder.name) == STARTER_CORPUS:
+            raise LibraryError(
+                f"The name {STARTER_CORPUS!r} belongs to the patterns that come with Digital DJ. "
+                "Choose another."
+            )
+        _check_is_ours(folder)
+        return folder
 
     def delete_corpus(self, name: str) -> None:
-        """Remove a corpus and its files; the starter patterns stay. Raises CorpusError."""
+        """Remove a corpus: its index and the files we made for it, and nothing else.
+
+        Raises CorpusError where there is none of that name, or for the starter patterns, which
+        stay; LibraryError where it cannot be removed.
+        """
         check_may_change("its corpora")
+        folder = self.corpus(name).folder
+        if folder.name != name:
+            raise CorpusError(f"There is no corpus called {name!r}, but {folder.name!r}.")
         if name == STARTER_CORPUS:
             raise CorpusError("The starter patterns come with Digital DJ and stay.")
-        shutil.rmtree(self.corpus(name).folder)
+        _check_is_ours(folder)
+        try:
+            with one_at_a_time(self.corpora_folder / f".{folder.name}.lock"):
+                remove_own_files(folder, CORPUS_FILES)
+        except OSError as error:
+            raise LibraryError(
+                f"The corpus {folder.name!r} could not be removed: {error.strerror or error}. "
+                f"Remove its folder {folder} yourself."
+            ) from error
 
     def _ensure_starter(self) -> None:
         """Unpack the starter patterns once, and again when a new version ships others."""
@@ -217,31 +259,26 @@ class Library:
 
     def _unpack_starter(self) -> None:
         folder = self.corpora_folder / STARTER_CORPUS
-        stamp = folder / "starter.json"
-        stamped = {"sha256": _content_hash(STARTER_FOLDER), "format": FORMAT_VERSION}
-        with contextlib.suppress(OSError, ValueError):  # none, or a damaged one: unpacked anew
-            if json.loads(stamp.read_text("utf-8")) == stamped:
+        stamp = {"sha256": _content_hash(STARTER_FOLDER), "format": FORMAT_VERSION}
+        if _stamp_in(folder) == stamp:
+            return
+        # of two servers that start at once, the second finds what the first has made
+        with one_at_a_time(self.corpora_folder / f".{STARTER_CORPUS}.lock"):
+            if _stamp_in(folder) == stamp:
                 return
-        try:
-            # built beside its place and moved there whole
-            with (
-                tempfile.TemporaryDirectory() as unpacked,
-                temporary_folder(self.corpora_folder, STARTER_CORPUS) as fresh,
-            ):
-                for beat in load_patterns():
-                    path = Path(unpacked) / beat.genre / f"{beat.title}.mid"
-                    path.parent.mkdir(exist_ok=True)
-                    path.write_bytes(midi_bytes(beat))
-                import_corpus(Path(unpacked), fresh, STARTER_CORPUS)
-                write_json_atomic(fresh / "starter.json", stamped)
-                shutil.rmtree(folder, ignore_errors=True)
-                fresh.chmod(0o755)  # temporary folders are their owner's only
-                fresh.rename(folder)
-        except OSError as error:
-            raise LibraryError(
-                f"Digital DJ cannot write to its folder {self.home}: {error.strerror}. "
-                "Set DIGITAL_DJ_HOME to a folder you own."
-            ) from error
+            _check_is_ours(folder)
+            try:
+                remove_own_files(folder, CORPUS_FILES)
+                with tempfile.TemporaryDirectory() as unpacked:
+                    for beat in load_patterns():
+                        path = Path(unpacked) / beat.genre / f"{beat.title}.mid"
+                        path.parent.mkdir(exist_ok=True)
+                        path.write_bytes(midi_bytes(beat))
+                    import_corpus(Path(unpacked), folder, STARTER_CORPUS)
+                write_json_atomic(folder / STARTER_STAMP, stamp)
+            except OSError as error:
+                what = "The starter patterns could not be unpacked"
+                raise not_saved(what, error, OTHER_HOME) from error
 
     # --- models and runs ----------------------------------------------------------------------
 
@@ -273,7 +310,7 @@ class Library:
 
     def run_folder(self, name: str) -> Path:
         """Where the run called `name` lives or will live. Raises LibraryError."""
-        return self.runs_folder / checked_name(name)
+        return _place_of(self.runs_folder, name)
 
     def _scan_models(self) -> list[ModelInfo | BrokenModel]:
         places = [(folder, folder.name, True) for folder in _folders(SHIPPED_MODELS)]
@@ -296,14 +333,34 @@ class Library:
         return found
 
 
-def checked_name(name: str) -> str:
-    """`name` if it can name a folder everywhere. Raises LibraryError."""
-    if len(name) > MAX_NAME_LENGTH or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 _-]*", name):
+def _place_of(folder: Path, name: str) -> Path:
+    """The folder in `folder` that goes by `name`, in other letters perhaps, else a new one's."""
+    clean = checked_name(name)
+    known = [other for other in _folders(folder) if name_key(other.name) == name_key(clean)]
+    exact = [other for other in known if other.name == clean]
+    return (exact or known or [folder / clean])[0]
+
+
+def _check_is_ours(folder: Path) -> None:
+    """Refuse a folder that is a link, or holds what is no corpus of ours. Raises LibraryError."""
+    if folder.is_symlink():
         raise LibraryError(
-            f"{name!r} cannot be used as a name. Use up to {MAX_NAME_LENGTH} letters, digits, "
-            "spaces, - and _, beginning with a letter or digit."
+            f"{folder.name!r} is a link to another place, which Digital DJ does not change. Remove "
+            f"the link {folder} yourself, or choose another name."
         )
-    return name.strip()
+    if not (folder / INDEX_NAME).is_file() and (others := others_files(folder, CORPUS_FILES)):
+        raise LibraryError(
+            f"There is a folder {folder} that is no corpus: it holds {min(others)!r}. Choose "
+            "another name, or move the folder away."
+        )
+
+
+def _stamp_in(folder: Path) -> object:
+    """What is noted of the starter patterns that were unpacked; None for none, or damage."""
+    try:
+        return json.loads((folder / STARTER_STAMP).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def _in_time(progress: Progress | None, most_seconds: float) -> Progress:

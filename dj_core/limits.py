@@ -31,6 +31,8 @@ class Limits:
         name_characters: of a file's name with its folders.
         fact_sheet_bytes, fact_sheet_rows: of the info.csv files of one import together.
         card_bytes, weights_bytes: of a model folder's JSON and of its weights.
+        fetch_entries, fetch_bytes: files of a corpus or run that is fetched, and what they are
+            together.
         upload_bytes: of all files a visitor adds in one go.
         upload_seconds: what reading them may take; then nothing of them is kept.
         uploads_per_hour, trainings_per_hour, works_per_hour: that one visitor may start; works
@@ -55,6 +57,8 @@ class Limits:
     fact_sheet_rows: int = 20_000
     card_bytes: int = 30_000_000
     weights_bytes: int = 250_000_000
+    fetch_entries: int = 200_000
+    fetch_bytes: int = 4_000_000_000
     upload_bytes: int = 100_000_000
     upload_seconds: int = 600
     uploads_per_hour: int = 60

@@ -1,4 +1,4 @@
-"""Names from elsewhere as our files can hold them: file names, and text on one line."""
+"""Names: of files, of text on one line, and of corpora and runs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ import re
 import unicodedata
 
 from dj_core.beat import Beat, Provenance
+from dj_core.errors import LibraryError
 
 MAX_STEM_LENGTH = 80
 _JOINERS = "\u200c\u200d"  # letters of some scripts, and emoji, are joined by them
 _NO_CHARACTERS = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")
+MAX_NAME_LENGTH = 64
+_MOST_NAME_BYTES = 200  # file systems take 255, and ours come with endings
+_DEVICES = {"con", "prn", "aux", "nul"} | {  # which Windows opens instead of a folder
+    f"{port}{number}" for port in ("com", "lpt") for number in range(10)
+}
 
 
 def safe_stem(text: str) -> str:
@@ -51,3 +57,30 @@ def beat_stem(beat: Beat) -> str:
     if beat.provenance.seed is not None:
         parts.append(f"seed{beat.provenance.seed}")
     return safe_stem("_".join(parts))
+
+
+def checked_name(name: str) -> str:
+    """A corpus's or run's name as it is kept: without blanks around it, in Unicode's form NFC.
+
+    Raises LibraryError for one that cannot name a folder on every file system.
+    """
+    clean = unicodedata.normalize("NFC", name).strip(" ")
+    kinds = [unicodedata.category(character)[0] for character in clean]
+    if (
+        not clean
+        or len(clean) > MAX_NAME_LENGTH
+        or len(clean.encode("utf-8", "replace")) > _MOST_NAME_BYTES
+        or kinds[0] not in "LN"
+        or not all(k in "LNM" or c in " _-" for c, k in zip(clean, kinds, strict=True))
+        or name_key(clean) in _DEVICES
+    ):
+        raise LibraryError(
+            f"{name[:MAX_NAME_LENGTH]!r} cannot be used as a name. Use up to {MAX_NAME_LENGTH} "
+            "letters, digits, spaces, - and _, beginning with a letter or digit."
+        )
+    return clean
+
+
+def name_key(name: str) -> str:
+    """What two names have in common that are one name to a reader, or to a file system."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()

@@ -7,18 +7,20 @@ moved to its place when it is whole, before the index that tells what lies where
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from dj_core.errors import LibraryError
-from dj_core.storage import temporary_folder
+from dj_core.storage import not_saved, temporary_folder
 
 PACKS = "files"
 _ENDING = ".pack"
+_HASH = re.compile("[0-9a-f]{64}")
 
 
 class Kept(NamedTuple):
@@ -36,6 +38,7 @@ class Kept(NamedTuple):
 
 def read_kept(folder: Path, kept: Kept) -> bytes:
     """The bytes of a file of the corpus in `folder`. Raises OSError."""
+    _check_is_hash(kept.pack)
     with (folder / PACKS / f"{kept.pack}{_ENDING}").open("rb", buffering=0) as file:
         file.seek(kept.offset_bytes)
         content = file.read(kept.size_bytes)
@@ -46,6 +49,7 @@ def read_kept(folder: Path, kept: Kept) -> bytes:
 
 def lay_out(folder: Path, digest: str, kept: Kept) -> Path:
     """A file of its own with what is kept; made if need be. Raises OSError."""
+    _check_is_hash(digest)
     path = folder / PACKS / digest[:2] / f"{digest}.mid"
     if not (path.exists() and path.stat().st_size == kept.size_bytes):
         content = read_kept(folder, kept)
@@ -55,6 +59,12 @@ def lay_out(folder: Path, digest: str, kept: Kept) -> Path:
         unfinished.write_bytes(content)
         unfinished.replace(path)
     return path
+
+
+def _check_is_hash(name: str) -> None:
+    """Refuse what an index calls a file, where no import of ours did: it may lead elsewhere."""
+    if not _HASH.fullmatch(name):
+        raise OSError(errno.ENOENT, f"its index names {name[:80]!r}, which no import does")
 
 
 class PackWriter:
@@ -74,7 +84,7 @@ class PackWriter:
         with self._saving():
             if self._file is None:
                 # should the process be killed, `storage.remove_leftovers` knows the folder
-                place = self._open_until.enter_context(temporary_folder(self._folder, "import"))
+                place = self._open_until.enter_context(temporary_folder(self._folder))
                 self._file = self._open_until.enter_context((place / "pack").open("w+b"))
             self._file.write(content)
         self._hash.update(digest.encode())
@@ -122,8 +132,5 @@ class PackWriter:
         try:
             yield
         except OSError as error:
-            raise LibraryError(
-                f"The corpus could not be saved in {self._folder.parent}: "
-                f"{error.strerror or error}. Free some space and import again; nothing was "
-                "changed."
-            ) from error
+            what = f"The corpus could not be saved in {self._folder.parent}"
+            raise not_saved(what, error) from error

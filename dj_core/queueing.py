@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dj_core.errors import LibraryError
+from dj_core.storage import OTHER_HOME, not_saved
 
 SECONDS_PER_HOUR = 3_600.0
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -143,9 +144,7 @@ def turn_to_train(
                 time.sleep(SECONDS_BETWEEN_LOOKS)
             yield
     except OSError as error:
-        raise LibraryError(
-            f"The runs cannot be queued: {error.strerror or error}. Free some space and try again."
-        ) from error
+        raise not_saved("The runs cannot be queued", error, OTHER_HOME) from error
 
 
 def _others_before(folder: Path, ticket: Path) -> int:
@@ -164,7 +163,7 @@ def _others_before(folder: Path, ticket: Path) -> int:
 
 def _free_slot(folder: Path, at_once: int) -> BinaryIO | None:
     for number in range(at_once):
-        file = (folder / f"{_SLOT}{number}").open("wb")
+        file = (folder / f"{_SLOT}{number}").open("ab")
         if _try_lock(file):
             return file
         file.close()

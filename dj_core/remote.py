@@ -10,16 +10,28 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
+import lzma
+import re
+import struct
 import zipfile
-from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import BinaryIO
 
 from dj_core.errors import LibraryError
+from dj_core.limits import LIMITS
 from dj_core.storage import temporary_folder
 
 ABOUT_NAME = "digital-dj.json"
+_ENCRYPTED = 0x1
+_MOST_GROWTH = 100  # how much longer than packed a file may be: MIDI, text and weights take 20
+_BYTES_AT_A_TIME = 1_000_000
+_PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")  # of a file's place: all ours are so
+_DAMAGED = (
+    OSError, ValueError, ImportError, EOFError, RuntimeError, NotImplementedError, zlib.error,
+    lzma.LZMAError, struct.error, zipfile.BadZipFile,
+)  # fmt: skip
 LEFT_HERE = frozenset({"lock", "stop"})  # of a run: they speak of processes of this machine
 
 
@@ -43,16 +55,16 @@ def send(folder: Path, kind: str, address: str) -> int:
     return len(names)
 
 
-def fetch(address: str, places: Mapping[str, Path]) -> Path:
+def fetch(address: str, places: Mapping[str, Callable[[str], Path]]) -> Path:
     """Bring back what `send` wrote to `address`; returns its folder.
 
     Args:
         address: where it is.
-        places: by kind, the folder in which it gets one of its own, under the name it had.
+        places: by kind, what gives the folder for a name and refuses one that cannot be used.
 
     Raises:
-        LibraryError: nothing there that was sent, a name that is taken, or a disk that cannot be
-            written.
+        LibraryError: nothing there that was sent, a name that is taken or cannot be used, more
+            than the limits allow, or a disk that cannot be written.
     """
     with _reading(address) as archive:
         kind, name, count = _about(archive, address)
@@ -61,20 +73,49 @@ def fetch(address: str, places: Mapping[str, Path]) -> Path:
                 f"{address} holds a {kind}, which cannot be fetched here; it can be one of: "
                 f"{', '.join(places)}."
             )
-        folder = places[kind] / name
-        if folder.exists():
+        folder = places[kind](name)
+        if folder.exists() or folder.is_symlink():
             raise LibraryError(
-                f"There already is a {kind} called {name!r} here. Rename or delete it first."
+                f"There already is a {kind} called {folder.name!r} here. Rename or delete it first."
             )
-        with temporary_folder(places[kind], name) as fresh:
-            files = [entry for entry in archive.infolist() if entry.filename != ABOUT_NAME]
-            if len(files) != count or not all(_stays_inside(each.filename) for each in files):
-                raise LibraryError(f"{address} is damaged: its files are not those it names.")
+        files = [entry for entry in archive.infolist() if entry.filename != ABOUT_NAME]
+        names = {entry.filename for entry in files}
+        if not len(names) == len(files) == count or not all(map(_stays_inside, names)):
+            raise LibraryError(f"{address} is damaged: its files are not those it names.")
+        if count > LIMITS.fetch_entries:
+            raise LibraryError(
+                f"{address} holds {count:,} files; {LIMITS.fetch_entries:,} are fetched at most."
+            )
+        with temporary_folder(folder.parent) as fresh:
+            room = LIMITS.fetch_bytes
             for entry in files:
-                archive.extract(entry, fresh)
+                room -= _unpack(archive, entry, fresh / entry.filename, room)
             fresh.chmod(0o755)  # temporary folders are their owner's only
             fresh.rename(folder)
     return folder
+
+
+def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, room: int) -> int:
+    """Write one entry to `path`; returns its bytes, counted. Raises LibraryError beyond `room`.
+
+    What a zip says of its sizes is believed in nothing: a small one that unpacks to far more than
+    music and weights ever do is stopped on the way.
+    """
+    if entry.flag_bits & _ENCRYPTED:
+        raise LibraryError(f"{entry.filename} is encrypted. Send it without a password.")
+    most = min(room, _MOST_GROWTH * entry.compress_size + _BYTES_AT_A_TIME)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    size = 0
+    with archive.open(entry) as packed, path.open("xb") as file:
+        while piece := packed.read(_BYTES_AT_A_TIME):
+            size += len(piece)
+            if size > most:
+                raise LibraryError(
+                    f"{entry.filename} unpacks to more than is fetched from one address "
+                    f"({LIMITS.fetch_bytes:,} bytes, and {_MOST_GROWTH} times what is packed)."
+                )
+            file.write(piece)
+    return size
 
 
 def _sent(folder: Path) -> Iterator[str]:
@@ -86,20 +127,20 @@ def _sent(folder: Path) -> Iterator[str]:
 
 
 def _stays_inside(name: str) -> bool:
-    path = PurePosixPath(name)
-    return not (path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name)
+    """Whether a name is one of ours: below the folder, of plain characters, nothing hidden."""
+    parts = name.split("/")
+    return len(parts) <= LIMITS.folder_depth and all(map(_PART.fullmatch, parts))
 
 
 def _about(archive: zipfile.ZipFile, address: str) -> tuple[str, str, int]:
     """Kind, name and number of files of what was sent."""
     try:
-        about = json.loads(archive.read(ABOUT_NAME))
+        with archive.open(ABOUT_NAME) as file:
+            about = json.loads(file.read(_BYTES_AT_A_TIME))
         kind, name, count = about["kind"], about["name"], about["files"]
         if not (isinstance(kind, str) and isinstance(name, str) and isinstance(count, int)):
             raise TypeError("of another form")
-        if PurePosixPath(name).name != name or not _stays_inside(name) or name.startswith("."):
-            raise ValueError(f"{name!r} is no name")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise LibraryError(
             f"{address} was not sent by Digital DJ ({error}). Give the address of a corpus or run "
             "that was."
@@ -134,5 +175,5 @@ def _reading(address: str) -> Iterator[zipfile.ZipFile]:
         system, path = fsspec.core.url_to_fs(address)
         with system.open(path, "rb") as file, zipfile.ZipFile(file) as archive:
             yield archive
-    except (OSError, ValueError, ImportError, zipfile.BadZipFile, shutil.Error) as error:
+    except _DAMAGED as error:
         raise LibraryError(f"{address} cannot be fetched: {error}.") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -16,8 +17,13 @@ from typing import Any, BinaryIO
 
 from dj_core.errors import LibraryError
 
-SECONDS_TO_CLAIM = 60.0  # between making a temporary file and locking it; usually microseconds
-_TEMPORARY = re.compile(r"\..+[.-][a-z0-9_]{8}")  # as `tempfile` names what we ask it for
+TEMPORARY_PREFIX = ".digital-dj-tmp-"  # nobody else names a file so
+SECONDS_TO_ABANDON = 3_600.0  # a temporary file that nobody has touched for so long may be removed
+_TEMPORARY = re.compile(re.escape(TEMPORARY_PREFIX) + "[a-z0-9_]{8}")  # the rest is `tempfile`'s
+NO_SPACE = "there is no space left on the disk. Free some space and try again"
+OTHER_FOLDER = "Choose a folder that you may write to"
+OTHER_HOME = "Set DIGITAL_DJ_HOME to a folder you own"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # EFBIG: a limit on the size of one file
 
 
 @contextlib.contextmanager
@@ -34,7 +40,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     done = False
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY_PREFIX)
         temporary = Path(name)
         with os.fdopen(handle, "w+b") as file:
             _claim(file.fileno())
@@ -46,10 +52,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         done = True
         _flush_folder(path.parent)
     except OSError as error:
-        raise LibraryError(
-            f"{path.name} could not be saved in {path.parent}: {error.strerror or error}. "
-            "Free some space or choose another folder; nothing was changed."
-        ) from error
+        raise not_saved(f"{path.name} could not be saved in {path.parent}", error) from error
     finally:
         if temporary is not None and not done:
             temporary.unlink(missing_ok=True)
@@ -68,6 +71,18 @@ def write_json_atomic(path: Path, content: Any) -> Path:  # noqa: ANN401 - any J
     return write_bytes_atomic(path, (text + "\n").encode())
 
 
+def not_saved(what: str, error: OSError, else_do: str = OTHER_FOLDER) -> LibraryError:
+    """What to say where something cannot be written: the same words wherever it is.
+
+    Args:
+        what: the sentence's beginning, as in 'The crate could not be saved'.
+        error: why; a full disk, a folder of somebody else's, a disk that may only be read.
+        else_do: what to do where it is not for want of space.
+    """
+    why = NO_SPACE if error.errno in _FULL else f"{error.strerror or error}. {else_do}"
+    return LibraryError(f"{what}: {why}; nothing was changed.")
+
+
 def sha256_of(content: bytes) -> str:
     """The SHA-256 of `content` as 64 hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
@@ -81,12 +96,9 @@ def one_at_a_time(lock: Path) -> Iterator[None]:
     """
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        file = lock.open("wb")
+        file = lock.open("ab")  # should somebody else's file be there, it stays as it is
     except OSError as error:
-        raise LibraryError(
-            f"Nothing can be saved in {lock.parent}: {error.strerror}. Free some space, or set "
-            "DIGITAL_DJ_HOME to a folder you own."
-        ) from error
+        raise not_saved(f"Nothing can be saved in {lock.parent}", error, OTHER_HOME) from error
     with file:
         if os.name == "posix":
             import fcntl
@@ -96,13 +108,13 @@ def one_at_a_time(lock: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
-    """A folder in `parent` to build something in that takes another's place when it is whole.
+def temporary_folder(parent: Path) -> Iterator[Path]:
+    """A folder in `parent` to build something in that takes its place when it is whole.
 
     What is in it is removed at the end, unless it was moved away. Raises OSError.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=parent))
+    folder = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=parent))
     descriptor = os.open(folder, os.O_RDONLY) if os.name == "posix" else None
     try:
         if descriptor is not None:
@@ -117,10 +129,12 @@ def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
 def remove_leftovers(folder: Path) -> int:
     """Remove what killed processes left half written below `folder`; returns how many there were.
 
-    What a living process is writing is locked by it and stays; so does what is younger than a
-    minute, which may not be locked yet.
+    Only what carries our own prefix, is older than an hour and is locked by nobody: what a living
+    process is writing is locked by it. Links are not followed.
     """
     removed = 0
+    if folder.is_symlink():
+        return removed
     for place, folders, files in os.walk(folder):
         for name in [*folders, *files]:
             path = Path(place) / name
@@ -132,6 +146,52 @@ def remove_leftovers(folder: Path) -> int:
                     path.unlink(missing_ok=True)
                 removed += 1
     return removed
+
+
+def others_files(folder: Path, own: re.Pattern[str]) -> list[str]:
+    """What lies below `folder` that is not ours, by its place in it; our half-written files are.
+
+    Args:
+        folder: need not be there.
+        own: matches the whole place of each file that we make in such a folder, with / between.
+    """
+    return [name for name in _files_below(folder) if not _is_own(folder, name, own)]
+
+
+def remove_own_files(folder: Path, own: re.Pattern[str]) -> bool:
+    """Remove the files that we made below `folder`, and the folders that are empty then.
+
+    Files beside its folders go first. What anybody else put there stays, and links are not
+    followed.
+
+    Args:
+        folder, own: as for `others_files`.
+
+    Returns whether the folder is gone. Raises OSError.
+    """
+    emptied = {folder}
+    for name in sorted(_files_below(folder), key=lambda name: (name.count("/"), name)):
+        if _is_own(folder, name, own):
+            path = folder / name
+            path.unlink(missing_ok=True)
+            emptied |= {parent for parent in path.parents if folder in parent.parents}
+    for place in sorted(emptied, key=lambda place: -len(place.parts)):
+        with contextlib.suppress(OSError):  # not empty: something of somebody else's is there
+            place.rmdir()
+    return not folder.exists()
+
+
+def _files_below(folder: Path) -> Iterator[str]:
+    """The place of every file and link below a folder."""
+    for place, folders, files in os.walk(folder):
+        links = [name for name in folders if (Path(place) / name).is_symlink()]
+        for name in [*files, *links]:
+            yield (Path(place) / name).relative_to(folder).as_posix()
+
+
+def _is_own(folder: Path, name: str, own: re.Pattern[str]) -> bool:
+    half_written = any(_TEMPORARY.fullmatch(part) for part in name.split("/"))
+    return (half_written or own.fullmatch(name) is not None) and not (folder / name).is_symlink()
 
 
 def _claim(descriptor: int) -> None:
@@ -151,7 +211,7 @@ def _is_abandoned(path: Path) -> bool:
     import fcntl
 
     try:
-        if path.is_symlink() or time.time() - path.stat().st_mtime < SECONDS_TO_CLAIM:
+        if path.is_symlink() or time.time() - path.stat().st_mtime < SECONDS_TO_ABANDON:
             return False
         descriptor = os.open(path, os.O_RDONLY)
         try:

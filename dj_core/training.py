@@ -390,10 +390,10 @@ def is_locked(run_folder: Path) -> bool:
     try:
         with (run_folder / LOCK_NAME).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
     except BlockingIOError:
         return True
+    except OSError:  # none there, or nothing that could be locked
+        return False
     return False
 
 
@@ -475,6 +475,23 @@ def train(
             raise
 
 
+def check_run_folder(run_folder: Path) -> None:
+    """Refuse a folder in which there is something, but no run. Raises TrainingError."""
+    try:
+        held = sorted(path.name for path in run_folder.iterdir())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise TrainingError(
+            f"The run's folder {run_folder} cannot be read: {error.strerror}."
+        ) from error
+    if held and held != [LOCK_NAME] and not {SETTINGS_NAME, STATUS_NAME} & set(held):
+        raise TrainingError(
+            f"There is a folder {run_folder} that is no run: it holds {held[0]!r}. Choose "
+            "another name, or move the folder away."
+        )
+
+
 @contextmanager
 def locked(run_folder: Path) -> Iterator[None]:
     """Hold the run's lock; the system frees it when the process ends, however it ends.
@@ -484,9 +501,10 @@ def locked(run_folder: Path) -> Iterator[None]:
     """
     import fcntl
 
+    check_run_folder(run_folder)
     try:
         run_folder.mkdir(parents=True, exist_ok=True)
-        file = (run_folder / LOCK_NAME).open("wb")
+        file = (run_folder / LOCK_NAME).open("ab")
     except OSError as error:
         raise TrainingError(
             f"The run's folder {run_folder} cannot be written: {error.strerror}."

@@ -1,8 +1,9 @@
 """Work that takes longer than a page may: it goes on while the visitor turns other knobs.
 
 Streamlit runs a page anew at every touch and drops what it was doing. `Work` runs beside it in a
-thread, which calls nothing of Streamlit's; the page looks at it once in a while. One work at a
-time is done on a machine, for its memory's sake; the next one waits.
+thread, which draws nothing; the page looks at it once in a while. One work at a time is done on a
+machine, for its memory's sake; the next one waits, and visitors are served by turns. The work of a
+visitor who has left ends at its next step.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from typing import Any, Literal
 from dj_core.errors import DigitalDJError
 from dj_core.limits import LIMITS
 from dj_core.queueing import Line
+from dj_ui.visiting import Presence, visitor
 
 State = Literal["waiting", "running", "done", "failed", "stopped"]
-_LINE = Line(LIMITS.works_at_once, LIMITS.waiting)
+_LINE = Line(LIMITS.works_at_once, LIMITS.waiting, LIMITS.works_each)
+_SECONDS_AWAY = 20.0  # a visitor may be for so long while others wait: a reload, a tunnel
+_SECONDS_GONE = 120.0  # and so long where nobody does; then Streamlit forgets their session, too
 
 
 class StoppedError(Exception):
@@ -44,7 +48,7 @@ class Work:
     """
 
     def __init__(self, name: str, task: Callable[[Callable[[str, int, int], None]], Any]) -> None:
-        """Start at once, or wait in line. Raises LibraryError where too many do.
+        """Start at once, or wait in line. Raises LibraryError where too many do, of all or theirs.
 
         Args:
             name: what it makes.
@@ -58,7 +62,8 @@ class Work:
         self.problem = ""
         self._task = task
         self._stop = threading.Event()
-        self._ticket = _LINE.join()
+        self._presence = Presence()
+        self._ticket = _LINE.join(visitor())
         self._thread = threading.Thread(target=self._run, name=f"work: {name}", daemon=True)
         self._thread.start()
 
@@ -77,7 +82,7 @@ class Work:
 
     def _run(self) -> None:
         try:
-            if not _LINE.wait(self._ticket, self._tell_place, self._stop.is_set):
+            if not _LINE.wait(self._ticket, self._tell_place, self._is_to_stop):
                 self.state = "stopped"
                 return
             self.state = "running"
@@ -96,11 +101,16 @@ class Work:
         finally:
             _LINE.leave(self._ticket)
 
+    def _is_to_stop(self) -> bool:
+        away = self._presence.seconds_away()
+        left = away > (_SECONDS_AWAY if _LINE.others_wait(self._ticket) else _SECONDS_GONE)
+        return left or self._stop.is_set()
+
     def _tell_place(self, before: int) -> None:
         others = "another one" if before == 1 else f"{before} others"
         self.progress = Progress(f"Waits for {others} to be made", 0.0)
 
     def _tell(self, doing: str, done: int, total: int) -> None:
-        if self._stop.is_set():
+        if self._is_to_stop():
             raise StoppedError
         self.progress = Progress(doing, min(1.0, done / max(1, total)))

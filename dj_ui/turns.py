@@ -18,13 +18,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import streamlit as st
 from streamlit import runtime
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.RootContainer_pb2 import RootContainer
 from streamlit.runtime.app_session import AppSessionState
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from dj_core.errors import LibraryError
 from dj_core.limits import LIMITS
 from dj_core.queueing import Line
+from dj_ui.visiting import Presence, visitor
 from dj_ui.words import counted
 
 # How long a thread may keep Python while others want it. Beside one busy thread a take of 0.06 s
@@ -33,8 +36,9 @@ _SECONDS_AT_A_TIME = 0.000_2
 _SECONDS_SAID = 60  # how long a place in line is shown; each word takes that of the one before
 _SECONDS_TO_READ = 4  # that the wait is over
 _SAYING = 0  # its place among what a page says in passing; the words before it are replaced
-_TAKES = Line(LIMITS.takes_at_once, LIMITS.takes_waiting)
-_RENDERS = Line(LIMITS.renders_at_once, LIMITS.waiting)
+_SECONDS_AWAY = 5.0  # a visitor may be for so long and keep their place in line
+_TAKES = Line(LIMITS.takes_at_once, LIMITS.takes_waiting, LIMITS.takes_each)
+_RENDERS = Line(LIMITS.renders_at_once, LIMITS.waiting, LIMITS.renders_each)
 
 
 def share_time() -> None:
@@ -58,14 +62,20 @@ def share_time() -> None:
 def turn_to_play(doing: str) -> Iterator[None]:
     """A visitor's turn to have takes made; their place is on the page until then.
 
-    Raises LibraryError where too many wait.
+    Raises LibraryError where too many wait, of all or of theirs.
     """
-    ticket = _TAKES.join()
+    ticket = _TAKES.join(visitor())
     try:
-        if _TAKES.before(ticket):
-            place = st.empty()
-            _TAKES.wait(ticket, lambda before: place.caption(_words(before, "take")), _never)
-            place.empty()
+        place: list[DeltaGenerator] = []
+
+        def tell(before: int) -> None:
+            place[:] = place or [st.empty()]
+            place[0].caption(_words(before, "take"))
+
+        if not _TAKES.wait(ticket, tell, _has_left()):
+            st.stop()
+        for said in place:
+            said.empty()
         with st.spinner(doing):
             yield
     finally:
@@ -79,18 +89,31 @@ def turn_to_render(tell: Callable[[str], object] | None = None) -> Iterator[None
     Args:
         tell: shows words; None says them to the visitor this thread makes a download for.
 
-    Raises LibraryError where too many wait.
+    Raises LibraryError where too many wait, of all or of theirs, or the visitor has left.
     """
     say = tell or _say
-    ticket = _RENDERS.join()
+    ticket = _RENDERS.join(visitor())
     try:
-        if _RENDERS.before(ticket):
-            _RENDERS.wait(ticket, lambda before: say(_words(before, "file")), _never)
+        told: list[int] = []
+
+        def tell_place(before: int) -> None:
+            told.append(before)
+            say(_words(before, "file"))
+
+        if not _RENDERS.wait(ticket, tell_place, _has_left()):
+            raise LibraryError("Whoever asked for this file has left.")
+        if told:
             over = "Your file is being made."
             tell(over) if tell else _say(over, _SECONDS_TO_READ)
         yield
     finally:
         _RENDERS.leave(ticket)
+
+
+def _has_left() -> Callable[[], bool]:
+    """What tells whether the visitor who waits here has been away for a while."""
+    presence = Presence()
+    return lambda: presence.seconds_away() > _SECONDS_AWAY
 
 
 def _say(words: str, seconds: int = _SECONDS_SAID) -> None:
@@ -115,7 +138,3 @@ def _say(words: str, seconds: int = _SECONDS_SAID) -> None:
 
 def _words(before: int, what: str) -> str:
     return f"In line: {counted(before, what)} of other visitors first."
-
-
-def _never() -> bool:
-    return False

@@ -8,14 +8,20 @@ Where sign-in is wanted but not set up, nobody comes in.
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import time
+from collections.abc import Mapping
 
 import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dj_core.access import OFF, read_only
 from dj_core.limits import LIMITS
 from dj_core.queueing import Allowance
 
+NOBODY = "this machine"  # who comes from no other, and did not sign in
 SIGN_IN, ALLOWED = "DIGITAL_DJ_SIGN_IN", "DIGITAL_DJ_ALLOWED_EMAILS"
 _ALLOWANCES = {
     "upload": Allowance(LIMITS.uploads_per_hour, "Files can be added"),
@@ -56,7 +62,50 @@ def is_allowed(visitor: dict[str, object]) -> bool:
 
 def take_allowance(doing: str) -> None:
     """Count an 'upload', 'train' or 'work' of this visitor's. Raises LibraryError beyond limits."""
-    _ALLOWANCES[doing].take(_who())
+    _ALLOWANCES[doing].take(visitor())
+
+
+def visitor() -> str:
+    """Who visits: the address they signed in with, else the network they come from.
+
+    Whoever has one IPv6 address has 2^64 of them, so these count by their first half.
+    """
+    if get_script_run_ctx(suppress_warning=True) is None:
+        return NOBODY
+    return visitor_of(st.user.to_dict(), st.context.ip_address)
+
+
+def visitor_of(user: Mapping[str, object], address: str | None) -> str:
+    """Likewise, from what a session or request says of its user and its network address."""
+    if user.get("is_logged_in") and user.get("email"):
+        return str(user["email"]).lower()
+    try:
+        network = ipaddress.ip_address(address or "")
+    except ValueError:
+        return NOBODY
+    if network.is_loopback:
+        return NOBODY
+    if network.version == 6:
+        return str(ipaddress.ip_network((network, 64), strict=False))
+    return str(network)
+
+
+class Presence:
+    """Whether the visitor whose page this is made for is still there."""
+
+    def __init__(self) -> None:
+        session = get_script_run_ctx(suppress_warning=True)
+        self._session_id = session.session_id if session else ""
+        self._seen = time.monotonic()
+
+    def seconds_away(self) -> float:
+        """For how long their tab has been closed or out of reach, as far as anybody looked."""
+        now = time.monotonic()
+        if not self._session_id or not runtime.exists():
+            return 0.0
+        if runtime.get_instance().is_active_session(self._session_id):
+            self._seen = now
+        return now - self._seen
 
 
 def tell_read_only() -> None:
@@ -69,12 +118,6 @@ def tell_shared(what: str) -> None:
     """Say that something is everybody's, where others than the DJ at this machine may come."""
     if wants_sign_in() or st.get_option("server.address") not in ("127.0.0.1", "localhost"):
         st.caption(f"{what} belongs to everybody who uses this Digital DJ.")
-
-
-def _who() -> str:
-    """The visitor's address where they signed in, else the machine they come from."""
-    address = st.user.to_dict().get("email")
-    return str(address or st.context.ip_address or "this machine")
 
 
 def _show_door() -> None:

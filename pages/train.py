@@ -11,8 +11,9 @@ import streamlit as st
 from dj_core.beat import Beat
 from dj_core.errors import DigitalDJError
 from dj_core.jobs import Run, read_run, resume_training, start_training, stop_training
-from dj_core.library import Library, checked_name
+from dj_core.library import Library
 from dj_core.midi import read_midi
+from dj_core.naming import checked_name
 from dj_core.recipes import (
     PRESETS,
     counts_sixteenths,
@@ -82,7 +83,7 @@ def draw_new_run(library: Library) -> None:
     tell_duration(preset, overrides, sum(corpora[name] for name in chosen))
     if st.button("Start training", type="primary", key="dj_start", width="stretch"):
         try:
-            run = checked_name(name.strip())
+            run = checked_name(name)
             take_allowance("train")
             start_training(
                 library.home, run, corpora=chosen, preset=preset, all_data=all_data, **overrides

@@ -1,29 +1,45 @@
 """Killed in the middle of a save, a full disk, a limit on files: what was there before still is."""
 
 import contextlib
+import errno
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 import torch
 from full_disk import files_of_at_most
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from dj_core.beat import Beat, Hit
 from dj_core.checkpoint import ModelFacts, load_checkpoint, save_checkpoint
 from dj_core.crate import Crate
 from dj_core.errors import DigitalDJError, LibraryError, TrainingError
+from dj_core.jobs import resume_training, start_training, stop_training
 from dj_core.library import STARTER_CORPUS, Library
 from dj_core.midi import save_midi
 from dj_core.networks import NetworkSettings, build_network
+from dj_core.queueing import turn_to_train
+from dj_core.remote import fetch, send
+from dj_core.setlist.plan import Entry, SetSettings, plan_set
+from dj_core.setlist.saving import save_set, set_path
 from dj_core.shape.history import History, new_session_id
-from dj_core.storage import remove_leftovers, temporary_folder, write_bytes_atomic
+from dj_core.storage import (
+    TEMPORARY_PREFIX,
+    remove_leftovers,
+    temporary_folder,
+    write_bytes_atomic,
+)
 from dj_core.tokenizers.notes import NotesSettings, NotesTokenizer, Vocabulary
 from dj_core.training import TrainingSettings, read_status, train
+from dj_ui.warming import make_ready
 
 ROOT = Path(__file__).resolve().parent.parent
 WORDS = ("C2", "D2", "F#2", "rest")
@@ -164,24 +180,25 @@ def _songs():
 # -- what a kill leaves behind ---------------------------------------------------------------------
 
 
-def age(path, seconds=3_600):
-    os.utime(path, (time.time() - seconds,) * 2)
+def age(path, seconds=30 * 86_400):
+    os.utime(path, (time.time() - seconds,) * 2, follow_symlinks=False)
 
 
-def test_what_killed_processes_left_is_removed_and_what_living_ones_write_stays(home):
+def test_what_killed_processes_left_is_removed_and_what_living_ones_write_stays(home, monkeypatch):
     library = Library(home)
     library.corpora()
-    left = home / "sets" / "made" / ".Friday.zip.ab12_xyz"
+    left = home / "sets" / "made" / f"{TEMPORARY_PREFIX}ab12_xyz"
     write_bytes_atomic(left, b"half")
-    half = home / "corpora" / ".starter-q1w2e3r4"
+    half = home / "corpora" / f"{TEMPORARY_PREFIX}q1w2e3r4"
     (half / "files").mkdir(parents=True)
-    mine = home / ".zshrc.d"
-    mine.mkdir()
-    young = home / ".model.json.abcdefgh"
+    young = home / "corpora" / f"{TEMPORARY_PREFIX}abcdefgh"
     young.write_bytes(b"")
-    for path in (left, half, mine):
+    for path in (left, half):
         age(path)
-    with temporary_folder(home / "corpora", "fresh") as living:
+    with monkeypatch.context() as patched:
+        patched.setenv("DIGITAL_DJ_READ_ONLY", "1")
+        assert library.tidy() == 0
+    with temporary_folder(home / "corpora") as living:
         age(living)
         assert library.tidy() == 2
         assert living.exists()
@@ -189,8 +206,140 @@ def test_what_killed_processes_left_is_removed_and_what_living_ones_write_stays(
     assert not left.exists()
     assert not half.exists()
     assert young.exists()
-    assert mine.exists()
     assert library.corpus(STARTER_CORPUS).files
+
+
+# -- what is somebody else's -----------------------------------------------------------------------
+
+ODD_NAMES = (
+    ".npm-packages", ".env.template", ".git-branches", ".bashrc-original", ".Friday.zip.ab12_xyz",
+    ".starter-q1w2e3r4", f"{TEMPORARY_PREFIX}notes.txt", f"x{TEMPORARY_PREFIX}abcdefgh", "pid",
+    "log.txt", "stop", "lock", ".mine.lock", ".starter.lock", "index.parquet.bak", "ticket-1",
+    "0123456789abcdef", "000001.json", "notes", "Größe", "-rf", "a b", "%2e%2e", "con",
+)  # fmt: skip
+PLACES = (
+    "", "corpora", "corpora/mine", "corpora/theirs", "corpora/starter", "corpora/starter/files",
+    "runs", "runs/night", "runs/.turns", "sessions", "sessions/0123456789abcdef", "sets",
+    "sets/made", "models", "models/odd", "soundfonts", "Music", ".ssh",
+)  # fmt: skip
+ACTIONS = {"tidy": 4, "look": 3, "import": 3, "import bad": 2, "delete": 4, "starter": 1,
+           "train": 2, "resume": 2, "stop": 2, "take": 2, "keep": 2, "set": 2, "queue": 2,
+           "fetch": 2, "warm": 1}  # fmt: skip
+
+
+def state_of(place):
+    """All that lies below a folder: kind, content, time and rights of everything, links unread."""
+    found = {}
+    for path in sorted(place.rglob("*")):
+        about = path.lstat()
+        content = (
+            str(path.readlink())
+            if path.is_symlink()
+            else path.read_bytes()
+            if path.is_file()
+            else ""
+        )
+        kept = None if path.is_dir() and not path.is_symlink() else about.st_mtime_ns
+        found[path.relative_to(place).as_posix()] = about.st_mode, content, kept
+    return found
+
+
+def strangers_files(draw, home, outside):
+    """Files, folders and links of other people's, old ones, in every place of the DJ's folder."""
+    (outside / "deep").mkdir(parents=True)
+    (outside / "deep" / "thesis.txt").write_text("years of work")
+    age(outside / "deep" / "thesis.txt")
+    for _ in range(draw.randrange(10, 40)):
+        place = home / draw.choice(PLACES)
+        if any(part.is_file() or part.is_symlink() for part in (place, *place.parents)):
+            continue
+        place.mkdir(parents=True, exist_ok=True)
+        path = place / draw.choice(ODD_NAMES)
+        if path.exists() or path.is_symlink():
+            continue
+        kind = draw.choice(("file", "file", "folder", "empty", "link", "dangling"))
+        if kind == "file":
+            path.write_bytes(draw.randbytes(9))
+        elif kind == "folder":
+            path.mkdir()
+            (path / draw.choice(ODD_NAMES)).write_bytes(b"theirs")
+        elif kind == "empty":
+            path.mkdir()
+        else:
+            path.symlink_to(outside / ("deep" if kind == "link" else "nowhere"))
+        age(path)
+
+
+def act(draw, what, home, files):
+    """One thing the app does with the DJ's folder; what goes wrong is said in our words."""
+    library = Library(home)
+    name = draw.choice(("mine", "mine ", "theirs", "starter", "Starter ", "night", "con", "../up"))
+    if what == "tidy":
+        library.tidy()
+    elif what == "look":
+        library.corpora(), library.runs(), library.models(), library.broken_models()
+    elif what.startswith("import"):
+        library.import_corpus(files / ("bad.mid" if what == "import bad" else "in"), name)
+    elif what == "delete":
+        library.delete_corpus(name)
+    elif what == "starter":  # as another version would ship others
+        (home / "corpora" / "starter" / "starter.json").write_text("{}")
+        library.corpora()
+    elif what == "train":
+        start_training(home, name, corpora=["mine"], preset="groove")
+    elif what == "resume":
+        resume_training(home, name)
+    elif what == "stop":
+        stop_training(library.run_folder(name))
+    elif what == "take":
+        History(home, draw.choice(("0123456789abcdef", new_session_id()))).add(beat_of(1), {})
+    elif what == "keep":
+        Crate(home / "crate.db").keep(beat_of(draw.randrange(9)))
+    elif what == "set":
+        save_set(plan_set([Entry(beat_of(1))], SetSettings()), set_path(home / "sets", name))
+    elif what == "queue":
+        with turn_to_train(library.runs_folder, 1):
+            pass
+    elif what == "fetch":
+        fetch(str(files / "sent.zip"), {"run": library.run_folder})
+    else:
+        make_ready()
+
+
+@contextlib.contextmanager
+def own_home(home):
+    """The DJ's folder, for an app that begins trainings as far as the process that would train."""
+
+    def refuse(*_, **__):
+        raise OSError(errno.EAGAIN, "no more processes")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("DIGITAL_DJ_HOME", str(home))
+        patched.setattr("dj_core.jobs.subprocess.Popen", refuse)
+        yield home
+
+
+@settings(max_examples=5, phases=[Phase.explicit, Phase.generate])
+@given(seed=st.integers(0, 2**32))
+def test_nothing_that_the_app_did_not_make_ever_changes(seed):
+    """A folder full of other people's files, as it was after a hundred random actions."""
+    draw = random.Random(seed)
+    with tempfile.TemporaryDirectory() as place, own_home(Path(place) / "home") as home:
+        files, outside = Path(place) / "files", Path(place) / "outside"
+        save_midi(beat_of(1), files / "in" / "1.mid")
+        (files / "bad.mid").write_bytes(b"no music")
+        (files / "run").mkdir()
+        (files / "run" / "settings.json").write_text("{}")
+        send(files / "run", "run", str(files / "sent.zip"))
+        strangers_files(draw, home, outside)
+        before, elsewhere = state_of(home), state_of(outside)
+        for _ in range(100):
+            (what,) = draw.choices(list(ACTIONS), ACTIONS.values())
+            with contextlib.suppress(DigitalDJError, FileNotFoundError, NotADirectoryError):
+                act(draw, what, home, files)
+            now = state_of(home)
+            assert {name: now.get(name) for name in before} == before, what
+        assert state_of(outside) == elsewhere
 
 
 def test_a_first_start_that_was_interrupted_is_made_good(home, monkeypatch):
@@ -201,7 +350,7 @@ def test_a_first_start_that_was_interrupted_is_made_good(home, monkeypatch):
         patched.setattr("dj_core.library.import_corpus", stop)
         with pytest.raises(KeyboardInterrupt):
             Library(home).corpora()
-    assert list((home / "corpora").iterdir()) == []
+    assert not (home / "corpora" / STARTER_CORPUS).exists()
     assert Library(home).corpus(STARTER_CORPUS).files
 
 

@@ -10,7 +10,9 @@ import pytest
 from dj_core.cli import main
 from dj_core.corpus import Corpus
 from dj_core.errors import LibraryError
-from dj_core.library import STARTER_CORPUS, Library
+from dj_core.library import Library
+from dj_core.midi import midi_bytes
+from dj_core.patterns import load_patterns
 from dj_core.remote import ABOUT_NAME, fetch, send
 from dj_core.training import SETTINGS_NAME, locked
 
@@ -49,20 +51,30 @@ def contents(folder):
 
 def zipped(entries):
     file = BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in entries.items():
             archive.writestr(name, content)
     return file.getvalue()
 
 
+def encrypted(content):
+    """The same zip, which says of its last entry that it is encrypted."""
+    changed = bytearray(content)
+    changed[content.rindex(b"PK\x03\x04") + 6] |= 1
+    changed[content.rindex(b"PK\x01\x02") + 8] |= 1
+    return bytes(changed)
+
+
 def test_a_corpus_comes_back_as_it_was(here, memory, tmp_path, monkeypatch, capsys):
-    corpus = next(each for each in here.corpora() if each.name == STARTER_CORPUS)
+    for beat in load_patterns()[:3]:
+        (tmp_path / f"{beat.title}.mid").write_bytes(midi_bytes(beat))
+    corpus = here.import_corpus(tmp_path, "mine").corpus
     sent = contents(corpus.folder)
-    assert main(["send", "corpus", STARTER_CORPUS, ADDRESS, "--json"]) == 0
+    assert main(["send", "corpus", "mine", ADDRESS, "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["files"] == len(sent)
     monkeypatch.setenv("DIGITAL_DJ_HOME", str(tmp_path / "there"))
     assert main(["fetch", ADDRESS]) == 0
-    there = Library.open().corpora_folder / STARTER_CORPUS
+    there = Library.open().corpora_folder / "mine"
     assert contents(there) == sent
     assert Corpus(there).files == corpus.files
 
@@ -82,7 +94,7 @@ def test_what_is_there_stays(here, memory, tmp_path, capsys):
     with pytest.raises(LibraryError, match="already is something"):
         send(folder, "run", ADDRESS)
     with pytest.raises(LibraryError, match="already is a run called 'night'"):
-        fetch(ADDRESS, {"run": here.runs_folder})
+        fetch(ADDRESS, {"run": here.run_folder})
     assert main(["send", "run", "day", ADDRESS]) == 1
     with locked(folder):
         assert main(["send", "run", "night", "memory://other.zip"]) == 1
@@ -115,12 +127,21 @@ ABOUT = {"kind": "run", "name": "night", "files": 1}
         zipped({ABOUT_NAME: json.dumps(ABOUT), "../a": "b"}),
         zipped({ABOUT_NAME: json.dumps(ABOUT), "/a": "b"}),
         zipped({ABOUT_NAME: json.dumps(ABOUT), "a": "b"})[:-40],
+        zipped({ABOUT_NAME: json.dumps({**ABOUT, "name": "con"}), "a": "b"}),
+        zipped({ABOUT_NAME: json.dumps(ABOUT), ".hidden": "b"}),
+        zipped({ABOUT_NAME: json.dumps(ABOUT), "a/b\\..\\c": "b"}),
+        zipped({ABOUT_NAME: json.dumps(ABOUT), "bomb": bytes(30_000_000)}),
+        zipped({ABOUT_NAME: "[" * 100_000, "a": "b"}),
+        encrypted(zipped({ABOUT_NAME: json.dumps(ABOUT), "a": "b"})),
+        zipped({ABOUT_NAME: json.dumps(ABOUT), "a": "x" * 99}).replace(
+            b"\xab\xa8\xa0", b"\xff\xff\xff"
+        ),
     ],
 )
 def test_what_was_not_sent_is_refused_and_nothing_stays(content, memory, tmp_path):
     memory.pipe("/bucket/mine.zip", content)
     with pytest.raises(LibraryError):
-        fetch(ADDRESS, {"run": tmp_path / "home" / "runs"})
+        fetch(ADDRESS, {"run": Library(tmp_path / "home").run_folder})
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not (tmp_path / "home" / "runs" / "night").exists()
 

@@ -52,7 +52,7 @@ def _run_fetch(options: argparse.Namespace) -> Answer:
     started = time.perf_counter()
     library = Library.open()
     check_may_change("its corpora and runs")
-    places = {"corpus": library.corpora_folder, "run": library.runs_folder}
+    places = {"corpus": library.corpus_folder, "run": library.run_folder}
     folder = fetch(options.address, places)
     say(f"{folder.parent.name}/{folder.name} is here now.")
     return {"folder": str(folder), "seconds": round(time.perf_counter() - started, 3)}
