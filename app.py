@@ -1,18 +1,23 @@
 """Digital DJ, as `streamlit run app.py` starts it: the pages and the document around them."""
 
+import os
 import sys
 
 import streamlit as st
 from starlette.middleware import Middleware
 
-from dj_core import limits
+from dj_core import access, limits
 from dj_core.library import Library
 from dj_ui.document import DarkDocument
+from dj_ui.gate import Gate
 from dj_ui.program_files import ProgramFiles
 from dj_ui.set_files import FILES_ROUTE
+from dj_ui.uploads import Uploads
 from dj_ui.warming import ready_to_play
 
-for problem in limits.PROBLEMS:
+PROXIES, PROBLEMS = access.trusted_proxies(os.environ)
+os.environ["FORWARDED_ALLOW_IPS"] = PROXIES  # uvicorn, which serves the app, believes no others
+for problem in (*limits.PROBLEMS, *PROBLEMS):
     print(f"digital-dj: {problem}", file=sys.stderr)
 Library.open().tidy()
 
@@ -20,5 +25,10 @@ app = st.App(
     "home.py",
     lifespan=ready_to_play,
     routes=[FILES_ROUTE],
-    middleware=[Middleware(ProgramFiles), Middleware(DarkDocument)],
+    middleware=[
+        Middleware(Gate),
+        Middleware(Uploads),
+        Middleware(ProgramFiles),
+        Middleware(DarkDocument),
+    ],
 )

@@ -33,8 +33,10 @@ class Limits:
         card_bytes, weights_bytes: of a model folder's JSON and of its weights.
         fetch_entries, fetch_bytes: files of a corpus or run that is fetched, and what they are
             together.
-        upload_bytes: of all files a visitor adds in one go.
-        upload_seconds: what reading them may take; then nothing of them is kept.
+        upload_bytes: of all files a visitor adds in one go, in however many tabs.
+        uploads_bytes: of all files that all visitors are adding.
+        upload_seconds: what sending a file may take, and reading what was added; then nothing of
+            it is kept.
         uploads_per_hour, trainings_per_hour, works_per_hour: that one visitor may start; works
             are sets and packs that are rendered.
         trainings_at_once, works_at_once, renders_at_once: that run for all visitors together;
@@ -42,6 +44,8 @@ class Limits:
         takes_at_once: takes that are made together; the next one waits a moment.
         waiting: how many may wait; more are asked to come again.
         takes_waiting: how many takes may; each is made in a fraction of a second.
+        works_each, renders_each, takes_each: of those that run or wait, how many may be one
+            visitor's. They are served by turns.
         sessions_kept: visitors whose takes a reload brings back.
     """
 
@@ -60,6 +64,7 @@ class Limits:
     fetch_entries: int = 200_000
     fetch_bytes: int = 4_000_000_000
     upload_bytes: int = 100_000_000
+    uploads_bytes: int = 150_000_000
     upload_seconds: int = 600
     uploads_per_hour: int = 60
     trainings_per_hour: int = 20
@@ -70,6 +75,9 @@ class Limits:
     takes_at_once: int = 1
     waiting: int = 20
     takes_waiting: int = 100
+    works_each: int = 3
+    renders_each: int = 12
+    takes_each: int = 40
     sessions_kept: int = 200
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -23,48 +24,74 @@ SECONDS_PER_HOUR = 3_600.0
 SECONDS_BETWEEN_LOOKS = 0.5
 TURNS_NAME = ".turns"  # in the folder of runs
 _TICKET, _SLOT = "ticket-", "slot-"
+_TICKET_NAME = re.compile(rf"{_TICKET}\d{{20}}-\d+")
 
 Tell = Callable[[int], None]
 """Called with how many have to end first at most, whenever that changes."""
 
 
-class Line:
-    """Work that is done a few at a time, in the order it came."""
+class Ticket:
+    """A place in a `Line`: whose it is, and whether their turn has come."""
 
-    def __init__(self, at_once: int, waiting: int) -> None:
+    def __init__(self, who: str) -> None:
+        self.who = who
+        self.called = False
+
+
+class Line:
+    """Work that is done a few at a time, by turns among those who ask.
+
+    Whoever has nothing under way comes before those who have; among equals, who came first. So
+    one visitor with twenty tabs holds another up by one work at most.
+    """
+
+    def __init__(self, at_once: int, waiting: int, each: int | None = None) -> None:
         """
         Args:
             at_once: how many work together.
             waiting: how many more may stand in line.
+            each: how many of all these places one visitor may have; None for any number.
         """
         self._at_once, self._most = at_once, at_once + waiting
-        self._tickets: list[object] = []
+        self._each = each
+        self._tickets: list[Ticket] = []
         self._changed = threading.Condition()
 
-    def join(self) -> object:
-        """A ticket, which must be given to `leave` in the end. Raises LibraryError when full."""
+    def join(self, who: str = "") -> Ticket:
+        """A ticket for a visitor, which must be given to `leave` in the end.
+
+        Raises LibraryError when the line is full, or their part of it.
+        """
         with self._changed:
+            theirs = sum(ticket.who == who for ticket in self._tickets)
+            if self._each is not None and theirs >= self._each:
+                raise LibraryError(
+                    f"{self._each} of yours are being made or wait already. Go on when one of "
+                    "them is done."
+                )
             if len(self._tickets) >= self._most:
                 raise LibraryError(
                     f"{len(self._tickets)} visitors are being served or wait already. "
                     "Try again in a few minutes."
                 )
-            ticket = object()
+            ticket = Ticket(who)
             self._tickets.append(ticket)
             return ticket
 
-    def before(self, ticket: object) -> int:
+    def before(self, ticket: Ticket) -> int:
         """How many have to end before it is this ticket's turn; 0 when it is."""
         with self._changed:
-            return max(0, self._tickets.index(ticket) - self._at_once + 1)
+            return self._before(ticket)
 
-    def wait(self, ticket: object, tell: Tell, stopped: Callable[[], bool]) -> bool:
+    def wait(self, ticket: Ticket, tell: Tell, stopped: Callable[[], bool]) -> bool:
         """Wait for the ticket's turn; False where `stopped` said so first."""
-        told = -1
+        told = 0
         while not stopped():
-            before = self.before(ticket)
-            if not before:
-                return True
+            with self._changed:
+                before = self._before(ticket)
+                ticket.called = ticket.called or not before
+                if ticket.called:
+                    return True
             if before != told:
                 tell(before)
                 told = before
@@ -72,11 +99,30 @@ class Line:
                 self._changed.wait(SECONDS_BETWEEN_LOOKS)
         return False
 
-    def leave(self, ticket: object) -> None:
+    def others_wait(self, ticket: Ticket) -> bool:
+        """Somebody else stands in line."""
+        with self._changed:
+            return any(not each.called and each is not ticket for each in self._tickets)
+
+    def leave(self, ticket: Ticket) -> None:
         """Make room for the next."""
         with self._changed:
             self._tickets.remove(ticket)
             self._changed.notify_all()
+
+    def _before(self, ticket: Ticket) -> int:
+        if ticket.called:
+            return 0
+        has: Counter[str] = Counter(each.who for each in self._tickets if each.called)
+        ranked = []
+        for place, each in enumerate(self._tickets):
+            if not each.called:
+                ranked.append((has[each.who], place, each))
+                has[each.who] += 1
+        ranked.sort(key=lambda one: one[:2])
+        ahead = [each for _, _, each in ranked].index(ticket)
+        free = self._at_once - (len(self._tickets) - len(ranked))
+        return max(0, ahead - free + 1)
 
 
 class Allowance:
@@ -150,7 +196,8 @@ def turn_to_train(
 def _others_before(folder: Path, ticket: Path) -> int:
     """Tickets drawn earlier whose process still lives; those of dead ones are taken away."""
     before = 0
-    for path in sorted(folder.glob(f"{_TICKET}*")):
+    tickets = (path for path in folder.iterdir() if _TICKET_NAME.fullmatch(path.name))
+    for path in sorted(tickets):
         if path.name >= ticket.name:
             break
         with contextlib.suppress(FileNotFoundError), path.open("rb") as file:

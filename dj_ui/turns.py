@@ -34,7 +34,7 @@ from dj_ui.words import counted
 # took 0.91 s with Python's own 0.005, 0.34 s with 0.001 and 0.20 s with this.
 _SECONDS_AT_A_TIME = 0.000_2
 _SECONDS_SAID = 60  # how long a place in line is shown; each word takes that of the one before
-_SECONDS_TO_READ = 4  # that the wait is over
+_SECONDS_TO_READ = 4  # a word in passing
 _SAYING = 0  # its place among what a page says in passing; the words before it are replaced
 _SECONDS_AWAY = 5.0  # a visitor may be for so long and keep their place in line
 _TAKES = Line(LIMITS.takes_at_once, LIMITS.takes_waiting, LIMITS.takes_each)
@@ -118,17 +118,30 @@ def _has_left() -> Callable[[], bool]:
 
 def _say(words: str, seconds: int = _SECONDS_SAID) -> None:
     """A word to the visitor this thread makes a download for, while nothing of theirs is drawn."""
-    visitor = get_script_run_ctx()
-    session = visitor and runtime.get_instance().get_app_session(visitor.session_id)
+    here = get_script_run_ctx()
+    if here:
+        say_to(here.session_id, words, seconds, here.page_script_hash)
+
+
+def say_to(session_id: str, words: str, seconds: int = _SECONDS_TO_READ, page: str = "") -> None:
+    """A word that comes up over a visitor's page, while nothing of theirs is drawn.
+
+    Args:
+        session_id: one that has been left is told nothing.
+        words: they take the place of those before.
+        seconds: how long they stay.
+        page: Streamlit's name for the page they are meant for; '' for whichever is open.
+    """
+    session = runtime.get_instance().get_app_session(session_id)
     if not session:
-        return  # they have left
+        return
     message = ForwardMsg()
     message.metadata.delta_path[:] = [RootContainer.EVENT, _SAYING]
     message.delta.new_element.toast.body = words
     message.delta.new_element.toast.duration = seconds
 
     def on_its_page() -> None:
-        here = session._client_state.page_script_hash == visitor.page_script_hash
+        here = page in ("", session._client_state.page_script_hash)
         if here and session._state is AppSessionState.APP_NOT_RUNNING:
             session._enqueue_forward_msg(message)
 

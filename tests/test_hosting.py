@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,24 @@ def test_a_line_that_is_full_says_so_and_one_who_gives_up_makes_room():
     assert not line.wait(waiting, lambda before: None, lambda: True)
     line.leave(waiting)
     line.join()
+
+
+def test_visitors_are_served_by_turns_and_nobody_has_more_than_their_share():
+    line = Line(1, 20, each=3)
+    tabs = [line.join("one") for _ in range(3)]
+    with pytest.raises(LibraryError, match="3 of yours"):
+        line.join("one")
+    assert line.wait(tabs[0], print, lambda: False)
+    other, third = line.join("two"), line.join("three")
+    assert [line.before(ticket) for ticket in (*tabs, other, third)] == [0, 3, 4, 1, 2]
+    line.leave(tabs[0])
+    assert [line.before(ticket) for ticket in (*tabs[1:], other, third)] == [0, 3, 1, 2]
+    assert line.wait(tabs[1], print, lambda: False)  # what was called stays
+    assert [line.before(ticket) for ticket in (*tabs[1:], other, third)] == [0, 3, 1, 2]
+    assert line.others_wait(tabs[1])
+    for ticket in (other, third, tabs[2]):
+        line.leave(ticket)
+    assert not line.others_wait(tabs[1])
 
 
 def test_a_visitor_is_asked_to_wait_and_others_are_not():
@@ -273,6 +292,33 @@ def test_a_work_that_breaks_says_so_and_gives_its_place_back():
     after = Work("pack", lambda tell: 7)
     after.wait(30)
     assert after.result == 7
+
+
+@pytest.mark.parametrize(("others", "away", "state"), [
+    (True, 30, "stopped"), (False, 30, "running"), (False, 130, "stopped"), (True, 5, "running"),
+])  # fmt: skip
+def test_the_work_of_who_left_ends_and_lets_the_others_pass(others, away, state, monkeypatch):
+    from dj_ui import set_work
+
+    monkeypatch.setattr(set_work, "_LINE", Line(1, 5, each=3))
+    monkeypatch.setattr(set_work.Presence, "seconds_away", lambda presence: away)
+    pieces, may_end = [], threading.Event()
+
+    def endless(tell):
+        while not may_end.wait(0.005):
+            tell("Playing the set", 0, 1)
+            pieces.append(1)
+
+    left = set_work.Work("pack", endless)
+    behind = set_work._LINE.join("somebody else") if others else None
+    deadline = time.monotonic() + 30
+    while left.busy and len(pieces) < 50 and time.monotonic() < deadline:
+        threading.Event().wait(0.005)
+    assert left.state == state
+    may_end.set()
+    left.wait(30)
+    if behind:
+        assert set_work._LINE.before(behind) == 0
 
 
 # -- links -----------------------------------------------------------------------------------------
