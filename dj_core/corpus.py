@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT_VERSION = 3
+ROWS_AT_ONCE = 1_024  # of an import, as Python's objects
+ROWS_IN_GROUP = 4_096  # of the index: so many are copied and packed at once
 INDEX_NAME = "index.parquet"
 METADATA_KEY = b"digital-dj"
 SPLITS = tuple(SPLIT_SHARES)
@@ -311,8 +313,8 @@ def _bring(
             "name": name,
             "skipped": [{"file": item.file, "reason": item.reason} for item in (*still, *skipped)],
         }
-        if reader.rows or not earlier or facts != _load_facts(folder / INDEX_NAME):
-            _save_index(folder, facts, reader.all_rows(pack.finish()))
+        if len(reader.new) or not earlier or facts != _load_facts(folder / INDEX_NAME):
+            _save_index(folder, facts, *reader.all_rows(pack.finish()))
     return ImportReport(Corpus(folder), source.names, skipped, source.left_out)
 
 
@@ -356,14 +358,15 @@ class _Row(NamedTuple):
     kind: Literal["beat", "fill"]
     official_split: str
     kept: Kept
-    told: Summary
+    told: Summary | None = None
 
 
 class _Reader:
     """The reading of an import.
 
     Attributes:
-        rows: of every file that is new, changed, or to be read by another note map, by name.
+        new: rows of every file that is new, changed, or to be read by another note map; columns
+            of the index, which take a fraction of what Python's objects do.
         refused: name and reason.
     """
 
@@ -381,7 +384,7 @@ class _Reader:
         self._chosen, self._again = drum_map, again
         self._progress = progress or (lambda done, total: None)
         self._done, self._total = 0, len(source.names)
-        self.rows: dict[str, _Row] = {}
+        self.new = known.slice(0, 0)
         self.refused: dict[str, str] = {}
         self._known = known
         columns = ("name", "id", "drum_map", "map_from", *Kept._fields)
@@ -395,29 +398,47 @@ class _Reader:
 
     def read(self) -> None:
         """Read every file that has to be."""
-        votes = Counter(filter(None, self._known["map_vote"].to_pylist()))
+        import pyarrow as pa
+
+        votes = _votes(self._known)
         read = summarised(
             self._unread(), self._executor, self._chosen, lambda: drum_map_of_kind(votes)
         )
+        parts, rows = [self.new], []
         for (name, digest, content), told in read:
             self._count()
             if isinstance(told, Refused):
                 self.refused[name] = told.reason
             else:
-                self.rows[name] = self._row(name, digest, content, told)
+                rows.append(self._row(name, digest, content, told))
                 votes.update(filter(None, [told.map_vote]))
+            if len(rows) == ROWS_AT_ONCE:
+                parts.append(_table_of(rows))
+                rows = []
+        self.new = pa.concat_tables([*parts, _table_of(rows)])
         self._agree_on_note_map()
         self._progress(self._total, self._total)
 
-    def all_rows(self, new_pack: str) -> pa.Table:
-        """The rows of the corpus as it will be, by name; what is new lies in `new_pack`."""
+    def all_rows(self, new_pack: str) -> tuple[pa.Table, np.ndarray]:
+        """What was known and what is new, in `new_pack`; and the places of what holds, by name.
+
+        Nothing is copied but names: of a large corpus this is most of the memory.
+        """
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        stays = pc.invert(pc.is_in(self._known["name"], pa.array(self.rows, pa.string())))
-        known, new = self._known.filter(stays), _table_of(list(self.rows.values()), new_pack)
-        self.rows.clear()  # a kilobyte each, which grouping can do with
-        return pa.concat_tables([known, new]).sort_by("name").combine_chunks()
+        rows = pa.concat_tables([self._known, self.new])
+        packs = pc.if_else(pc.equal(rows["pack"], ""), new_pack, rows["pack"])
+        rows = rows.set_column(rows.schema.get_field_index("pack"), "pack", packs)
+        holds = np.append(self._stays().to_numpy(), np.ones(len(self.new), bool))
+        order = pc.sort_indices(rows["name"]).to_numpy()
+        return rows, order[holds[order]]
+
+    def _stays(self) -> pa.ChunkedArray:
+        """Which of the known rows no new one takes the place of."""
+        import pyarrow.compute as pc
+
+        return pc.invert(pc.is_in(self._known["name"], self.new["name"]))
 
     def _unread(self) -> Iterator[tuple[tuple[str, str, bytes], bytes]]:
         """Name, hash and content of every file that has to be read."""
@@ -446,19 +467,24 @@ class _Reader:
         Those that the corpus had already are asked, and stay as they are. Nearly all have been read
         by it: the first few hundred files say what the others will, as a rule.
         """
-        names, votes = (self._known[column].to_pylist() for column in ("name", "map_vote"))
-        asked = [vote for name, vote in zip(names, votes, strict=True) if name not in self.rows]
-        asked += [_vote(row.told) for row in self.rows.values()]
-        of_kind = drum_map_of_kind(Counter(filter(None, asked)))
-        others = [
-            row
-            for row in self.rows.values()
-            if row.told.map_from == "kind" and row.told.drum_map != of_kind
-        ]
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        stays = self._known.select(["map_vote"]).filter(self._stays())
+        of_kind = drum_map_of_kind(_votes(stays) + _votes(self.new))
+        parts, others = [], []
+        for part in self.new.to_batches():
+            by_another = pc.and_(
+                pc.equal(part["map_from"], "kind"), pc.not_equal(part["drum_map"], of_kind)
+            )
+            others += _rows_without_told(part.filter(by_another))
+            parts.append(part.filter(pc.invert(by_another)) if by_another.true_count else part)
         contents = ((row, self._content(row)) for row in others)
-        for row, told in summarised(contents, self._executor, None, lambda: of_kind):
-            if isinstance(told, Summary):  # which it was before
-                self.rows[row.name] = row._replace(told=told)
+        read = summarised(contents, self._executor, None, lambda: of_kind)
+        rows = [row._replace(told=told) for row, told in read]  # none is refused: none was before
+        self.new = pa.concat_tables(
+            [pa.Table.from_batches(parts, self.new.schema), _table_of(rows)]
+        )
 
     def _content(self, row: _Row) -> bytes:
         try:
@@ -497,6 +523,12 @@ def _vote(told: Summary) -> DrumMap | None:
     Somebody who chose knows better than the notes.
     """
     return told.drum_map if told.map_vote and told.map_from == "choice" else told.map_vote
+
+
+def _votes(table: pa.Table) -> Counter[DrumMap]:
+    """How many files off channel 10 ask for each note map."""
+    counts = table["map_vote"].value_counts().to_pylist()
+    return Counter({each["values"]: each["counts"] for each in counts if each["values"]})
 
 
 _genre_name = lru_cache(maxsize=1_024)(genre_name)
@@ -542,8 +574,17 @@ def index_types() -> dict[str, pa.DataType]:
     }
 
 
-def _table_of(rows: Sequence[_Row], new_pack: str) -> pa.Table:
-    """Rows as the index's columns; those without a pack lie in `new_pack`."""
+def _rows_without_told(table: pa.RecordBatch) -> Iterator[_Row]:
+    """Rows as they were before a file was read."""
+    names = ("id", "name", "genre", "tempo_bpm", "kind", "official_split", *Kept._fields)
+    for *facts, pack, offset, size in zip(
+        *(table[name].to_pylist() for name in names), strict=True
+    ):
+        yield _Row(*facts, Kept(pack, offset, size))
+
+
+def _table_of(rows: Sequence[_Row]) -> pa.Table:
+    """Rows as the index's columns."""
     import pyarrow as pa
 
     told = [row.told for row in rows]
@@ -567,7 +608,7 @@ def _table_of(rows: Sequence[_Row], new_pack: str) -> pa.Table:
         "notes_left_out": [each.notes_left_out for each in told],
         "warnings": [each.warnings for each in told],
         "official_split": [row.official_split for row in rows],
-        "pack": [row.kept.pack or new_pack for row in rows],
+        "pack": [row.kept.pack for row in rows],
         "offset_bytes": [row.kept.offset_bytes for row in rows],
         "size_bytes": [row.kept.size_bytes for row in rows],
         "minhash": pa.FixedSizeListArray.from_arrays(pa.array(signatures.ravel()), HASHES),
@@ -584,36 +625,46 @@ def _table_of(rows: Sequence[_Row], new_pack: str) -> pa.Table:
 _meter_text = lru_cache(maxsize=1_024)(str)
 
 
-def _save_index(folder: Path, facts: dict[str, Any], rows: pa.Table) -> None:
-    """Group and split all rows, and write them in one step."""
+def _save_index(folder: Path, facts: dict[str, Any], rows: pa.Table, order: np.ndarray) -> None:
+    """Group and split the rows that `order` names, and write them in one step."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    bar_hashes = rows["bar_hashes"].chunk(0)
-    families = families_of(
-        rows["minhash"].chunk(0).flatten().to_numpy().reshape(-1, HASHES),
-        bar_hashes.flatten().to_numpy(),
-        np.repeat(np.arange(len(rows)), np.diff(bar_hashes.offsets.to_numpy())),
-    )
-    genres = rows["genre"].chunk(0).dictionary_encode().indices.to_numpy()
-    placed = splits_of(families, genres).tolist()
-    splits = [
-        official or SPLITS[split]
-        for official, split in zip(rows["official_split"].to_pylist(), placed, strict=True)
+    placed = np.full(len(rows), -1)
+    placed[order] = np.arange(len(order))
+    signatures = np.empty((len(order) + 1, HASHES), np.uint32)  # the last: of rows that are gone
+    start = 0
+    for chunk in rows["minhash"].chunks:
+        part = chunk.flatten().to_numpy().reshape(-1, HASHES)
+        signatures[placed[start : start + len(part)]] = part
+        start += len(part)
+    told = rows.select(["bar_hashes", "genre", "official_split"]).take(order).combine_chunks()
+    bar_hashes, genres, official = (column.chunk(0) for column in told.columns)
+    owners = np.repeat(np.arange(len(order)), np.diff(bar_hashes.offsets.to_numpy()))
+    families = families_of(signatures[:-1], bar_hashes.flatten().to_numpy(), owners)
+    splits = splits_of(families, genres.dictionary_encode().indices.to_numpy()).tolist()
+    split_names = [
+        named or SPLITS[split] for named, split in zip(official.to_pylist(), splits, strict=True)
     ]
-    table = rows.append_column("family", pa.array(families, pa.int32()))
-    table = table.append_column("split", pa.array(splits, pa.string()))
-    with atomic_file(folder / INDEX_NAME) as file:
-        pq.write_table(
-            table.replace_schema_metadata({METADATA_KEY: json.dumps(facts)}),
+    columns = index_types() | {"family": pa.int32(), "split": pa.string()}
+    metadata = {METADATA_KEY: json.dumps(facts).encode()}
+    few_values = ["genre", "meter", "kind", "drum_map", "map_from", "map_vote", "official_split",
+                  "split", "pack"]  # fmt: skip
+    with (
+        atomic_file(folder / INDEX_NAME) as file,
+        pq.ParquetWriter(
             file,
+            pa.schema(columns, metadata=metadata),
             compression="zstd",
-            use_dictionary=[
-                "genre", "meter", "kind", "drum_map", "map_from", "map_vote", "official_split",
-                "split", "pack",
-            ],
+            use_dictionary=few_values,
             write_statistics=False,
-        )  # fmt: skip
+        ) as writer,
+    ):
+        for start in range(0, len(order), ROWS_IN_GROUP):
+            some = slice(start, start + ROWS_IN_GROUP)
+            part = rows.take(order[some]).append_column("family", pa.array(families[some]))
+            part = part.append_column("split", pa.array(split_names[some]))
+            writer.write_table(part.cast(writer.schema))
 
 
 def _load_facts(index_path: Path) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from dj_core.midi import LIMITS as MIDI_LIMITS
 MIDI_ENDINGS = (".mid", ".midi", ".smf", ".kar", ".rmi")
 FACT_SHEET = "info.csv"
 CLOSED = ("hidden", "__MACOSX")  # folders that are not looked into
+NAMED = 5  # files of a kind that was left out
 _USUAL_BYTES = 32_768  # of a MIDI file, at most
 
 
@@ -164,6 +165,15 @@ def _kind_of(name: str, place: object) -> str:
     if path.name.lower() == FACT_SHEET:
         return FACT_SHEET
     return path.suffix.lower() or "without an ending"
+
+
+def counted_left_out(left_out: Mapping[str, Sequence[str]]) -> str:
+    """What was left out, counted by kind, with the first names of each."""
+    parts = []
+    for kind, names in left_out.items():
+        more = f", … {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+        parts.append(f"{len(names):,} {kind} ({', '.join(names[:NAMED])}{more})")
+    return "; ".join(parts)
 
 
 # --- a folder, an address ---------------------------------------------------------------------

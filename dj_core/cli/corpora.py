@@ -6,16 +6,13 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, add_workers, say, workers
 from dj_core.drums import MAPPED_NOTES
 from dj_core.library import Library
-from dj_core.sources import place
+from dj_core.sources import NAMED, counted_left_out, place
 from dj_core.statistics import map_uses
-
-NAMED = 5  # files of a kind that was left out
 
 
 def add_import(verbs: Verbs) -> None:
@@ -47,7 +44,7 @@ def _run_import(options: argparse.Namespace) -> Answer:
     for skipped in report.skipped:
         say(f"  skipped {skipped.file}: {skipped.reason}")
     if report.left_out:
-        say(f"Left out, as they are no MIDI files: {spoken_left_out(report.left_out)}.")
+        say(f"Left out, as they are no MIDI files: {counted_left_out(report.left_out)}.")
     maps = map_uses(report.corpus, files)
     for use in maps:
         say(f"Note map {use.drum_map}: {use.files:,} files, {use.because}.")
@@ -73,15 +70,6 @@ def _run_import(options: argparse.Namespace) -> Answer:
         "warned": warned,
         "seconds": round(time.perf_counter() - started, 3),
     }
-
-
-def spoken_left_out(left_out: Mapping[str, Sequence[str]]) -> str:
-    """What was left out, counted by kind, with the first names of each."""
-    parts = []
-    for kind, names in left_out.items():
-        more = f", … {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-        parts.append(f"{len(names):,} {kind} ({', '.join(names[:NAMED])}{more})")
-    return "; ".join(parts)
 
 
 def add_corpora(verbs: Verbs) -> None:
