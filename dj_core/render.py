@@ -261,7 +261,7 @@ def performance(beat: Beat, loop: bool = False) -> PrettyMIDI:
     away, 12 seconds later at most. In a loop both happen past the last bar line too, else
     everything ends there.
     """
-    pretty_midi = _import_quietly("pretty_midi")
+    pretty_midi = _pretty_midi()
     quarter_seconds = 60 / beat.playing_tempo_bpm
     hats = sorted({hit.onset_quarters for hit in beat.hits if hit.drum.family == "hat"})
     if loop and hats:
@@ -613,8 +613,18 @@ def _fault(path: Path) -> str | None:
 
 def _bundled_soundfont() -> Path:
     """The SoundFont inside the pretty_midi package."""
-    pretty_midi = _import_quietly("pretty_midi")
-    return Path(pretty_midi.__file__).parent / "TimGM6mb.sf2"
+    return Path(_pretty_midi().__file__).parent / "TimGM6mb.sf2"
+
+
+def _pretty_midi() -> ModuleType:
+    """The pretty_midi package. It does without FluidSynth, but not with one that does not load."""
+    with contextlib.ExitStack() as until_imported:
+        try:
+            _fluidsynth()
+        except SoundError:
+            sys.modules["fluidsynth"] = None  # as if it were missing
+            until_imported.callback(sys.modules.pop, "fluidsynth", None)
+        return _import_quietly("pretty_midi")
 
 
 @functools.cache
@@ -626,11 +636,17 @@ def _fluidsynth() -> ModuleType:
         os.environ.setdefault("HOMEBREW_PREFIX", str(brew))
     try:
         fluidsynth = _import_quietly("fluidsynth")
-    except (ImportError, OSError) as error:  # OSError: found, but built for another machine
+    except ImportError as error:
         raise SoundError(
             "There is no sound because the FluidSynth library is missing; "
             "install it with `sudo apt-get install libfluidsynth3` (Debian, Ubuntu) "
             "or `brew install fluid-synth` (macOS)."
+        ) from error
+    except (OSError, AttributeError) as error:  # no library, of another machine, or of no use
+        raise SoundError(
+            "There is no sound because the FluidSynth library is damaged or made for another kind "
+            "of machine; install it anew with `sudo apt-get install --reinstall libfluidsynth3` "
+            "(Debian, Ubuntu) or `brew reinstall fluid-synth` (macOS)."
         ) from error
     _silence_log(fluidsynth)
     return fluidsynth

@@ -64,7 +64,7 @@ def takeaway(
         soundfont: the DJ's own .sf2 file, or None for the best one at hand.
         name: what the DJ calls it; '' names files by genre, tempo and seed.
     """
-    sound = _sound_at_hand()
+    silence = _why_silent()
     stem = _stem(beat, name)
     with st.container(horizontal=True, key=f"dj_files_{key}"):
         download_button(
@@ -78,11 +78,11 @@ def takeaway(
             f"{key}_wav",
             "44.1 kHz, 16 bit, exactly as long as its bars, with its tempo inside: decks lock "
             "to it.",
-            disabled=not sound,
+            disabled=bool(silence),
         )  # fmt: skip
         keep_button(beat, key=f"{key}_keep", name=name)
-    if not sound:
-        st.caption("Sound files need FluidSynth, which is missing here.")
+    if silence:
+        st.caption(spoken(silence))
     with st.expander(
         "Take away: other machines, formats, stems, one-shots",
         key=f"{key}_take_away",
@@ -95,7 +95,7 @@ def takeaway(
         with midi:
             _midi_choices(beat, key, stem)
         with audio:
-            if sound:
+            if not silence:
                 _sound_choices(beat, key, stem, LoopSettings(kit, soundfont))
 
 
@@ -253,11 +253,12 @@ def _zip(files: Iterable[tuple[str, bytes]]) -> bytes:
     return buffer.getvalue()
 
 
-def _sound_at_hand() -> bool:
+def _why_silent() -> str:
+    """Why no sound can be made here, and what to do about it; '' where it can."""
     from dj_core.render import check_sound
 
     try:
         check_sound()
-    except DigitalDJError:
-        return False
-    return True
+    except DigitalDJError as error:
+        return str(error)
+    return ""

@@ -277,7 +277,7 @@ def test_without_fluidsynth_the_deck_stands_and_says_what_is_missing(home, monke
 
     monkeypatch.setattr(render, "check_sound", missing)
     test = shown("generate")
-    assert "Sound files need FluidSynth" in words_of(test)
+    assert "FluidSynth is not installed" in words_of(test)
 
 
 def test_a_work_that_breaks_says_so_and_gives_its_place_back():

@@ -1,6 +1,10 @@
 """What the first visitor would wait for is there before the server answers."""
 
+import os
+import subprocess
 import sys
+
+import pytest
 
 from dj_core.errors import SoundError
 from dj_core.library import Library
@@ -24,3 +28,38 @@ def test_a_folder_nobody_may_write_does_not_keep_the_server_from_starting(tmp_pa
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("DIGITAL_DJ_HOME", str(tmp_path / "file"))
     warming.make_ready()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"no library at all", "damaged or made for another"), (None, "missing")],
+)
+def test_the_app_starts_beside_a_fluidsynth_that_does_not_load(content, reason, tmp_path):
+    """Damaged, of another kind of machine, or missing: one sentence with the fix, no OSError."""
+    library = tmp_path / "libfluidsynth.so.3"
+    if content:
+        library.write_bytes(content)
+    program = f"""
+import ctypes.util
+ctypes.util.find_library = lambda name: {str(library)!r} if {bool(content)} else None
+from dj_core.render import check_sound, default_soundfont, find_soundfonts
+from dj_core.errors import SoundError
+from dj_ui.warming import make_ready
+make_ready()
+default_soundfont(), find_soundfonts()
+for _ in range(2):
+    try:
+        check_sound()
+    except SoundError as error:
+        print(error)
+"""
+    answer = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=300,
+        env={**os.environ, "DIGITAL_DJ_HOME": str(tmp_path / "home")},
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr[-3000:]
+    said = answer.stdout.splitlines()
+    assert len(said) == 2
+    assert said[0] == said[1]
+    assert reason in said[0]
+    assert "libfluidsynth3" in said[0]
