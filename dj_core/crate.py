@@ -3,27 +3,29 @@
 One SQLite file in the DJ's own folder. A beat is kept to the bit (every hit with its own note and
 duration, and its provenance); what a DJ searches by stands in columns beside it. Nothing is held
 open between two calls: any number of pages and processes use one crate, and when `keep` returns,
-the beat is on disk.
+the beat is on disk. What lists beats never reads their hits.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 import unicodedata
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from dj_core.beat import DEFAULT_TEMPO_BPM, Beat, Meter
+from dj_core.beat import DEFAULT_TEMPO_BPM, MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat, Meter
 from dj_core.beat_json import beat_from_json, beat_to_json, canonical_json, parse_json
 from dj_core.crate_store import CrateFile
-from dj_core.errors import BeatError, LibraryError
+from dj_core.errors import BeatError, DigitalDJError, LibraryError
 from dj_core.genres import genre_label
 from dj_core.library import Library
+from dj_core.limits import LIMITS
 from dj_core.storage import sha256_of
 
 CRATE_NAME = "crate.db"
@@ -31,15 +33,15 @@ MAX_RATING = 5
 MAX_NAME, MAX_NOTES, MAX_TAG, MAX_TAGS = 120, 4_000, 40, 32
 FILE_FORMAT, FILE_VERSION = "digital-dj-crate", 1
 MAX_FILE_BYTES = 50_000_000  # about 20,000 beats of four bars
-MAX_FILE_BEATS = 50_000
 UNDO_SECONDS = 30 * 86_400  # a deleted beat can be brought back for so long
 
 Sort = Literal["newest", "oldest", "name", "tempo", "rating", "genre"]
+_TEMPO = f"coalesce(tempo_bpm, {DEFAULT_TEMPO_BPM})"
 _ORDER: dict[str, str] = {
     "newest": "number DESC",
     "oldest": "number",
     "name": "name COLLATE NOCASE, number DESC",
-    "tempo": f"coalesce(tempo_bpm, {DEFAULT_TEMPO_BPM}), number DESC",
+    "tempo": f"{_TEMPO}, number DESC",
     "rating": "rating DESC, number DESC",
     "genre": "genre, name COLLATE NOCASE, number DESC",
 }
@@ -133,11 +135,43 @@ class CrateSearch:
 
 
 @dataclass(frozen=True)
+class CrateOverview:
+    """The crate as a whole.
+
+    Attributes:
+        beats: how many it holds.
+        genres: beats per genre, by name; '' for those without one.
+        tags: beats per tag, by name.
+        tempo_bpm: the slowest and the fastest; None for an empty crate.
+    """
+
+    beats: int
+    genres: Mapping[str, int]
+    tags: Mapping[str, int]
+    tempo_bpm: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
 class CrateImport:
-    """What a crate file brought: new beats, and how many were in the crate already."""
+    """What a crate file brought.
+
+    Attributes:
+        added: the new beats.
+        known: how many were in the crate already.
+        damaged: why others could not be read, a sentence each.
+    """
 
     added: tuple[CrateItem, ...]
     known: int
+    damaged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CrateExport:
+    """A crate file, and why beats that could not be read are not in it, a sentence each."""
+
+    content: bytes
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -183,6 +217,7 @@ class Crate:
         entry = _Entry.of(beat, name, tags, rating, notes)
         with self._file.writing() as connection:
             _insert(connection, entry)
+            _check_room(connection)
             return _one(connection, entry.id)
 
     def keep_all(self, beats: Iterable[Beat]) -> tuple[CrateItem, ...]:
@@ -191,15 +226,18 @@ class Crate:
         with self._file.writing() as connection:
             for entry in entries:
                 _insert(connection, entry)
+            _check_room(connection)
             return tuple(_one(connection, entry.id) for entry in entries)
 
     def duplicate(self, id: str) -> CrateItem:
         """The same beat once more, tags and all, named '… copy'."""
         kept = self.get(id)
         item = kept.item
+        with self._file.reading() as connection:
+            name = _free_copy_name(connection, item.name)
         return self.keep(
             kept.beat,
-            name=_free_copy_name(item.name, {other.name for other in self.find()}),
+            name=name,
             tags=item.tags,
             rating=item.rating,
             notes=item.notes,
@@ -207,21 +245,50 @@ class Crate:
 
     # -- looking ---------------------------------------------------------------------------------
 
-    def find(self, search: CrateSearch | None = None) -> tuple[CrateItem, ...]:
-        """The beats a search finds, in its order; everything without one."""
+    def find(
+        self, search: CrateSearch | None = None, *, first: int = 0, most: int | None = None
+    ) -> tuple[CrateItem, ...]:
+        """The beats a search finds, in its order; everything without one.
+
+        Args:
+            first: how many to pass over, for a list that is shown in parts.
+            most: how many to give; None for all.
+        """
         search = search or CrateSearch()
-        where, values = _where(search)
         with self._file.reading() as connection:
-            tags = _all_tags(connection)
+            where, values = _where(search, connection)
             rows = connection.execute(
-                f"SELECT {_LISTED} FROM beats WHERE {where} ORDER BY {_ORDER[search.sort]}", values
+                f"SELECT {_LISTED} FROM beats WHERE {where} ORDER BY {_ORDER[search.sort]} "
+                "LIMIT ? OFFSET ?",
+                (*values, -1 if most is None else most, first),
             )
-            found = [_item(row, tags.get(row["number"], ())) for row in rows]
-        words = _folded(search.words).split()
-        return tuple(
-            item
-            for item in found
-            if search.tags <= set(item.tags) and all(word in _searched(item) for word in words)
+            return tuple(_item(row) for row in rows)
+
+    def count(self, search: CrateSearch | None = None) -> int:
+        """How many beats a search finds."""
+        with self._file.reading() as connection:
+            where, values = _where(search or CrateSearch(), connection)
+            found = connection.execute(f"SELECT count(*) FROM beats WHERE {where}", values)
+            return found.fetchone()[0]
+
+    def overview(self) -> CrateOverview:
+        """How much of what is in the crate."""
+        with self._file.reading() as connection:
+            genres = connection.execute(
+                f"SELECT genre, count(*) FROM beats WHERE {_STANDING} GROUP BY 1 ORDER BY 1"
+            ).fetchall()
+            tags = connection.execute(
+                "SELECT tag, count(*) FROM tags JOIN beats ON number = tags.beat "
+                f"WHERE {_STANDING} GROUP BY 1 ORDER BY 1"
+            ).fetchall()
+            slowest, fastest = connection.execute(
+                f"SELECT min({_TEMPO}), max({_TEMPO}) FROM beats WHERE {_STANDING}"
+            ).fetchone()
+        return CrateOverview(
+            beats=sum(number for _, number in genres),
+            genres=dict(tuple(row) for row in genres),
+            tags=dict(tuple(row) for row in tags),
+            tempo_bpm=None if slowest is None else (slowest, fastest),
         )
 
     def get(self, id: str) -> KeptBeat:
@@ -236,25 +303,10 @@ class Crate:
         key = sha256_of(canonical_json(beat_to_json(beat)).encode())
         with self._file.reading() as connection:
             row = connection.execute(
-                "SELECT id FROM beats WHERE key = ? AND deleted IS NULL ORDER BY number DESC",
+                f"SELECT id FROM beats WHERE key = ? AND {_STANDING} ORDER BY number DESC",
                 (key,),
             ).fetchone()
         return row["id"] if row else None
-
-    def genres(self) -> dict[str, int]:
-        """Beats per genre, by name; '' for those without one."""
-        return self._counts("SELECT genre, count(*) FROM beats WHERE deleted IS NULL GROUP BY 1")
-
-    def tags(self) -> dict[str, int]:
-        """Beats per tag, by name."""
-        return self._counts(
-            "SELECT tag, count(*) FROM tags JOIN beats ON number = tags.beat "
-            "WHERE deleted IS NULL GROUP BY 1"
-        )
-
-    def _counts(self, query: str) -> dict[str, int]:
-        with self._file.reading() as connection:
-            return dict(sorted(tuple(row) for row in connection.execute(query)))
 
     # -- changing --------------------------------------------------------------------------------
 
@@ -266,23 +318,49 @@ class Crate:
         tags: Iterable[str] | None = None,
         rating: int | None = None,
         notes: str | None = None,
+        seen: Mapping[str, object] | None = None,
     ) -> CrateItem:
-        """Rename, tag, rate or describe a beat; what is None stays as it is."""
-        changes: dict[str, Any] = {}
+        """Rename, tag, rate or describe a beat; what is None stays as it is.
+
+        Args:
+            seen: the fields to change as whoever changes them saw them. What was changed elsewhere
+                since then is not written over: LibraryError says so, and nothing changes.
+        """
+        wanted: dict[str, Any] = {}
         if name is not None:
-            changes["name"] = _checked_text(name, MAX_NAME, "A name", empty=False)
+            wanted["name"] = _checked_text(name, MAX_NAME, "A name", empty=False)
         if rating is not None:
-            changes["rating"] = _checked_rating(rating)
+            wanted["rating"] = _checked_rating(rating)
         if notes is not None:
-            changes["notes"] = _checked_text(notes, MAX_NOTES, "Notes")
-        fresh_tags = None if tags is None else _checked_tags(tags)
+            wanted["notes"] = _checked_text(notes, MAX_NOTES, "Notes")
+        if tags is not None:
+            wanted["tags"] = _checked_tags(tags)
         with self._file.writing() as connection:
-            _one(connection, id)
-            for column, value in changes.items():
-                connection.execute(f"UPDATE beats SET {column} = ? WHERE id = ?", (value, id))
-            if fresh_tags is not None:
-                _set_tags(connection, id, fresh_tags)
+            now = _one(connection, id)
+            for field, value in wanted.items():
+                current = getattr(now, field)
+                if seen is not None and current not in (seen.get(field), value):
+                    raise LibraryError(
+                        f"The {field} of {now.name!r} changed elsewhere meanwhile, to "
+                        f"{_shown(current)}. Yours, {_shown(value)}, is not written."
+                    )
+                if field == "tags":
+                    _set_tags(connection, id, value)
+                else:
+                    connection.execute(f"UPDATE beats SET {field} = ? WHERE id = ?", (value, id))
             return _one(connection, id)
+
+    def add_tags(self, ids: Iterable[str], tags: Iterable[str]) -> int:
+        """Give beats further tags, all of them or none; returns how many beats had them not yet."""
+        added = set(_checked_tags(tags))
+        changed = 0
+        with self._file.writing() as connection:
+            for id in ids:
+                item = _one(connection, id)
+                if not added <= set(item.tags):
+                    _set_tags(connection, id, _checked_tags({*item.tags, *added}))
+                    changed += 1
+        return changed
 
     def delete(self, ids: Iterable[str]) -> int:
         """Take beats out of the crate; returns how many. `restore` brings them back.
@@ -301,43 +379,66 @@ class Crate:
 
     # -- the whole crate ---------------------------------------------------------------------------
 
-    def export(self, ids: Sequence[str] | None = None) -> bytes:
+    def export(self, ids: Sequence[str] | None = None) -> CrateExport:
         """The crate, or some beats of it, as one file for another crate: readable JSON."""
-        where, values = _where(CrateSearch(ids=None if ids is None else tuple(ids)))
+        search = CrateSearch(ids=None if ids is None else tuple(ids))
+        lines, damaged = [], []
         with self._file.reading() as connection:
-            tags = _all_tags(connection)
-            beats = [
-                {
-                    "id": row["id"],
-                    "name": row["name"],
-                    "tags": list(tags.get(row["number"], ())),
-                    "rating": row["rating"],
-                    "notes": row["notes"],
-                    "created": row["created"],
-                    "beat": beat_to_json(_beat_of(row["beat"], row["key"], row["name"])),
-                }
-                for row in connection.execute(
-                    f"SELECT * FROM beats WHERE {where} ORDER BY number", values
-                )
-            ]
-        lines = ",\n".join(canonical_json(beat) for beat in beats)
+            where, values = _where(search, connection)
+            rows = connection.execute(
+                f"SELECT {_LISTED}, beat FROM beats WHERE {where} ORDER BY number", values
+            )
+            for row in rows:
+                item = _item(row)
+                try:
+                    beat = beat_to_json(_beat_of(row["beat"], item.key, item.name))
+                    described = {
+                        "id": item.id,
+                        "name": item.name,
+                        "tags": item.tags,
+                        "rating": item.rating,
+                        "notes": item.notes,
+                        "created": row["created"],
+                        "beat": beat,
+                    }
+                    lines.append(canonical_json(described))
+                except DigitalDJError as error:
+                    damaged.append(str(error))
         head = f'{{"format":"{FILE_FORMAT}","version":{FILE_VERSION},"beats":[\n'
-        return f"{head}{lines}\n]}}\n".encode()
+        whole = ",\n".join(lines)
+        return CrateExport(f"{head}{whole}\n]}}\n".encode(), tuple(damaged))
 
-    def import_file(self, content: bytes) -> CrateImport:
-        """Bring the beats of a crate file in, all or none; those already here are left alone.
+    def import_file(
+        self, content: bytes, most_seconds: float = LIMITS.crate_seconds
+    ) -> CrateImport:
+        """Bring the beats of a crate file in; those already here are left alone.
 
-        Raises LibraryError for a file that is no crate, damaged, or too large.
+        A damaged beat costs only itself. Raises LibraryError, and brings nothing in, for a file
+        that is no crate, holds no sound beat, is too large, or takes longer than `most_seconds`.
         """
-        entries = _entries_of_file(content)
+        deadline = time.monotonic() + most_seconds
+        entries, damaged = [], []
+        for number, value in enumerate(_values_of_file(content), start=1):
+            if time.monotonic() > deadline:
+                raise LibraryError(
+                    f"Reading this crate file took over {most_seconds:g} seconds; nothing of it "
+                    "was brought in. Export it in parts."
+                )
+            try:
+                entries.append(_entry_of_file(value))
+            except (BeatError, LibraryError) as error:
+                damaged.append(f"Beat {number} of the crate file is damaged: {error}")
+        if damaged and not entries:
+            raise LibraryError(f"{damaged[0]} Nothing was brought in.")
         added = []
         with self._file.writing() as connection:
             for entry in entries:
                 if not _is_known(connection, entry):
                     _insert(connection, entry)
                     added.append(entry.id)
+            _check_room(connection)
             items = tuple(_one(connection, id) for id in added)
-        return CrateImport(items, len(entries) - len(items))
+        return CrateImport(items, len(entries) - len(items), tuple(damaged))
 
     def check(self) -> CrateCheck:
         """Read every page and every beat, and say what is wrong."""
@@ -349,10 +450,11 @@ class Crate:
             if connection.execute("PRAGMA foreign_key_check").fetchone():
                 problems.append("A tag belongs to no beat.")
             count = 0
-            for row in connection.execute("SELECT key, name, beat FROM beats"):
+            for row in connection.execute(f"SELECT {_LISTED}, beat FROM beats"):
                 count += 1
+                item = _item(row)
                 try:
-                    _beat_of(row["beat"], row["key"], row["name"])
+                    _beat_of(row["beat"], item.key, item.name)
                 except LibraryError as error:
                     problems.append(str(error))
         return CrateCheck(count, tuple(problems))
@@ -362,8 +464,9 @@ class Crate:
 
 _LISTED = (
     "number, id, key, name, genre, tempo_bpm, bars, meter, hits, model, seed, rating, notes, "
-    "created"
+    "created, (SELECT json_group_array(tag) FROM tags WHERE tags.beat = beats.number) AS tags"
 )
+_STANDING = "number NOT IN (SELECT number FROM beats WHERE deleted IS NOT NULL)"
 
 
 @dataclass(frozen=True)
@@ -381,11 +484,18 @@ class _Entry:
 
     @classmethod
     def of(
-        cls, beat: Beat, name: str, tags: Iterable[str], rating: int, notes: str
-    ) -> _Entry:  # fmt: skip
+        cls,
+        beat: Beat,
+        name: str,
+        tags: Iterable[str],
+        rating: int,
+        notes: str,
+        was_json: bool = False,
+    ) -> _Entry:
+        """`was_json`: the beat was just read from JSON, so it can be written as such."""
         try:
             text = canonical_json(beat_to_json(beat))
-            if beat_from_json(parse_json(text)) != beat:
+            if not was_json and beat_from_json(parse_json(text)) != beat:
                 raise BeatError("it holds values that cannot be written down exactly")
         except BeatError as error:
             raise LibraryError(f"This beat cannot be kept: {error}") from error
@@ -436,45 +546,85 @@ def _mark(connection: sqlite3.Connection, ids: Iterable[str], deleted: float | N
     )
 
 
+def _check_room(connection: sqlite3.Connection) -> None:
+    """Raise LibraryError where the crate has grown beyond what a host allows.
+
+    Beats that were deleted make room first, those longest gone before the others.
+    """
+    (beats,) = connection.execute("SELECT count(*) FROM beats").fetchone()
+    if beats > LIMITS.crate_beats:
+        connection.execute(
+            "DELETE FROM beats WHERE number IN (SELECT number FROM beats "
+            "WHERE deleted IS NOT NULL ORDER BY deleted LIMIT ?)",
+            (beats - LIMITS.crate_beats,),
+        )
+        (beats,) = connection.execute("SELECT count(*) FROM beats").fetchone()
+    if _used_bytes(connection) > LIMITS.crate_bytes:
+        connection.execute("DELETE FROM beats WHERE deleted IS NOT NULL")
+    if beats > LIMITS.crate_beats or _used_bytes(connection) > LIMITS.crate_bytes:
+        raise LibraryError(
+            f"The crate is full: it holds up to {LIMITS.crate_beats:,} beats and "
+            f"{LIMITS.crate_bytes / 1e6:,.0f} MB. Nothing was added. Delete some beats first."
+        )
+
+
+def _used_bytes(connection: sqlite3.Connection) -> int:
+    pages, free, size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return (pages - free) * size
+
+
 def _one(connection: sqlite3.Connection, id: str) -> CrateItem:
     row = connection.execute(
-        f"SELECT {_LISTED} FROM beats WHERE id = ? AND deleted IS NULL", (id,)
+        f"SELECT {_LISTED} FROM beats WHERE id = ? AND {_STANDING}", (id,)
     ).fetchone()
     if row is None:
         raise LibraryError("This beat is not in the crate any more. Choose another.")
-    tags = connection.execute("SELECT tag FROM tags WHERE beat = ? ORDER BY 1", (row["number"],))
-    return _item(row, tuple(tag for (tag,) in tags))
+    return _item(row)
 
 
-def _all_tags(connection: sqlite3.Connection) -> dict[int, tuple[str, ...]]:
-    tags: dict[int, tuple[str, ...]] = {}
-    for number, tag in connection.execute("SELECT beat, tag FROM tags ORDER BY 1, 2"):
-        tags[number] = (*tags.get(number, ()), tag)
-    return tags
+def _item(row: sqlite3.Row) -> CrateItem:
+    """A row as it is listed; what is damaged in it is as if nobody had said it.
 
+    The beat itself is checked where it is read: the list stands whatever one row holds.
+    """
 
-def _item(row: sqlite3.Row, tags: tuple[str, ...]) -> CrateItem:
+    def sound(column: str, instead: Any) -> Any:  # noqa: ANN401 - of the type of `instead`
+        value = row[column]
+        return value if isinstance(value, type(instead)) else instead
+
+    try:
+        meter = Meter.parse(sound("meter", ""))
+    except BeatError:
+        meter = Meter()
+    try:
+        created = datetime.fromtimestamp(sound("created", 0.0), UTC)
+    except (ValueError, OverflowError, OSError):
+        created = datetime.fromtimestamp(0, UTC)
+    tempo = sound("tempo_bpm", 0.0)
     return CrateItem(
-        id=row["id"],
-        key=row["key"],
-        name=row["name"],
-        genre=row["genre"],
-        tempo_bpm=row["tempo_bpm"],
-        bars=row["bars"],
-        meter=Meter.parse(row["meter"]),
-        hits=row["hits"],
-        model=row["model"],
-        seed=row["seed"],
-        tags=tags,
-        rating=row["rating"],
-        notes=row["notes"],
-        created=datetime.fromtimestamp(row["created"], UTC),
+        id=sound("id", ""),
+        key=sound("key", ""),
+        name=sound("name", ""),
+        genre=sound("genre", ""),
+        tempo_bpm=tempo if MIN_TEMPO_BPM <= tempo <= MAX_TEMPO_BPM else None,
+        bars=sound("bars", 0),
+        meter=meter,
+        hits=sound("hits", 0),
+        model=sound("model", "") or None,
+        seed=row["seed"] if isinstance(row["seed"], int) else None,
+        tags=tuple(sorted(str(tag) for tag in json.loads(row["tags"]))),
+        rating=min(max(sound("rating", 0), 0), MAX_RATING),
+        notes=sound("notes", ""),
+        created=created,
     )
 
 
 def _beat_of(text: str, key: str, name: str) -> Beat:
     """The beat a row holds. Raises LibraryError when it is not the one that was kept."""
-    if sha256_of(text.encode()) != key:
+    if not isinstance(text, str) or sha256_of(text.encode()) != key:
         raise LibraryError(f"The beat {name!r} in the crate was altered from outside.")
     try:
         return beat_from_json(parse_json(text))
@@ -485,7 +635,7 @@ def _beat_of(text: str, key: str, name: str) -> Beat:
 def _is_known(connection: sqlite3.Connection, entry: _Entry) -> bool:
     """Whether the crate has this beat: by its id, or the same music under the same name."""
     row = connection.execute(
-        "SELECT 1 FROM beats WHERE (id = ? OR (key = ? AND name = ?)) AND deleted IS NULL",
+        f"SELECT 1 FROM beats WHERE (id = ? OR (key = ? AND name = ?)) AND {_STANDING}",
         (entry.id, entry.key, entry.name),
     ).fetchone()
     if row is None:  # deleted, and brought back by a file: a beat like any other
@@ -496,34 +646,47 @@ def _is_known(connection: sqlite3.Connection, entry: _Entry) -> bool:
 # -- searching -----------------------------------------------------------------------------------
 
 
-def _where(search: CrateSearch) -> tuple[str, list[Any]]:
-    """What columns can decide, as SQL; words and tags are decided on the rows found."""
-    parts, values = ["deleted IS NULL"], []
+def _where(search: CrateSearch, connection: sqlite3.Connection) -> tuple[str, list[Any]]:
+    """A search as SQL for this connection."""
+    parts, values = [_STANDING], []
     if search.genres:
         parts.append(f"genre IN ({', '.join('?' * len(search.genres))})")
         values += sorted(search.genres)
     if search.tempo_bpm:
-        parts.append(f"coalesce(tempo_bpm, {DEFAULT_TEMPO_BPM}) BETWEEN ? AND ?")
+        parts.append(f"{_TEMPO} BETWEEN ? AND ?")
         values += search.tempo_bpm
     if search.min_rating:
         parts.append("rating >= ?")
         values.append(search.min_rating)
+    for tag in sorted(search.tags):
+        parts.append("EXISTS (SELECT 1 FROM tags WHERE tags.beat = beats.number AND tag = ?)")
+        values.append(tag)
     if search.ids is not None:
         # as one JSON text: a query takes only so many values
         parts.append("id IN (SELECT value FROM json_each(?))")
         values.append(canonical_json(list(search.ids)))
+    words = _folded(search.words).split()
+    if words:
+
+        def has_words(*fields: bytes | None) -> bool:
+            said = [(field or b"").decode("utf-8", "replace") for field in fields]
+            genre = said[0]
+            text = _folded(" ".join((*said, genre_label(genre) if genre else "")))
+            return all(word in text for word in words)
+
+        connection.create_function("has_words", 5, has_words)
+        tags = "(SELECT group_concat(tag, ' ') FROM tags WHERE tags.beat = beats.number)"
+        fields = ", ".join(
+            f"CAST({field} AS BLOB)" for field in ("genre", "name", "notes", "model", tags)
+        )
+        parts.append(f"has_words({fields})")
     return " AND ".join(parts), values
-
-
-def _searched(item: CrateItem) -> str:
-    genre = genre_label(item.genre) if item.genre else ""
-    return _folded(
-        " ".join((item.name, item.genre, genre, *item.tags, item.notes, item.model or ""))
-    )
 
 
 def _folded(text: str) -> str:
     """`text` without capitals and accents."""
+    if text.isascii():
+        return text.casefold()
     plain = unicodedata.normalize("NFKD", text)
     return "".join(letter for letter in plain if not unicodedata.combining(letter)).casefold()
 
@@ -533,19 +696,20 @@ def _folded(text: str) -> str:
 
 def _usual_name(beat: Beat) -> str:
     """What a beat is called that nobody named: its title, or 'House 124 · seed 7'."""
-    if title := _cleaned(beat.title[:MAX_NAME]):
-        return title
+    if title := _cleaned(beat.title):
+        return title if len(title) <= MAX_NAME else f"{title[: MAX_NAME - 1]}…"
     parts = [genre_label(beat.genre) if beat.genre else "Beat", f"{beat.playing_tempo_bpm:g}"]
     if beat.provenance.seed is not None:
         parts.append(f"· seed {beat.provenance.seed}")
     return _cleaned(" ".join(parts))[:MAX_NAME]
 
 
-def _free_copy_name(name: str, taken: set[str]) -> str:
+def _free_copy_name(connection: sqlite3.Connection, name: str) -> str:
     """'Roller copy', or 'Roller copy 2' where there is one already."""
     base = name[: MAX_NAME - 10]
     number, copy = 1, f"{base} copy"
-    while copy in taken:
+    taken = f"SELECT 1 FROM beats WHERE name = ? AND {_STANDING}"
+    while connection.execute(taken, (copy,)).fetchone():
         number += 1
         copy = f"{base} copy {number}"
     return copy
@@ -561,12 +725,21 @@ def _cleaned(text: str) -> str:
     return _plain("".join(c for c in text if c.isprintable() or c in "\n\t")).strip()
 
 
+def _shown(value: object) -> str:
+    """A name, tags, a rating or notes for a message."""
+    words = ", ".join(value) if isinstance(value, tuple) else f"{value}"
+    return f"“{words[:200]}”" if words else "nothing"
+
+
 def _checked_text(text: object, limit: int, what: str, *, empty: bool = True) -> str:
     if not isinstance(text, str):
         raise LibraryError(f"{what} must be a text; got {type(text).__name__}.")
     kept = _cleaned(text)
     if len(kept) > limit or not (kept or empty):
-        raise LibraryError(f"{what} must have {0 if empty else 1} to {limit:,} characters.")
+        raise LibraryError(
+            f"{what} must have {0 if empty else 1} to {limit:,} characters; this one has "
+            f"{len(kept):,}."
+        )
     return kept
 
 
@@ -588,8 +761,8 @@ def _checked_rating(rating: object) -> int:
 # -- crate files ---------------------------------------------------------------------------------
 
 
-def _entries_of_file(content: bytes) -> list[_Entry]:
-    """The beats of a crate file, every one checked. Raises LibraryError."""
+def _values_of_file(content: bytes) -> list[Any]:
+    """The beats of a crate file, none of them checked yet. Raises LibraryError."""
     if len(content) > MAX_FILE_BYTES:
         raise LibraryError(
             f"This file has {len(content) / 1e6:.0f} MB; a crate file has up to "
@@ -607,17 +780,11 @@ def _entries_of_file(content: bytes) -> list[_Entry]:
             f"version {FILE_VERSION}. Update Digital DJ."
         )
     beats = whole.get("beats")
-    if not isinstance(beats, list) or len(beats) > MAX_FILE_BEATS:
-        raise LibraryError(f"A crate file lists up to {MAX_FILE_BEATS:,} beats; this one does not.")
-    entries = []
-    for number, value in enumerate(beats, start=1):
-        try:
-            entries.append(_entry_of_file(value))
-        except (BeatError, LibraryError) as error:
-            raise LibraryError(
-                f"Beat {number} of the crate file is damaged: {error} Nothing was brought in."
-            ) from error
-    return entries
+    if not isinstance(beats, list) or len(beats) > LIMITS.crate_beats:
+        raise LibraryError(
+            f"A crate file lists up to {LIMITS.crate_beats:,} beats; this one does not."
+        )
+    return beats
 
 
 def _entry_of_file(value: object) -> _Entry:
@@ -632,6 +799,7 @@ def _entry_of_file(value: object) -> _Entry:
         tags,
         value.get("rating", 0),
         value.get("notes", ""),
+        was_json=True,
     )
     id, created = value.get("id"), value.get("created")
     if not isinstance(id, str) or len(id) != 32 or not set(id) <= set("0123456789abcdef"):

@@ -4,12 +4,16 @@ SQLite keeps the promises: a write that was acknowledged is on disk (WAL, synchr
 write that was cut off never happened, and several processes take turns. What is ours is the
 schema's version, counted in `PRAGMA user_version`, and what happens to a file that is no longer
 a database: it is renamed, never deleted, and every beat that can still be read is brought over.
+
+Where nothing may be written (read-only mode) or nothing can be (a full disk), the crate is read
+without a trace: no file is made, renamed or changed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -17,12 +21,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dj_core.access import check_may_change
+from dj_core.access import check_may_change, read_only
 from dj_core.errors import LibraryError
 from dj_core.storage import sha256_of
 
 APPLICATION_ID = 0x444A4352  # "DJCR" in the file's header says whose it is
 WAIT_SECONDS = 20.0  # for another process that writes; a kept beat takes milliseconds
+FULL_BYTES = 1_000_000  # a disk with less than this is called full when SQLite cannot write
 
 
 def _first_schema(connection: sqlite3.Connection) -> None:
@@ -57,9 +62,15 @@ def _deleting_can_be_undone(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE beats ADD COLUMN deleted REAL")
 
 
+def _deleted_beats_are_found_at_once(connection: sqlite3.Connection) -> None:
+    # `deleted` stands behind the beat's long text: to look at it row by row reads the whole file
+    connection.execute("CREATE INDEX beats_deleted ON beats (deleted) WHERE deleted IS NOT NULL")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first_schema,
     _deleting_can_be_undone,
+    _deleted_beats_are_found_at_once,
 )
 """Step n brings a crate of version n to version n + 1; never change one that was released."""
 
@@ -88,45 +99,87 @@ class CrateFile:
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A look at the crate as it is at one moment. Raises LibraryError."""
-        with self._session("BEGIN") as connection:
+        with (
+            self._in_our_words(),
+            contextlib.closing(self._connection_to_read()) as connection,
+            _transaction(connection, "BEGIN"),
+        ):
             yield connection
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """All changes made inside, or none of them; on disk afterwards. Raises LibraryError."""
         check_may_change("the crate")
-        with self._session("BEGIN IMMEDIATE") as connection:
-            yield connection
-
-    @contextlib.contextmanager
-    def _session(self, begin: str) -> Iterator[sqlite3.Connection]:
-        try:
-            with contextlib.closing(self._connect()) as connection:
-                _bring_up_to_date(connection, self.path)
-                with _transaction(connection, begin):
-                    yield connection
-        except sqlite3.Error as error:
-            raise self._told(error) from error
-        except OSError as error:
-            raise _unwritable(self.path, error.strerror or str(error)) from error
+        with self._in_our_words(), contextlib.closing(self._connect()) as connection:
+            _bring_up_to_date(connection, self.path)
+            with _transaction(connection, "BEGIN IMMEDIATE"):
+                yield connection
 
     def _connect(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None)
-        connection.row_factory = sqlite3.Row
+        connection = _opened(str(self.path))
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
         return connection
 
-    def _told(self, error: sqlite3.Error) -> LibraryError:
+    def _connection_to_read(self) -> sqlite3.Connection:
+        if read_only():
+            return self._look()
+        connection = None
+        try:
+            connection = self._connect()
+            _bring_up_to_date(connection, self.path)
+            return connection
+        except sqlite3.Error as error:
+            if connection is not None:
+                connection.close()
+            if _primary_code(error) not in _UNWRITABLE or not self.path.exists():
+                raise
+            return self._look()  # SQLite makes files beside a crate even to read it
+
+    def _look(self) -> sqlite3.Connection:
+        """The crate, without making or changing a file; an empty or older one in memory."""
+        memory = _opened(":memory:")
+        if self.path.exists():
+            log = self.path.with_name(self.path.name + "-wal")
+            # what is only in the log so far needs SQLite's usual locks; else nothing does
+            mode = "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1"
+            connection = _opened(f"{self.path.absolute().as_uri()}?{mode}", uri=True)
+            try:
+                if _version(connection, self.path) == SCHEMA_VERSION:
+                    return connection
+                connection.backup(memory)
+            except BaseException:
+                connection.close()
+                raise
+            connection.close()
+        _bring_up_to_date(memory, self.path)
+        return memory
+
+    @contextlib.contextmanager
+    def _in_our_words(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise self._told(error) from error
+        except OSError as error:
+            raise _unwritable(self.path, error.strerror or str(error)) from error
+
+    def _told(self, error: Exception) -> LibraryError:
         """The failure in a DJ's words; a damaged file has been put aside when this returns."""
+        if _is_damage(error) and read_only():
+            return LibraryError(
+                "The crate is damaged. This Digital DJ is read only, so it is left as it is: its "
+                "host can open it where changes are allowed, which saves what can be read."
+            )
         if _is_damage(error):
             try:
                 rescue = self._put_aside()
-            except (sqlite3.Error, OSError) as trouble:
+            except (sqlite3.Error, UnicodeDecodeError, OSError) as trouble:
                 return LibraryError(
                     f"The crate {self.path} is damaged, and a new one cannot be made beside it: "
-                    f"{trouble}. Move the file away; nothing in it was changed."
+                    f"{self._why(trouble)}. Nothing in it was changed; free some space, or move "
+                    "the file away."
                 )
             if rescue is None:
                 return LibraryError("The crate could not be read just now. Try again.")
@@ -135,14 +188,20 @@ class CrateFile:
                 f"new one; the damaged file is kept as {rescue.aside.name} in "
                 f"{rescue.aside.parent}. Try again."
             )
-        code = _primary_code(error)
-        if code == sqlite3.SQLITE_FULL:
-            return _unwritable(self.path, "the disk is full")
-        if code == sqlite3.SQLITE_BUSY:
+        if _primary_code(error) == sqlite3.SQLITE_BUSY:
             return LibraryError("Another Digital DJ is busy with the crate. Try again in a moment.")
+        return _unwritable(self.path, self._why(error))
+
+    def _why(self, error: Exception) -> str:
+        """What keeps SQLite from writing; a full disk has several names with it."""
+        code = _primary_code(error)
+        with contextlib.suppress(OSError):
+            is_full = shutil.disk_usage(self.path.parent).free < FULL_BYTES
+            if code == sqlite3.SQLITE_FULL or (is_full and code in (0, *_UNWRITABLE)):
+                return "the disk is full"
         if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-            return _unwritable(self.path, "it may not be written there")
-        return _unwritable(self.path, str(error))
+            return "it may not be written there"
+        return str(error)
 
     def _put_aside(self) -> Rescue | None:
         """Rename a damaged file and start a new one; None when it is not damaged after all.
@@ -154,16 +213,24 @@ class CrateFile:
             if not is_damaged(self.path):
                 return None
             aside = _free_name(self.path)
-            for ending in ("", "-wal", "-shm"):
-                part = self.path.with_name(self.path.name + ending)
-                if part.exists():
-                    part.rename(aside.with_name(aside.name + ending))
-            rescued = 0
-            with contextlib.closing(self._connect()) as fresh:
-                _bring_up_to_date(fresh, self.path)
-                with _transaction(fresh, "BEGIN IMMEDIATE"):
-                    rescued = _bring_over(aside, fresh)
-            return Rescue(aside, rescued)
+            rescued = CrateFile(aside.with_name(f"{aside.stem}-rescued{aside.suffix}"))
+            try:  # whole before the damaged file gives way: a disk may be full
+                with rescued.writing() as fresh:
+                    beats = _bring_over(self.path, fresh)
+            except BaseException:
+                for part in rescued.parts():
+                    part.unlink(missing_ok=True)
+                raise
+            for part in self.parts():
+                part.rename(aside.with_name(part.name.replace(self.path.name, aside.name)))
+            for part in rescued.parts():
+                part.rename(part.with_name(part.name.replace(rescued.path.name, self.path.name)))
+            return Rescue(aside, beats)
+
+    def parts(self) -> list[Path]:
+        """The files that SQLite keeps the crate in, those that are there."""
+        names = (self.path.name + ending for ending in ("", "-wal", "-shm"))
+        return [part for name in names if (part := self.path.with_name(name)).exists()]
 
 
 def is_damaged(path: Path) -> bool:
@@ -174,8 +241,16 @@ def is_damaged(path: Path) -> bool:
         with contextlib.closing(sqlite3.connect(path, timeout=WAIT_SECONDS)) as connection:
             (answer,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
             return answer != "ok"
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         return _is_damage(error)
+
+
+def _opened(address: str, uri: bool = False) -> sqlite3.Connection:
+    connection = sqlite3.connect(address, timeout=WAIT_SECONDS, isolation_level=None, uri=uri)
+    connection.row_factory = sqlite3.Row
+    # a text with a damaged byte costs a letter, not the list it stands in
+    connection.text_factory = lambda text: text.decode("utf-8", "replace")
+    return connection
 
 
 # -- versions ------------------------------------------------------------------------------------
@@ -232,6 +307,14 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
 
 # -- failures ------------------------------------------------------------------------------------
 
+_UNWRITABLE = (
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PERM,
+)
+
 
 @contextlib.contextmanager
 def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
@@ -245,13 +328,15 @@ def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
         raise
 
 
-def _primary_code(error: sqlite3.Error) -> int:
+def _primary_code(error: Exception) -> int:
     """SQLite's result code without its details; 0 for what Python itself found wrong."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
-    return _primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+def _is_damage(error: Exception) -> bool:
+    """Also where SQLite's message quotes the damaged bytes, which then are no text."""
+    damage = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return isinstance(error, UnicodeDecodeError) or _primary_code(error) in damage
 
 
 def _unwritable(path: Path, why: str) -> LibraryError:
@@ -282,17 +367,16 @@ def _bring_over(damaged: Path, fresh: sqlite3.Connection) -> int:
     """
     taken = 0
     columns = [row["name"] for row in fresh.execute("PRAGMA table_info(beats)")]
-    try:
-        with contextlib.closing(sqlite3.connect(damaged)) as old:
-            old.row_factory = sqlite3.Row
-            for order in ("", "DESC"):
-                for row in _readable(old, f"SELECT * FROM beats ORDER BY number {order}"):
-                    taken += _take_beat(row, columns, fresh)
-            for row in _readable(old, "SELECT beat, tag FROM tags"):
-                with contextlib.suppress(sqlite3.Error):  # of a beat that is lost
-                    fresh.execute("INSERT OR IGNORE INTO tags VALUES (?, ?)", tuple(row))
-    except sqlite3.Error:
-        return taken
+    with (
+        contextlib.suppress(sqlite3.Error, UnicodeDecodeError),
+        contextlib.closing(_opened(str(damaged))) as old,
+    ):
+        for order in ("", "DESC"):
+            for row in _readable(old, f"SELECT * FROM beats ORDER BY number {order}"):
+                taken += _take_beat(row, columns, fresh)
+        for row in _readable(old, "SELECT beat, tag FROM tags"):
+            with contextlib.suppress(sqlite3.Error):  # of a beat that is lost
+                fresh.execute("INSERT OR IGNORE INTO tags VALUES (?, ?)", tuple(row))
     return taken
 
 

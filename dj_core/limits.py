@@ -37,6 +37,8 @@ class Limits:
         uploads_bytes: of all files that all visitors are adding.
         upload_seconds: what sending a file may take, and reading what was added; then nothing of
             it is kept.
+        crate_beats, crate_bytes: what a crate holds; beats that were deleted make room.
+        crate_seconds: what reading a crate file may take; then nothing of it is kept.
         uploads_per_hour, trainings_per_hour, works_per_hour: that one visitor may start; works
             are sets and packs that are rendered.
         trainings_at_once, works_at_once, renders_at_once: that run for all visitors together;
@@ -66,6 +68,9 @@ class Limits:
     upload_bytes: int = 100_000_000
     uploads_bytes: int = 150_000_000
     upload_seconds: int = 600
+    crate_beats: int = 20_000
+    crate_bytes: int = 500_000_000
+    crate_seconds: int = 20
     uploads_per_hour: int = 60
     trainings_per_hour: int = 20
     works_per_hour: int = 60

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from dj_core.crate import Crate, CrateSearch
+from dj_core.crate import Crate
 from dj_core.errors import DigitalDJError
 from dj_core.export import LoopSettings
 from dj_core.genres import genre_label
@@ -130,7 +130,7 @@ def choose_settings(library: Library) -> tuple[SetSettings, list[str]]:
 
 def choose_beats() -> list[str]:
     """Which of the kept beats go into the set, by their numbers in the crate."""
-    kept = {item.id: item for item in Crate.open().find(CrateSearch())[:CRATE_SHOWN]}
+    kept = {item.id: item for item in Crate.open().find(most=CRATE_SHOWN)}
     if not kept:
         st.caption("Your crate is empty, so the model plays every beat. Keep takes on Generate.")
         return []

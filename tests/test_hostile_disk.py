@@ -160,6 +160,10 @@ def test_on_a_full_disk_everything_kept_is_still_there(small_disk):
         with pytest.raises((LibraryError, TrainingError)) as caught:
             attempt()
         assert "space" in str(caught.value), caught.value
+    with pytest.raises(LibraryError, match="the disk is full"):
+        crate.keep(beat_of(3))
+    assert crate.get(kept.id).beat == beat_of(1)
+    assert [item.name for item in crate.find()] == ["beat 1"]
     assert torch.equal(
         load_checkpoint(small_disk / "model").network.output.weight, model.output.weight
     )
