@@ -13,7 +13,7 @@ import sqlite3
 import time
 import unicodedata
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -326,20 +326,16 @@ class Crate:
             seen: the fields to change as whoever changes them saw them. What was changed elsewhere
                 since then is not written over: LibraryError says so, and nothing changes.
         """
-        wanted: dict[str, Any] = {}
-        if name is not None:
-            wanted["name"] = _checked_text(name, MAX_NAME, "A name", empty=False)
-        if rating is not None:
-            wanted["rating"] = _checked_rating(rating)
-        if notes is not None:
-            wanted["notes"] = _checked_text(notes, MAX_NOTES, "Notes")
-        if tags is not None:
-            wanted["tags"] = _checked_tags(tags)
+        given = {"name": name, "rating": rating, "notes": notes, "tags": tags}
+        wanted = {
+            field: _CHECKED[field](value) for field, value in given.items() if value is not None
+        }
+        expected = {field: _CHECKED[field](seen[field]) for field in wanted} if seen else {}
         with self._file.writing() as connection:
             now = _one(connection, id)
             for field, value in wanted.items():
                 current = getattr(now, field)
-                if seen is not None and current not in (seen.get(field), value):
+                if current not in (expected.get(field, current), value):
                     raise LibraryError(
                         f"The {field} of {now.name!r} changed elsewhere meanwhile, to "
                         f"{_shown(current)}. Yours, {_shown(value)}, is not written."
@@ -744,8 +740,8 @@ def _checked_text(text: object, limit: int, what: str, *, empty: bool = True) ->
 
 
 def _checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(tags, str):
-        raise LibraryError(f"Tags are given one by one; got the text {tags[:40]!r}.")
+    if isinstance(tags, str) or not isinstance(tags, Iterable):
+        raise LibraryError(f"Tags are given one by one; got {tags!r:.40}.")
     checked = {_checked_text(tag, MAX_TAG, "A tag").casefold() for tag in tags} - {""}
     if len(checked) > MAX_TAGS:
         raise LibraryError(f"A beat takes up to {MAX_TAGS} tags; got {len(checked)}.")
@@ -756,6 +752,15 @@ def _checked_rating(rating: object) -> int:
     if type(rating) is not int or not 0 <= rating <= MAX_RATING:
         raise LibraryError(f"A rating is 0 (none) to {MAX_RATING}; got {rating!r:.40}.")
     return rating
+
+
+_CHECKED: Mapping[str, Callable[[Any], Any]] = {
+    "name": lambda text: _checked_text(text, MAX_NAME, "A name", empty=False),
+    "rating": _checked_rating,
+    "notes": lambda text: _checked_text(text, MAX_NOTES, "Notes"),
+    "tags": _checked_tags,
+}
+"""What a DJ says of a beat, each with what makes sure of a value."""
 
 
 # -- crate files ---------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ class Limits:
     upload_seconds: int = 600
     crate_beats: int = 20_000
     crate_bytes: int = 500_000_000
-    crate_seconds: int = 20
+    crate_seconds: int = 30
     uploads_per_hour: int = 60
     trainings_per_hour: int = 20
     works_per_hour: int = 60

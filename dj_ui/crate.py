@@ -10,9 +10,11 @@ import streamlit as st
 from dj_core.beat import Beat
 from dj_core.crate import Crate, KeptBeat
 from dj_core.errors import DigitalDJError, LibraryError
+from dj_core.setlist.plan import MAX_BEATS
 from dj_ui.words import spoken
 
 ON_DECK = "dj_from_crate"  # the kept beat that is on Generate's deck, and its play token
+IN_SET = "set_crate"  # the ids of those that are chosen on the Set page
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,17 @@ def keep(beat: Beat, name: str = "") -> None:
 def put_on_deck(kept: KeptBeat) -> None:
     """Have Generate's deck play a kept beat."""
     st.session_state[ON_DECK] = FromCrate(kept, secrets.token_hex(4))
+
+
+def put_in_set(ids: tuple[str, ...]) -> None:
+    """Choose kept beats for the Set page, after those chosen there. Raises LibraryError."""
+    chosen = st.session_state.get(IN_SET, [])
+    wanted = [*chosen, *(id for id in ids if id not in chosen)]
+    if len(wanted) > MAX_BEATS:
+        raise LibraryError(
+            f"A set takes up to {MAX_BEATS} beats of yours; with these it would be {len(wanted):,}."
+        )
+    st.session_state[IN_SET] = wanted
 
 
 def taken_from_crate() -> FromCrate | None:

@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, get_args
 
 import streamlit as st
 
-from dj_core.crate import Crate, CrateItem, CrateSearch, KeptBeat, Sort
-from dj_core.errors import DigitalDJError
+from dj_core.access import read_only
+from dj_core.crate import Crate, CrateItem, CrateOverview, CrateSearch, KeptBeat, Sort
+from dj_core.errors import DigitalDJError, LibraryError
 from dj_core.genres import genre_label
+from dj_core.limits import LIMITS
 from dj_core.midi import read_beat
-from dj_core.storage import sha256_of
-from dj_ui.crate import put_on_deck
+from dj_ui.beat_list import ROWS_A_PART, BeatRow, RowEdit, beat_list, first_row, pick
+from dj_ui.crate import put_in_set, put_on_deck
 from dj_ui.downloads import download_button
 from dj_ui.frame import open_page, run_page
 from dj_ui.models import model_label
 from dj_ui.player import player, show_facts
 from dj_ui.replay import link_of, play_again
 from dj_ui.turns import turn_to_play
-from dj_ui.visiting import tell_shared
+from dj_ui.visiting import take_allowance, tell_shared
 from dj_ui.words import counted, spoken
 
 if TYPE_CHECKING:
@@ -36,36 +38,41 @@ SORTS = {
     "genre": "Genre",
 }
 RATINGS = ("Any", "★ and up", "★★ and up", "★★★ and up", "★★★★ and up", "★★★★★")
-UPLOAD_TYPES = ["mid", "midi", "json"]
 EXPORT_NAME = "digital-dj-crate.json"
-DELETED, SAID, TABLE = "dj_crate_deleted", "dj_crate_said", "dj_crate_table"
-SHOW = "dj_crate_show"  # the id of the beat to show, when nothing in the list is chosen
+LIST = "crate_list"
+DELETED, SAID = "dj_crate_deleted", "dj_crate_said"
+HELD = "dj_crate_held"  # what the list shows: it stands still while its beats are changed
 
 
 def main() -> None:
     """The page, top down."""
     crate = Crate.open()
     try:
-        tell(crate)
-        everything = crate.find()
-        show_head(crate, everything)
-        if not everything:
+        tell()
+        overview = crate.overview()
+        show_head(crate, overview)
+        if not overview.beats:
             st.html(
                 '<p class="dj-invite">Nothing is kept yet. Press <b>Keep</b> under a beat on '
                 "Generate or Explore, or bring in MIDI files.</p>"
             )
             return
-        found = crate.find(ask_search(crate, everything))
-        if not found:
+        search = ask_search(overview)
+        if not (total := crate.count(search)):
             st.info("No beat in the crate is like that. Widen the search.")
             return
-        table, chosen = st.columns([5, 6], gap="large")
+        table, chosen = st.columns(2, gap="large")
         with table:
-            items = choose(found)
+            first = first_row(LIST, search)
+            rows = [row_of(item) for item in listed(crate, search, first)]
+            picked = beat_list(
+                rows, key=LIST, label="Beats in the crate", noun="beat", total=total, first=first,
+                tags=list(overview.tags), on_edit=None if read_only() else edit,
+            )  # fmt: skip
+            if not read_only():
+                show_many(crate, replace(search, ids=picked.ticked))
         with chosen:
-            show_beat(crate, crate.get(items[0].id))
-        with table:
-            show_many(crate, items)
+            show_beat(crate, crate.get(picked.id), picked.play)
     except DigitalDJError as error:
         st.error(spoken(error))
 
@@ -73,15 +80,10 @@ def main() -> None:
 # -- what happened ---------------------------------------------------------------------------------
 
 
-def tell(crate: Crate) -> None:
-    """What the last click did, and a way back from a deletion."""
+def tell() -> None:
+    """What the last click did."""
     for kind, words in st.session_state.pop(SAID, []):
         (st.success if kind == "good" else st.warning)(spoken(words))
-    ids = st.session_state.get(DELETED, ())
-    if ids:
-        with st.container(horizontal=True, vertical_alignment="center", key="dj_undo"):
-            st.markdown(f"{counted(len(ids), 'beat')} deleted.")
-            st.button("Undo", key="crate_undo", on_click=undo, args=(crate, ids), shortcut="z")
 
 
 def say(words: str, kind: str = "good") -> None:
@@ -89,71 +91,100 @@ def say(words: str, kind: str = "good") -> None:
     st.session_state.setdefault(SAID, []).append((kind, words))
 
 
-def delete(crate: Crate, ids: tuple[str, ...]) -> None:
-    """Delete beats; they can be brought back."""
-    attempt(lambda: crate.delete(ids))
-    st.session_state[DELETED] = ids
-    forget_choice()
-
-
-def undo(crate: Crate, ids: tuple[str, ...]) -> None:
-    """Bring deleted beats back."""
-    attempt(lambda: crate.restore(ids))
-    st.session_state.pop(DELETED, None)
-    forget_choice()
-
-
-def attempt(action: Callable[[], object]) -> None:
+def attempt(action: Callable[[], object]) -> bool:
     """Do something to the crate from a button; what goes wrong is said on the page."""
     try:
         action()
     except DigitalDJError as error:
         say(str(error), "bad")
+        return False
+    st.session_state.pop(HELD, None)
+    return True
 
 
-def forget_choice() -> None:
-    """Choose nothing in the list, whose rows have moved."""
-    st.session_state[TABLE] = st.session_state.get(TABLE, 0) + 1
+def delete(crate: Crate, ids: tuple[str, ...]) -> None:
+    """Delete beats; they can be brought back."""
+    if attempt(lambda: crate.delete(ids)):
+        st.session_state[DELETED] = ids
+
+
+def undo(crate: Crate, ids: tuple[str, ...]) -> None:
+    """Bring deleted beats back."""
+    if attempt(lambda: crate.restore(ids)):
+        st.session_state.pop(DELETED, None)
 
 
 # -- the head --------------------------------------------------------------------------------------
 
 
-def show_head(crate: Crate, everything: tuple[CrateItem, ...]) -> None:
+def show_head(crate: Crate, overview: CrateOverview) -> None:
     """How much there is, and how to bring more in or take it all along."""
     with st.container(horizontal=True, vertical_alignment="center", key="dj_crate_head"):
-        st.caption(f"{counted(len(everything), 'beat')} in the crate.")
+        st.caption(f"{counted(overview.beats, 'beat')} in the crate")
         tell_shared("The crate")
-        with st.popover("Bring in"):
-            show_bring_in(crate)
-        download_button(
-            "Export the crate", crate.export, EXPORT_NAME, "application/json",
-            key="crate_export", disabled=not everything,
-            help_="All beats with names, tags, ratings and notes, in one file for another "
-            "Digital DJ.",
-        )  # fmt: skip
+        if not read_only():
+            with st.popover("Bring in"):
+                show_bring_in(crate)
+        if overview.beats:
+            export_button(
+                "Export all", crate, None, "crate_export",
+                "All beats with names, tags, ratings and notes, in one file for another "
+                "Digital DJ.",
+            )  # fmt: skip
+        if ids := st.session_state.get(DELETED, ()):
+            st.caption(f"{counted(len(ids), 'beat')} deleted.", width="content")
+            st.button("Undo", key="crate_undo", on_click=undo, args=(crate, ids), shortcut="z")
+
+
+def export_button(
+    label: str, crate: Crate, ids: tuple[str, ...] | None, key: str, help_: str
+) -> None:
+    """A download of the crate or some of it; what is damaged is left out and named."""
+    place = st.container(key=f"{key}_said")
+
+    def content() -> bytes:
+        export = crate.export(ids)
+        for words in export.damaged[:5]:
+            place.warning(spoken(f"{words} It is not in the file."))
+        return export.content
+
+    download_button(label, content, EXPORT_NAME, "application/json", key, help_)
 
 
 def show_bring_in(crate: Crate) -> None:
     """Upload MIDI files and crate files."""
     with st.form("crate_bring_in", border=False, clear_on_submit=True):
+        # any type may be dropped: what is no MIDI is refused below, by its name and with a reason
         uploads = st.file_uploader(
-            "MIDI files, or a crate file", UPLOAD_TYPES, accept_multiple_files=True,
-            key="crate_uploads",
-        )  # fmt: skip
+            "MIDI files, or a crate file", accept_multiple_files=True, key="crate_uploads"
+        )
         wanted = st.form_submit_button("Put in the crate", type="primary")
     if not wanted:
         return
-    if not uploads:
-        st.warning("Choose at least one file first.")
-        return
-    for upload in uploads:
-        try:
-            say(bring_in(crate, upload))
-        except DigitalDJError as error:
-            say(f"{upload.name}: {error}", "bad")
-    forget_choice()
+    try:
+        check_uploads(uploads)
+        for upload in uploads:
+            try:
+                say(bring_in(crate, upload))
+            except DigitalDJError as error:
+                say(f"{upload.name}: {error}", "bad")
+    except DigitalDJError as error:
+        say(str(error), "bad")
+    st.session_state.pop(HELD, None)
     st.rerun()
+
+
+def check_uploads(uploads: list[UploadedFile]) -> None:
+    """Count one more upload of this visitor's. Raises LibraryError for none, and for too much."""
+    if not uploads:
+        most = st.get_option("server.maxUploadSize")
+        raise LibraryError(f"No file has arrived. Choose MIDI or crate files of up to {most} MB.")
+    take_allowance("upload")
+    if sum(upload.size for upload in uploads) > LIMITS.upload_bytes:
+        raise LibraryError(
+            f"These files are over {LIMITS.upload_bytes // 1_000_000} MB together. Bring them in "
+            "in parts."
+        )
 
 
 def bring_in(crate: Crate, upload: UploadedFile) -> str:
@@ -162,17 +193,21 @@ def bring_in(crate: Crate, upload: UploadedFile) -> str:
     if Path(upload.name).suffix.lower() == ".json":
         brought = crate.import_file(content)
         known = f", {brought.known:,} were here already" if brought.known else ""
+        for words in brought.damaged[:5]:
+            say(f"{upload.name}: {words}", "bad")
+        if len(brought.damaged) > 5:
+            say(f"{upload.name}: {len(brought.damaged) - 5:,} more are damaged.", "bad")
         return f"{counted(len(brought.added), 'beat')} brought in{known}."
     beat = replace(read_beat(content), title=Path(upload.name).stem)
     item = crate.keep(beat)
-    st.session_state[SHOW] = item.id
+    pick(LIST, item.id)
     return f"{item.name} is in the crate."
 
 
 # -- the list --------------------------------------------------------------------------------------
 
 
-def ask_search(crate: Crate, everything: tuple[CrateItem, ...]) -> CrateSearch:
+def ask_search(overview: CrateOverview) -> CrateSearch:
     """The search fields, as a search."""
     words, order = st.columns([3, 2])
     text = words.text_input("Search", key="crate_words", placeholder="name, tag, genre, note")
@@ -182,14 +217,16 @@ def ask_search(crate: Crate, everything: tuple[CrateItem, ...]) -> CrateSearch:
     )  # fmt: skip
     with st.expander("Genre, tags, tempo, rating"):
         genres = st.multiselect(
-            "Genres", list(crate.genres()), format_func=genre_words, key="crate_genres"
+            "Genres", list(overview.genres), format_func=genre_words, key="crate_genres"
         )
-        tags = st.multiselect("Tags", list(crate.tags()), key="crate_tags")
+        tags = st.multiselect("Tags", list(overview.tags), key="crate_tags")
         rating = st.selectbox("Rating", RATINGS, key="crate_rating")
-        low, *_, high = sorted([round(item.playing_tempo_bpm) for item in everything] * 2)
+        low, high = (round(bpm) for bpm in overview.tempo_bpm or (0, 0))
         tempo = None
         if low < high:
             tempo = st.slider("Tempo (BPM)", low, high, (low, high), key=f"crate_{low}_{high}")
+    if tempo == (low, high):
+        tempo = None  # all of them
     return CrateSearch(
         words=text,
         genres=frozenset(genres),
@@ -200,61 +237,76 @@ def ask_search(crate: Crate, everything: tuple[CrateItem, ...]) -> CrateSearch:
     )
 
 
-def choose(found: tuple[CrateItem, ...]) -> tuple[CrateItem, ...]:
-    """The beats chosen in the list; the first, or the one just brought in, until one is."""
-    event = st.dataframe(
-        {
-            "Name": [item.name for item in found],
-            "Rating": ["★" * item.rating for item in found],
-            "Genre": [genre_words(item.genre) for item in found],
-            "BPM": [round(item.playing_tempo_bpm) for item in found],
-            "Bars": [item.bars for item in found],
-            "Tags": [", ".join(item.tags) for item in found],
-        },
-        key=f"crate_list_{st.session_state.get(TABLE, 0)}",
-        column_config={
-            "Rating": st.column_config.TextColumn(width="small"),
-            "BPM": st.column_config.NumberColumn(width=54),
-            "Bars": st.column_config.NumberColumn(width=50),
-        },
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="multi-row",
-        height=420,
-    )
-    chosen = tuple(found[row] for row in event.selection.rows if row < len(found))
-    if chosen:
-        st.session_state[SHOW] = chosen[0].id
-        return chosen
-    shown = [item for item in found if item.id == st.session_state.get(SHOW)]
-    return (shown or list(found))[:1]
+def listed(crate: Crate, search: CrateSearch, first: int) -> tuple[CrateItem, ...]:
+    """A part of what a search finds, from place `first` on.
+
+    Rated under the order of ratings, or renamed under a search for its name, a beat would leave
+    its place while the DJ is at it: the list stands still until another one is asked for.
+    """
+    asked, ids = st.session_state.get(HELD, (None, ()))
+    if asked == (search, first):
+        held = {item.id: item for item in crate.find(CrateSearch(ids=ids))}
+        if found := tuple(held[id] for id in ids if id in held):
+            return found
+    found = crate.find(search, first=first, most=ROWS_A_PART)
+    if not found and first:  # what was there has been deleted
+        pick(LIST, "")
+        st.rerun()
+    st.session_state[HELD] = (search, first), tuple(item.id for item in found)
+    return found
 
 
-def show_many(crate: Crate, items: tuple[CrateItem, ...]) -> None:
-    """What can be done with several beats at once."""
-    if len(items) < 2:
-        st.caption("Tick several to export or delete them together.")
-        return
-    ids = tuple(item.id for item in items)
-    with st.container(horizontal=True, key="dj_crate_many"):
-        download_button(
-            f"Export these {len(ids)}", lambda: crate.export(ids), EXPORT_NAME,
-            "application/json", key="crate_export_some",
-        )  # fmt: skip
-        st.button(
-            f"Delete these {len(ids)}", key="crate_delete_some", on_click=delete, args=(crate, ids)
+def row_of(item: CrateItem) -> BeatRow:
+    """A beat as the list shows it."""
+    words = f"{genre_words(item.genre)} · {counted(item.bars, 'bar')}"
+    return BeatRow(
+        item.id, item.name, f"{item.playing_tempo_bpm:.0f}", words, item.rating, item.tags,
+        item.notes,
+    )  # fmt: skip
+
+
+def edit(change: RowEdit) -> None:
+    """Write what a DJ typed in a row, and nothing that they did not."""
+    try:
+        Crate.open().change(
+            change.id, **{change.field: change.value}, seen={change.field: change.seen}
         )
+    except DigitalDJError as error:
+        say(str(error), "bad")
+
+
+def show_many(crate: Crate, ticked: CrateSearch) -> None:
+    """What can be done with the ticked beats of the list together."""
+    with st.container(horizontal=True, vertical_alignment="center", key="dj_crate_many"):
+        ids = tuple(item.id for item in crate.find(ticked)) if ticked.ids else ()
+        if not ids:
+            st.caption("Tick beats to tag, export or delete them, or to put them in a set.")
+            return
+        st.caption(f"{len(ids):,} ticked", width="content")
+        with st.popover("Tag"), st.form("crate_tag", border=False, clear_on_submit=True):
+            tags = st.text_input("Tags for all of them", key="crate_tag_all")
+            if st.form_submit_button("Add"):
+                attempt(lambda: crate.add_tags(ids, tags.split(",")))
+                st.rerun()
+        if st.button("Into a set", key="crate_to_set", help="Chooses them on the Set page."):
+            if attempt(lambda: put_in_set(ids)):
+                st.switch_page("pages/set.py")
+            st.rerun()
+        export_button("Export", crate, ids, "crate_export_some", "These beats, in one file.")
+        st.button("Delete", key="crate_delete_some", on_click=delete, args=(crate, ids))
 
 
 # -- one beat --------------------------------------------------------------------------------------
 
 
-def show_beat(crate: Crate, kept: KeptBeat) -> None:
-    """The chosen beat: heard, taken along, described."""
+def show_beat(crate: Crate, kept: KeptBeat, play: str | None) -> None:
+    """The chosen beat: heard, taken along, told about."""
     item = kept.item
-    player(kept.beat, key="crate", slot=f"crate-{item.id}", name=item.name, taken_as=item.name)
+    player(
+        kept.beat, key="crate", slot=f"crate-{item.id}", name=item.name, play=play,
+        taken_as=item.name,
+    )  # fmt: skip
     show_actions(crate, kept)
-    show_description(crate, item)
     show_origin(kept)
 
 
@@ -265,60 +317,22 @@ def show_actions(crate: Crate, kept: KeptBeat) -> None:
         if st.button("To Generate's deck", key="crate_to_deck"):
             put_on_deck(kept)
             st.switch_page("pages/generate.py")
+        if read_only():
+            return
         st.button("Duplicate", key="crate_duplicate", on_click=duplicate, args=(crate, item.id))
         st.button("Delete", key="crate_delete", on_click=delete, args=(crate, (item.id,)))
 
 
 def duplicate(crate: Crate, id: str) -> None:
     """Copy a beat and show the copy."""
-
-    def copy() -> None:
-        st.session_state[SHOW] = crate.duplicate(id).id
-
-    attempt(copy)
-    forget_choice()
-
-
-def show_description(crate: Crate, item: CrateItem) -> None:
-    """Name, rating, tags and notes; what is changed is kept at once."""
-    keys = {what: f"crate_{what}_{item.id}" for what in ("name", "stars", "tags", "notes")}
-    # a beat may have been described elsewhere since it was last on this page
-    state = st.session_state
-    drawn = sha256_of(repr((item.name, item.tags, item.rating, item.notes)).encode())
-    if state.get(f"crate_drawn_{item.id}") != drawn:
-        state[f"crate_drawn_{item.id}"] = drawn
-        state[keys["name"]], state[keys["tags"]] = item.name, list(item.tags)
-        state[keys["stars"]] = item.rating - 1 if item.rating else None
-        state[keys["notes"]] = item.notes
-
-    def save() -> None:
-        stars = state[keys["stars"]]
-        attempt(
-            lambda: crate.change(
-                item.id,
-                name=state[keys["name"]],
-                tags=state[keys["tags"]],
-                rating=0 if stars is None else stars + 1,
-                notes=state[keys["notes"]],
-            )
-        )
-
-    name, stars = st.columns([3, 1], vertical_alignment="bottom")
-    name.text_input("Name", key=keys["name"], on_change=save, max_chars=120)
-    with stars:
-        st.feedback("stars", key=keys["stars"], on_change=save)
-    known = sorted({*crate.tags(), *item.tags})
-    st.multiselect(
-        "Tags", known, key=keys["tags"], on_change=save, accept_new_options=True,
-        placeholder="choose, or write a new one",
-    )  # fmt: skip
-    st.text_area("Notes", key=keys["notes"], on_change=save, max_chars=4_000, height=80)
+    attempt(lambda: pick(LIST, crate.duplicate(id).id))
 
 
 def show_origin(kept: KeptBeat) -> None:
     """Where the beat comes from, and the way to have it played again."""
     origin, item = kept.beat.provenance, kept.item
-    facts = {"Kept": item.created.astimezone().strftime("%d %B %Y, %H:%M")}
+    facts = {"Notes": item.notes} if item.notes else {}
+    facts["Kept"] = item.created.astimezone().strftime("%d %B %Y, %H:%M")
     if origin.model:
         facts["Model"] = f"{model_label(origin.model)} ({(origin.model_sha256 or '')[:8]})"
         facts["Learned from"] = origin.corpus or "unknown"
@@ -327,7 +341,7 @@ def show_origin(kept: KeptBeat) -> None:
         facts["From"] = origin.source
     if origin.edited:
         facts["Edited"] = "by hand"
-    st.html('<h2 class="dj-head">Where it comes from</h2>')
+    st.html('<h2 class="dj-head">About this beat</h2>')
     show_facts(facts)
     if not origin.model:
         return
@@ -353,5 +367,6 @@ def genre_words(name: str) -> str:
     return genre_label(name) if name else "No genre"
 
 
-open_page("Crate")
+if open_page("Crate"):
+    st.session_state.pop(HELD, None)
 run_page(main)

@@ -1,8 +1,7 @@
-"""Explore: what is in a corpus, file by file and as a whole; and how to bring more."""
+"""Explore: what is in a collection, file by file and as a whole; and how to bring more."""
 
 from __future__ import annotations
 
-import secrets
 import tempfile
 import zipfile
 from pathlib import Path
@@ -29,6 +28,7 @@ from dj_core.limits import LIMITS
 from dj_core.naming import safe_stem
 from dj_core.notation import note_songs_report
 from dj_core.statistics import Catalogue, FileFilter, catalogue_of, note_statistics
+from dj_ui.beat_list import ROWS_A_PART, BeatRow, beat_list, first_row
 from dj_ui.frame import open_page, palette_name, run_page
 from dj_ui.player import player, show_figure
 from dj_ui.visiting import take_allowance, tell_shared
@@ -40,12 +40,13 @@ if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 KINDS = {"": "Beats and fills", "beat": "Beats", "fill": "Fills"}
-UPLOAD_TYPES = ["mid", "midi", "zip"]
-MOST_SHOWN = 2_000  # of what a search finds: nobody reads on, and every row is sent
+LIST = "files"
+UPLOADS = "dj_explore_uploads"  # counts the uploaders: each press takes what is in one of them
+REFUSED = "dj_explore_refused"  # why the last import did not come about
 
 
 def show_corpus(corpus: Corpus) -> None:
-    """Search, audition and numbers of one corpus."""
+    """Search, audition and numbers of one collection."""
     catalogue = catalogue_of(corpus)
     bars, genres = int(catalogue.bars.sum()), len(catalogue.count_genres())
     size = (len(catalogue), "file"), (bars, "bar"), (genres, "genre")
@@ -64,20 +65,27 @@ def show_corpus(corpus: Corpus) -> None:
 
 def show_files(catalogue: Catalogue) -> None:
     """The search, its results, and the chosen file to hear."""
-    found = catalogue.find(ask_filter(catalogue))
+    wanted = ask_filter(catalogue)
+    found = catalogue.find(wanted)
     if not len(found):
         st.info("No file is like that. Widen the search.")
         return
-    table, audition = st.columns([5, 6], gap="large")
+    table, audition = st.columns(2, gap="large")
     with table:
-        file, token = choose_file(catalogue, found)
+        first = first_row(LIST, (str(catalogue.corpus.folder), catalogue.corpus.written, wanted))
+        files = {file.id: file for file in catalogue.files_at(found[first : first + ROWS_A_PART])}
+        rows = [row_of(file) for file in files.values()]
+        picked = beat_list(
+            rows, key=LIST, label="Files", noun="file", total=len(found), first=first
+        )
     with audition:
+        file = files[picked.id]
         try:
             beat = catalogue.corpus.beat(file).at_tempo(file.playing_tempo_bpm)
         except DigitalDJError as error:
             st.error(spoken(error))
             return
-        player(beat, key="audition", slot=f"file-{file.id}", play=token)
+        player(beat, key="audition", slot=f"file-{file.id}", play=picked.play)
 
 
 def ask_filter(catalogue: Catalogue) -> FileFilter:
@@ -117,38 +125,14 @@ def ask_range(label: str, values: np.ndarray, key: str) -> tuple[int, int] | Non
     return st.slider(label, low, high, (low, high), key=f"{key}_{low}_{high}")
 
 
-def choose_file(catalogue: Catalogue, found: np.ndarray) -> tuple[CorpusFile, str | None]:
-    """The file to show, the first until another is chosen; and what starts a chosen one."""
-    shown = catalogue.files_at(found[:MOST_SHOWN])
-    rows = {
-        "File": [file.title for file in shown],
-        "Genre": [genre_label_or_none(file.genre) for file in shown],
-        "BPM": [round(file.playing_tempo_bpm) for file in shown],
-        "Bars": [file.bars for file in shown],
-        "Meter": [str(file.meter) for file in shown],
-    }
-    more = f" The first {len(shown):,} are listed: search for the others."
-    st.caption(
-        f"{len(found):,} found. Choose one to hear it.{more if len(shown) < len(found) else ''}"
-    )
-    event = st.dataframe(
-        rows,
-        key="files",
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
-        height=420,
-    )
-    rows_chosen = [row for row in event.selection.rows if row < len(shown)]
-    file = shown[rows_chosen[0] if rows_chosen else 0]
-    if rows_chosen and st.session_state.get("heard", ("", ""))[0] != file.id:
-        st.session_state["heard"] = (file.id, secrets.token_hex(4))
-    heard, token = st.session_state.get("heard", ("", ""))
-    return file, token if heard == file.id else None
+def row_of(file: CorpusFile) -> BeatRow:
+    """A file as the list shows it."""
+    words = f"{genre_label_or_none(file.genre)} · {counted(file.bars, 'bar')} · {file.meter}"
+    return BeatRow(file.id, file.title, f"{file.playing_tempo_bpm:.0f}", words)
 
 
 def show_numbers(catalogue: Catalogue) -> None:
-    """The corpus as a whole, in pictures."""
+    """The collection as a whole, in pictures."""
     corpus = catalogue.corpus
     genres, lengths, drums = pictures(str(corpus.folder), corpus.written, palette_name())
     left, right = st.columns(2, gap="large")
@@ -218,33 +202,39 @@ def show_refused(corpus: Corpus) -> None:
 
 
 def show_import(library: Library) -> None:
-    """Upload files or a zip into a corpus."""
+    """Upload files or a zip into a collection."""
     if read_only():
         st.info("This Digital DJ is read only: its host keeps the library as it is.")
         return
     with st.form("import", border=False):
+        # any type may be dropped: what is no MIDI is refused below, by its name and with a reason
+        number = st.session_state.setdefault(UPLOADS, 0)
         uploads = st.file_uploader(
-            "MIDI files or a zip", UPLOAD_TYPES, accept_multiple_files=True, key="uploads"
+            "MIDI files or a zip", accept_multiple_files=True, key=f"uploads_{number}"
         )
-        name = st.text_input("Name of the corpus", key="corpus_name", placeholder="my drums")
+        name = st.text_input("Name of the collection", key="corpus_name", placeholder="my drums")
         wanted = st.form_submit_button("Add to the library", type="primary")
+    if words := st.session_state.pop(REFUSED, None):
+        st.error(spoken(words))
     if not wanted:
         return
-    if not uploads:
-        st.warning("Choose at least one MIDI file or zip first.")
-        return
+    # what was taken, or refused, is not taken once more with what is dropped next
+    st.session_state[UPLOADS] += 1
     try:
-        reports = import_uploads(library, uploads, name.strip() or safe_stem(uploads[0].name))
+        reports = import_uploads(library, uploads, name)
     except DigitalDJError as error:
-        st.error(spoken(error))
-        return
-    st.session_state["imported"] = tell(reports)
-    st.session_state["show"] = reports[-1].corpus.name
+        st.session_state[REFUSED] = str(error)
+    else:
+        st.session_state["imported"] = tell(reports)
+        st.session_state["show"] = reports[-1].corpus.name
     st.rerun()
 
 
 def import_uploads(library: Library, uploads: list[UploadedFile], name: str) -> list[ImportReport]:
     """Import zips one by one and loose MIDI files together, with a progress bar."""
+    if not uploads:
+        most = st.get_option("server.maxUploadSize")
+        raise LibraryError(f"No file has arrived. Choose MIDI files or zips of up to {most} MB.")
     take_allowance("upload")
     if sum(upload.size for upload in uploads) > LIMITS.upload_bytes:
         raise LibraryError(
@@ -261,7 +251,10 @@ def import_uploads(library: Library, uploads: list[UploadedFile], name: str) -> 
         for source in save_uploads(uploads, Path(folder)):
             reports.append(
                 library.import_corpus(
-                    source, name, progress=show, most_seconds=LIMITS.upload_seconds
+                    source,
+                    name.strip() or safe_stem(uploads[0].name),
+                    progress=show,
+                    most_seconds=LIMITS.upload_seconds,
                 )
             )
     bar.empty()
@@ -299,7 +292,7 @@ def show_sources() -> None:
 *the MIDI-only zip* at [magenta.tensorflow.org/datasets/groove](https://magenta.tensorflow.org/datasets/groove)
 and drop it above as it is: genres and tempos come along.
 
-**The paper's corpus**: eight genres, one folder each. Download the repository
+**The paper's collection**: eight genres, one folder each. Download the repository
 [github.com/CannonLock/PyCode](https://github.com/CannonLock/PyCode) as a zip, and zip its folder
 *TrainingData* for the upload above.
 
@@ -310,10 +303,10 @@ and drop it above as it is: genres and tempos come along.
 
 
 def show_delete(library: Library, corpus: Corpus) -> None:
-    """Remove a corpus, after a second thought."""
+    """Remove a collection, after a second thought."""
     if corpus.name == STARTER_CORPUS:
         return
-    with st.popover("Remove this corpus"):
+    with st.popover("Remove this collection"):
         st.write(
             f"This removes **{counted(len(corpus.index), 'file')}** from Digital DJ's own folder."
         )
@@ -351,7 +344,13 @@ def main() -> None:
     if words := st.session_state.pop("imported", None):
         st.success(spoken(words))
     choice, more = st.columns([3, 2], vertical_alignment="bottom")
-    name = choice.selectbox("Corpus", list(corpora), key="corpus", bind="query-params")
+    asked = st.query_params.get("corpus")
+    name = choice.selectbox(
+        "Collection", list(corpora), key="corpus", bind="query-params",
+        help="Drum files that were brought in together, and what is learned from together.",
+    )  # fmt: skip
+    if asked is not None and asked not in corpora:
+        st.warning(spoken(f"There is no collection called {asked!r} here. This is {name}."))
     with more, st.popover("Add your own"):
         show_import(library)
         show_sources()

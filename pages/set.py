@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from dj_core.crate import Crate
+from dj_core.crate import Crate, CrateSearch
 from dj_core.errors import DigitalDJError
 from dj_core.export import LoopSettings
 from dj_core.genres import genre_label
@@ -130,13 +130,14 @@ def choose_settings(library: Library) -> tuple[SetSettings, list[str]]:
 
 def choose_beats() -> list[str]:
     """Which of the kept beats go into the set, by their numbers in the crate."""
-    kept = {item.id: item for item in Crate.open().find(most=CRATE_SHOWN)}
+    crate, chosen = Crate.open(), tuple(st.session_state.get("set_crate", ()))
+    latest = crate.find(most=CRATE_SHOWN)
+    kept = {item.id: item for item in (*latest, *crate.find(CrateSearch(ids=chosen)))}
     if not kept:
         st.caption("Your crate is empty, so the model plays every beat. Keep takes on Generate.")
         return []
-    gone = set(st.session_state.get("set_crate", ())) - kept.keys()
-    if gone:
-        st.session_state["set_crate"] = [i for i in st.session_state["set_crate"] if i in kept]
+    if set(chosen) - kept.keys():
+        st.session_state["set_crate"] = [i for i in chosen if i in kept]
     return st.multiselect(
         "From your crate",
         list(kept),

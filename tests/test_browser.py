@@ -201,7 +201,7 @@ def upload(screen, name, files):
     )
     for file in files:
         page.get_by_text(file, exact=True).first.wait_for()
-    page.get_by_label("Name of the corpus").fill(name)
+    page.get_by_label("Name of the collection").fill(name)
     with screen.rerun(quick=True):
         button(screen, "Add to the library").click()
     assert_calm(screen)

@@ -1,5 +1,6 @@
 """The crate on screen: keep, find, describe, delete and undo, take away, play again."""
 
+import itertools
 import json
 import zipfile
 from dataclasses import replace
@@ -10,6 +11,10 @@ import mido
 import pytest
 import soundfile
 from conftest import Screen
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from streamlit.components.v2.bidi_component.main import _make_trigger_id
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
 from dj_core.beat import Beat, Hit
@@ -57,15 +62,47 @@ def words(at):
     return "\n".join(element.proto.body for element in at.get("html"))
 
 
+def component(at, name):
+    (found,) = [one.proto for one in at.get("bidi_component") if one.proto.component_name == name]
+    return found
+
+
 def on_deck(at):
-    (deck,) = [
-        one.proto for one in at.get("bidi_component") if one.proto.component_name == "dj_deck"
-    ]
-    return json.loads(deck.json)
+    return json.loads(component(at, "dj_deck").json)
+
+
+def the_list(at):
+    """What the list of beats is told to show."""
+    return json.loads(component(at, "dj_beat_list").json)
 
 
 def listed(at):
-    return list(at.dataframe[0].value["Name"])
+    return [row["name"] for row in the_list(at)["rows"]]
+
+
+def send(at, events=(), **state):
+    """What the browser says when a visitor has used the list: `chosen`, `turned`, or its state."""
+    id = component(at, "dj_beat_list").id
+    states = at._tree.get_widget_states()
+    if state:
+        states.widgets.append(WidgetState(id=id, json_value=json.dumps(state)))
+    if events:
+        told = [{"event": event, "value": value} for event, value in dict(events).items()]
+        aggregate = _make_trigger_id(id, "events")
+        states.widgets.append(WidgetState(id=aggregate, json_trigger_value=json.dumps(told)))
+    at._run(states)
+    assert not at.exception
+    return at
+
+
+_numbers = itertools.count(1)
+
+
+def typed(at, id, field, value):
+    """A visitor types into a beat's row, which holds what the list was told last."""
+    (row,) = [row for row in the_list(at)["rows"] if row["id"] == id]
+    edit = {"number": next(_numbers), "id": id, "field": field, "from": row[field], "value": value}
+    return send(at, edits=[edit])
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +130,11 @@ def test_keep_puts_the_beat_on_screen_in_the_crate_once(crate):
 
 
 def test_a_search_narrows_the_list_and_the_deck_plays_its_first(crate):
-    for pattern in load_patterns()[::60]:
-        crate.keep(pattern)
+    crate.keep_all(load_patterns()[::60])
     crate.keep(BEAT, name="Röller", tags=["late"], rating=5)
     at = visit()
     assert len(listed(at)) == len(crate.find())
-    assert on_deck(at)["name"] == "Röller"
+    assert (on_deck(at)["name"], on_deck(at)["play"]) == ("Röller", None)
     at.text_input(key="crate_words").input("LATE").run()
     assert listed(at) == ["Röller"]
     at.text_input(key="crate_words").input("no such beat").run()
@@ -106,25 +142,185 @@ def test_a_search_narrows_the_list_and_the_deck_plays_its_first(crate):
     assert "Widen the search" in at.info[0].value
 
 
-def test_a_name_a_star_a_tag_and_a_note_are_kept_at_once(crate):
-    id = crate.keep(BEAT, name="Old").id
-    at = visit()
-    at.text_input(key=f"crate_name_{id}").input("New").run()
-    at.text_area(key=f"crate_notes_{id}").input("loud").run()
-    at.feedback(key=f"crate_stars_{id}").set_value(3).run()
-    assert not at.exception
-    item = crate.get(id).item
-    assert (item.name, item.notes, item.rating) == ("New", "loud", 4)
-    assert listed(at) == ["New"]
+def test_a_chosen_row_goes_on_the_deck_and_plays_once(crate):
+    first, second = (crate.keep(BEAT, name=name) for name in "AB")
+    at = send(visit(), {"chosen": first.id})
+    assert on_deck(at)["name"] == the_list(at)["rows"][1]["name"] == "A"
+    play = on_deck(at)["play"]
+    assert play
+    assert on_deck(at.run())["play"] == play
+    assert on_deck(send(at, {"chosen": first.id}))["play"] not in (play, None)
+    at = visit(dj_crate_said=[])  # somebody else hears nothing of it
+    assert (on_deck(at)["name"], on_deck(at)["play"]) == ("B", None)
+    assert on_deck(send(at, {"chosen": "nobody"}))["name"] == "B"
 
 
-def test_a_name_of_nothing_is_refused_in_words_and_the_old_one_stays(crate):
-    id = crate.keep(BEAT, name="Old").id
+def test_a_long_list_comes_in_parts_and_the_keys_go_on_to_the_next(crate):
+    crate.keep_all([BEAT.at_tempo(60.0 + number) for number in range(230)])
     at = visit()
-    at.text_input(key=f"crate_name_{id}").input("").run()
-    assert not at.exception
-    assert "1 to 120 characters" in at.warning[0].value
-    assert crate.get(id).item.name == "Old"
+    assert (len(listed(at)), the_list(at)["total"]) == (100, 230)
+    at = send(at, {"turned": {"first": 100, "take": "first"}})
+    assert the_list(at)["shown"] == the_list(at)["rows"][0]["id"]
+    assert on_deck(at)["play"]
+    at = send(at, {"turned": {"first": 200, "take": None}})
+    assert len(listed(at)) == 30
+    at = send(at, {"turned": {"first": 100, "take": "last"}})
+    assert the_list(at)["shown"] == the_list(at)["rows"][-1]["id"]
+    at.text_input(key="crate_words").input("beat").run()
+    assert the_list(at)["first"] == 0
+    assert len(listed(send(at, {"turned": {"first": 10**9, "take": None}}))) == 100
+
+
+# -- what is typed ---------------------------------------------------------------------------------
+
+texts = st.text(st.characters(codec="utf-8", categories=["L", "N", "P"]), min_size=1, max_size=9)
+values = {
+    "name": texts,
+    "notes": st.just("") | texts,
+    "rating": st.integers(0, 5),
+    "tags": st.lists(st.sampled_from(["warm", "late", "ü"]), unique=True).map(sorted),
+}
+actions = st.one_of(
+    st.tuples(st.just("visit"), st.integers(0, 2)),
+    *(
+        st.tuples(st.just("type"), st.integers(0, 2), st.just(field), value)
+        for field, value in values.items()
+    ),
+    st.just(("leave",)),
+    st.just(("delete",)),
+    st.tuples(st.just("sort"), st.sampled_from(["name", "rating", "newest"])),
+)
+
+
+@given(st.lists(actions, min_size=3, max_size=9))
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+def test_any_visits_and_edits_leave_each_beat_with_exactly_what_was_typed(tmp_path_factory, doing):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("DIGITAL_DJ_HOME", str(tmp_path_factory.mktemp("home")))
+        crate = Crate.open()
+        items = [
+            crate.keep(BEAT, name=f"Beat {n}", tags=["warm"] * n, rating=n, notes="n" * n)
+            for n in range(3)
+        ]
+        fields = ("name", "tags", "rating", "notes")
+        said = {item.id: {field: getattr(item, field) for field in fields} for item in items}
+        at = visit()
+        for what, *more in doing:
+            if what == "visit":
+                at = send(at, {"chosen": items[more[0]].id})
+            elif what == "type":
+                number, field, value = more
+                id = items[number].id
+                at = typed(at, id, field, value)
+                said[id][field] = tuple(value) if field == "tags" else value
+            elif what == "leave":
+                at.switch_page("pages/explore.py").run()
+                at.switch_page("pages/crate.py").run()
+            elif what == "delete":
+                at = click(click(at, "crate_delete"), "crate_undo")
+            else:
+                at.selectbox(key="crate_sort").set_value(more[0]).run()
+            assert not at.exception
+            assert not at.warning
+            shown = {row["id"]: row for row in the_list(at)["rows"]}
+            for id, typed_so_far in said.items():
+                item = crate.get(id).item
+                assert {field: getattr(item, field) for field in fields} == typed_so_far
+                row = {field: shown[id][field] for field in fields}
+                assert row | {"tags": tuple(row["tags"])} == typed_so_far
+
+
+def test_edits_that_arrive_twice_late_or_together_are_written_once_each(crate):
+    item = crate.keep(BEAT, name="A")
+    edits = [
+        {"number": 1, "id": item.id, "field": "name", "from": "A", "value": "B"},
+        {"number": 2, "id": item.id, "field": "name", "from": "B", "value": "C"},
+        {"number": 3, "id": item.id, "field": "rating", "from": 0, "value": 4},
+    ]
+    at = send(visit(), edits=edits[:1])
+    at = send(at, edits=edits)
+    assert (crate.get(item.id).item.name, crate.get(item.id).item.rating) == ("C", 4)
+    crate.change(item.id, name="A")
+    assert the_list(send(at, edits=[*edits]))["taken"] == 3
+    assert crate.get(item.id).item.name == "A"
+    for nonsense in ("x", [1], [{}], [{**edits[0], "number": 9, "field": "beat"}]):
+        send(at, edits=nonsense)
+    assert crate.get(item.id).item == replace(item, rating=4)
+
+
+def test_what_was_changed_elsewhere_is_told_and_not_written_over(crate):
+    item = crate.keep(BEAT, name="Old")
+    at = visit()
+    crate.change(item.id, name="Theirs", notes="theirs")
+    edit = {
+        "number": next(_numbers),
+        "id": item.id,
+        "field": "name",
+        "from": "Old",
+        "value": "Mine",
+    }
+    at = send(at, edits=[edit])
+    assert "to “Theirs”. Yours, “Mine”, is not written" in at.warning[0].value
+    assert listed(at) == ["Theirs"]
+    at = typed(at, item.id, "name", "x" * 121)
+    assert "this one has 121" in at.warning[0].value
+    assert crate.get(item.id).item.name == "Theirs"
+
+
+def test_the_list_stands_still_while_its_beats_are_changed(crate):
+    for number in range(3):
+        crate.keep(BEAT, name=f"Beat {number}", rating=number + 1)
+    at = visit()
+    at.selectbox(key="crate_sort").set_value("rating").run()
+    at.text_input(key="crate_words").input("beat").run()
+    last = the_list(at)["rows"][2]["id"]
+    at = typed(typed(at, last, "rating", 5), last, "name", "Other")
+    assert listed(at) == ["Beat 2", "Beat 1", "Other"]
+    at.text_input(key="crate_words").input("").run()
+    assert listed(at) == ["Other", "Beat 2", "Beat 1"]
+
+
+# -- several at once -------------------------------------------------------------------------------
+
+
+def test_ticked_beats_are_tagged_put_in_a_set_and_deleted_together(crate):
+    for number in range(4):
+        crate.keep(BEAT, name=f"Beat {number}")
+    crate.keep(BEAT, name="Hidden")
+    at = visit()
+    ids = {row["name"]: row["id"] for row in the_list(at)["rows"]}
+    at.text_input(key="crate_words").input("beat").run()
+    at = send(at, ticked=[ids["Beat 0"], ids["Beat 2"], ids["Hidden"], "gone", 7])
+    assert "2 ticked" in [caption.value for caption in at.caption]  # none that nobody sees
+    at.text_input(key="crate_tag_all").input("Late, warm")
+    (add,) = [button for button in at.button if button.label == "Add"]
+    add.click().run()
+    assert {item.name for item in crate.find(CrateSearch(tags=frozenset({"late", "warm"})))} == {
+        "Beat 0",
+        "Beat 2",
+    }
+    at = click(at, "crate_to_set")
+    assert set(at.multiselect(key="set_crate").value) == {ids["Beat 0"], ids["Beat 2"]}
+    at.switch_page("pages/crate.py").run()
+    at = send(at, ticked=[ids["Beat 1"], ids["Beat 3"]])
+    at = click(at, "crate_delete_some")
+    assert listed(at) == ["Hidden", "Beat 2", "Beat 0"]
+    assert listed(click(at, "crate_undo")) == ["Hidden", "Beat 3", "Beat 2", "Beat 1", "Beat 0"]
+
+
+def test_where_nothing_may_be_changed_no_control_offers_it(crate, monkeypatch):
+    crate.keep(BEAT, name="A")
+    at = visit()
+    monkeypatch.setenv("DIGITAL_DJ_READ_ONLY", "1")
+    at = click(at, "crate_delete")  # drawn before
+    assert "read only" in at.warning[0].value
+    assert not [button for button in at.button if button.label in ("Undo", "Delete", "Duplicate")]
+    assert not the_list(at)["changes"]
+    assert "deleted" not in " ".join(caption.value for caption in at.caption)
+    assert listed(typed(at, the_list(at)["rows"][0]["id"], "name", "B")) == ["A"]
+
+
+# -- deleting, copying, moving on ------------------------------------------------------------------
 
 
 def test_what_is_deleted_comes_back_by_undo(crate):
@@ -256,7 +452,7 @@ def test_what_is_taken_away_is_what_was_asked_for(own_screen):
 def test_a_crate_goes_out_and_comes_in_and_midi_comes_in_with_its_story(own_screen, tmp_path, made):
     screen, crate = own_screen
     screen.open("/crate")
-    content, name = downloaded(screen, "Export the crate")
+    content, name = downloaded(screen, "Export all")
     (tmp_path / name).write_bytes(content)
     (tmp_path / "story.mid").write_bytes(midi_bytes(made))
     (tmp_path / "broken.mid").write_bytes(b"words")
