@@ -95,7 +95,7 @@ def send(at, events=(), **state):
     return at
 
 
-_numbers = itertools.count(1)
+_numbers = itertools.count(2)
 
 
 def typed(at, id, field, value):
@@ -143,7 +143,8 @@ def test_a_search_narrows_the_list_and_the_deck_plays_its_first(crate):
 
 
 def test_a_chosen_row_goes_on_the_deck_and_plays_once(crate):
-    first, second = (crate.keep(BEAT, name=name) for name in "AB")
+    first = crate.keep(BEAT, name="A")
+    crate.keep(BEAT, name="B")
     at = send(visit(), {"chosen": first.id})
     assert on_deck(at)["name"] == the_list(at)["rows"][1]["name"] == "A"
     play = on_deck(at)["play"]
@@ -166,9 +167,9 @@ def test_a_long_list_comes_in_parts_and_the_keys_go_on_to_the_next(crate):
     assert len(listed(at)) == 30
     at = send(at, {"turned": {"first": 100, "take": "last"}})
     assert the_list(at)["shown"] == the_list(at)["rows"][-1]["id"]
-    at.text_input(key="crate_words").input("beat").run()
+    at.text_input(key="crate_words").input("house").run()
     assert the_list(at)["first"] == 0
-    assert len(listed(send(at, {"turned": {"first": 10**9, "take": None}}))) == 100
+    assert len(listed(send(at, {"turned": {"first": 10**30, "take": None}}))) == 100
 
 
 # -- what is typed ---------------------------------------------------------------------------------
@@ -193,7 +194,7 @@ actions = st.one_of(
 
 
 @given(st.lists(actions, min_size=3, max_size=9))
-@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 def test_any_visits_and_edits_leave_each_beat_with_exactly_what_was_typed(tmp_path_factory, doing):
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("DIGITAL_DJ_HOME", str(tmp_path_factory.mktemp("home")))
@@ -253,7 +254,7 @@ def test_what_was_changed_elsewhere_is_told_and_not_written_over(crate):
     at = visit()
     crate.change(item.id, name="Theirs", notes="theirs")
     edit = {
-        "number": next(_numbers),
+        "number": 1,
         "id": item.id,
         "field": "name",
         "from": "Old",
