@@ -214,8 +214,6 @@ def show_import(library: Library) -> None:
         )
         name = st.text_input("Name of the collection", key="corpus_name", placeholder="my drums")
         wanted = st.form_submit_button("Add to the library", type="primary")
-    if words := st.session_state.pop(REFUSED, None):
-        st.error(spoken(words))
     if not wanted:
         return
     # what was taken, or refused, is not taken once more with what is dropped next
@@ -343,6 +341,8 @@ def main() -> None:
         st.session_state["corpus"] = wanted
     if words := st.session_state.pop("imported", None):
         st.success(spoken(words))
+    if words := st.session_state.pop(REFUSED, None):
+        st.error(spoken(words))
     choice, more = st.columns([3, 2], vertical_alignment="bottom")
     asked = st.query_params.get("corpus")
     name = choice.selectbox(
