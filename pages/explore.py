@@ -25,6 +25,7 @@ from dj_core.figures import (
 from dj_core.genres import genre_label
 from dj_core.library import STARTER_CORPUS, Library
 from dj_core.limits import LIMITS
+from dj_core.midi import MIDI_ENDINGS
 from dj_core.naming import safe_stem
 from dj_core.notation import note_songs_report
 from dj_core.statistics import Catalogue, FileFilter, catalogue_of, note_statistics
@@ -233,6 +234,11 @@ def import_uploads(library: Library, uploads: list[UploadedFile], name: str) -> 
     if not uploads:
         most = st.get_option("server.maxUploadSize")
         raise LibraryError(f"No file has arrived. Choose MIDI files or zips of up to {most} MB.")
+    if others := other_files(uploads):
+        raise LibraryError(
+            f"{', '.join(others)[:200]}: no MIDI file and no zip, so nothing was added. Choose files "
+            f"that end in {', '.join(MIDI_ENDINGS)} or .zip."
+        )
     take_allowance("upload")
     if sum(upload.size for upload in uploads) > LIMITS.upload_bytes:
         raise LibraryError(
@@ -257,6 +263,12 @@ def import_uploads(library: Library, uploads: list[UploadedFile], name: str) -> 
             )
     bar.empty()
     return reports
+
+
+def other_files(uploads: list[UploadedFile]) -> list[str]:
+    """The names of those that are neither MIDI nor a zip."""
+    endings = (*MIDI_ENDINGS, ".zip")
+    return [upload.name for upload in uploads if not upload.name.lower().endswith(endings)]
 
 
 def save_uploads(uploads: list[UploadedFile], folder: Path) -> list[Path]:
