@@ -211,7 +211,9 @@ def show_import(library: Library) -> None:
         # any type may be dropped: what is no MIDI is refused below, by its name and with a reason
         number = st.session_state.setdefault(UPLOADS, 0)
         uploads = st.file_uploader(
-            "MIDI files or a zip", accept_multiple_files=True, key=f"uploads_{number}"
+            f"MIDI files or zips, up to {st.get_option('server.maxUploadSize')} MB each",
+            accept_multiple_files=True,
+            key=f"uploads_{number}",
         )
         name = st.text_input("Name of the collection", key="corpus_name", placeholder="my drums")
         wanted = st.form_submit_button("Add to the library", type="primary")
@@ -236,8 +238,8 @@ def import_uploads(library: Library, uploads: list[UploadedFile], name: str) -> 
         raise LibraryError(f"No file has arrived. Choose MIDI files or zips of up to {most} MB.")
     if others := other_files(uploads):
         raise LibraryError(
-            f"{', '.join(others)[:200]}: no MIDI file and no zip, so nothing was added. Choose files "
-            f"that end in {', '.join(MIDI_ENDINGS)} or .zip."
+            f"{', '.join(others)[:200]}: no MIDI file and no zip, so nothing was added. Choose "
+            f"files that end in {', '.join(MIDI_ENDINGS)} or .zip."
         )
     take_allowance("upload")
     if sum(upload.size for upload in uploads) > LIMITS.upload_bytes:
