@@ -45,7 +45,7 @@ from dj_core.setlist.editing import (
     without,
 )
 from dj_core.setlist.generating import add_fills, beat_power, build_set, order_entries
-from dj_core.setlist.mixdown import Mixdown, cue_sheet, save_mix
+from dj_core.setlist.mixdown import Mixdown, change_wav, cue_sheet, save_mix
 from dj_core.setlist.naming import set_stem, slot_stem
 from dj_core.setlist.plan import (
     PHRASE_BARS,
@@ -595,6 +595,17 @@ def test_every_beat_begins_on_its_frame_and_nothing_goes_over(tmp_path):
     loud = np.abs(frames.astype(int)).max(axis=1)
     for start in mixdown.start_frames[1:]:
         assert loud[start : start + 2000].max() > 2 * loud[start - 400 : start - 50].max()
+
+
+def test_a_change_is_heard_as_the_whole_set_has_it():
+    made = planned(pattern("house"), pattern("techno"), phrase_bars=8, tempo_bpm=120)
+    whole, _ = read(b"".join(Mixdown(made).chunks()))
+    heard, _ = read(change_wav(made, 0))
+    bar = round(made.slots[0].bar_seconds * 44_100)
+    start = Mixdown(made).start_frames[1] - 8 * bar  # half a phrase out, four bars before it
+    assert len(heard) == 16 * bar
+    end = len(heard) - 1_000  # faded
+    assert np.array_equal(heard[:end], whole[start : start + end])
 
 
 def test_strokes_ring_over_bar_lines_and_into_the_next_beat():

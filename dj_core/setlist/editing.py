@@ -54,8 +54,13 @@ def at_own_tempo(planned: SetList, slot: int, tempo_bpm: float | None) -> SetLis
 
 
 def with_beat(planned: SetList, slot: int, beat: Beat) -> SetList:
-    """The set with another beat in a place, as the set now counts it."""
+    """The set with another beat in a place, as the set now counts it.
+
+    A tempo other than the one it plays at is from now on its own.
+    """
     entry = replace(planned.entries[slot], beat=beat, count="as-is")
+    if beat.playing_tempo_bpm != planned.slots[slot].tempo_bpm:
+        entry = replace(entry, tempo_bpm=beat.playing_tempo_bpm)
     return _changed(planned, slot, entry)
 
 

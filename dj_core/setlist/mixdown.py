@@ -8,6 +8,7 @@ go over the ceiling is turned down as a whole, as `dj_core.render` does.
 from __future__ import annotations
 
 import bisect
+import itertools
 import math
 import struct
 from collections import OrderedDict
@@ -38,6 +39,7 @@ BYTES_A_FRAME = 4  # 16-bit stereo
 FULL_SCALE = 32_767
 MIXES_KEPT_BYTES = 24_000_000  # of bars that may come again
 STROKES_KEPT_BYTES = 32_000_000
+AROUND_BARS = 4  # heard of either beat where neither is mixed yet
 GAIN_ROUNDS = 4  # each brings what is too loud nearer to the ceiling
 END_FADE_SECONDS = 0.005  # long enough not to click, too short to hear
 CUE_FRAMES_A_SECOND = 75  # a compact disc's
@@ -117,11 +119,41 @@ class Mixdown:
         bars = len(self._timeline.bar_frames) - 1
         with Striker(self._kit, self._soundfont, self.sample_rate) as striker:
             yield _wav_head(self.frames, self.sample_rate)
-            for bar, sound in enumerate(_sounding(self._timeline, striker), start=1):
+            for bar, sound in enumerate(
+                _sounding(self._timeline, striker, self._timeline.slots), start=1
+            ):
                 self._peak = max(self._peak, round(_peak(sound)))
                 yield sound.astype("<i2").tobytes()
                 if progress:
                     progress(bar, bars)
+
+
+def change_wav(
+    planned: SetList, number: int, kit: str = "standard", soundfont: Path | None = None
+) -> bytes:
+    """What is heard where slot `number` goes into the next, as a WAV file: the end of the one,
+    from four bars before its outro, and the start of the next, to four bars after its intro.
+
+    The bars are mixed as the whole set's WAV has them. Only what still rings of beats before slot
+    `number` is missing.
+
+    Raises:
+        SoundError: FluidSynth is missing, or the kit or SoundFont will not do.
+    """
+    timeline = _Timeline(planned, SAMPLE_RATE_HZ)
+    line = timeline.slots[number + 1].start
+    ending, opening = planned.slots[number].sections[-1], planned.slots[number + 1].sections[0]
+    before = AROUND_BARS + (ending.bars if ending.kind == "outro" else 0)
+    after = AROUND_BARS + (opening.bars if opening.kind == "intro" else 0)
+    first = max(timeline.slots[number].start, line - before)
+    last = min(timeline.slots[number + 1].stop, line + after)
+    with Striker(kit, soundfont, SAMPLE_RATE_HZ) as striker:
+        heard = _sounding(timeline, striker, timeline.slots[number : number + 2])
+        skipped = first - timeline.slots[number].start
+        bars = list(itertools.islice(heard, skipped, skipped + last - first))
+    sound = np.concatenate(bars)
+    _fade_end(sound, SAMPLE_RATE_HZ)
+    return _wav_head(len(sound), SAMPLE_RATE_HZ) + sound.astype("<i2").tobytes()
 
 
 def save_mix(mixdown: Mixdown, path: Path, progress: Progress | None = None) -> Path:
@@ -234,11 +266,13 @@ class _Timeline:
 # -- sound ---------------------------------------------------------------------------------------
 
 
-def _sounding(timeline: _Timeline, striker: Striker) -> Iterator[NDArray[np.float32]]:
-    """The set bar by bar, (frames, 2) of whole numbers at 16 bits' scale."""
+def _sounding(
+    timeline: _Timeline, striker: Striker, slots: Sequence[range]
+) -> Iterator[NDArray[np.float32]]:
+    """These slots bar by bar, (frames, 2) of whole numbers at 16 bits' scale."""
     mixer = _Mixer(striker)
     ringing = np.zeros((0, 2), np.float32)
-    for slot in timeline.slots:
+    for slot in slots:
         bars = [timeline.bar(bar) for bar in slot]
         gain = mixer.gain(bars, ringing)
         for number, heard in zip(slot, mixer.heard(bars, gain, ringing), strict=True):
