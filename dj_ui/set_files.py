@@ -1,13 +1,17 @@
 """Large files for visitors: streamed from disk at addresses nobody can guess.
 
 Streamlit's own download button holds a file in memory for as long as a page shows it; an hour of
-WAV is 600 MB. These files stay where they are.
+WAV is 600 MB. These files lie in a temporary folder of the visitor's session, outside the DJ's own,
+and go with the session.
 """
 
 from __future__ import annotations
 
 import secrets
+import shutil
+import tempfile
 import threading
+import weakref
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,6 +23,19 @@ ADDRESS = "/take-away"
 OFFERS_KEPT = 256  # for all visitors together
 _offers: dict[str, Path] = {}
 _lock = threading.Lock()
+
+
+class SessionFolder:
+    """A temporary folder that is removed when nobody holds this object any more.
+
+    Attributes:
+        path: the folder, outside the DJ's own.
+    """
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="digital-dj-made-"))
+        # also when the server ends
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
 def offer(path: Path) -> str:

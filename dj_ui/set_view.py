@@ -1,6 +1,6 @@
 """How a set is drawn: its display, its course in time, and the rows of its list.
 
-Pure functions from a set to markup or table columns; the looks are in `set.css`.
+Pure functions from a set to markup or rows; the looks are in `set.css`.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from dj_core.genres import genre_label
-from dj_core.setlist.naming import slot_name
+from dj_core.setlist.naming import slot_genre, slot_name
 from dj_core.setlist.plan import SetList, SetWarning
+from dj_ui.set_order import Row
 from dj_ui.words import counted, duration_words
 
 ENERGY_LABELS = {
@@ -20,7 +20,7 @@ ENERGY_LABELS = {
     "steady": "Even",
     "fall": "Fall",
 }
-COUNT_LABELS = {"as-is": "As it is", "half": "Half time", "double": "Double time"}
+COUNT_LABELS = {"as-is": "As written", "half": "Half time", "double": "Double time"}
 
 
 def tempo_words(planned: SetList) -> str:
@@ -63,30 +63,35 @@ def set_display(planned: SetList, chosen: int) -> str:
     )
 
 
-def list_columns(planned: SetList, warnings: Sequence[SetWarning]) -> dict[str, list]:
-    """The set list as columns of a table."""
-    warned = {warning.slot for warning in warnings}
-    numbers = range(len(planned.slots))
-    genres = [slot.beat.genre for slot in planned.slots]
+def order_rows(
+    planned: SetList, identities: Sequence[int], warnings: Sequence[SetWarning]
+) -> list[Row]:
+    """The beats of the set as the list shows them; `identities` are theirs in the session."""
+    warned = {warning.slot: warning.words for warning in reversed(warnings)}
     starts = planned.start_seconds
-    return {
-        "№": [f"{number + 1:02}{' !' if number in warned else ''}" for number in numbers],
-        "At": [duration_words(start) for start in starts],
-        "Beat": [slot_name(planned, number) for number in numbers],
-        "BPM": [f"{slot.tempo_bpm:.4g}" for slot in planned.slots],
-        "Bars": [slot.bars for slot in planned.slots],
-        "Genre": [genre and genre_label(genre) for genre in genres],
-    }
+    return [
+        Row(
+            id=identities[number],
+            name=slot_name(planned, number),
+            genre=slot_genre(planned, number),
+            starts=duration_words(starts[number]),
+            length=counted(slot.bars, "bar"),
+            tempo=f"{slot.tempo_bpm:.6g}",
+            own=slot.entry.tempo_bpm is not None,
+            warning=warned.get(number, ""),
+        )
+        for number, slot in enumerate(planned.slots)
+    ]
 
 
 def sections_words(planned: SetList, number: int) -> str:
-    """What is played of a beat: '8 bars in · 24 groove · 8 breakdown · 16 groove · 8 out'."""
-    names = {"intro": "in", "outro": "out"}
+    """What is played of a beat: 'Bars: 8 mix in · 24 groove · 8 mix out'."""
+    names = {"intro": "mix in", "outro": "mix out"}
     parts = [
         f"{section.bars} {names.get(section.kind, section.kind)}"
         for section in planned.slots[number].sections
     ]
-    return "bars: " + " · ".join(parts)
+    return "Bars: " + " · ".join(parts)
 
 
 def _block_html(planned: SetList, number: int, chosen: bool) -> str:

@@ -4,9 +4,11 @@ import asyncio
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import soundfile
+import streamlit
 from starlette.applications import Starlette
 from streamlit.testing.v1 import AppTest
 
@@ -15,8 +17,10 @@ from dj_core.crate import Crate
 from dj_core.errors import SetError
 from dj_core.setlist.plan import Entry, SetSettings, plan_set
 from dj_core.setlist.saving import load_set, save_set, saved_sets, set_path
+from dj_ui import set_order
 from dj_ui.set_files import ADDRESS, FILES_ROUTE, offer
-from dj_ui.set_view import list_columns, set_display, tempo_words
+from dj_ui.set_order import change_of
+from dj_ui.set_view import order_rows, set_display, tempo_words
 from dj_ui.set_work import Work
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -103,7 +107,7 @@ def test_kept_beats_go_into_the_set(home):
     at.multiselect(key="set_crate").set_value(ids)
     at.toggle(key="set_fills").set_value(False)
     at.number_input(key="set_beats").set_value(2).run()
-    at.button_group(key="set_tempo").set_value("Each its own").run()
+    at.button_group(key="set_tempo").set_value("Each beat's own").run()
     finish(click(at, "set_go"))
     planned = at_hand(at)
     assert [slot.beat.title for slot in planned.slots] == ["B118", "B121"]
@@ -141,30 +145,75 @@ def test_a_length_that_cannot_be_is_told_and_changes_nothing(home):
     assert at_hand(at) == planned
 
 
-def test_beats_move_go_and_are_counted_otherwise(home):
+def test_what_is_done_in_the_list_is_done_to_the_beat_it_was_done_to(home, order):
+    """Order, tempo and taking out, also where the list has changed since; Undo brings it back."""
     keep(home, small_set())
     at = visit(set="Friday")
+    names = ["Beat 0", "Beat 1", "Beat 2"]
+    ids = dict(zip(names, order.ids, strict=True))
 
     def titles():
         return [slot.beat.title for slot in at_hand(at).slots]
 
-    click(at, "set_later")
-    assert titles() == ["Beat 1", "Beat 0", "Beat 2"]
-    click(at, "set_later")
+    order.do(at, "move", ids["Beat 0"], before=None)
     assert titles() == ["Beat 1", "Beat 2", "Beat 0"]
-    assert at.button(key="set_later").disabled
-    click(at, "set_out")
+    order.do(at, "move", ids["Beat 0"], before=ids["Beat 2"])
+    assert titles() == ["Beat 1", "Beat 0", "Beat 2"]
+    assert at.session_state["set_chosen"] == 1
+    order.do(at, "tempo", ids["Beat 1"], tempo_bpm=118.25)
+    assert [slot.tempo_bpm for slot in at_hand(at).slots] == [118.25, 122, 124]
+    order.do(at, "tempo", ids["Beat 0"], tempo_bpm=9.0)
+    assert "10 to 600" in at.warning[0].value
+    order.do(at, "remove", ids["Beat 0"])
+    order.do(at, "remove", ids["Beat 0"])  # it is gone: nothing else goes
+    order.do(at, "move", ids["Beat 0"], before=None)
     assert titles() == ["Beat 1", "Beat 2"]
-    click(at, "set_earlier")
-    assert titles() == ["Beat 2", "Beat 1"]
-    click(at, "set_out")
-    assert at.button(key="set_out").disabled
+    assert load_set(home / "sets" / "Friday.set.json") == at_hand(at)
+    click(at, "set_undo")
+    click(at, "set_undo")
+    assert titles() == ["Beat 1", "Beat 0", "Beat 2"]
+    assert at_hand(at).slots[0].tempo_bpm != 118.25
+    assert order.ids[::2] == [ids["Beat 1"], ids["Beat 2"]]  # they were never touched
+
+
+class OrderInHand:
+    """Stands where the browser's list stands: it shows what was sent, and sends what it is told."""
+
+    def __init__(self, monkeypatch):
+        self.ids, self.told = [], []
+        monkeypatch.setattr(set_order, "_component", lambda: self.mount)
+
+    def mount(self, *, key, data, on_did_change, height):
+        self.ids = [row["id"] for row in data["rows"]]
+        if self.told:
+            streamlit.session_state[key] = SimpleNamespace(did=self.told.pop(0))
+            on_did_change()
+            streamlit.rerun()
+
+    def do(self, at, kind, identity, **more):
+        self.told.append({"kind": kind, "id": identity, **more})
+        at.run()
+        assert not at.exception
+
+
+@pytest.fixture
+def order(monkeypatch):
+    return OrderInHand(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "payload", [None, 7, [], {}, {"kind": "x", "id": 1}, {"kind": "move", "id": "1"},
+                {"kind": "move", "id": True}, {"kind": "move", "id": 1, "before": "x"},
+                {"kind": "tempo", "id": 1, "tempo_bpm": "120"}],
+)  # fmt: skip
+def test_what_is_no_change_of_a_list_is_left_alone(payload):
+    assert change_of(payload) is None
 
 
 def test_the_next_beat_is_on_deck_b_for_a_transition(home):
     keep(home, small_set())
     at = visit(set="Friday")
-    at.button_group(key="set_hear").set_value("Into the next").run()
+    at.button_group(key="set_hear").set_value("Both decks").run()
     assert not at.exception
     assert "set_deck_originals" in at.session_state
     assert "out-0" in at.session_state["set_deck_originals"]
@@ -192,7 +241,8 @@ def test_what_is_made_can_be_stopped(home):
     at.button(key="set_stop").click().run()
     finish(at)
     assert "set_made" not in at.session_state
-    assert not list((home / "sets" / "made").glob("*"))
+    assert not list(at.session_state["set_folder_made"].path.glob("*"))
+    assert not (home / "sets" / "made").exists()
 
 
 def test_a_saved_set_can_be_opened_and_removed(home):
@@ -220,10 +270,9 @@ def test_user_words_are_escaped():
 
 def test_the_list_says_when_and_what(home):
     planned = small_set()
-    columns = list_columns(planned, ())
-    assert columns["At"][0] == "0:00"
-    assert columns["Beat"] == ["Beat 0", "Beat 1", "Beat 2"]
-    assert {len(column) for column in columns.values()} == {3}
+    rows = order_rows(planned, [7, 8, 9], ())
+    assert [(row.id, row.starts, row.name) for row in rows[:1]] == [(7, "0:00", "Beat 0")]
+    assert [row.tempo for row in rows] == ["120", "122", "124"]
     assert tempo_words(planned) == "120–124"
 
 
