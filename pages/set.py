@@ -64,7 +64,7 @@ from dj_ui.turns import turn_to_play, turn_to_render
 from dj_ui.visiting import take_allowance, tell_shared
 from dj_ui.words import counted, spoken
 
-OWN, ONE, GLIDE = "Each beat's own", "One tempo", "From one to another"
+OWN, ONE, GLIDE = "Each its own", "One tempo", "From … to"
 THIS_BEAT, BOTH_DECKS = "This beat", "Both decks"
 BUILD, WAV, PACK = "The set", "The whole set as WAV", "The pack"
 CRATE_SHOWN = 500

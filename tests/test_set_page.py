@@ -107,7 +107,7 @@ def test_kept_beats_go_into_the_set(home):
     at.multiselect(key="set_crate").set_value(ids)
     at.toggle(key="set_fills").set_value(False)
     at.number_input(key="set_beats").set_value(2).run()
-    at.button_group(key="set_tempo").set_value("Each beat's own").run()
+    at.button_group(key="set_tempo").set_value("Each its own").run()
     finish(click(at, "set_go"))
     planned = at_hand(at)
     assert [slot.beat.title for slot in planned.slots] == ["B118", "B121"]

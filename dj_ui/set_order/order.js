@@ -156,7 +156,7 @@ class OrderList {
 
   takeTempo(input, row) {
     const text = input.value.trim().replace(',', '.')
-    if (text === row.tempo) return
+    if (text === row.tempo) { input.value = row.tempo; return }
     const bpm = text === '' ? null : Number(text)
     if (bpm !== null && !(bpm >= LOWEST_BPM && bpm <= HIGHEST_BPM)) {
       this.say(`A tempo is ${LOWEST_BPM} to ${HIGHEST_BPM} BPM`)
