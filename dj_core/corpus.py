@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -38,6 +38,7 @@ from dj_core.intake import (
 )
 from dj_core.midi import Reading, read_midi_report
 from dj_core.packs import Kept, PackWriter, lay_out, read_kept
+from dj_core.records import json_of, record_of
 from dj_core.sources import MIDI_ENDINGS, Facts, Source, open_source
 from dj_core.storage import atomic_file, sha256_of
 
@@ -161,15 +162,15 @@ class Corpus:
         """The file as it was imported. Raises CorpusError."""
         try:
             return read_kept(self.folder, file.kept)
-        except OSError as error:
-            raise self._lost(file, f"{error.strerror}.") from error
+        except (OSError, ValueError, OverflowError) as error:  # such as a place before the first
+            raise self._lost(file, f"{getattr(error, 'strerror', None) or error}.") from error
 
     def path_of(self, file: CorpusFile) -> Path:
         """The file as one of its own, for programs that read nothing else. Raises CorpusError."""
         try:
             return lay_out(self.folder, file.id, file.kept)
-        except OSError as error:
-            raise self._lost(file, f"{error.strerror}.") from error
+        except (OSError, ValueError, OverflowError) as error:
+            raise self._lost(file, f"{getattr(error, 'strerror', None) or error}.") from error
 
     def reading(self, file: CorpusFile) -> Reading:
         """The file as it is read by its note map. Raises CorpusError."""
@@ -673,12 +674,18 @@ def _load_facts(index_path: Path) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     try:
-        facts = json.loads(pq.read_schema(index_path).metadata[METADATA_KEY])
+        facts = json_of(pq.read_schema(index_path).metadata[METADATA_KEY])
+        version, name = facts["format_version"], facts["name"]
+        for item in facts["skipped"]:
+            record_of(Skipped, item)
+        if not isinstance(name, str):
+            raise ValueError(f"it is called {name!r:.40}")
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise CorpusError(
-            f"The corpus in {index_path.parent} has no readable index ({error}). Import it again."
+            f"The corpus in {index_path.parent} has no readable index ({error!s:.200}). Import it "
+            "again."
         ) from error
-    if facts.get("format_version") != FORMAT_VERSION:
+    if version != FORMAT_VERSION:
         raise CorpusError(
             f"The corpus in {index_path.parent} was written by another version of Digital DJ. "
             "Remove it and import its files again."
@@ -713,8 +720,18 @@ def _table(path: Path, columns: Sequence[str]) -> pa.Table:
 
 def files_of(table: pa.Table) -> Iterator[CorpusFile]:
     """Rows of an index, of which the `FILE_COLUMNS` matter. Raises CorpusError."""
+    for name in FILE_COLUMNS:
+        if name != "tempo_bpm" and table[name].null_count:
+            raise CorpusError(
+                f"The corpus has a damaged index ({name} is missing). Import it again."
+            )
     lane_hits = table["lane_hits"].combine_chunks().flatten().to_numpy()
     columns = {name: table[name].to_pylist() for name in FILE_COLUMNS if name != "lane_hits"}
+    if odd := set(columns["drum_map"]) - set(get_args(DrumMap)):
+        raise CorpusError(
+            f"The corpus has a damaged index (there is no note map {min(odd)[:80]!r}). Import it "
+            "again."
+        )
     try:
         columns["lane_hits"] = map(tuple, lane_hits.reshape(-1, len(DRUMS)).tolist())
         columns["meter"] = map(_meter, columns["meter"])

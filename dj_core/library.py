@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import os
 import re
 import tempfile
@@ -41,6 +40,7 @@ from dj_core.jobs import Run, list_runs
 from dj_core.midi import midi_bytes
 from dj_core.naming import checked_name, name_key
 from dj_core.patterns import STARTER_FOLDER, load_patterns
+from dj_core.records import read_json
 from dj_core.sampling import GROOVE_FAMILY
 from dj_core.storage import (
     OTHER_HOME,
@@ -358,8 +358,8 @@ def _check_is_ours(folder: Path) -> None:
 def _stamp_in(folder: Path) -> object:
     """What is noted of the starter patterns that were unpacked; None for none, or damage."""
     try:
-        return json.loads((folder / STARTER_STAMP).read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_json(folder / STARTER_STAMP)
+    except (OSError, ValueError):
         return None
 
 

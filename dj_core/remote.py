@@ -21,6 +21,7 @@ from typing import BinaryIO
 
 from dj_core.errors import LibraryError
 from dj_core.limits import LIMITS
+from dj_core.records import json_of
 from dj_core.storage import temporary_folder
 
 ABOUT_NAME = "digital-dj.json"
@@ -136,11 +137,11 @@ def _about(archive: zipfile.ZipFile, address: str) -> tuple[str, str, int]:
     """Kind, name and number of files of what was sent."""
     try:
         with archive.open(ABOUT_NAME) as file:
-            about = json.loads(file.read(_BYTES_AT_A_TIME))
+            about = json_of(file.read(_BYTES_AT_A_TIME))
         kind, name, count = about["kind"], about["name"], about["files"]
         if not (isinstance(kind, str) and isinstance(name, str) and isinstance(count, int)):
             raise TypeError("of another form")
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise LibraryError(
             f"{address} was not sent by Digital DJ ({error}). Give the address of a corpus or run "
             "that was."

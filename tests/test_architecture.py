@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # docs/architecture.md's table, bottom first: a module imports its own layer or those below
 LAYERS = [
     {"errors", "drums", "note_maps", "genres", "beat", "timing", "limits",
-     "access", "executors"},
+     "access", "executors", "records"},
     {"storage", "remote", "naming", "legacy_text", "midi", "patterns", "beat_json", "queueing"},
     {
         "sources", "families", "intake", "packs", "corpus", "statistics",
