@@ -24,6 +24,7 @@ def player(
     name: str = "",
     play: str | None = None,
     soundfont: Path | None = None,
+    locks: bool = False,
     taken_as: str = "",
     below: Callable[[Beat], None] | None = None,
     then: Callable[[], None] | None = None,
@@ -34,7 +35,7 @@ def player(
 
     Args:
         beat: what to put on.
-        key, slot, play, soundfont: see `dj_ui.deck.deck`.
+        key, slot, play, soundfont, locks: see `dj_ui.deck.deck`.
         name: what to call it; '' for the beat's own title and genre.
         taken_as: what its files, and it in the crate, are called; '' for genre, tempo and seed.
         below: draws what else follows from the beat as it was edited.
@@ -49,6 +50,7 @@ def player(
         facts=[("seed", f"{seed}")] if seed is not None else [],
         play=play,
         soundfont=soundfont,
+        locks=locks,
         kit_later=True,
     )
     drums = st.container(key=f"{key}_kit_box")

@@ -14,7 +14,7 @@ from typing import Any
 import streamlit as st
 
 from dj_core.beat import Beat
-from dj_core.drums import DRUMS
+from dj_core.drums import DRUM, DRUMS
 from dj_core.errors import DigitalDJError
 from dj_core.genres import genre_label
 from dj_core.humanizer.checkpoint import FAMILY as HUMANIZER
@@ -22,7 +22,7 @@ from dj_core.sampling import BeatModel
 from dj_core.shape.history import PastTake
 from dj_core.shape.keeping import Keep
 from dj_core.shape.playing import take_of
-from dj_ui.deck import listen
+from dj_ui.deck import listen, locked_drums
 from dj_ui.models import model_label
 from dj_ui.player import show_facts
 from dj_ui.takes import (
@@ -36,7 +36,7 @@ from dj_ui.takes import (
 )
 from dj_ui.tapping import tapping_pads
 from dj_ui.turns import turn_to_play
-from dj_ui.words import spoken
+from dj_ui.words import counted, spoken
 
 TOOL, ANSWERS, TURN = "shape", "dj_shape_answers", "dj_shape_turn"
 WAITING = "dj_shape_waiting"
@@ -44,6 +44,7 @@ NARROW = 480  # pixels; a control need not cross the whole page
 PAST_SHOWN = 8  # takes of the history side by side
 WHOLE, LAST_BAR, EVERY_4, EVERY_8 = "The whole beat", "Last bar", "Every 4 bars", "Every 8 bars"
 OWN_FEEL = "As its genre"
+BUILDING = "Building a beat on it…"
 SLIDER_WORDS = {
     "density": ("Density", "How many strokes there are."),
     "syncopation": ("Syncopation", "How far kick and snare lean on weak places."),
@@ -150,7 +151,9 @@ class _Panel:
         if self._pressed("Reroll the rest"):
             from dj_core.shape.rerolling import reroll
 
-            self._answer(lambda: reroll(self.model(), self.beat, keep, seed=self.seed))
+            self._answer(
+                "Rerolling the rest…", lambda: reroll(self.model(), self.beat, keep, seed=self.seed)
+            )
 
     def vary(self) -> None:
         """A ladder of variations."""
@@ -161,6 +164,7 @@ class _Panel:
 
             self._answers(
                 "Vary",
+                f"Making {count} variations…",
                 lambda: [
                     (f"{rung.distance:.0%} away", rung.beat)
                     for rung in vary(self.model(), self.beat, count, keep, seed=self.seed)
@@ -180,7 +184,10 @@ class _Panel:
 
             bar = primers.index(primer)
             given = bars_of(self.beat, bar, bar) if bar else self.beat
-            self._answer(lambda: continue_beat(self.model(), given, bars, seed=self.seed)[0])
+            self._answer(
+                f"Making {counted(bars, 'bar')} more…",
+                lambda: continue_beat(self.model(), given, bars, seed=self.seed)[0],
+            )
 
     def fill(self) -> None:
         """A fill at the end of phrases."""
@@ -200,10 +207,10 @@ class _Panel:
 
             more: dict[str, Any] = {"half": half, "crash": crash, "seed": self.seed}
             if where == LAST_BAR:
-                self._answer(lambda: add_fill(self.model(), self.beat, **more))
+                self._answer("Making a fill…", lambda: add_fill(self.model(), self.beat, **more))
                 return
             more |= {"every_bars": 4 if where == EVERY_4 else 8, "chance": chance / 100}
-            self._answer(lambda: add_fills(self.model(), self.beat, **more))
+            self._answer("Making fills…", lambda: add_fills(self.model(), self.beat, **more))
 
     def sliders(self) -> None:
         """Density, syncopation, swing, loudness, complexity; 0 is what the genre usually has."""
@@ -223,7 +230,10 @@ class _Panel:
             if value != stands:
                 asked[name] = value
         if self._pressed("Apply", disabled=not asked):
-            self._answer(lambda: adjust(self.model(), self.beat, Controls(**asked), seed=self.seed))
+            self._answer(
+                "Adjusting the beat…",
+                lambda: adjust(self.model(), self.beat, Controls(**asked), seed=self.seed),
+            )
 
     def feel(self) -> None:
         """A drummer's timing and dynamics, or the grid."""
@@ -234,9 +244,10 @@ class _Panel:
             genre = st.selectbox("Whose feel", list(whose), key="dj_whose_feel")
             if self._pressed("Humanise"):
                 self._answer(
+                    "Humanising…",
                     lambda: humanizer().humanize(
                         self.beat, amount / 100, genre=whose[genre], seed=self.seed
-                    )
+                    ),
                 )
         with tight:
             from dj_core.shape.tightening import GRIDS, tighten
@@ -244,7 +255,7 @@ class _Panel:
             degree = st.slider("Tighten", 0, 100, 50, 5, format="%d%%", key="dj_tighten")
             grid = st.selectbox("Grid", list(GRIDS), key="dj_tighten_grid")
             if self._pressed("Tighten"):
-                self._answer(lambda: tighten(self.beat, degree / 100, grid=grid))
+                self._answer("Tightening…", lambda: tighten(self.beat, degree / 100, grid=grid))
 
     def morph(self) -> None:
         """Steps from this take to another."""
@@ -265,6 +276,7 @@ class _Panel:
             ]
             self._answers(
                 "Morph",
+                f"Making {steps} steps…",
                 lambda: [
                     (f"Step {number}", beat)
                     for number, beat in enumerate(morph(*ends, steps), start=1)
@@ -281,13 +293,15 @@ class _Panel:
         taps = tapping_pads("dj_tap")
         if taps:
             at_tempo = None if st.session_state.get("dj_tap_free") else self.beat.playing_tempo_bpm
+            self.place = st.container()
             self._answer(
+                BUILDING,
                 lambda: drum_to_beat(
                     self.model(),
                     rhythm_of([Tap(*tap) for tap in taps], at_tempo),
                     genre=self._genre(),
                     seed=self.seed,
-                )
+                ),
             )
         st.toggle("Find the tempo from my taps", key="dj_tap_free")
         chosen = st.pills(
@@ -297,7 +311,8 @@ class _Panel:
         if self._pressed("Build on them", disabled=not chosen):
             rhythm = only(self.beat, [labels[label] for label in chosen])
             self._answer(
-                lambda: drum_to_beat(self.model(), rhythm, genre=self._genre(), seed=self.seed)
+                BUILDING,
+                lambda: drum_to_beat(self.model(), rhythm, genre=self._genre(), seed=self.seed),
             )
 
     def song(self) -> None:
@@ -310,7 +325,8 @@ class _Panel:
             from dj_core.shape.form import song_from
 
             self._answer(
-                lambda: song_from(self.model(), self.beat, phrase_bars=phrase, seed=self.seed).beat
+                "Growing a song…",
+                lambda: song_from(self.model(), self.beat, phrase_bars=phrase, seed=self.seed).beat,
             )
         sections = self.beat.provenance.settings.get("sections", [])
         show_facts({f"Bar {first}": f"{name}, {bars} bars" for name, first, bars in sections})
@@ -375,11 +391,11 @@ class _Panel:
     # --- what they share ----------------------------------------------------------------------
 
     def _choose_keep(self) -> Keep:
-        labels = {DRUMS[lane].label: DRUMS[lane].name for lane in self.beat.lanes}
-        drums = st.pills(
-            "Keep these drums", list(labels), selection_mode="multi",
-            key=f"dj_keep_drums_{self.kept.number}",
-        )  # fmt: skip
+        drums = locked_drums()
+        if drums:
+            st.caption(f"Locked on the deck: {', '.join(DRUM[name].label for name in drums)}.")
+        else:
+            st.caption("The padlock on a drum's row in the deck keeps that drum.")
         bars: Sequence[int] = ()
         if self.beat.bars > 1:
             bars = st.pills(
@@ -391,32 +407,35 @@ class _Panel:
                 "Keep these 16ths of every bar", list(range(1, 17)), selection_mode="multi",
                 key=f"dj_keep_steps_{self.kept.number}",
             )  # fmt: skip
-        return Keep(drums=[labels[label] for label in drums], bars=bars, steps=steps)
+        return Keep(drums=drums, bars=bars, steps=steps)
 
     def _genre(self) -> str:
         return self.beat.genre if self.beat.genre in self.model().genres else ""
 
     def _pressed(self, label: str, disabled: bool = False) -> bool:
         key = f"dj_shape_{label.lower().replace(' ', '_')}"
-        return st.button(label, key=key, type="primary", disabled=disabled)
+        self.place = st.container(key=f"{key}_place")  # of the button, then of what is being done
+        return self.place.button(label, key=key, type="primary", disabled=disabled)
 
-    def _answer(self, play: Callable[[], Beat]) -> None:
-        """Make one beat and put it on deck."""
-        beats = self._played(lambda: [("", play())])
+    def _answer(self, doing: str, play: Callable[[], Beat]) -> None:
+        """Make one beat and put it on deck; `doing` says meanwhile what is done."""
+        beats = self._played(doing, lambda: [("", play())])
         if beats:
             self._put(beats[0][1], self.kept.settings)
 
-    def _answers(self, tool: str, play: Callable[[], list[tuple[str, Beat]]]) -> None:
+    def _answers(self, tool: str, doing: str, play: Callable[[], list[tuple[str, Beat]]]) -> None:
         """Make several beats and set them side by side."""
-        beats = self._played(play)
+        beats = self._played(doing, play)
         if beats:
             st.session_state[ANSWERS] = (tool, beats)
             keep_laid_out(tool, beats)
 
-    def _played(self, play: Callable[[], list[tuple[str, Beat]]]) -> list[tuple[str, Beat]]:
+    def _played(
+        self, doing: str, play: Callable[[], list[tuple[str, Beat]]]
+    ) -> list[tuple[str, Beat]]:
         st.session_state[TURN] = self.seed
         try:
-            with turn_to_play("Playing…"):
+            with self.place, turn_to_play(doing):
                 return play()
         except DigitalDJError as error:
             st.warning(spoken(error))

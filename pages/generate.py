@@ -43,7 +43,7 @@ from dj_ui.deck import DEFAULT_KIT, choose_kit, chosen_kit, listen
 from dj_ui.frame import open_page, run_page
 from dj_ui.models import loaded
 from dj_ui.opening import opening_beat
-from dj_ui.player import player, show_counts, show_facts
+from dj_ui.player import beat_name, player, show_counts, show_facts
 from dj_ui.shaping import draw_shaping, put_shaped, shaped_facts
 from dj_ui.takes import (
     ON_DECK,
@@ -154,6 +154,11 @@ def same_value(text: str, value: object) -> bool:
 def follow_kit(asked: Mapping[str, str]) -> None:
     """Take the kit that a link names; then keep the link true to the deck's choice."""
     choose_kit(asked.get("kit", ""))
+    link_kit()
+
+
+def link_kit() -> None:
+    """Have the link name the kit that is heard."""
     if "kit" in st.query_params or chosen_kit() != DEFAULT_KIT:
         st.query_params["kit"] = chosen_kit()
 
@@ -199,7 +204,7 @@ def play(model: ModelInfo) -> bool:
         return True
     settings = {**set_controls(), **st.session_state.get(NEXT, {})}
     try:
-        with turn_to_play("Playing…"):
+        with turn_to_play("Making a beat…"):
             take = loaded(model).generate(request_of(model, settings))
     except DigitalDJError as error:
         st.warning(spoken(error))
@@ -251,14 +256,23 @@ def draw_deck(
             name=crated.kept.item.name,
             play=crated.play,
             soundfont=soundfont,
+            locks=True,
             taken_as=crated.kept.item.name,
+            below=lambda _: link_kit(),
             then=then,
         )
         return
     if not kept:
-        st.html('<p class="dj-invite">A starter pattern is on deck. '
-                "<b>Generate</b> lets the model play its own.</p>")  # fmt: skip
-        player(opening_beat(), key="deck", soundfont=soundfont, then=then)
+        opening = opening_beat()
+        player(
+            opening,
+            key="deck",
+            name=f"Starter pattern · {beat_name(opening)}",
+            soundfont=soundfont,
+            locks=True,
+            below=lambda _: link_kit(),
+            then=then,
+        )
         return
     number_, token = st.session_state.get(SOUNDING, (0, ""))
     player(
@@ -268,9 +282,16 @@ def draw_deck(
         name=kept.name,
         play=token if number_ == kept.number else None,
         soundfont=soundfont,
-        below=lambda _: write_down(),  # an edit comes to the player alone
+        locks=True,
+        below=lambda _: note_changes(),
         then=then,
     )
+
+
+def note_changes() -> None:
+    """Keep what the deck sent: an edit and a kit come to the player alone."""
+    write_down()
+    link_kit()
 
 
 def draw_transport(kept: KeptTake | None, usable: bool) -> None:
@@ -330,7 +351,7 @@ def draw_strip(model: ModelInfo, kept: KeptTake) -> None:
     st.html('<h2 class="dj-head">Temperature strip</h2>')
     if st.button("Play this seed at five temperatures", key="dj_strip_go", shortcut="t"):
         try:
-            with turn_to_play("Playing five takes…"):
+            with turn_to_play("Making five takes…"):
                 st.session_state[STRIP_TAKES] = strip_takes(model, kept.settings)
         except DigitalDJError as error:
             st.warning(spoken(error))

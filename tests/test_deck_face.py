@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from conftest import COUNT_RUNS, DESKTOP, PAGE_MILLISECONDS, Screen
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +25,9 @@ from dj_ui.deck.payload import beat_id, beat_of_payload, beat_payload
 from dj_ui.grid import steps_of
 
 PHONE = {"width": 390, "height": 844}
+AXE_RULES = [
+    "wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice", "experimental",
+]  # fmt: skip
 BEAT_BYTES = 30_000  # what a beat may cost on the way to the browser, the page around it included
 
 # -- payloads ------------------------------------------------------------------------------------
@@ -176,7 +180,9 @@ class Deck:
         found = self.root.locator('.cell[aria-selected="true"]').evaluate_all(
             "cells => cells.map(c => [+c.dataset.lane, +c.dataset.step, c.ariaLabel])"
         )
-        return sorted((lane, step, int(label.rsplit(" ", 1)[1])) for lane, step, label in found)
+        return sorted(
+            (lane, step, int(re.search(r"velocity (\d+)", label)[1])) for lane, step, label in found
+        )
 
     def midi(self):
         with self.page.expect_download() as download:
@@ -271,7 +277,7 @@ def test_the_file_holds_the_steps_on_screen_and_undo_restores_it_to_the_byte(dec
         deck.page.keyboard.press("Control+y")
     assert deck.midi() != before
     with screen.rerun():
-        deck.button("Back to the original").click()
+        deck.button("Original: take back every edit").click()
     assert deck.midi() == before
 
 
@@ -317,7 +323,7 @@ def test_mutes_tempo_and_decks_ask_nobody(browser, app_url):
     deck.button("Faster").click()
     deck.root.get_by_label("Swing").fill("0.5")
     deck.root.get_by_label("Volume").fill("0.6")
-    deck.button("Put this beat on deck B").click()
+    deck.button("Keep on deck B").click()
     deck.button("Fade to deck B on the beat").click()
     page.wait_for_timeout(600)  # longer than an edit waits
     state = deck.state()
@@ -539,12 +545,12 @@ def test_bars_are_copied_drums_cleared_and_added(deck, screen):
     first = [(lane, step) for lane, step, _ in steps if step < 16]
     second = [(lane, step - 16) for lane, step, _ in steps if step >= 16]
     assert first == second
-    deck.root.get_by_role("button", name="Kick: mute, solo, clear").first.click()
+    deck.root.get_by_role("button", name="BD Kick: mute, solo, lock, clear").first.click()
     with screen.rerun():
         deck.button("Clear this drum").click()
     assert not [step for step in deck.steps() if step[0] == LANE["kick"]]
     assert steps_in(deck.midi()) == deck.steps()
-    deck.button("Add a drum").click()
+    deck.button("+ Drum: add one").click()
     deck.button("Congas").click()
     with screen.rerun():
         deck.cell("conga", 5).click()
@@ -579,6 +585,244 @@ def test_sixty_four_bars_are_paged_and_stay_light(odd_beats, screen):
     deck.root.locator('.cell[data-step="0"]').first.wait_for()
     deck.button("Stop").click()
     assert len(str(beat_payload(odd_beats.beat(odd_beats.files[0])))) < BEAT_BYTES
+
+
+# Layout shifts that nobody asked for, and where what follows the deck begins.
+WATCH_LAYOUT = """() => {
+  window.shifts = []
+  new PerformanceObserver((list) => {
+    for (const one of list.getEntries()) if (!one.hadRecentInput) window.shifts.push(one.value)
+  }).observe({ type: 'layout-shift' })
+  window.below = () => document.querySelector('.st-key-deck').getBoundingClientRect().bottom
+    + document.querySelector('[data-testid=stMain]').scrollTop
+}"""
+
+# Puts a beat on deck without the server, as another take.
+PUT = """([beat, slot]) => {
+  const [face] = [...window.digitalDj.faces].filter((one) => one.grid)
+  face.update({ data: { ...face.data, slot, beat, edit: null, name: slot.repeat(9) },
+                setTriggerValue() {} })
+}"""
+
+
+def busy_beat(bars, drums):
+    """Every 16th, one of so many drums."""
+    names = [drum.name for drum in DRUMS]
+    hits = tuple(Hit.of(names[n % drums], n / 4) for n in range(bars * 16))
+    return Beat(hits, bars, 124.0)
+
+
+@browser_test
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_the_deck_is_as_high_whatever_is_on_it_and_plays(screen, size):
+    page = screen.page
+    page.set_viewport_size(size)
+    screen.open("/generate?tempo=124&genre=House&bars=8")
+    deck = Deck(screen)
+    deck.root.locator(".cell").first.wait_for()
+    page.evaluate(WATCH_LAYOUT)
+    below = page.evaluate("below()")
+    deck.play()
+    for _ in range(2):  # the first take, and one more
+        with screen.rerun():
+            page.locator(".st-key-dj_new button:visible").first.click()
+        assert page.evaluate("below()") == below
+    for bars in (1, 2, 4, 7, 8, 16, 64):
+        for drums in (1, 6, 9, 16):
+            page.evaluate(PUT, [beat_payload(busy_beat(bars, drums)), f"{bars}-{drums}"])
+            page.evaluate("window.digitalDjEngine.setTempo(600)")
+            assert page.evaluate("below()") == below, (bars, drums)
+            forth = deck.button("Bars after")
+            if bars <= 8 and forth.is_visible() and forth.is_enabled():
+                forth.click()
+                assert page.evaluate("below()") == below, (bars, drums)
+        if bars == 8:  # once round, following: every page comes and goes
+            page.evaluate(PUT, [beat_payload(busy_beat(8, 6)), "round"])
+            page.evaluate("window.digitalDjEngine.setTempo(600)")
+            page.wait_for_timeout(700)
+            page.evaluate("window.shifts.length = 0")
+            page.evaluate(
+                """async () => {
+                  const [face] = [...window.digitalDj.faces].filter((one) => one.grid)
+                  window.pages = new Set()
+                  window.heights = new Set()
+                  for (const end = performance.now() + 4_000; performance.now() < end;) {
+                    await new Promise((resolve) => setTimeout(resolve, 50))
+                    pages.add(face.grid.first)
+                    heights.add(below())
+                  }
+                }"""
+            )
+            assert page.evaluate("pages.size") >= (2 if size is DESKTOP else 8)
+            assert page.evaluate("[...heights]") == [below]
+            assert page.evaluate("shifts") == []
+    if size is DESKTOP:  # a phone's deck has a row more once there is a deck B
+        deck.button("Keep on deck B").click()
+        deck.button("Fade to deck B on the beat").click()
+        page.wait_for_function("window.digitalDjEngine.state().lead === 'B'")
+        deck.button("Faster").click()
+        assert page.evaluate("below()") == below
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+
+
+@browser_test
+def test_what_sounds_is_what_is_shown(screen):
+    page = screen.page
+    screen.open("/generate?seed=3&bars=2&genre=House&tempo=124")
+    deck = Deck(screen)
+    deck.root.locator(".cell").first.wait_for()
+    on_b = deck.steps()
+    deck.button("Keep on deck B").click()
+    with screen.rerun():
+        page.get_by_role("textbox", name="Tempo (BPM)").or_(
+            page.get_by_role("spinbutton", name="Tempo (BPM)")
+        ).first.fill("140")
+        page.keyboard.press("Enter")
+    with screen.rerun():
+        page.locator(".st-key-dj_new button:visible").first.click()
+    page.wait_for_function("window.digitalDjEngine.state().playing")
+    on_a = deck.steps()
+    name, badge, tempo = (deck.root.locator(one) for one in (".name", ".badge", ".bpm"))
+    wave = deck.root.locator(".wave svg path").first
+    assert name.inner_text().startswith("Take 2")
+    assert (badge.inner_text(), tempo.input_value()) == ("A", "140")
+    outline = wave.get_attribute("d")
+    deck.button("Fade to deck B on the beat").click()
+    page.wait_for_function("window.digitalDjEngine.state().lead === 'B'")
+    deck.root.locator(".badge", has_text="B").wait_for()
+    page.wait_for_timeout(700)
+    # deck B: title, outline, steps, tempo and playhead; nothing is offered that deck A would get
+    assert name.inner_text().startswith("Take 1")
+    assert deck.steps() == on_b != on_a
+    assert wave.get_attribute("d") != outline
+    assert tempo.input_value() == "124"
+    assert deck.root.locator(".head.lit").count() == 1
+    assert not deck.root.locator(".feel").is_visible()
+    assert deck.button("Stop deck B").is_visible()
+    deck.cell("kick", 3).click()
+    page.keyboard.press("5")
+    assert deck.steps() == on_b
+    assert "Fade to deck A" in deck.root.locator(".hint").inner_text()
+    # both sound: the DJ chooses
+    deck.root.get_by_label("Crossfader").fill("0.6")
+    show = deck.button("Show deck A")
+    assert deck.button("Show deck B").get_attribute("aria-pressed") == "true"
+    show.click()
+    assert show.get_attribute("aria-pressed") == "true"
+    assert (deck.steps(), name.inner_text()[:6]) == (on_a, "Take 2")
+    with screen.rerun():
+        deck.cell("kick", 3).click()
+    assert deck.steps() != on_a
+    assert steps_in(deck.midi()) == deck.steps()
+    deck.root.get_by_label("Crossfader").fill("1")
+    show.wait_for(state="hidden")
+    assert deck.steps() == on_b
+    # out of sight of the deck, the header has what plays, which deck it is, and Generate
+    for size in (DESKTOP, PHONE):
+        page.set_viewport_size(size)
+        page.evaluate("document.querySelector('[data-testid=stMain]').scrollTo(0, 1500)")
+        stop = page.get_by_role("button", name=re.compile("^Stop Take 1"))
+        stop.wait_for()
+        mini = page.locator(".mini")
+        assert "B" in mini.inner_text()
+        header = page.locator(".st-key-dj_header").bounding_box()
+        menu = page.get_by_role("button", name="Main menu").bounding_box()
+        for box in (stop.bounding_box(), menu, mini.get_by_text("Generate").bounding_box()):
+            assert header["y"] - 8 <= box["y"]
+            assert box["y"] + box["height"] <= header["y"] + header["height"] + 2
+            assert box["x"] + box["width"] <= size["width"]
+        assert mini.bounding_box()["x"] + mini.bounding_box()["width"] <= menu["x"] + 8
+    with screen.rerun():
+        mini.get_by_text("Generate").click()
+    page.wait_for_function("window.digitalDj.faces.size && /Take 3/.test("
+                           "[...window.digitalDj.faces][0].data.name)")  # fmt: skip
+    stop.click()
+    assert not deck.state()["playing"]
+
+
+def struck(content, drum):
+    return [hit for hit in read_midi(content).hits if hit.lane == LANE[drum]]
+
+
+@browser_test
+def test_a_locked_drum_stays_through_rerolls_takes_genres_and_reloads(deck, screen):
+    page = screen.page
+    before = deck.midi()
+    lock = deck.root.get_by_role("button", name="Lock Kick", exact=True).first
+    assert lock.get_attribute("aria-pressed") == "false"
+    with screen.rerun():
+        lock.focus()
+        page.keyboard.press("Enter")
+    assert lock.get_attribute("aria-pressed") == "true"
+    shape = page.locator(".st-key-dj_shape")
+    with screen.rerun():
+        shape.get_by_text("Reroll", exact=True).click()
+    assert shape.get_by_text("Locked on the deck: Kick.").is_visible()
+    for number in (2, 3):  # twice: it stays
+        with screen.rerun():
+            shape.get_by_role("button", name="Reroll the rest").click()
+        page.wait_for_function(f"/Take {number}/.test([...window.digitalDj.faces][0].data.name)")
+        screen.settle()
+        after = deck.midi()
+        assert struck(after, "kick") == struck(before, "kick")
+        assert after != before
+    page.reload()
+    screen.settle()
+    assert lock.get_attribute("aria-pressed") == "true"
+    assert shape.get_by_text("Locked on the deck: Kick.").is_visible()
+    with screen.rerun():  # a drum that a take lacks is kept silent, and its row is there
+        deck.button("+ Drum: add one").click()
+        deck.button("Congas").click()
+        deck.root.get_by_role("button", name="Lock Congas", exact=True).first.click()
+    with screen.rerun():
+        page.locator(".st-key-dj_new button:visible").first.click()
+    row = deck.root.get_by_role("button", name="Lock Congas", exact=True).first
+    assert row.get_attribute("aria-pressed") == "true"
+    with screen.rerun():
+        row.click()
+    assert row.get_attribute("aria-pressed") == "false"  # its row stays until another beat comes
+    # the kit that is chosen is in the address at once, and nothing jumps
+    page.wait_for_timeout(600)
+    deck.button("More controls").click()
+    page.wait_for_timeout(600)
+    page.evaluate(WATCH_LAYOUT)
+    deck.root.get_by_label("Kit").select_option("tr-808")
+    page.wait_for_url(re.compile("kit=tr-808"))
+    page.wait_for_function("window.digitalDjEngine.state().kit.startsWith('tr-808')")
+    page.wait_for_timeout(700)
+    assert sum(page.evaluate("shifts")) < 0.001
+
+
+@browser_test
+def test_the_deck_is_accessible_and_says_its_keys(deck, screen):
+    page = screen.page
+    with screen.rerun():
+        deck.cell("kick", 0).focus()
+        page.keyboard.press("Shift+ArrowRight")
+    assert re.fullmatch(
+        r"Kick, bar 1, step 1, velocity \d+, 5 ms late",
+        deck.cell("kick", 0).get_attribute("aria-label"),
+    )
+    dialog = deck.root.get_by_role("dialog", name="Keys and gestures")
+    page.keyboard.press("?")
+    assert dialog.is_visible()
+    assert "Generate" in dialog.inner_text()  # the page's own keys are there too
+    page.keyboard.press("Escape")
+    assert not dialog.is_visible()
+    assert not deck.state()["playing"]
+    deck.button("Keep on deck B").click()
+    deck.button("More controls").click()
+    for size, scheme, opened in ((DESKTOP, "dark", False), (DESKTOP, "light", True),
+                                 (PHONE, "dark", True), (PHONE, "light", False)):  # fmt: skip
+        page.set_viewport_size(size)
+        page.locator(".stApp").evaluate("(app, scheme) => app.style.colorScheme = scheme", scheme)
+        if opened:
+            deck.button("Keys and gestures (?)").click()
+        page.wait_for_timeout(200)
+        found = Axe().run(page, context=".st-key-deck", options={"runOnly": AXE_RULES})
+        assert found.violations_count == 0, found.generate_report()
+        if opened:
+            deck.button("Close").click()
 
 
 @browser_test

@@ -38,7 +38,7 @@ FACE_SCRIPTS = (
     "face.js",
     "listener.js",
 )
-_EDITS, _KIT, _SENT = "dj_edits", "dj_kit", "dj_drums_sent"
+_EDITS, _KIT, _SENT, _LOCKS = "dj_edits", "dj_kit", "dj_drums_sent", "dj_locks"
 EDITS_KEPT = 16  # edited beats a session remembers
 _ORIGINALS_KEPT = 8  # beats of one deck that the browser may still send an edit of
 DEFAULT_KIT = KITS[0].name
@@ -85,6 +85,7 @@ def deck(
     other: Beat | None = None,
     other_name: str = "",
     soundfont: Path | None = None,
+    locks: bool = False,
     kit_later: bool = False,
 ) -> Beat:
     """Show a beat on a deck and return it as the visitor has edited it.
@@ -99,6 +100,7 @@ def deck(
             bar while another one plays. None leaves it to the visitor.
         other: what to put on deck B, called `other_name`.
         soundfont: the DJ's own .sf2 file, or None for the best one at hand.
+        locks: whether drums can be locked, so that what is made anew keeps them: `locked_drums`.
         kit_later: the caller calls `send_kit` itself, once what follows the deck is drawn.
 
     Returns:
@@ -124,9 +126,11 @@ def deck(
             "kit": chosen_kit(),
             "other": other and {"name": other_name or other.title, "beat": beat_payload(other)},
             "play": play,
+            "locks": list(locked_drums()) if locks else None,
         },
         on_edited_change=functools.partial(_take_edit, key),
         on_kit_change=functools.partial(_take_kit, key),
+        on_locks_change=functools.partial(_take_locks, key),
     )
     if not kit_later:
         send_kit(key, (beat, other) if other else (beat,), soundfont)
@@ -183,6 +187,14 @@ def choose_kit(kit: str) -> None:
         st.session_state[_KIT] = kit
 
 
+def locked_drums() -> tuple[str, ...]:
+    """The drums that the visitor locked on the deck, in the drum table's order.
+
+    The browser remembers them, for as long as the tab is open, and says so after a reload.
+    """
+    return st.session_state.get(_LOCKS, ())
+
+
 # -- what comes back -----------------------------------------------------------------------------
 
 
@@ -216,6 +228,15 @@ def _take_edit(key: str) -> None:
 
 def _take_kit(key: str) -> None:
     choose_kit(str(st.session_state[key].kit))
+
+
+def _take_locks(key: str) -> None:
+    """Know which drums are locked, and draw the page anew: other parts of it say so."""
+    names = st.session_state[key].locks
+    if not isinstance(names, list):
+        return
+    st.session_state[_LOCKS] = tuple(drum.name for drum in DRUMS if drum.name in names)
+    st.rerun()
 
 
 # -- what is sent --------------------------------------------------------------------------------

@@ -8,10 +8,25 @@ const booth = (window.digitalDj ??= {
   beats: new Map(), // slot → EditedBeat
   faces: new Set(), // on screen, listen buttons too
   started: new Set(), // play tokens that were answered
-  kept: null, // what is on deck B: { name, beat }
-  sounding: null, // the name of what was last put on deck A
+  kept: null, // what is on deck B: { name, beat, edited }; a copy, which later edits leave alone
+  locks: rememberedLocks(), // drums that a new take keeps, numbers in the table of drums
   silence: '', // why there is no sound, if there is none
 })
+
+// Locks last as long as the tab: across takes, pages and reloads.
+function rememberedLocks() {
+  try {
+    const names = JSON.parse(sessionStorage.getItem('digitalDjLocks')) ?? []
+    return DRUMS.map((_, lane) => lane).filter((lane) => names.includes(DRUMS[lane].name))
+  } catch { return [] } // a tab that may not remember, or somebody else's word
+}
+
+function rememberLocks() {
+  try {
+    const names = booth.locks.map((lane) => DRUMS[lane].name)
+    sessionStorage.setItem('digitalDjLocks', JSON.stringify(names))
+  } catch { /* they last until the page is left */ }
+}
 
 // The EditedBeat of a slot: the one this tab has, unless another beat took its place.
 function beatOf({ slot, beat, edit }) {
@@ -38,7 +53,6 @@ class Player {
     parent.append(this.root)
     this.unsubscribe = this.engine.subscribe(() => this.refresh())
     booth.faces.add(this)
-    refreshBooth()
   }
 
   close() {
@@ -59,7 +73,6 @@ class Player {
     const same = playing && baseOf(decks.A.beatId) === baseOf(beat.id)
     if (booth.tempo !== undefined && booth.tempo !== beat.tempo_bpm) this.engine.setTempo(null)
     booth.tempo = beat.tempo_bpm
-    booth.sounding = name
     this.engine.setBeat('A', { ...beat, name }, { at: playing && !same ? 'bar' : 'now' })
   }
 

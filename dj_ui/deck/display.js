@@ -5,11 +5,17 @@ const RING_SECONDS = { kick: 0.16, snare: 0.13, hat: 0.05, tom: 0.2, cymbal: 0.5
 const WEIGHT = { kick: 1, snare: 0.86, hat: 0.4, tom: 0.8, cymbal: 0.62, percussion: 0.45 }
 
 class Display {
-  constructor(seek) {
+  constructor(seek, look) {
     this.said = [] // [number, unit] of the beat
     this.more = [] // [label, text] of the page's own
     this.name = make('h3', { class: 'name' })
     this.queue = make('span', { class: 'queue', role: 'status' })
+    this.trouble = make('div', { class: 'trouble', role: 'status' })
+    this.look = ['A', 'B'].map((deck) => make('button', { type: 'button', class: 'side',
+      'aria-label': `Show deck ${deck}`, onclick: () => look(deck) }, deck))
+    this.badge = make('span', { class: 'badge' })
+    this.decks = make('div', { class: 'choice', role: 'group', 'aria-label': 'Deck to show' },
+      ...this.look)
     this.facts = make('div', { class: 'facts' })
     this.position = make('div', { class: 'position', 'aria-hidden': 'true' }, '1.1')
     this.dim = drawing(`0 0 ${OUTLINE_COLUMNS} 100`, '')
@@ -25,11 +31,12 @@ class Display {
       seek(clamp((event.clientX - box.left) / box.width, 0, 0.9999))
     }
     this.root = make('div', { class: 'screen' },
-      make('div', { class: 'title' }, this.name, this.queue), this.position, this.wave, this.facts)
+      make('div', { class: 'title' }, this.badge, this.name, this.queue), this.position, this.wave,
+      this.decks, this.facts, this.trouble)
   }
 
-  draw(edited, data) {
-    this.name.textContent = data.name
+  draw(edited, name, more) {
+    this.name.textContent = this.name.title = name
     const path = outlinePath(edited)
     for (const svg of [this.dim, this.bright]) svg.firstChild.setAttribute('d', path)
     this.wave.style.setProperty('--bars', edited.original.bars)
@@ -38,7 +45,7 @@ class Display {
       [edited.original.meter.join('/'), ''],
       [`${edited.strokes.length}`, edited.strokes.length === 1 ? 'stroke' : 'strokes'],
     ]
-    this.more = data.facts
+    this.more = more
   }
 
   refresh(face, { playing, decks, countIn, countingIn, suspended, waiting }) {
@@ -47,22 +54,39 @@ class Display {
     this.facts.replaceChildren(...facts.map(([number, unit]) =>
       make('span', {}, make('b', {}, number), unit && ` ${unit}`)),
     ...this.more.map(([label, text]) => make('span', {}, `${label} `, make('b', {}, text))))
-    const queued = playing && face.isMine && decks.A.queuedId !== null
+    const queued = playing && face.isMine && decks[face.deck].queuedId !== null
     this.root.classList.toggle('playing', face.isSounding)
-    this.queue.classList.toggle('on', queued || Boolean(booth.silence))
-    const words = booth.silence ? booth.silence
-      : waiting && face.isMine ? (suspended ? 'Touch the page once more: the browser holds the sound back' : 'Loading the drums…')
+    this.queue.classList.toggle('on', queued)
+    const held = waiting && face.isMine && suspended
+    const words = waiting && face.isMine && !held ? 'Loading the drums…'
       : face.isSounding && countIn && countingIn ? 'Counting in'
       : queued ? 'Next bar'
       : ''
     if (this.queue.textContent !== words) this.queue.textContent = words
+    // long words take the place of the facts, so that nothing moves
+    const trouble = booth.silence
+      || (held ? 'Touch the page once more: the browser holds the sound back' : '')
+    if (this.trouble.textContent !== trouble) this.trouble.textContent = trouble
+    this.facts.classList.toggle('gone', Boolean(trouble))
+    this.#refreshDecks(face)
+  }
+
+  // Which deck is shown, where there are two; a choice while both sound.
+  #refreshDecks({ deck, bothSound }) {
+    this.badge.hidden = !booth.kept
+    if (this.badge.textContent !== deck) this.badge.textContent = deck
+    this.badge.title = `Deck ${deck}`
+    this.decks.hidden = !bothSound
+    for (const button of this.look) {
+      button.setAttribute('aria-pressed', button.textContent === deck)
+    }
   }
 
   window([from, to] = [0, 0], { original, steps }) {
     const all = original.bars * steps.per_bar
     this.shown.hidden = from === 0 && to === all
-    this.shown.style.left = `${from / all * 100}%`
-    this.shown.style.width = `${(to - from) / all * 100}%`
+    this.shown.style.clipPath =
+      `inset(0 ${100 - to / all * 100}% 0 ${from / all * 100}% round 4px)`
   }
 
   head(position, edited) {

@@ -553,6 +553,7 @@ class Engine {
     const next = deck.placements[deck.placements.indexOf(current) + 1]
     return {
       beatId: current?.beat.id ?? null,
+      name: current?.beat.name ?? '',
       queuedId: (current && next?.beat.id) ?? null,
       positionQuarters: this.position(name),
     }

@@ -1,5 +1,6 @@
 // A deck as a DJ sees it: display, transport, steps. It is built once per place on a page and
-// then told what is on it.
+// then told what is on it. It shows the beat that sounds: its own, which is on deck A, or what was
+// kept on deck B. Only its own can be edited.
 
 const SEND_MILLISECONDS = 250 // after the last touch, an edit goes to Python
 const HEAR_MILLISECONDS = 90 // between two moments of a drag that are played
@@ -8,15 +9,17 @@ class Face extends Player {
   constructor(parent, owner) {
     super(parent, owner)
     this.follows = true // the steps turn with the music
-    this.display = new Display((share) => this.goTo(share))
+    this.deck = 'A' // the one that is shown
+    this.display = new Display((share) => this.goTo(share), (deck) => this.look(deck))
     this.transport = new Transport(this)
     this.tools = new Tools(this)
     this.pager = new Pager(this)
     this.stage = make('div', { class: 'stage' })
     this.menu = make('div', { class: 'menu', popover: 'auto' })
+    this.help = new KeysDialog()
     this.live = make('div', { class: 'unseen', 'aria-live': 'polite' })
-    this.root.append(this.display.root, this.transport.root, this.pager.root, this.stage,
-      this.tools.root, this.menu, this.live)
+    this.root.append(this.display.root, this.transport.root, this.pager.root, this.tools.root,
+      this.stage, this.menu, this.help.root, this.live)
     this.grid = new StepGrid(this.stage, this)
     this.onKey = (event) => this.pressKey(event)
     document.addEventListener('keydown', this.onKey)
@@ -35,33 +38,62 @@ class Face extends Player {
   // -- from Python -----------------------------------------------------------------------------
 
   update({ data, setTriggerValue }) {
-    const another = this.data?.slot !== data.slot || this.edited?.original.id !== data.beat.id
+    const another = this.data?.slot !== data.slot || this.own?.original.id !== data.beat.id
     if (another && this.data) this.send()
     this.data = data
     this.trigger = setTriggerValue
     if (another) {
-      this.edited = beatOf(data)
+      this.own = beatOf(data)
       this.grid.first = 0
       this.follows = true
     }
     if (data.other) this.keepOther(data.other)
-    if (this.isMine && another) this.load(this.edited.beat, data.name)
+    if (this.isMine && another) this.load(this.own.beat, data.name)
     this.answerPlay(data.play)
     this.redraw()
     this.sendWhatWasLost()
+    this.sendLocks()
   }
 
   // A new take starts by itself, once: its token says which.
   answerPlay(token) {
     if (token === null || booth.started.has(token)) return
     booth.started.add(token)
-    this.start(this.edited.beat, this.data.name)
+    this.start(this.own.beat, this.data.name)
   }
 
   keepOther({ name, beat }) {
-    if (booth.kept?.beat.id === beat.id) return
-    this.keep(name, new EditedBeat(unpackBeat(beat)).beat)
+    if (booth.kept?.beat.id !== beat.id) this.keep(name, new EditedBeat(unpackBeat(beat)).beat)
   }
+
+  // -- which deck is shown -----------------------------------------------------------------------
+
+  // What sounds; where both decks do, what the DJ chose to see.
+  chooseDeck() {
+    const { owner, crossfade, decks, lead } = this.engine.state()
+    const hasBoth = owner === this.owner && booth.kept && decks.A.beatId && decks.B.beatId
+    this.bothSound = Boolean(hasBoth && crossfade > 0 && crossfade < 1)
+    if (!this.bothSound) this.chosen = null
+    this.deck = hasBoth ? this.chosen ?? lead : 'A'
+  }
+
+  look(deck) {
+    this.chosen = deck
+    this.refresh()
+  }
+
+  get edited() { return this.deck === 'B' ? booth.kept.edited : this.own }
+  get name() { return this.deck === 'B' ? booth.kept.name : this.data.name }
+  get readOnly() { return this.deck === 'B' }
+
+  // Rows of the grid: the drums of the beat, and those that are locked though it lacks them.
+  get lanes() {
+    const lanes = new Set(this.edited.lanes)
+    if (this.canLock) for (const lane of booth.locks) lanes.add(lane)
+    return [...lanes].sort((one, other) => one - other)
+  }
+
+  refuse() { this.tools.say('Deck B is here to compare. Fade to deck A to change its steps.') }
 
   // -- to Python -------------------------------------------------------------------------------
 
@@ -69,21 +101,32 @@ class Face extends Player {
     if (!this.unsent) return
     clearTimeout(this.unsent)
     this.unsent = null
-    this.edited.sent = this.edited.serial // said once, whatever becomes of it
+    this.own.sent = this.own.serial // said once, whatever becomes of it
     this.trigger('edited', {
-      slot: this.data.slot, serial: this.edited.serial, ...this.edited.payload,
+      slot: this.data.slot, serial: this.own.serial, ...this.own.payload,
     })
   }
 
   // An edit made just before the page was left, or before the server was started anew.
   sendWhatWasLost() {
-    const { edited } = this
-    const here = edited.isOriginal ? null : edited.payload
+    const { own } = this
+    const here = own.isOriginal ? null : own.payload
     const there = this.data.edit
     const same = here?.tempo_bpm === there?.tempo_bpm
       && JSON.stringify(here?.hits) === JSON.stringify(there?.hits)
-    if (same || this.unsent || edited.sent === edited.serial) return
+    if (same || this.unsent || own.sent === own.serial) return
     this.unsent = setTimeout(() => this.send(), SEND_MILLISECONDS)
+  }
+
+  // Which drums a new take keeps: the tab knows, and tells a server that knows it otherwise, once.
+  sendLocks() {
+    if (!this.canLock) return
+    const here = booth.locks.map((lane) => DRUMS[lane].name)
+    if (here.join() === this.data.locks.join()) this.toldLocks = null
+    else if (here.join() !== this.toldLocks) {
+      this.toldLocks = here.join()
+      this.trigger('locks', here)
+    }
   }
 
   // -- edits (also called by the grid and the keyboard) ------------------------------------------
@@ -97,7 +140,7 @@ class Face extends Player {
   sound() {
     clearTimeout(this.pending)
     this.pending = null
-    if (this.isMine) this.load(this.edited.beat, this.data.name)
+    if (this.isMine) this.load(this.own.beat, this.data.name)
   }
 
   changed() {
@@ -107,22 +150,30 @@ class Face extends Player {
     this.redraw()
   }
 
-  undo() { if (this.edited.canUndo) { this.edited.undo(); this.changed() } }
-  redo() { if (this.edited.canRedo) { this.edited.redo(); this.changed() } }
-  restore() { this.edited.restore(); this.engine.setTempo(null); this.changed() }
+  undo() { if (!this.readOnly && this.own.canUndo) { this.own.undo(); this.changed() } }
+  redo() { if (!this.readOnly && this.own.canRedo) { this.own.redo(); this.changed() } }
+  restore() { this.own.restore(); this.engine.setTempo(null); this.changed() }
 
   addDrum(lane) {
-    this.edited.opened.add(lane)
+    this.own.opened.add(lane)
     this.grid.draw()
     this.grid.focus = { lane, step: this.grid.window[0] }
     this.grid.move(0, 0)
     this.redraw()
   }
 
-  // Writes the tempo and swing that are heard into the beat, and so into its files.
+  // What is heard on deck A and is not in its beat: a tempo that the DJ set, a swing.
+  get feel() {
+    if (!this.isMine || this.readOnly) return { tempo: null, swing: 0 }
+    const { tempoOverride, swing } = this.engine.state()
+    const differs = tempoOverride !== null && shortTempo(tempoOverride) !== shortTempo(this.own.tempo)
+    return { tempo: differs ? tempoOverride : null, swing }
+  }
+
+  // Writes it into the beat, and so into its files.
   keepFeel() {
-    const { tempoBpm, swing } = this.engine.state()
-    this.edited.change(withSwing(this.edited, swing), tempoBpm)
+    const { tempo, swing } = this.feel
+    this.own.change(withSwing(this.own, swing), tempo ?? this.own.tempo)
     this.engine.setTempo(null)
     this.engine.setSwing(0)
     this.changed()
@@ -144,11 +195,11 @@ class Face extends Player {
     }
     this.follows = true
     this.pager.draw()
-    this.start(this.edited.beat, this.data.name)
+    this.start(this.own.beat, this.data.name)
   }
 
   keep(name, beat) {
-    booth.kept = { name, beat: { ...beat, name } }
+    booth.kept = { name, beat: { ...beat, name }, edited: new EditedBeat(unpackBeat({ ...beat, ticks: 1 })) }
     if (this.isMine) this.engine.setBeat('B', booth.kept.beat)
     refreshBooth()
   }
@@ -159,6 +210,18 @@ class Face extends Player {
   isSilent(lane) {
     const { muted, soloed } = this.engine.state()
     return muted.includes(lane) || (soloed.length > 0 && !soloed.includes(lane))
+  }
+
+  get canLock() { return Boolean(this.data?.locks) && !this.readOnly }
+  isLocked(lane) { return booth.locks.includes(lane) }
+
+  lock(lane) {
+    this.own.opened.add(lane) // its row stays until another beat comes
+    booth.locks = this.isLocked(lane) ? booth.locks.filter((one) => one !== lane)
+      : [...booth.locks, lane].sort((one, other) => one - other)
+    rememberLocks()
+    this.sendLocks()
+    this.redraw()
   }
 
   mute(lane) { this.engine.setMute(lane, !this.isMuted(lane)) }
@@ -185,22 +248,25 @@ class Face extends Player {
     this.open(anchor, DRUMS[lane].label, [
       [this.isMuted(lane) ? 'Unmute' : 'Mute', () => this.mute(lane)],
       [this.isSoloed(lane) ? 'Solo off' : 'Solo', () => this.solo(lane)],
-      ['Clear this drum', () => { this.edited.clearLane(lane); this.changed() }],
+      ...(this.canLock ? [[this.isLocked(lane) ? 'Unlock' : 'Lock: a new take keeps this drum',
+        () => this.lock(lane)]] : []),
+      ...(this.readOnly ? [] : [
+        ['Clear this drum', () => { this.own.clearLane(lane); this.changed() }]]),
     ])
   }
 
   barMenu(bar, anchor) {
-    const { bars } = this.edited.original
-    const copy = (targets) => () => { this.edited.copyBar(bar, targets); this.changed() }
+    const { bars } = this.own.original
+    const copy = (targets) => () => { this.own.copyBar(bar, targets); this.changed() }
     const entries = []
     if (bar + 1 < bars) entries.push(['Copy to next bar', copy([bar + 1])])
     if (bars > 1) entries.push(['Copy to all bars', copy([...Array(bars).keys()])])
-    entries.push(['Clear this bar', () => { this.edited.clearBar(bar); this.changed() }])
+    entries.push(['Clear this bar', () => { this.own.clearBar(bar); this.changed() }])
     this.open(anchor, `Bar ${bar + 1}`, entries)
   }
 
   drumMenu(anchor) {
-    const { lanes } = this.edited
+    const { lanes } = this
     const absent = DRUMS.map((drum, lane) => [drum, lane]).filter(([, lane]) => !lanes.includes(lane))
     this.open(anchor, 'Add a drum', absent.map(([drum, lane]) =>
       [drum.label, () => this.addDrum(lane), { hue: drum.family }]))
@@ -219,8 +285,10 @@ class Face extends Player {
 
   // Everything that shows the beat; `refresh` is for what shows the engine.
   redraw() {
-    if (!this.edited) return
-    this.display.draw(this.edited, this.data)
+    if (!this.own) return
+    this.chooseDeck()
+    this.shown = this.edited
+    this.display.draw(this.edited, this.name, this.readOnly ? [] : this.data.facts)
     this.grid.draw()
     this.pager.draw()
     this.display.window(this.grid.window, this.edited)
@@ -228,24 +296,30 @@ class Face extends Player {
   }
 
   refresh() {
-    if (!this.edited || this.closed) return
+    if (!this.own || this.closed) return
+    this.chooseDeck()
+    if (this.shown && this.shown !== this.edited) {
+      this.redraw() // the other deck sounds now
+      return
+    }
     const state = this.engine.state()
     this.display.refresh(this, state)
     this.transport.refresh(state)
     this.tools.refresh()
     this.grid.paint()
     const sounds = this.isSounding
-    if (sounds !== this.sounded) {
-      this.sounded = sounds
-      this.live.textContent = sounds ? `Playing ${this.data.name}` : 'Stopped'
+    const words = sounds ? `Playing ${this.name}` : 'Stopped'
+    if (words !== this.live.textContent && (sounds || this.live.textContent)) {
+      this.live.textContent = words
     }
     if (sounds) this.follow()
   }
 
   onFrame(state) {
-    if (this.closed || !this.edited) return
-    const here = state && baseOf(state.decks.A.beatId) === this.edited.original.id
-    const position = here ? state.decks.A.positionQuarters : null
+    if (this.closed || !this.own) return
+    const deck = state?.decks[this.deck]
+    const here = deck && baseOf(deck.beatId) === baseOf(this.edited.original.id)
+    const position = here ? deck.positionQuarters : null
     if (position !== null && this.follows && !this.grid.held) {
       const step = Math.floor(position * this.edited.steps.per_quarter)
       if (this.grid.window && (step < this.grid.window[0] || step >= this.grid.window[1])) {
@@ -260,16 +334,20 @@ class Face extends Player {
   }
 
   pressKey(event) {
-    if (!this.edited || event.defaultPrevented) return
+    if (!this.own || event.defaultPrevented) return
     const path = event.composedPath()
     const inside = path.includes(this.root)
     // of several decks on a page, the one that is touched, else the one that plays
     const decks = [...booth.faces].filter((face) => face instanceof Face)
     const meant = decks.find((face) => path.includes(face.root))
       ?? decks.find((face) => face.isMine) ?? decks[0]
-    if (meant !== this) return
+    if (meant !== this || this.help.root.open) return
     const onSteps = inside && path[0].classList?.contains('cell')
     let known = onSteps && keyOnSteps(event, this.grid, this)
+    if (!known && event.key === '?' && !isWriting(event)) {
+      this.help.open()
+      known = true
+    }
     if (!known && (inside || !isTyping(event))) known = keyOfHistory(event, this)
     if (!known && event.key === ' ' && !event.repeat && (onSteps || !isTyping(event))) {
       this.play()
@@ -308,7 +386,7 @@ class Pager {
     const { grid, edited, follows } = this.face
     if (!grid.window || !edited) return
     const { segments, perPage, inBar } = grid.layout
-    this.root.hidden = segments <= perPage
+    this.root.classList.toggle('single', segments <= perPage)
     const last = Math.min(grid.first + perPage, segments) - 1
     const [from, to] = [Math.floor(grid.first / inBar) + 1, Math.floor(last / inBar) + 1]
     const { bars } = edited.original
@@ -328,44 +406,50 @@ class Tools {
       'aria-label': name, title: name, onclick }, label)
     this.undo = small(icon('undo'), 'Undo (Ctrl Z)', () => face.undo())
     this.redo = small(icon('redo'), 'Redo (Ctrl Y)', () => face.redo())
-    this.add = small('+ Drum', 'Add a drum', () => face.drumMenu(this.add))
-    this.restore = small('Original', 'Back to the original', () => face.restore())
-    this.state = make('span', { class: 'state', role: 'status' })
+    this.add = small('+ Drum', '+ Drum: add one', () => face.drumMenu(this.add))
+    this.restore = small('Original', 'Original: take back every edit', () => face.restore())
+    this.keys = small('?', 'Keys and gestures (?)', () => face.help.open())
+    this.buttons = make('div', { class: 'buttons' }, this.undo, this.redo, this.add, this.restore)
     this.hint = make('span', { class: 'hint' })
+    this.aloud = make('span', { class: 'unseen', role: 'status' })
     this.write = make('button', { type: 'button', class: 'chip',
       title: 'Write the tempo and swing you hear into the beat and its files',
-      onclick: () => face.keepFeel() }, 'Write into the beat')
+      onclick: () => face.keepFeel() })
     this.reset = make('button', { type: 'button', class: 'chip quiet',
       title: 'Back to the tempo and swing of the beat', onclick: () => face.dropFeel() }, 'Reset')
-    this.feel = make('div', { class: 'feel' })
-    this.root = make('div', { class: 'tools' }, this.undo, this.redo, this.add, this.restore,
-      this.state, this.feel, this.hint)
+    this.feel = make('div', { class: 'feel', hidden: '' }, this.write, this.reset)
+    this.root = make('div', { class: 'tools' }, this.buttons, this.keys,
+      make('div', { class: 'word' }, this.hint, this.aloud, this.feel))
+  }
+
+  // A word about what was just tried.
+  say(words) {
+    this.said = this.aloud.textContent = words
+    this.refresh()
+    clearTimeout(this.forgetting)
+    this.forgetting = setTimeout(() => { this.said = this.aloud.textContent = ''; this.refresh() }, 4_000)
   }
 
   refresh() {
-    const { edited } = this.face
-    this.undo.disabled = !edited.canUndo
-    this.redo.disabled = !edited.canRedo
-    this.restore.hidden = edited.isOriginal
-    this.add.disabled = edited.lanes.length === DRUMS.length
-    const words = edited.isOriginal ? '' : 'Edited'
-    if (this.state.textContent !== words) this.state.textContent = words
-    this.#refreshFeel()
-    const touch = matchMedia('(pointer: coarse)').matches
-    this.hint.textContent = touch
-      ? 'Tap: on or off. Hold and drag: up for loudness, sideways for timing.'
-      : 'Click: on or off. Drag up or down: loudness. Right-drag: timing.'
+    const { own, readOnly, lanes, feel } = this.face
+    this.undo.disabled = readOnly || !own.canUndo
+    this.redo.disabled = readOnly || !own.canRedo
+    this.restore.hidden = readOnly || own.isOriginal
+    this.add.disabled = readOnly || lanes.length === DRUMS.length
+    const heard = feel.tempo === null ? [] : [`${shortTempo(feel.tempo)} BPM`]
+    if (feel.swing > 0) heard.push('swing')
+    this.feel.hidden = !heard.length || Boolean(this.said)
+    this.hint.hidden = !this.feel.hidden
+    const write = `Write ${heard.join(' and ')} into the beat`
+    if (this.write.textContent !== write) this.write.textContent = write
+    const words = this.said || this.#usual(readOnly)
+    if (this.hint.textContent !== words) this.hint.textContent = words
   }
 
-  // What is heard but not in the beat, and what to do about it.
-  #refreshFeel() {
-    const { face } = this
-    const { swing } = face.engine.state()
-    const tempo = shortTempo(face.tempo)
-    const heard = face.isMine && tempo !== shortTempo(face.edited.tempo) ? [`${tempo} BPM`] : []
-    if (face.isMine && swing > 0) heard.push('swing')
-    this.write.textContent = `Write ${heard.join(' and ')} into the beat`
-    if (heard.length && !this.write.isConnected) this.feel.append(this.write, this.reset)
-    else if (!heard.length) this.feel.replaceChildren()
+  #usual(readOnly) {
+    if (readOnly) return `Edits, files and Shape work on deck A: ${this.face.data.name}`
+    return matchMedia('(pointer: coarse)').matches
+      ? 'Tap: on or off. Hold and drag: up for loudness, sideways for timing.'
+      : 'Click: on or off. Drag up or down: loudness. Right-drag: timing.'
   }
 }

@@ -1,19 +1,26 @@
 // The steps of a beat, drawn and touched: a row per drum, a cell per step, as many bars as fit.
+// The grid is as high for every beat and every page of one: its rows are lower or higher instead.
 //
 // host: what the grid belongs to (face.js).
 //   edited         the EditedBeat that is shown
+//   lanes          its rows, numbers in the table of drums
+//   readOnly       the steps are to be seen, not touched
+//   refuse()       somebody touched them nevertheless
 //   changed()      it was changed by a finger: draw it, play it, tell Python
 //   changing()     it is being changed: let it sound, tell nobody yet
 //   tempo          in BPM, to say a stroke's timing in milliseconds
 //   isMuted(lane) isSoloed(lane) isSilent(lane) mute(lane) solo(lane)
+//   canLock isLocked(lane) lock(lane)
 //   laneMenu(lane, anchor) barMenu(bar, anchor)
 //   turned()       other bars are shown
 
-const MOUSE_CELL = 22 // pixels from cell to cell that a mouse hits well
-const TOUCH_CELL = 35 // 32 of cell and 3 of gap: a finger
-const MOUSE_ROWS_HEIGHT = 660 // pixels of steps before they are paged
-const TOUCH_ROWS_HEIGHT = 400
-const MOST_CELLS = 2_200 // drawn at once
+// In pixels: from cell to cell, from row to row at the least, and the steps of all rows together.
+const MOUSE = { cell: 22, row: 26, height: 472 }
+const TOUCH = { cell: 35, row: 33, height: 324 } // a finger: 32 of cell and 3 of gap
+const HIGHEST_ROW = 56
+const HEAD_HEIGHT = 24 // the bar numbers above a line of rows
+const LINE_GAP = 8
+const CELL_GAP = 3
 const SOFTEST_SHADE = 0.26 // of a stroke of velocity 1, so that ghost notes stay visible
 const HOLD_MILLISECONDS = 350 // a long press
 const DRAG_PIXELS = 4 // less is a click
@@ -46,24 +53,26 @@ class StepGrid {
     const { per_bar: perBar, per_beat: perBeat } = edited.steps
     const width = this.root.clientWidth
     const touch = matchMedia('(pointer: coarse)').matches || width < 480
-    const pitch = touch ? TOUCH_CELL : MOUSE_CELL
-    const gutter = width < 620 ? 40 : 172
-    const fit = Math.max(1, Math.floor((width - gutter) / pitch))
+    const size = touch ? TOUCH : MOUSE
+    const gutter = width < 620 ? 40 : 190
+    const fit = Math.max(1, Math.floor((width - gutter) / size.cell))
     const perSegment = fit >= perBar ? perBar : beatsThatFit(fit, perBar, perBeat) * perBeat
     const perLine = perSegment < perBar ? 1
-      : clamp(Math.floor((width - gutter + 24) / (perBar * pitch + 24)), 1, perBar > 8 ? 2 : 4)
-    const lanes = Math.max(1, edited.lanes.length)
-    const rowHeight = touch ? 38 : 28
-    const lineHeight = lanes * rowHeight + 24
+      : clamp(powerOfTwo((width - gutter + 24) / (perBar * size.cell + 24)), 1, perBar > 8 ? 2 : 4)
+    const { lanes } = this.host
     const inBar = Math.ceil(perBar / perSegment)
     const segments = edited.original.bars * inBar
-    const wanted = Math.ceil(segments / perLine)
-    const fitting = Math.floor((touch ? TOUCH_ROWS_HEIGHT : MOUSE_ROWS_HEIGHT) / lineHeight)
-    const drawable = Math.floor(MOST_CELLS / (lanes * perSegment * perLine))
-    const lineCount = clamp(Math.min(fitting, drawable), 1, wanted)
+    // pages of 1, 2, 4, 8 … bars, as music has them: eight bars turn once, not at the seventh
+    const lineHeight = Math.max(1, lanes.length) * size.row + HEAD_HEIGHT
+    const fitting = powerOfTwo((size.height + LINE_GAP) / (lineHeight + LINE_GAP))
+    const lineCount = Math.min(fitting, Math.ceil(segments / perLine))
+    const room = (size.height + LINE_GAP) / lineCount - LINE_GAP - HEAD_HEIGHT
     return {
-      perSegment, perLine, inBar, segments, lanes: edited.lanes, narrow: gutter === 40, touch,
+      perSegment, perLine, inBar, segments, lanes, narrow: gutter === 40, touch,
       perPage: Math.min(lineCount * perLine, segments),
+      height: size.height,
+      row: clamp(Math.floor(room / Math.max(1, lanes.length)), size.row, HIGHEST_ROW),
+      locks: this.host.canLock,
     }
   }
 
@@ -101,17 +110,18 @@ class StepGrid {
     const layout = this.layout
     this.first = Math.floor(Math.min(this.first, layout.segments - 1) / layout.perPage)
       * layout.perPage
-    const shape = JSON.stringify([layout, this.first, this.host.edited.steps])
+    const shape = JSON.stringify([layout, this.first, this.host.edited.steps, this.host.readOnly])
     if (shape !== this.shape) {
       this.shape = shape
       this.#build(layout)
       this.host.turned()
     }
+    for (const { head } of this.heads) head.across = null // it may be wider now
     this.paint()
   }
 
   #build(layout) {
-    const { perSegment, perLine, perPage, segments, narrow, touch } = layout
+    const { perSegment, perLine, perPage, segments, narrow, touch, height, row } = layout
     this.cells.clear()
     this.headStep = -1
     this.heads = []
@@ -126,7 +136,9 @@ class StepGrid {
     }
     this.lines.replaceChildren(...lines)
     this.lines.style.setProperty('--cells', perSegment)
-    this.lines.style.setProperty('--panels', Math.min(perLine, last - this.first))
+    this.lines.style.setProperty('--panels', Math.min(perLine, perPage))
+    this.lines.style.setProperty('--pitch', `${row}px`)
+    this.root.style.height = `${height}px`
     this.lines.classList.toggle('narrow', narrow)
     this.lines.classList.toggle('touch', touch)
     const [from] = this.stepsOf(this.first, layout)
@@ -136,22 +148,21 @@ class StepGrid {
     if (!layout.lanes.includes(this.focus.lane)) this.focus.lane = layout.lanes[0] ?? 0
   }
 
-  #gutter({ lanes }) {
+  #gutter({ lanes, locks }) {
+    const flag = (kind, word, lane, ...signs) => make('button', { class: `flag ${kind}`,
+      type: 'button', 'aria-label': `${word} ${DRUMS[lane].label}`, title: word,
+      onclick: () => this.host[kind](lane) }, ...signs)
     const heads = lanes.map((lane) => {
       const drum = DRUMS[lane]
       const name = make('button', {
         class: 'lane-name', type: 'button', 'data-lane': lane,
-        'aria-label': `${drum.label}: mute, solo, clear`, title: drum.label,
-      }, make('b', {}, drum.short), make('span', {}, drum.label))
+        'aria-label': `${drum.short} ${drum.label}: mute, solo${locks ? ', lock' : ''}, clear`,
+        title: drum.label,
+      }, make('b', {}, drum.short), ' ', make('span', {}, drum.label), icon('lock'))
       name.onclick = () => this.host.laneMenu(lane, name)
-      const mute = make('button', { class: 'flag mute', type: 'button',
-        'aria-label': `Mute ${drum.label}` }, 'M')
-      mute.onclick = () => this.host.mute(lane)
-      const solo = make('button', { class: 'flag solo', type: 'button',
-        'aria-label': `Solo ${drum.label}` }, 'S')
-      solo.onclick = () => this.host.solo(lane)
-      return make('div', { class: `lane-head ${drum.family}`, 'data-lane': lane },
-        name, mute, solo)
+      return make('div', { class: `lane-head ${drum.family}`, 'data-lane': lane }, name,
+        flag('mute', 'Mute', lane, 'M'), flag('solo', 'Solo', lane, 'S'),
+        ...(locks ? [flag('lock', 'Lock', lane, icon('unlock'), icon('lock'))] : []))
     })
     return make('div', { class: 'gutter' }, ...heads)
   }
@@ -161,16 +172,17 @@ class StepGrid {
     const [from, to] = this.stepsOf(segment, layout)
     const bar = Math.floor(from / perBar)
     const beats = layout.inBar === 1 ? ''
-      : `beats ${Math.floor((from % perBar) / perBeat) + 1}–${Math.ceil((from % perBar + to - from) / perBeat)}`
+      : ` beats ${Math.floor((from % perBar) / perBeat) + 1}–${Math.ceil((from % perBar + to - from) / perBeat)}`
     const name = make('button', { class: 'bar-name', type: 'button',
-      'aria-label': `Bar ${bar + 1}: copy or clear` },
-      make('b', {}, `${bar + 1}`), make('span', {}, beats))
+      'aria-label': `Bar ${bar + 1}${beats}: copy or clear`, disabled: this.host.readOnly || null },
+      make('b', {}, `${bar + 1}`), ' ', make('span', {}, beats.trim()))
     name.onclick = () => this.host.barMenu(bar, name)
     const head = make('div', { class: 'head', 'aria-hidden': 'true' })
     this.heads.push({ head, from, to })
     const rows = layout.lanes.map((lane) => this.#row(lane, from, to))
     return make('div', { class: 'panel' }, name, make('div', {
-      class: 'steps', role: 'grid', 'aria-label': `Bar ${bar + 1} ${beats}`.trim(),
+      class: 'steps', role: 'grid', 'aria-label': `Bar ${bar + 1}${beats}`,
+      'aria-readonly': this.host.readOnly,
     }, ...rows, head))
   }
 
@@ -194,23 +206,27 @@ class StepGrid {
 
   // Strokes, mutes and the cell that the keyboard is on; cells that are the same are left alone.
   paint() {
-    const struck = this.host.edited.cells()
+    const { edited, tempo } = this.host
+    const struck = edited.cells()
     for (const [key, cell] of this.cells) {
       const strokes = struck.get(key) ?? []
-      const places = strokes.map((stroke) =>
-        [stroke.velocity, this.host.edited.cellOf(stroke).offset])
+      const places = strokes.map((stroke) => [stroke.velocity, edited.cellOf(stroke).offset])
       const looks = places.join(' ')
-      if (cell.looks === looks) continue
+      const words = looks && `${looks} ${tempo}`
+      if (cell.looks !== looks) cell.replaceChildren(...places.map(drawnStroke))
+      if (cell.words !== words) this.#describe(cell, strokes)
       cell.looks = looks
-      cell.replaceChildren(...places.map(drawnStroke))
-      this.#describe(cell, strokes)
+      cell.words = words
     }
     for (const head of this.lines.querySelectorAll('.lane-head')) {
       const lane = Number(head.dataset.lane)
-      const [muted, soloed] = [this.host.isMuted(lane), this.host.isSoloed(lane)]
-      head.querySelector('.mute').setAttribute('aria-pressed', muted)
-      head.querySelector('.solo').setAttribute('aria-pressed', soloed)
-      head.classList.toggle('silent', this.host.isSilent(lane))
+      const { host } = this
+      const flags = { mute: host.isMuted(lane), solo: host.isSoloed(lane), lock: host.isLocked(lane) }
+      for (const [kind, on] of Object.entries(flags)) {
+        head.querySelector(`.${kind}`)?.setAttribute('aria-pressed', on)
+      }
+      head.classList.toggle('silent', host.isSilent(lane))
+      head.classList.toggle('locked', flags.lock)
     }
     for (const row of this.lines.querySelectorAll('.row')) {
       const lane = Number(row.firstElementChild?.dataset.lane)
@@ -219,14 +235,25 @@ class StepGrid {
     this.#rove()
   }
 
+  // Drum, place, loudness and timing, for who hears the grid read out.
   #describe(cell, strokes) {
     const lane = Number(cell.dataset.lane)
     const step = Number(cell.dataset.step)
-    const hardest = Math.max(0, ...strokes.map(({ velocity }) => velocity))
     const { per_bar: perBar } = this.host.edited.steps
-    const where = `${DRUMS[lane].label}, bar ${Math.floor(step / perBar) + 1}, step ${step % perBar + 1}`
-    cell.setAttribute('aria-label', hardest ? `${where}, velocity ${hardest}` : where)
-    cell.setAttribute('aria-selected', hardest > 0)
+    const words = [DRUMS[lane].label, `bar ${Math.floor(step / perBar) + 1}`, `step ${step % perBar + 1}`]
+    if (strokes.length) {
+      words.push(`velocity ${Math.max(...strokes.map(({ velocity }) => velocity))}`)
+      const off = Math.round(this.#milliseconds(strokes[0]))
+      words.push(off ? `${Math.abs(off)} ms ${off < 0 ? 'early' : 'late'}` : 'on time')
+    }
+    cell.setAttribute('aria-label', words.join(', '))
+    cell.setAttribute('aria-selected', strokes.length > 0)
+  }
+
+  // How late a stroke is against its step, at the tempo that is heard.
+  #milliseconds(stroke) {
+    const { edited, tempo } = this.host
+    return edited.cellOf(stroke).offset / edited.steps.per_quarter * 60_000 / tempo
   }
 
   // One cell of the grid takes part in the tab order; arrows move it.
@@ -238,7 +265,7 @@ class StepGrid {
 
   // Moves the keyboard's cell by lanes (rows) and steps, turning the page where needed.
   move(byRows, bySteps) {
-    const lanes = this.host.edited.lanes
+    const { lanes } = this.host
     const row = clamp(lanes.indexOf(this.focus.lane) + byRows, 0, lanes.length - 1)
     const { original, steps } = this.host.edited
     const step = clamp(this.focus.step + bySteps, 0, original.bars * steps.per_bar - 1)
@@ -256,7 +283,10 @@ class StepGrid {
     const place = position === null ? -1 : position * perQuarter
     for (const { head, from, to } of this.heads ?? []) {
       const inside = place >= from && place < to
-      if (inside) head.style.setProperty('--at', (place - from) / (to - from))
+      if (inside) {
+        head.across ??= head.parentElement.clientWidth + CELL_GAP
+        head.style.transform = `translateX(${(place - from) / (to - from) * head.across}px)`
+      }
       if (head.lit !== inside) {
         head.lit = inside
         head.classList.toggle('lit', inside)
@@ -264,7 +294,7 @@ class StepGrid {
     }
     const step = Math.floor(place)
     if (step === this.headStep) return
-    for (const lane of this.host.edited.lanes) {
+    for (const lane of this.host.lanes) {
       this.cells.get(`${lane}:${this.headStep}`)?.classList.remove('now')
       this.cells.get(`${lane}:${step}`)?.classList.add('now')
     }
@@ -297,6 +327,10 @@ class StepGrid {
   #press(event) {
     const cell = event.target.closest('.cell')
     if (!cell || this.held) return
+    if (this.host.readOnly) {
+      this.host.refuse()
+      return
+    }
     const lane = Number(cell.dataset.lane)
     const step = Number(cell.dataset.step)
     const [first] = this.host.edited.at(lane, step)
@@ -350,7 +384,7 @@ class StepGrid {
   }
 
   #dragTiming(held, right) {
-    const pitch = held.cell.getBoundingClientRect().width + 3
+    const pitch = held.cell.getBoundingClientRect().width + CELL_GAP
     const offset = clamp(held.offset + right / pitch / 2, -0.49, 0.49)
     this.#during(held, (drag) =>
       this.host.edited.setOffset(held.lane, held.step, offset, { drag }))
@@ -388,16 +422,17 @@ class StepGrid {
     const struck = this.host.edited.at(lane, step)
     if (!struck.length) return
     const hardest = Math.max(...struck.map(({ velocity }) => velocity))
-    const { offset } = this.host.edited.cellOf(struck[0])
-    const milliseconds = offset / this.host.edited.steps.per_quarter * 60_000 / this.host.tempo
+    const milliseconds = this.#milliseconds(struck[0])
     const early = `${milliseconds > 0 ? '+' : ''}${milliseconds.toFixed(0)} ms`
     this.bubble.textContent = axis === 'timing' || timing ? early : `${hardest}`
     this.bubble.hidden = false
     const [box, frame] = [cell.getBoundingClientRect(), this.root.getBoundingClientRect()]
     this.bubble.style.left = `${box.left + box.width / 2 - frame.left}px`
-    this.bubble.style.top = `${box.top - frame.top}px`
+    this.bubble.style.top = `${box.top - frame.top + this.root.scrollTop}px`
   }
 }
+
+function powerOfTwo(most) { return 2 ** Math.floor(Math.log2(Math.max(1, most))) }
 
 // How many beats of a bar to show at once: a part that goes into the bar evenly, if there is one.
 function beatsThatFit(fit, perBar, perBeat) {

@@ -1,5 +1,5 @@
-// What is smaller than a deck: a beat to hear, and the stop button of pages without the deck that
-// sounds. Last, what Streamlit calls.
+// What is smaller than a deck: a beat to hear, and what the header shows of a deck out of sight.
+// Last, what Streamlit calls.
 
 class Listener extends Player {
   constructor(parent, owner) {
@@ -31,6 +31,8 @@ class Listener extends Player {
     this.refresh()
   }
 
+  get name() { return this.data.name }
+
   toggle() {
     if (this.isSounding) this.engine.stop()
     else this.start(this.edited.beat, this.data.name)
@@ -52,32 +54,81 @@ class Listener extends Player {
   }
 }
 
-// -- on pages without the deck that sounds -------------------------------------------------------
+// -- in the header ---------------------------------------------------------------------------------
 
+const HEADER_PIXELS = 60 // what the header hides of a page
+const FOOTER_PIXELS = 72 // and the pages' names on a phone
+
+// What plays, and Generate, where the deck and the button are out of sight or on another page.
 class Mini {
   constructor(parent) {
-    this.root = make('div', { class: 'mini', hidden: '' })
+    this.root = make('div', { class: 'mini' })
     parent.adoptedStyleSheets = [deckStyles()]
     parent.append(this.root)
-    this.stop = make('button', { type: 'button', class: 'play on', 'aria-label': 'Stop',
-      onclick: () => booth.engine.stop() }, icon('play'), icon('stop'))
+    this.host = this.root.getRootNode().host
+    this.play = make('button', { type: 'button', class: 'play', onclick: () => this.toggle() },
+      icon('play'), icon('stop'))
     this.words = make('span', {})
-    this.root.append(this.stop, this.words)
+    this.go = make('button', { type: 'button', class: 'go', onclick: () => this.#page()?.click() },
+      'Generate')
+    this.root.append(this.play, this.words, this.go)
     this.unsubscribe = booth.engine.subscribe(() => this.refresh())
+    // once a frame, however often the page scrolls
+    this.onScroll = () => {
+      this.waiting ??= requestAnimationFrame(() => { this.waiting = null; this.refresh() })
+    }
+    document.addEventListener('scroll', this.onScroll, { capture: true, passive: true })
+    addEventListener('resize', this.onScroll)
     this.refresh()
   }
 
-  refresh() {
-    const { playing, owner, tempoBpm } = booth.engine.state()
-    const shown = [...booth.faces].some((face) => face.owner === owner)
-    this.root.hidden = !playing || shown
-    if (this.root.hidden) return
-    const name = booth.sounding ?? 'Beat'
-    this.stop.setAttribute('aria-label', `Stop ${name}`)
-    this.words.replaceChildren(make('b', {}, name), ` ${shortTempo(tempoBpm)}`)
+  // The page's own button; Streamlit draws it twice, for wide and narrow pages.
+  #page() {
+    return [...document.querySelectorAll('.st-key-dj_go button')].find((one) => one.offsetWidth > 0)
   }
 
-  close() { this.unsubscribe(); this.root.remove() }
+  get deck() {
+    const decks = [...booth.faces].filter((face) => face instanceof Face)
+    return decks.find((face) => face.isMine) ?? decks[0]
+  }
+
+  toggle() {
+    if (booth.engine.state().playing) booth.engine.stop()
+    else this.deck?.play()
+  }
+
+  refresh() {
+    const { playing, owner, tempoBpm, lead, name } = booth.engine.state()
+    const player = playing ? [...booth.faces].find((face) => face.owner === owner) : this.deck
+    const shows = player ? !isInSight(player.root.querySelector('.play')) : playing
+    this.play.hidden = this.words.hidden = !shows
+    if (shows) {
+      const words = playing ? name || 'Beat' : player.name
+      this.play.classList.toggle('on', playing)
+      this.play.disabled = Boolean(booth.silence)
+      this.play.setAttribute('aria-label', `${playing ? 'Stop' : 'Play'} ${words}`)
+      const tempo = make('small', {}, ` ${shortTempo(playing ? tempoBpm : player.tempo)}`)
+      this.words.replaceChildren(...(booth.kept ? [make('i', {}, playing ? lead : player.deck), ' '] : []),
+        make('b', {}, words), tempo)
+    }
+    const button = this.#page()
+    this.go.hidden = !button || isInSight(button)
+    this.go.disabled = Boolean(button?.disabled)
+    this.host.toggleAttribute('data-used', shows || !this.go.hidden) // for theme.css
+  }
+
+  close() {
+    document.removeEventListener('scroll', this.onScroll, { capture: true })
+    removeEventListener('resize', this.onScroll)
+    this.unsubscribe()
+    this.root.remove()
+  }
+}
+
+function isInSight(element) {
+  const box = element.getBoundingClientRect()
+  const middle = box.top + box.height / 2
+  return middle > HEADER_PIXELS && middle < innerHeight - FOOTER_PIXELS
 }
 
 function refreshBooth() {
@@ -97,6 +148,7 @@ function mount(Kind, component) {
   }
   const player = mounted.get(parentElement)
   player.update(component)
+  booth.mini?.refresh()
   return () => {
     mounted.delete(parentElement)
     player.close()

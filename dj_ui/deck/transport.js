@@ -41,8 +41,8 @@ class Transport {
     }
     const small = (label, name, onclick) =>
       make('button', { type: 'button', class: 'small', 'aria-label': name, title: name, onclick }, label)
-    this.half = small('½', 'Half tempo', () => engine.halfTime())
-    this.double = small('×2', 'Double tempo', () => engine.doubleTime())
+    this.half = small('½', '½: half tempo', () => engine.halfTime())
+    this.double = small('×2', '×2: double tempo', () => engine.doubleTime())
     return make('div', { class: 'control tempo' },
       make('div', { class: 'caps' }, 'Tempo'),
       make('div', { class: 'stepper' },
@@ -59,8 +59,8 @@ class Transport {
     this.sides = [cut('A'), cut('B')]
     this.other = make('div', { class: 'caps' }, 'Decks')
     this.keepB = make('button', { type: 'button', class: 'small keep',
-      'aria-label': 'Put this beat on deck B', title: 'Put this beat on deck B, to compare it with what comes next',
-      onclick: () => this.face.keep(this.face.data.name, this.face.edited.beat) })
+      title: 'Deck A’s beat on deck B too, to compare it with what comes next',
+      onclick: () => this.face.keep(this.face.data.name, this.face.own.beat) })
     this.crossRow = make('div', { class: 'cross' }, this.sides[0], this.fader, this.sides[1])
     return make('div', { class: 'control decks' }, this.other,
       make('div', { class: 'cross-row' }, this.crossRow, this.keepB))
@@ -114,7 +114,8 @@ class Transport {
     const { face } = this
     const sounds = face.isSounding
     this.play.classList.toggle('on', sounds)
-    this.play.setAttribute('aria-label', sounds ? 'Stop' : 'Play')
+    const deck = booth.kept ? ` deck ${face.deck}` : ''
+    this.play.setAttribute('aria-label', `${sounds ? 'Stop' : 'Play'}${deck}`)
     this.play.disabled = Boolean(booth.silence)
     const tempo = shortTempo(face.tempo)
     if (always || !this.bpm.matches(':focus')) this.bpm.value = tempo
@@ -131,8 +132,10 @@ class Transport {
   #refreshCross({ crossfade }) {
     const { kept } = booth
     this.crossRow.hidden = !kept
-    this.keepB.textContent = kept ? '→ B' : 'Keep on deck B'
-    this.other.textContent = kept ? `Decks · B: ${kept.name}` : 'Decks'
+    this.keepB.textContent = kept ? 'A → B' : 'Keep on deck B'
+    this.keepB.setAttribute('aria-label', kept ? 'A → B: put deck A’s beat on deck B' : 'Keep on deck B')
+    this.other.textContent = kept ? `A: ${this.face.data.name} · B: ${kept.name}` : 'Decks'
+    this.other.title = this.other.textContent
     if (!this.fader.matches(':active')) this.fader.value = crossfade
     this.sides[0].setAttribute('aria-pressed', crossfade < 0.5)
     this.sides[1].setAttribute('aria-pressed', crossfade > 0.5)
