@@ -10,6 +10,7 @@ from dj_core import access, limits
 from dj_core.library import Library
 from dj_ui.document import DarkDocument
 from dj_ui.gate import Gate
+from dj_ui.pacing import Pacing
 from dj_ui.program_files import ProgramFiles
 from dj_ui.set_files import FILES_ROUTE
 from dj_ui.uploads import Uploads
@@ -27,6 +28,7 @@ app = st.App(
     routes=[FILES_ROUTE],
     middleware=[
         Middleware(Gate),
+        Middleware(Pacing),
         Middleware(Uploads),
         Middleware(ProgramFiles),
         Middleware(DarkDocument),

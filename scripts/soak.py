@@ -1,6 +1,6 @@
 """Many DJs at once, for as long as it takes to trust the app: `make soak`.
 
-    .venv/bin/python scripts/soak.py [--djs 30] [--minutes 10] [--json FILE]
+    .venv/bin/python scripts/soak.py [--djs 30] [--hostile 2] [--minutes 10] [--json FILE]
 
 Starts the app on a port and in a folder of its own. Every DJ is a session of Streamlit's own: a
 websocket that speaks the protocol a browser speaks (its protobuf messages, taken from the
@@ -9,6 +9,10 @@ cores. Each generates, edits on the deck, turns a knob or downloads MIDI or a lo
 seconds. Every beat a DJ asks for carries a seed that no other DJ uses: a seed of another's in
 anything a session is sent is cross-talk. Reported: errors, cross-talk, the times of a generate,
 and the server's memory with its slope once it is warm. Exit code 1 where a promise is broken.
+
+The last of them may be hostile: they flood the server with clicks, leave in the middle of takes and
+of sets, and bring in crate after crate. What happens to them is not reported; the others shall
+notice nothing.
 """
 
 from __future__ import annotations
@@ -26,8 +30,10 @@ import sys
 import tempfile
 import time
 import urllib.request
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,10 +44,12 @@ if TYPE_CHECKING:
     from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
 SEEDS_EACH = 100_000  # DJ number 7 uses 700,000 to 799,999
 SECONDS_BETWEEN = 10.0  # between two doings of a DJ, on average
 PATIENCE_SECONDS = 120.0
 MOST_SECONDS_TO_GENERATE = 2.0  # 95th percentile
+MOST_SECONDS_BESIDE_HOSTILE = 3.0
 MOST_MEGABYTES_A_MINUTE = 3.0  # slope of the server's memory once it is warm
 WARM_SHARE = 0.4  # of the time, before memory is looked at
 ACTIONS = {"generate": 5, "edit": 2, "knob": 1, "midi": 1, "wav": 1}  # and their weights
@@ -79,6 +87,7 @@ class Dj:
         self.deck: dict[str, Any] = {}
         self.toasts: list[str] = []  # words that came up over the page
         self.page, self.query, self.session = "", "", ""
+        self.pages: dict[str, str] = {}  # what the server calls each page, by its address
         self.used: set[int] = set()
 
     async def live(self, start: float, end: float) -> None:
@@ -171,6 +180,17 @@ class Dj:
 
     async def _run(self, changes: dict[str, tuple[str, Any]] | None = None) -> None:
         """Have the script run with changed widgets, and take in what it draws."""
+        await self._ask(changes)
+        while True:
+            answer = await self._next()
+            kind = answer.WhichOneof("type")
+            if kind == "script_finished" and answer.script_finished != 2:  # 2: another run follows
+                if answer.script_finished == 1:
+                    raise SoakError("the script could not be compiled")
+                return
+
+    async def _ask(self, changes: dict[str, tuple[str, Any]] | None = None) -> None:
+        """Have the script run with changed widgets."""
         from streamlit.proto.BackMsg_pb2 import BackMsg
 
         message = BackMsg()
@@ -182,16 +202,11 @@ class Dj:
             widget = state.widget_states.widgets.add(id=self.ids[key])
             if kind == "double_array_value":
                 widget.double_array_value.data.append(value)
+            elif kind == "file_uploader_state_value":
+                widget.file_uploader_state_value.uploaded_file_info.add(**value)
             else:
                 setattr(widget, kind, value)
         await self.socket.send(message.SerializeToString())
-        while True:
-            answer = await self._next()
-            kind = answer.WhichOneof("type")
-            if kind == "script_finished" and answer.script_finished != 2:  # 2: another run follows
-                if answer.script_finished == 1:
-                    raise SoakError("the script could not be compiled")
-                return
 
     async def _next(self) -> ForwardMsg:
         from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -209,7 +224,11 @@ class Dj:
 
     def _take(self, message: ForwardMsg) -> None:
         kind = message.WhichOneof("type")
-        if kind == "new_session":
+        if kind == "navigation":
+            self.pages = {page.url_pathname: page.page_script_hash
+                          for page in message.navigation.app_pages}  # fmt: skip
+            self.page = message.navigation.page_script_hash or self.page
+        elif kind == "new_session":
             self.page = message.new_session.page_script_hash
             self.session = message.new_session.initialize.session_id or self.session
         elif kind == "page_info_changed":
@@ -240,6 +259,105 @@ class Dj:
         for found in re.findall(r'"seed", ?"(\d+)"', text):
             if int(found) >= SEEDS_EACH and int(found) not in self.used:
                 self.outcome.crosstalk.append(f"DJ {self.number} was sent seed {found}")
+
+
+class HostileDj(Dj):
+    """One who means harm: floods, leaves in the middle, and brings in crates."""
+
+    async def live(self, start: float, end: float) -> None:
+        """Come after `start` seconds, do harm until the moment `end`, and mind no answer."""
+        await asyncio.sleep(start)
+        ways = [self._flood, self._leave_a_take, self._leave_a_set, self._bring_in_crates]
+        while time.monotonic() < end:
+            for way in ways:
+                self.known, self.ids, self.query = {}, {}, ""
+                with contextlib.suppress(Exception):  # whatever the server does to it is right
+                    await asyncio.wait_for(self._visit_for(way), 30)
+
+    async def _visit_for(self, way: Any) -> None:  # noqa: ANN401 - a coroutine function
+        address = self.url.replace("http", "ws") + "/_stcore/stream"
+        async with connect(
+            address, subprotocols=["streamlit"], origin=self.url, max_size=None
+        ) as self.socket:
+            self.page = ""
+            await self._run()
+            await way()
+
+    async def _flood(self) -> None:
+        """Turn a knob twenty times a second, for ten seconds."""
+        reading = asyncio.create_task(self._drink())
+        for turn in range(200):
+            await self._ask({"temperature": ("double_array_value", 0.5 + turn % 15 / 10)})
+            await asyncio.sleep(0.05)
+        reading.cancel()
+
+    async def _drink(self) -> None:
+        while True:
+            await self._next()
+
+    async def _leave_a_take(self) -> None:
+        """Ask for a take and be gone."""
+        await self._ask({"dj_go": ("trigger_value", True)})
+
+    async def _leave_a_set(self) -> None:
+        """Have a set built, and be gone."""
+        self.page = self.pages["set"]
+        await self._run()
+        await self._run({"set_go": ("trigger_value", True)})
+
+    async def _bring_in_crates(self) -> None:
+        """Bring in a crate, five times."""
+        self.page = self.pages["crate"]
+        await self._run()
+        for number in range(5):
+            content = _crate_file(self.number * 10 + number)
+            file_id, token = str(uuid.uuid4()), await asyncio.to_thread(_token, self.url)
+            path = f"/_stcore/upload_file/{self.session}/{file_id}"
+            await asyncio.to_thread(_sent, f"{self.url}{path}", token, content)
+            urls = {"file_id": file_id, "upload_url": path, "delete_url": path}
+            info = {"file_id": file_id, "name": "crate.json", "size": len(content),
+                    "file_urls": urls}  # fmt: skip
+            await self._run({
+                "crate_uploads": ("file_uploader_state_value", info),
+                "Put in the crate": ("trigger_value", True),
+            })  # fmt: skip
+
+
+def _crate_file(seed: int) -> bytes:
+    """A crate of 200 beats that no other crate has."""
+    from dj_core.beat import Beat, Hit
+    from dj_core.crate import Crate
+
+    draw = random.Random(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        crate = Crate(Path(folder) / "crate.db")
+        for number in range(200):
+            hits = Hit.of("kick", draw.randrange(16) / 4), Hit.of("snare", draw.random() * 3)
+            crate.keep(Beat(hits, 1, title=f"hostile {seed} {number}"))
+        return crate.export().content
+
+
+def _token(url: str) -> str:
+    """What Streamlit wants to see with an upload, as it gives it to everybody."""
+    with urllib.request.urlopen(f"{url}/_stcore/health") as answer:
+        return SimpleCookie(answer.headers["set-cookie"])["_streamlit_xsrf"].value
+
+
+def _sent(address: str, token: str, content: bytes) -> None:
+    """Upload a file as a browser does."""
+    edge = "----soak"
+    head = (
+        f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="crate.json"\r\n'
+        "Content-Type: application/json\r\n\r\n"
+    )
+    request = urllib.request.Request(
+        address, head.encode() + content + f"\r\n--{edge}--\r\n".encode(), method="PUT",
+        headers={
+            "content-type": f"multipart/form-data; boundary={edge}",
+            "cookie": f"_streamlit_xsrf={token}", "x-xsrftoken": token,
+        },
+    )  # fmt: skip
+    urllib.request.urlopen(request, timeout=PATIENCE_SECONDS).close()
 
 
 def _fetched(address: str) -> bytes:
@@ -286,11 +404,19 @@ async def _watch(server: psutil.Process, outcome: Outcome, end: float) -> None:
         await asyncio.sleep(5)
 
 
-async def soak(url: str, server: psutil.Process, djs: int, minutes: float) -> Outcome:
-    """Let DJs play; they come one after another in the first tenth of the time."""
+async def soak(
+    url: str, server: psutil.Process, djs: int, minutes: float, hostile: int = 0
+) -> Outcome:
+    """Let DJs play, the last `hostile` of them doing harm; all come in the first tenth of the time.
+
+    What is reported is the others'.
+    """
     outcome = Outcome()
     end = time.monotonic() + minutes * 60
-    everyone = [Dj(number, url, outcome) for number in range(1, djs + 1)]
+    everyone: list[Dj] = [
+        HostileDj(number, url, Outcome()) if number > djs - hostile else Dj(number, url, outcome)
+        for number in range(1, djs + 1)
+    ]
     apart = minutes * 6 / djs
     await asyncio.gather(
         _watch(server, outcome, end),
@@ -318,11 +444,13 @@ def slope(points: list[tuple[float, float]]) -> float:
     return 60 * sum((x - middle) * (y - level) for x, y in points) / spread
 
 
-def report(outcome: Outcome, djs: int, minutes: float) -> dict[str, Any]:
+def report(outcome: Outcome, djs: int, minutes: float, hostile: int = 0) -> dict[str, Any]:
     """Figures to print and to judge by."""
+    most_seconds = MOST_SECONDS_BESIDE_HOSTILE if hostile else MOST_SECONDS_TO_GENERATE
     warm = [point for point in outcome.memory if point[0] > minutes * 60 * WARM_SHARE]
     told = {
         "djs": djs,
+        "hostile": hostile,
         "minutes": minutes,
         "actions": {name: len(times) for name, times in outcome.seconds.items()},
         "median_seconds": {
@@ -342,7 +470,7 @@ def report(outcome: Outcome, djs: int, minutes: float) -> dict[str, Any]:
     told["kept"] = (
         not outcome.errors
         and not outcome.crosstalk
-        and told["p95_seconds"]["generate"] < MOST_SECONDS_TO_GENERATE
+        and told["p95_seconds"]["generate"] < most_seconds
         and told["megabytes_a_minute"] < MOST_MEGABYTES_A_MINUTE
     )
     return told
@@ -352,15 +480,16 @@ def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--djs", type=int, default=30)
+    parser.add_argument("--hostile", type=int, default=0, help="how many of them do harm")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--json", type=Path, help="a file for the figures")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as (url, server):
-        outcome = asyncio.run(soak(url, server, options.djs, options.minutes))
+        outcome = asyncio.run(soak(url, server, options.djs, options.minutes, options.hostile))
         log = (Path(folder) / "log.txt").read_text("utf-8", "replace")
         if "Traceback" in log:
             outcome.errors.append("the server's log holds a traceback: " + log[-1_500:])
-    told = report(outcome, options.djs, options.minutes)
+    told = report(outcome, options.djs, options.minutes, options.hostile)
     print(json.dumps(told, indent=1))
     if options.json:
         options.json.write_text(json.dumps(told, indent=1) + "\n", "utf-8")

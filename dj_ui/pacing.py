@@ -1,0 +1,50 @@
+"""How fast one page may ask for more: whoever floods the server waits, not the others.
+
+Every click has Streamlit run a page anew, a tenth of a second of the one Python that serves all. A
+page may ask for a dozen of them at once and for three a second after that, more than a hand does.
+What goes beyond stands in one lane with all that goes beyond, and passes by turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+AT_ONCE = 12
+A_SECOND = 3.0  # for each page, and for all together that have used up theirs
+
+
+class Pacing:
+    """ASGI middleware that delays what a websocket sends too fast, and refuses nothing."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self._lane: asyncio.Lock | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one websocket; all else passes."""
+        if scope["type"] != "websocket":
+            await self.app(scope, receive, send)
+            return
+        left, passed = float(AT_ONCE), time.monotonic()
+
+        async def receive_in_pace() -> Message:
+            nonlocal left, passed
+            message = await receive()
+            if message["type"] == "websocket.receive":
+                left = min(AT_ONCE, left + A_SECOND * (time.monotonic() - passed)) - 1
+                if left < 0:
+                    left = 0.0
+                    await self._wait_in_lane()
+                passed = time.monotonic()
+            return message
+
+        await self.app(scope, receive_in_pace, send)
+
+    async def _wait_in_lane(self) -> None:
+        """Locks are given in the order they were asked for: each page in the lane has its turn."""
+        self._lane = self._lane or asyncio.Lock()
+        async with self._lane:
+            await asyncio.sleep(1 / A_SECOND)
