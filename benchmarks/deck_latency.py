@@ -36,7 +36,8 @@ from browser import FLAGS, find_browser  # noqa: E402 - tests/ is no package
 from playwright.sync_api import Page, sync_playwright  # noqa: E402
 
 from dj_core.library import Library  # noqa: E402
-from dj_core.sampling import GenerationRequest, load_model  # noqa: E402
+from dj_core.models.families import load_model  # noqa: E402
+from dj_core.models.request import GenerationRequest  # noqa: E402
 
 GENRE, TEMPO_BPM = "house", 124.0
 # Marks when the click came, when the server was told of it, when its last message before the beat

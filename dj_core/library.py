@@ -23,7 +23,6 @@ from typing import Any
 
 from dj_core.access import check_may_change, read_only
 from dj_core.beat import Meter
-from dj_core.checkpoint import read_card
 from dj_core.corpus import (
     FORMAT_VERSION,
     INDEX_NAME,
@@ -35,13 +34,13 @@ from dj_core.corpus import (
 )
 from dj_core.drums import DrumMap
 from dj_core.errors import CheckpointError, CorpusError, LibraryError
-from dj_core.humanizer.checkpoint import FAMILY as HUMANIZER_FAMILY
 from dj_core.jobs import Run, list_runs
 from dj_core.midi import midi_bytes
+from dj_core.models.checkpoint import SHIPPED_MODELS, read_card
+from dj_core.models.families import FAMILIES, family_named
 from dj_core.naming import checked_name, name_key
 from dj_core.patterns import STARTER_FOLDER, load_patterns
 from dj_core.records import read_json
-from dj_core.sampling import GROOVE_FAMILY
 from dj_core.storage import (
     OTHER_HOME,
     not_saved,
@@ -52,10 +51,8 @@ from dj_core.storage import (
     sha256_of,
     write_json_atomic,
 )
-from dj_core.tokenizers.groove import METERS
 
 PRODUCT_FOLDER = Path(__file__).resolve().parent.parent
-SHIPPED_MODELS = PRODUCT_FOLDER / "models"
 SHIPPED_SOUNDFONTS = PRODUCT_FOLDER / "assets" / "soundfonts"
 DEFAULT_MODEL = "groove"
 DEFAULT_NOTES_MODEL = "notes-best"  # for what is asked note by note
@@ -99,7 +96,17 @@ class ModelInfo:
     @property
     def has_feel(self) -> bool:
         """It can be asked for a `Feel`: beats or fills, density, loudness, timing."""
-        return self.family == GROOVE_FAMILY
+        return FAMILIES[self.family].has_feel
+
+    @property
+    def counts_notes(self) -> bool:
+        """It can be asked for a number of notes."""
+        return FAMILIES[self.family].counts_notes
+
+    @property
+    def can_shape(self) -> bool:
+        """It goes on from a given beat: reroll, continue, fill, taps."""
+        return FAMILIES[self.family].can_shape
 
 
 @dataclass(frozen=True)
@@ -326,8 +333,8 @@ class Library:
             if name in taken:
                 continue  # a run may not hide a shipped model of the same name
             info = _model_info(folder, name, shipped, _state_of(folder))
-            if isinstance(info, ModelInfo) and info.family == HUMANIZER_FAMILY:
-                continue  # it plays nothing of its own; `humanizer.playing` finds it
+            if isinstance(info, ModelInfo) and FAMILIES[info.family].load is None:
+                continue  # it plays nothing of its own; who needs it knows where it is
             found.append(info)
             taken.add(name)
         return found
@@ -402,6 +409,7 @@ def _model_info(
     """What a model folder in some state holds: pages ask at every click, cards take 1 ms each."""
     try:
         card = read_card(folder)
+        family_named(card["family"])
     except CheckpointError as error:
         return BrokenModel(folder, str(error))
     return ModelInfo(
@@ -412,7 +420,7 @@ def _model_info(
         shipped=shipped,
         default=shipped and name == DEFAULT_MODEL,
         genres=tuple(card["genres"]),
-        meters=METERS if card["family"] == GROOVE_FAMILY else (),
+        meters=FAMILIES[card["family"]].meters,
         card=card,
     )
 

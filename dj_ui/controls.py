@@ -14,8 +14,8 @@ import streamlit as st
 from dj_core.beat import DEFAULT_TEMPO_BPM, Meter
 from dj_core.genres import genre_label, genre_name, typical_tempo_bpm
 from dj_core.library import SHIPPED_SOUNDFONTS, Library, ModelInfo
+from dj_core.models.request import DEFAULT_FEEL, Feel, GenerationRequest
 from dj_core.render import SoundFont, find_soundfonts
-from dj_core.sampling import DEFAULT_FEEL, Feel, GenerationRequest
 from dj_ui.words import spoken
 
 ANY, MODELS_CHOICE, BEST_SOUND = "Any", "Model's choice", "Best at hand"
@@ -26,7 +26,6 @@ RHYTHMS = (AS_LEARNED, EVEN)
 KIND_OF = {"Beat": "beat", "Fill": "fill", "Either": ""}
 DENSITIES = (ANY, "Sparse", "Light", "Full", "Dense")
 LOUDNESSES = (ANY, "Soft", "Medium", "Strong", "Loud")
-NOTES_FAMILY = "notes"  # models that write note after note and can be asked for their number
 LARGEST_SEED = 999_999_999
 
 # What makes a take, by the names they have in a link.
@@ -101,7 +100,7 @@ def choose_settings(library: Library, model: ModelInfo) -> dict[str, Any]:
 def choose_length(model: ModelInfo) -> None:
     """Length in bars or, for a model that thinks in notes, in notes."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="dj_length"):
-        in_notes = model.family == NOTES_FAMILY and (
+        in_notes = model.counts_notes and (
             st.segmented_control(
                 "Length",
                 [BARS, NOTES],
@@ -124,7 +123,7 @@ def choose_length(model: ModelInfo) -> None:
 
 def choose_odds(model: ModelInfo) -> None:
     """How daring the choice of notes is; the paper's three ways for a model that writes notes."""
-    in_notes = model.family == NOTES_FAMILY
+    in_notes = model.counts_notes
     if in_notes:
         st.segmented_control(
             "Choice of notes",
@@ -178,7 +177,7 @@ def follow_genre() -> None:
 
 def choose_details(model: ModelInfo) -> None:
     """Settings a DJ needs now and then."""
-    if model.family == NOTES_FAMILY:
+    if model.counts_notes:
         choose_notes(model)
     if model.has_feel:
         part_slider("Hits", "hits", "How daring the pattern is, whatever its feel.")
@@ -258,7 +257,7 @@ def request_of(
     model: ModelInfo, settings: Mapping[str, Any], temperature: float | None = None
 ) -> GenerationRequest:
     """The controls as a request; `temperature` overrides theirs. Raises GenerationError."""
-    thinks_in_notes = model.family == NOTES_FAMILY
+    thinks_in_notes = model.counts_notes
     in_notes = thinks_in_notes and settings["length"] == NOTES
     chosen = settings["temperature"]
     if thinks_in_notes:

@@ -7,7 +7,8 @@ from pathlib import Path
 import streamlit as st
 
 from dj_core.library import Library, ModelInfo
-from dj_core.sampling import BeatModel, load_model
+from dj_core.models.families import load_model
+from dj_core.models.request import BeatModel
 
 
 def loaded(model: ModelInfo) -> BeatModel:

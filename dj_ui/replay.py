@@ -8,7 +8,7 @@ from dj_core.beat import Beat, Provenance
 from dj_core.errors import CheckpointError, GenerationError
 from dj_core.genres import genre_label
 from dj_core.library import Library, ModelInfo
-from dj_core.sampling import GenerationRequest, replay_request
+from dj_core.models.request import GenerationRequest, replay_request
 from dj_ui.models import loaded
 
 

@@ -17,8 +17,8 @@ from dj_core.beat import Beat
 from dj_core.drums import DRUM, DRUMS
 from dj_core.errors import DigitalDJError
 from dj_core.genres import genre_label
-from dj_core.humanizer.checkpoint import FAMILY as HUMANIZER
-from dj_core.sampling import BeatModel
+from dj_core.models.humanizer.humanizer_checkpoint import FAMILY as HUMANIZER
+from dj_core.models.request import BeatModel
 from dj_core.shape.history import PastTake
 from dj_core.shape.keeping import Keep
 from dj_core.shape.playing import take_of
@@ -468,7 +468,7 @@ class _Panel:
 @st.cache_resource(show_spinner=False)
 def humanizer():  # noqa: ANN201 (imported late: it brings torch)
     """The humaniser, loaded once."""
-    from dj_core.humanizer.playing import load_humanizer
+    from dj_core.models.humanizer.humanizer_player import load_humanizer
 
     return load_humanizer()
 

@@ -13,7 +13,7 @@ from dj_core.beat import Beat
 from dj_core.errors import DigitalDJError
 from dj_core.genres import genre_label
 from dj_core.library import Library
-from dj_core.sampling import Take
+from dj_core.models.request import Take
 from dj_core.shape.history import History, PastTake, new_session_id
 from dj_ui.deck import bring_back_edit, edit_of, edited
 

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable
 
 from dj_core.errors import DigitalDJError
 from dj_core.library import Library
-from dj_core.sampling import GenerationRequest
+from dj_core.models.request import GenerationRequest
 from dj_ui.deck import DEFAULT_KIT
 from dj_ui.deck.kits import kit_payload
 from dj_ui.models import loaded

@@ -18,12 +18,7 @@ import streamlit as st
 from dj_core.errors import DigitalDJError
 from dj_core.genres import genre_label
 from dj_core.library import Library, ModelInfo
-from dj_core.sampling import (
-    DEFAULT_FEEL,
-    GROOVE_FAMILY,
-    Feel,
-    Take,
-)
+from dj_core.models.request import DEFAULT_FEEL, Feel, Take
 from dj_ui.controls import (
     CONTROLS,
     DENSITIES,
@@ -102,7 +97,7 @@ def main() -> None:
     with stage:
         draw_takes()
     if model and kept and not taken_from_crate():
-        draw_shaping(kept, partial(loaded, model), model.family == GROOVE_FAMILY, set_next)
+        draw_shaping(kept, partial(loaded, model), model.can_shape, set_next)
         draw_strip(model, kept)
         draw_making(kept)
     write_down()

@@ -26,7 +26,8 @@ from browser import FLAGS, find_browser  # noqa: E402 - tests/ is no package
 
 from dj_core.crate import Crate  # noqa: E402
 from dj_core.library import SHIPPED_MODELS  # noqa: E402
-from dj_core.sampling import GenerationRequest, load_model  # noqa: E402
+from dj_core.models.families import load_model  # noqa: E402
+from dj_core.models.request import GenerationRequest  # noqa: E402
 from dj_core.setlist.generating import build_set  # noqa: E402
 from dj_core.setlist.plan import SetSettings  # noqa: E402
 from dj_core.setlist.saving import save_set, set_path  # noqa: E402

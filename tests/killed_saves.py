@@ -49,27 +49,29 @@ def _kill_after(steps: int, seconds: float, work: Callable[[Tell], None]) -> boo
 
 def killed_saves(folder: Path, kills: int) -> dict[str, object]:
     """Save one of two models over and over, and be killed at it; what could be loaded then."""
-    from dj_core.checkpoint import PREVIOUS_NAME, ModelFacts, load_checkpoint, save_checkpoint
-    from dj_core.networks import NetworkSettings, build_network
+    from dj_core.models.checkpoint import PREVIOUS_NAME, ModelFacts
+    from dj_core.models.notes.network_settings import NetworkSettings
+    from dj_core.models.notes.note_checkpoint import load_note_model, save_note_model
+    from dj_core.models.notes.note_network import build_network
+    from dj_core.models.notes.note_tokenizer import NotesSettings, NotesTokenizer, Vocabulary
     from dj_core.storage import write_bytes_atomic
-    from dj_core.tokenizers.notes import NotesSettings, NotesTokenizer, Vocabulary
 
     words = ("C2", "D2", "F#2", "rest")
     tokenizer = NotesTokenizer(NotesSettings(), Vocabulary(words))
     networks = [build_network(NetworkSettings(len(words), hidden=64), seed=seed) for seed in (1, 2)]
-    facts = ModelFacts("tiny", ("mine",), (("C2", 1),))
+    facts = ModelFacts("tiny", ("mine",))
 
     def save(number: int) -> None:
-        save_checkpoint(folder / "model", networks[number % 2], tokenizer, facts)
+        save_note_model(folder / "model", networks[number % 2], tokenizer, facts)
         write_bytes_atomic(folder / "state", bytes([number % 2]) * 300_000)
 
     save(0)
     begun = time.monotonic()
     save(0)
     usual = time.monotonic() - begun
-    known = {load_checkpoint(folder / "model").weights_sha256}
+    known = {load_note_model(folder / "model").weights_sha256}
     save(1)
-    known.add(load_checkpoint(folder / "model").weights_sha256)
+    known.add(load_note_model(folder / "model").weights_sha256)
 
     def save_on(tell: Tell) -> None:
         number = 0
@@ -83,7 +85,7 @@ def killed_saves(folder: Path, kills: int) -> dict[str, object]:
     for _ in range(kills):
         at_it += _kill_after(1, draw.uniform(0, 3) * usual, save_on)
         between += (folder / "model" / PREVIOUS_NAME).exists()
-        loaded += load_checkpoint(folder / "model").weights_sha256 in known
+        loaded += load_note_model(folder / "model").weights_sha256 in known
         state = (folder / "state").read_bytes()
         states += len(state) == 300_000 and len(set(state)) == 1
     return {
@@ -99,15 +101,15 @@ def killed_runs(folder: Path, family: str) -> dict[str, object]:
     from dj_core.errors import TrainingError
 
     torch.set_num_threads(1)
-    train = _notes_run if family == "notes" else _groove_run
-    train(folder / "peace", False, lambda: None)
+    train_run = _notes_run if family == "notes" else _groove_run
+    train_run(folder / "peace", False, lambda: None)
     draw, kills = random.Random(2), 0
     for _ in range(KILLS_OF_A_RUN):
         resume = (folder / "war" / "settings.json").exists()
-        work = functools.partial(train, folder / "war", resume)
+        work = functools.partial(train_run, folder / "war", resume)
         kills += _kill_after(draw.randrange(1, 6), draw.uniform(0, 0.01), work)
     with contextlib.suppress(TrainingError):  # it came to its end before it was killed
-        train(folder / "war", True, lambda: None)
+        train_run(folder / "war", True, lambda: None)
     return {"kills": kills, "peace": _hash_of(folder / "peace"), "war": _hash_of(folder / "war")}
 
 
@@ -116,19 +118,27 @@ def _notes_run(folder: Path, resume: bool, tell: Tell) -> None:
 
     from test_training import TINY, songs
 
-    from dj_core.training import train
+    from dj_core.models.families import train_run
 
-    for _ in train(replace(TINY, epochs=6), songs(), folder, resume=resume):
+    for _ in train_run(replace(TINY, epochs=6), songs(), folder, resume=resume):
         tell()
 
 
 def _groove_run(folder: Path, resume: bool, tell: Tell) -> None:
-    from dj_core.groove.training import groove_settings_from, train_groove
+    from dataclasses import replace
 
-    settings = groove_settings_from(
-        "groove", hidden=16, streams=3, steps_per_epoch=3, epochs=4, take_every_epochs=0
+    from dj_core.models.families import train_run
+    from dj_core.models.groove.groove_training import GROOVE_PRESETS
+
+    settings = replace(
+        GROOVE_PRESETS["groove"],
+        hidden=16,
+        streams=3,
+        steps_per_epoch=3,
+        epochs=4,
+        take_every_epochs=0,
     )
-    for _ in train_groove(settings, [], folder, resume=resume):
+    for _ in train_run(settings, [], folder, resume=resume):
         tell()
 
 

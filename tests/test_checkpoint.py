@@ -8,19 +8,13 @@ import sys
 import pytest
 import torch
 
-from dj_core.checkpoint import (
-    CARD_NAME,
-    WEIGHTS_NAME,
-    ModelFacts,
-    load_checkpoint,
-    read_card,
-    save_checkpoint,
-    write_card,
-)
 from dj_core.errors import CheckpointError
-from dj_core.networks import NetworkSettings, build_network
+from dj_core.models.checkpoint import CARD_NAME, WEIGHTS_NAME, ModelFacts, read_card, write_card
+from dj_core.models.notes.network_settings import NetworkSettings
+from dj_core.models.notes.note_checkpoint import load_note_model, save_note_model
+from dj_core.models.notes.note_network import build_network
+from dj_core.models.notes.note_tokenizer import NotesSettings, NotesTokenizer, Vocabulary
 from dj_core.storage import sha256_of
-from dj_core.tokenizers.notes import NotesSettings, NotesTokenizer, Vocabulary
 
 SETTINGS = NotesSettings(durations=True, spelled=True, prime=True, drum_map="extended")
 WORDS = ("+0.5", "+1", "<bar:4>", "<genre:jazz>", "<genre:rock>", "<kind:beat>", "C2", "D2", "|")
@@ -37,14 +31,14 @@ FACTS = ModelFacts(
 @pytest.fixture(autouse=True)
 def no_second_look(monkeypatch):
     """Do not wait for a training run that may be writing."""
-    monkeypatch.setattr("dj_core.checkpoint.SECONDS_TO_RETRY", 0.0)
+    monkeypatch.setattr("dj_core.models.checkpoint.SECONDS_TO_RETRY", 0.0)
 
 
 @pytest.fixture
 def folder(tmp_path):
     tokenizer = NotesTokenizer(SETTINGS, Vocabulary(WORDS))
     network = build_network(NetworkSettings(len(WORDS), hidden=8), seed=1)
-    save_checkpoint(tmp_path / "mine", network, tokenizer, FACTS)
+    save_note_model(tmp_path / "mine", network, tokenizer, FACTS)
     return tmp_path / "mine"
 
 
@@ -54,7 +48,7 @@ def change_card(folder, **changes):
 
 
 def test_a_model_comes_back_as_it_was(folder):
-    checkpoint = load_checkpoint(folder)
+    checkpoint = load_note_model(folder)
     network = build_network(NetworkSettings(len(WORDS), hidden=8), seed=1)
     assert checkpoint.network.settings == network.settings
     for name, weight in network.state_dict().items():
@@ -67,16 +61,16 @@ def test_a_model_comes_back_as_it_was(folder):
 
 
 def test_saving_again_replaces_the_model(folder):
-    checkpoint = load_checkpoint(folder)
+    checkpoint = load_note_model(folder)
     other = build_network(NetworkSettings(len(WORDS), hidden=8), seed=2)
-    save_checkpoint(folder, other, checkpoint.tokenizer, FACTS)
-    assert torch.equal(load_checkpoint(folder).network.output.weight, other.output.weight)
+    save_note_model(folder, other, checkpoint.tokenizer, FACTS)
+    assert torch.equal(load_note_model(folder).network.output.weight, other.output.weight)
     assert sorted(path.name for path in folder.iterdir()) == [CARD_NAME, WEIGHTS_NAME]
 
 
 def test_the_card_is_read_without_torch(folder):
     program = (
-        "import sys; from pathlib import Path; from dj_core.checkpoint import read_card;"
+        "import sys; from pathlib import Path; from dj_core.models.checkpoint import read_card;"
         f"card = read_card(Path({str(folder)!r}));"
         "print(card['family'], card['genres'], 'torch' in sys.modules)"
     )
@@ -90,21 +84,21 @@ def test_the_card_is_read_without_torch(folder):
 @pytest.mark.parametrize("name", [WEIGHTS_NAME, CARD_NAME])
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
-    for read in (read_card, load_checkpoint):
+    for read in (read_card, load_note_model):
         with pytest.raises(CheckpointError, match=name):
             read(folder)
 
 
 def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(CheckpointError, match="nowhere"):
-        load_checkpoint(tmp_path / "nowhere")
+        load_note_model(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("kept", [0, 1, 7, 100, -1])
 def test_weights_cut_short_are_refused(folder, kept):
     content = (folder / WEIGHTS_NAME).read_bytes()
     (folder / WEIGHTS_NAME).write_bytes(content[:kept])
-    for read in (read_card, load_checkpoint):
+    for read in (read_card, load_note_model):
         with pytest.raises(CheckpointError, match="bytes"):
             read(folder)
 
@@ -116,9 +110,9 @@ def test_a_single_flipped_bit_anywhere_in_the_weights_is_noticed(folder):
         flipped[place] ^= 1 << place % 8
         (folder / WEIGHTS_NAME).write_bytes(flipped)
         with pytest.raises(CheckpointError, match="altered"):
-            load_checkpoint(folder)
+            load_note_model(folder)
     (folder / WEIGHTS_NAME).write_bytes(content)
-    load_checkpoint(folder)
+    load_note_model(folder)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +129,7 @@ def test_a_single_flipped_bit_anywhere_in_the_weights_is_noticed(folder):
 def test_another_vocabulary_is_refused(folder, words):
     change_card(folder, vocabulary=list(words))
     with pytest.raises(CheckpointError):
-        load_checkpoint(folder)
+        load_note_model(folder)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +148,7 @@ def test_shapes_that_are_absurd_or_not_the_weights_are_refused(folder, changes):
     network = json.loads((folder / CARD_NAME).read_text("utf-8"))["network"]
     change_card(folder, network={**network, **changes})
     with pytest.raises(CheckpointError):
-        load_checkpoint(folder)
+        load_note_model(folder)
 
 
 @pytest.mark.parametrize(
@@ -177,12 +171,12 @@ def test_shapes_that_are_absurd_or_not_the_weights_are_refused(folder, changes):
 def test_cards_of_another_kind_are_refused(folder, changes):
     change_card(folder, **changes)
     with pytest.raises(CheckpointError):
-        load_checkpoint(folder)
+        load_note_model(folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"7", b"{", b"\xff\xfe", b'"model"', b"null"])
 def test_a_card_that_is_no_card_is_refused(folder, content):
     (folder / CARD_NAME).write_bytes(content)
-    for read in (read_card, load_checkpoint):
+    for read in (read_card, load_note_model):
         with pytest.raises(CheckpointError):
             read(folder)

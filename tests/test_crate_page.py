@@ -23,9 +23,10 @@ from dj_core.drums import DRUM
 from dj_core.export import loop_files
 from dj_core.library import Library
 from dj_core.midi import midi_bytes
+from dj_core.models.families import load_model
+from dj_core.models.request import GenerationRequest
 from dj_core.note_maps import NOTE_MAP
 from dj_core.patterns import load_patterns
-from dj_core.sampling import GenerationRequest, load_model
 from dj_ui.replay import link_of, play_again
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -26,9 +26,10 @@ from dj_core.examination.surprise import surprise_of
 from dj_core.library import SHIPPED_MODELS
 from dj_core.metrics.likelihood import PatternNGram
 from dj_core.midi import save_midi
+from dj_core.models.families import load_model
+from dj_core.models.notes.note_player import NotesModel
+from dj_core.models.notes.note_tokenizer import song_words
 from dj_core.notation import note_songs
-from dj_core.sampling import NotesModel, load_model
-from dj_core.tokenizers.notes import song_words
 
 ROOT = Path(__file__).resolve().parent.parent
 GENRES = {

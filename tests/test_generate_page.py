@@ -8,10 +8,10 @@ from streamlit.testing.v1 import AppTest
 
 from dj_core.drums import DRUM
 from dj_core.library import Library
+from dj_core.models.families import PRESETS, settings_from, train_run
+from dj_core.models.notes.note_training import NoteTrainingSettings
+from dj_core.models.request import Feel, replay_request
 from dj_core.notation import NoteEvent, NoteSong
-from dj_core.recipes import PRESETS, settings_from, train_run
-from dj_core.sampling import Feel, replay_request
-from dj_core.training import TrainingSettings, train
 from dj_ui.models import model_label
 from dj_ui.takes import TAKES_KEPT
 
@@ -42,10 +42,10 @@ def small_models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     small = {"epochs": 1, "hidden": 8, "layers": 1, "take_every_epochs": 0}
     for name, settings in (
-        ("with-genres", TrainingSettings(durations=True, prime=True, **small)),
-        ("paper-like", TrainingSettings(**small)),
+        ("with-genres", NoteTrainingSettings(durations=True, prime=True, **small)),
+        ("paper-like", NoteTrainingSettings(**small)),
     ):
-        list(train(settings, songs(), folder / name))
+        list(train_run(settings, songs(), folder / name))
     return folder
 
 

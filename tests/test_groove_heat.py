@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dj_core.groove.heat import Heat
+from dj_core.models.groove.temperature import Heat
 
 logits = st.floats(-30, 30)
 draws = st.floats(0, 1, exclude_max=True)

@@ -6,7 +6,7 @@ import pytest
 from dj_core.beat import Beat, Hit, Meter
 from dj_core.drums import DRUMS, LANE
 from dj_core.errors import TrainingError
-from dj_core.groove.batches import (
+from dj_core.models.groove.streams import (
     LAG_BARS,
     OWN_STYLE,
     PAST_STYLE,
@@ -18,9 +18,8 @@ from dj_core.groove.batches import (
     whole_clips,
     window_at,
 )
-from dj_core.groove.checkpoint import stretches
-from dj_core.groove.clips import LOOPED_BARS, ClipSet, clip_of, starter_clips
-from dj_core.groove.style import (
+from dj_core.models.groove.style_tables import stretches
+from dj_core.models.groove.style_vector import (
     DENSITY,
     LOUDNESS,
     STYLE_NAMES,
@@ -29,6 +28,7 @@ from dj_core.groove.style import (
     VOICES,
     StyleSums,
 )
+from dj_core.models.groove.training_clips import LOOPED_BARS, ClipSet, clip_of, starter_clips
 
 
 def four_on_the_floor(bars=1, meter=None, velocity=127, genre="house"):

@@ -9,35 +9,32 @@ import pytest
 import torch
 
 from dj_core.beat import Meter
-from dj_core.checkpoint import write_card
 from dj_core.drums import DRUMS
 from dj_core.errors import CheckpointError, GenerationError, TrainingError
-from dj_core.groove.batches import LAG_BARS, OWN_STYLE, Conditions, Streams, window_at
-from dj_core.groove.checkpoint import load_checkpoint
-from dj_core.groove.clips import Clip, ClipSet
-from dj_core.groove.gallery import beat_picture
-from dj_core.groove.heat import Heat
-from dj_core.groove.likelihood import ClipTensors, _strokes, remember
-from dj_core.groove.network import CHAIN
-from dj_core.groove.sampling import (
-    DEFAULT_TUNING,
-    Tuning,
-    _Block,
-    load_groove_model,
-)
-from dj_core.groove.training import (
-    GROOVE_PRESETS,
-    groove_settings_from,
-    read_groove_settings,
-    train_groove,
-)
 from dj_core.midi import midi_bytes, read_midi
-from dj_core.sampling import Feel, GenerationRequest, replay_request
-from dj_core.tokenizers.groove import LANES, METERS, Grid, encode, steps_per_bar, to_grid
-from dj_core.training import read_progress
+from dj_core.models.checkpoint import write_card
+from dj_core.models.families import read_run_settings, train_run
+from dj_core.models.groove.groove_checkpoint import load_groove_model
+from dj_core.models.groove.groove_likelihood import ClipTensors, _strokes, remember
+from dj_core.models.groove.groove_network import CHAIN
+from dj_core.models.groove.groove_player import DEFAULT_TUNING, Tuning, _Block, load_groove_player
+from dj_core.models.groove.groove_training import GROOVE_PRESETS
+from dj_core.models.groove.streams import LAG_BARS, OWN_STYLE, Conditions, Streams, window_at
+from dj_core.models.groove.temperature import Heat
+from dj_core.models.groove.training_clips import Clip, ClipSet
+from dj_core.models.request import Feel, GenerationRequest, replay_request
+from dj_core.models.run_folder import read_progress
+from dj_core.music.step_grid import LANES, METERS, Grid, encode, steps_per_bar, to_grid
+from scripts.gallery import beat_picture
 
-TINY = groove_settings_from(
-    "groove", hidden=16, streams=3, steps_per_epoch=4, epochs=2, take_every_epochs=1, lean_takes=6
+TINY = replace(
+    GROOVE_PRESETS["groove"],
+    hidden=16,
+    streams=3,
+    steps_per_epoch=4,
+    epochs=2,
+    take_every_epochs=1,
+    lean_takes=6,
 )
 
 
@@ -53,14 +50,14 @@ def one_thread():
 def run(tmp_path_factory):
     """A run on the starter patterns, trained to its end."""
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    steps = list(train_groove(TINY, [], folder))
+    steps = list(train_run(TINY, [], folder))
     assert steps[-1].finished
     return folder
 
 
 @pytest.fixture(scope="module")
 def model(run):
-    return load_groove_model(run / "model")
+    return load_groove_player(run / "model", "run")
 
 
 def weights(folder):
@@ -80,17 +77,17 @@ def test_a_run_notes_its_way_and_plays_takes(run):
     assert all(step.validation_loss > 0 and 0 <= step.train_accuracy <= 1 for step in steps)
     assert [step.take.is_file() for step in steps] == [True, True]
     assert json.loads((run / "status.json").read_text())["state"] == "finished"
-    assert read_groove_settings(run) == TINY
+    assert read_run_settings(run) == TINY
 
 
 def test_a_stopped_run_goes_on_to_the_same_weights(run, tmp_path):
     folder = tmp_path / "stopped"
     done = []
-    for step in train_groove(TINY, [], folder, should_stop=lambda: len(done) == 2):
+    for step in train_run(TINY, [], folder, should_stop=lambda: len(done) == 2):
         done.append(step)
     assert len(done) == 2
     assert json.loads((folder / "status.json").read_text())["state"] == "stopped"
-    done += train_groove(TINY, [], folder, resume=True)
+    done += train_run(TINY, [], folder, resume=True)
     assert [(step.epoch, step.step) for step in done] == [
         (epoch, step) for epoch in (1, 2) for step in (1, 2, 3, 4)
     ]
@@ -99,22 +96,20 @@ def test_a_stopped_run_goes_on_to_the_same_weights(run, tmp_path):
 
 def test_a_run_is_neither_overwritten_nor_resumed_as_another(run):
     with pytest.raises(TrainingError, match="already is a run"):
-        next(train_groove(TINY, [], run))
+        next(train_run(TINY, [], run))
     with pytest.raises(TrainingError, match="started with other settings"):
-        next(train_groove(replace(TINY, seed=2), [], run, resume=True))
+        next(train_run(replace(TINY, seed=2), [], run, resume=True))
 
 
 def test_there_is_nothing_to_resume_in_an_empty_folder(tmp_path):
-    with pytest.raises(TrainingError, match="no groove run"):
-        next(train_groove(TINY, [], tmp_path, resume=True))
+    with pytest.raises(TrainingError, match="no run called"):
+        next(train_run(TINY, [], tmp_path, resume=True))
 
 
 def test_presets_are_named_and_settings_checked():
     assert all(settings.preset == name for name, settings in GROOVE_PRESETS.items())
     with pytest.raises(TrainingError, match="streams is a whole number from 1 to 1,024; got 0"):
         replace(TINY, streams=0)
-    with pytest.raises(TrainingError, match="no setting 'size'"):
-        groove_settings_from("groove", size=3)
     with pytest.raises(TrainingError, match="add up to 1 at most"):
         replace(TINY, own_style=0.8, past_style=0.3)
 
@@ -160,7 +155,7 @@ def test_cards_that_do_not_fit_are_refused(run, tmp_path, key, value, message):
     card = json.loads((folder / "model.json").read_text())
     write_card(folder, {**card, key: value})  # its checksum is right, what it says is not
     with pytest.raises(CheckpointError, match=message):
-        load_checkpoint(folder)
+        load_groove_model(folder)
 
 
 # --- beats --------------------------------------------------------------------------------------

@@ -8,12 +8,11 @@ import pytest
 import torch
 from test_groove_material import made_clips, made_scale, random_beat
 
+from benchmarks.hit_odds import HitOdds, folded
 from dj_core.drums import LANE
 from dj_core.errors import BeatError, TrainingError
-from dj_core.groove.batches import LAG_BARS, whole_clips
-from dj_core.groove.clips import ClipSet, clip_of
-from dj_core.groove.hit_odds import HitOdds, folded
-from dj_core.groove.likelihood import (
+from dj_core.metrics.likelihood import hit_bits_per_step
+from dj_core.models.groove.groove_likelihood import (
     CLASSES,
     ClipTensors,
     _class_nats,
@@ -22,11 +21,18 @@ from dj_core.groove.likelihood import (
     score,
     validate,
 )
-from dj_core.groove.network import CHAIN, GrooveSettings, build_network
-from dj_core.groove.recent import HALF_LIVES, fade, nothing_recent, quantities, run_on
-from dj_core.groove.style import STYLE_SIZE, StyleSums
-from dj_core.metrics.likelihood import hit_bits_per_step
-from dj_core.tokenizers.groove import LANES, Grid
+from dj_core.models.groove.groove_network import CHAIN, GrooveSettings, build_network
+from dj_core.models.groove.moving_averages import (
+    HALF_LIVES,
+    fade,
+    nothing_recent,
+    quantities,
+    run_on,
+)
+from dj_core.models.groove.streams import LAG_BARS, whole_clips
+from dj_core.models.groove.style_vector import STYLE_SIZE, StyleSums
+from dj_core.models.groove.training_clips import ClipSet, clip_of
+from dj_core.music.step_grid import LANES, Grid
 
 SMALL = {"hidden": 24, "condition": 16, "lane_units": 6, "stroke_units": 16}
 

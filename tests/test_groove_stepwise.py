@@ -8,14 +8,20 @@ import pytest
 import torch
 
 from dj_core.beat import Meter
-from dj_core.groove.batches import LAG_BARS, OWN_STYLE, Conditions, Streams, window_at
-from dj_core.groove.clips import KINDS, Clip, ClipSet
-from dj_core.groove.likelihood import ClipTensors, _strokes, remember
-from dj_core.groove.network import GrooveNetwork, build_network
-from dj_core.groove.sampling import DEFAULT_TUNING, GrooveModel, _Block, load_groove_model, tempo_of
-from dj_core.groove.stepwise import ROWS, LaneChain, Product, StepwiseNetwork
-from dj_core.sampling import Feel, GenerationRequest
-from dj_core.tokenizers.groove import LANES, METERS, Grid, steps_per_bar
+from dj_core.models.groove.groove_inference import ROWS, LaneChain, Product, StepwiseNetwork
+from dj_core.models.groove.groove_likelihood import ClipTensors, _strokes, remember
+from dj_core.models.groove.groove_network import GrooveNetwork, build_network
+from dj_core.models.groove.groove_player import (
+    DEFAULT_TUNING,
+    GrooveModel,
+    _Block,
+    load_groove_player,
+    tempo_of,
+)
+from dj_core.models.groove.streams import LAG_BARS, OWN_STYLE, Conditions, Streams, window_at
+from dj_core.models.groove.training_clips import KINDS, Clip, ClipSet
+from dj_core.models.request import Feel, GenerationRequest
+from dj_core.music.step_grid import LANES, METERS, Grid, steps_per_bar
 
 FOLDER = Path(__file__).resolve().parents[1] / "models" / "groove"
 ODDS_APART = 1e-5
@@ -31,7 +37,7 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def shipped():
-    return load_groove_model(FOLDER)
+    return load_groove_player(FOLDER)
 
 
 def with_network(model, network):

@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dj_core.checkpoint import write_model
-from dj_core.groove.checkpoint import load_checkpoint, save_checkpoint
-from dj_core.groove.leaning import measure_lean, settle_lean
-from dj_core.groove.sampling import load_groove_model
-from dj_core.groove.style import SHARED_NAMES, STYLE_SIZE
-from dj_core.groove.style_choice import ENOUGH_PLAYED, NEAREST_STYLES, PLAYED, StyleChoice
 from dj_core.library import SHIPPED_MODELS
-from dj_core.sampling import GenerationRequest
+from dj_core.models.checkpoint import write_model
+from dj_core.models.groove.groove_checkpoint import load_groove_model, save_groove_model
+from dj_core.models.groove.groove_player import load_groove_player
+from dj_core.models.groove.style_bias import measure_lean, settle_lean
+from dj_core.models.groove.style_choice import ENOUGH_PLAYED, NEAREST_STYLES, PLAYED, StyleChoice
+from dj_core.models.groove.style_vector import SHARED_NAMES, STYLE_SIZE
+from dj_core.models.request import GenerationRequest
 from dj_core.storage import sha256_of
 
 DRAWN = 200
@@ -21,7 +21,7 @@ DRAWN = 200
 
 @pytest.fixture(scope="module")
 def checkpoint():
-    return load_checkpoint(SHIPPED_MODELS / "groove")
+    return load_groove_player(SHIPPED_MODELS / "groove")
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +81,9 @@ def test_settling_changes_the_lean_alone_and_again_gives_the_same(tmp_path, chec
     folders = [tmp_path / name for name in ("one", "two")]
     blank = replace(checkpoint.tables, lean=np.zeros(STYLE_SIZE, np.float32))
     for folder in folders:
-        save_checkpoint(folder, checkpoint.network, blank, checkpoint.facts)
+        save_groove_model(folder, checkpoint.network, blank, checkpoint.facts)
         settle_lean(folder, takes=8)
-    one, two = (load_checkpoint(folder) for folder in folders)
+    one, two = (load_groove_model(folder) for folder in folders)
     assert one.weights_sha256 == two.weights_sha256
     assert one.tables.lean.any()
     for name, table in vars(one.tables).items():
@@ -102,7 +102,7 @@ def test_an_older_model_without_a_lean_still_loads(tmp_path, checkpoint):
     from safetensors.numpy import load_file, save
 
     folder = tmp_path / "model"
-    save_checkpoint(folder, checkpoint.network, checkpoint.tables, checkpoint.facts)
+    save_groove_model(folder, checkpoint.network, checkpoint.tables, checkpoint.facts)
     stored = load_file(folder / "weights.safetensors")
     del stored["tables.lean"]
     weights, card = save(stored), json.loads((folder / "model.json").read_text("utf-8"))

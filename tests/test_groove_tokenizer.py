@@ -9,9 +9,9 @@ from dj_core.beat import Beat, Hit, Meter
 from dj_core.drums import DRUMS
 from dj_core.errors import TokenizerError
 from dj_core.midi import read_midi
+from dj_core.music import step_grid
+from dj_core.music.step_grid import METERS, Grid, Groove, decode, encode, from_grid, to_grid
 from dj_core.patterns import load_patterns
-from dj_core.tokenizers import groove
-from dj_core.tokenizers.groove import METERS, Grid, Groove, decode, encode, from_grid, to_grid
 
 LIMIT_QUARTERS = 1 / 96
 
@@ -59,10 +59,10 @@ def test_velocities_stay_in_their_bin_and_127_stays_127(velocity):
 
 
 def test_the_bins_share_out_all_velocities():
-    bins = [groove.velocities_of_bin(index) for index in range(groove.VELOCITY_BINS)]
+    bins = [step_grid.velocities_of_bin(index) for index in range(step_grid.VELOCITY_BINS)]
     assert [velocity for members in bins for velocity in members] == list(range(1, 128))
     for index, members in enumerate(bins):
-        assert {groove.velocity_bin(velocity) for velocity in members} == {index}
+        assert {step_grid.velocity_bin(velocity) for velocity in members} == {index}
 
 
 @pytest.mark.parametrize("onset", [1 / 3, 2 / 3, 1 / 6, 1 / 8, 3 / 8, 0.25])
@@ -112,8 +112,8 @@ def test_the_grid_keeps_the_two_loudest_strokes_of_a_cell(beat):
 def test_a_flam_is_two_strokes_of_one_cell():
     flam = Beat((Hit(0.97, 1, 40), Hit(1.0, 1, 110)), bars=1)
     grid = to_grid(encode(flam))
-    assert grid.velocity[4, 1] == 1 + groove.velocity_bin(110)
-    assert grid.second_velocity[4, 1] == 1 + groove.velocity_bin(40)
+    assert grid.velocity[4, 1] == 1 + step_grid.velocity_bin(110)
+    assert grid.second_velocity[4, 1] == 1 + step_grid.velocity_bin(40)
     assert int(grid.second_offset[4, 1]) - int(grid.offset[4, 1]) == -3
 
 

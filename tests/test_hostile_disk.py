@@ -19,13 +19,12 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from dj_core.beat import Beat, Hit
-from dj_core.checkpoint import ModelFacts, load_checkpoint, save_checkpoint
 from dj_core.crate import Crate
 from dj_core.errors import DigitalDJError, LibraryError, TrainingError
 from dj_core.jobs import resume_training, start_training, stop_training
 from dj_core.library import STARTER_CORPUS, Library
 from dj_core.midi import save_midi
-from dj_core.networks import NetworkSettings, build_network
+from dj_core.models.notes.note_network import (NetworkSettings, build_network)
 from dj_core.queueing import turn_to_train
 from dj_core.remote import fetch, send
 from dj_core.setlist.plan import Entry, SetSettings, plan_set
@@ -37,8 +36,10 @@ from dj_core.storage import (
     temporary_folder,
     write_bytes_atomic,
 )
-from dj_core.tokenizers.notes import NotesSettings, NotesTokenizer, Vocabulary
-from dj_core.training import TrainingSettings, read_status, train
+from dj_core.models.notes.note_tokenizer import (NotesSettings, NotesTokenizer, Vocabulary)
+from dj_core.models.notes.note_training import NoteTrainingSettings
+from dj_core.models.run_folder import read_status
+from dj_core.models.families import train_run
 from dj_ui.warming import make_ready
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,7 +80,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_weights(family, tmp_pat
 def save(folder, hidden, seed=1):
     network = build_network(NetworkSettings(len(WORDS), hidden=hidden), seed=seed)
     tokenizer = NotesTokenizer(NotesSettings(), Vocabulary(WORDS))
-    save_checkpoint(folder, network, tokenizer, ModelFacts("tiny", ("mine",), ()))
+    save_note_model(folder, network, tokenizer, ModelFacts("tiny", ("mine",)))
     return network
 
 
@@ -91,7 +92,7 @@ def test_a_model_that_does_not_fit_leaves_the_one_before(tmp_path):
     before = save(tmp_path / "model", 16)
     with files_of_at_most(20_000), pytest.raises(LibraryError, match="Free some space"):
         save(tmp_path / "model", 128)
-    loaded = load_checkpoint(tmp_path / "model").network
+    loaded = load_note_model(tmp_path / "model").network
     assert torch.equal(loaded.output.weight, before.output.weight)
     assert not [path for path in (tmp_path / "model").iterdir() if path.name.startswith(".")]
 
@@ -100,8 +101,8 @@ def test_a_run_whose_disk_fills_says_so_and_goes_on_when_there_is_space(tmp_path
     from test_training import TINY, songs
 
     run, peace = tmp_path / "run", tmp_path / "peace"
-    list(train(TINY, songs(), peace))
-    steps = train(TINY, songs(), run)
+    list(train_run(TINY, songs(), peace))
+    steps = train_run(TINY, songs(), run)
     for step in steps:
         if step.ends_epoch:
             break
@@ -110,7 +111,7 @@ def test_a_run_whose_disk_fills_says_so_and_goes_on_when_there_is_space(tmp_path
     state, message = read_status(run)
     assert state == "failed"
     assert "space" in message
-    list(train(TINY, songs(), run, resume=True))
+    list(train_run(TINY, songs(), run, resume=True))
     weights = [(folder / "model" / "weights.safetensors").read_bytes() for folder in (run, peace)]
     assert weights[0] == weights[1]
 
@@ -155,7 +156,9 @@ def test_on_a_full_disk_everything_kept_is_still_there(small_disk):
         lambda: history.add(beat_of(2), {}),
         lambda: library.import_corpus(source, "mine"),
         lambda: Library(small_disk / "other").corpora(),
-        lambda: list(train(TrainingSettings("paper-2x32", ("x",)), _songs(), small_disk / "run")),
+        lambda: list(
+            train_run(NoteTrainingSettings("paper-2x32", ("x",)), _songs(), small_disk / "run")
+        ),
     ):
         with pytest.raises((LibraryError, TrainingError)) as caught:
             attempt()
@@ -165,7 +168,7 @@ def test_on_a_full_disk_everything_kept_is_still_there(small_disk):
     assert crate.get(kept.id).beat == beat_of(1)
     assert [item.name for item in crate.find()] == ["beat 1"]
     assert torch.equal(
-        load_checkpoint(small_disk / "model").network.output.weight, model.output.weight
+        load_note_model(small_disk / "model").network.output.weight, model.output.weight
     )
     assert [take.beat for take in history.takes()] == [beat_of(1)]
     assert [file.name for file in library.corpus("mine").files] == ["1.mid"]
@@ -361,14 +364,14 @@ def test_a_first_start_that_was_interrupted_is_made_good(home, monkeypatch):
 def test_a_clock_that_jumps_changes_no_weight(tmp_path, monkeypatch):
     from test_training import TINY, songs
 
-    list(train(TINY, songs(), tmp_path / "steady"))
+    list(train_run(TINY, songs(), tmp_path / "steady"))
     clock = iter(range(10**9, 0, -86_400))
     with monkeypatch.context() as patched:
         patched.setattr("time.time", lambda: float(next(clock)))
-        steps = list(train(TINY, songs(), tmp_path / "jumping"))
+        steps = list(train_run(TINY, songs(), tmp_path / "jumping"))
     assert all(step.seconds >= 0 for step in steps)
-    assert load_checkpoint(tmp_path / "jumping" / "model").weights_sha256 == (
-        load_checkpoint(tmp_path / "steady" / "model").weights_sha256
+    assert load_note_model(tmp_path / "jumping" / "model").weights_sha256 == (
+        load_note_model(tmp_path / "steady" / "model").weights_sha256
     )
 
 

@@ -10,7 +10,7 @@ from hostile_json import hostile_forms, only_our_errors
 from test_hostile_models import LOAD, WRITE
 
 from dj_core.beat import Beat, Hit
-from dj_core.checkpoint import CARD_NAME, read_card
+from dj_core.models.checkpoint import (CARD_NAME, read_card)
 from dj_core.corpus import INDEX_NAME, METADATA_KEY, Corpus, import_corpus
 from dj_core.library import STARTER_STAMP, Library, _stamp_in
 from dj_core.midi import save_midi
@@ -19,7 +19,7 @@ from dj_core.midi import save_midi
 @pytest.fixture(autouse=True)
 def no_second_look(monkeypatch):
     """Do not wait for a training run that may be writing."""
-    monkeypatch.setattr("dj_core.checkpoint.SECONDS_TO_RETRY", 0.0)
+    monkeypatch.setattr("dj_core.models.checkpoint.SECONDS_TO_RETRY", 0.0)
 
 
 @pytest.mark.parametrize("family", WRITE)

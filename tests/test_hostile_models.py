@@ -5,30 +5,32 @@ import os
 import pickle
 import random
 import struct
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load, save
 
-from dj_core import checkpoint as notes_family
-from dj_core.checkpoint import CARD_NAME, WEIGHTS_NAME, ModelFacts, read_card, write_card
 from dj_core.errors import CheckpointError, DigitalDJError
-from dj_core.groove import checkpoint as groove_family
-from dj_core.groove.batches import LEVELS
-from dj_core.groove.network import GrooveSettings
-from dj_core.groove.network import build_network as groove_network
-from dj_core.groove.style import STYLE_SIZE
-from dj_core.humanizer.checkpoint import HumanizerFacts, load_humanizer_parts, save_humanizer
-from dj_core.humanizer.material import Alphabet
-from dj_core.humanizer.network import HumanizerSettings
-from dj_core.humanizer.network import build_network as humanizer_network
 from dj_core.library import Library
-from dj_core.networks import NetworkSettings, build_network
-from dj_core.sampling import GenerationRequest, load_model
+from dj_core.models.checkpoint import CARD_NAME, WEIGHTS_NAME, ModelFacts, read_card, write_card
+from dj_core.models.families import load_model
+from dj_core.models.groove.groove_checkpoint import load_groove_model, save_groove_model
+from dj_core.models.groove.groove_network import GrooveSettings
+from dj_core.models.groove.groove_network import build_network as groove_network
+from dj_core.models.groove.streams import LEVELS
+from dj_core.models.groove.style_tables import Tables
+from dj_core.models.groove.style_vector import STYLE_SIZE
+from dj_core.models.humanizer.humanizer_checkpoint import load_humanizer_parts, save_humanizer
+from dj_core.models.humanizer.humanizer_network import HumanizerSettings
+from dj_core.models.humanizer.humanizer_network import build_network as humanizer_network
+from dj_core.models.humanizer.performances import Alphabet
+from dj_core.models.notes.network_settings import NetworkSettings
+from dj_core.models.notes.note_checkpoint import load_note_model, save_note_model
+from dj_core.models.notes.note_network import build_network
+from dj_core.models.notes.note_tokenizer import NotesSettings, NotesTokenizer, Vocabulary
+from dj_core.models.request import GenerationRequest
 from dj_core.storage import sha256_of
-from dj_core.tokenizers.notes import NotesSettings, NotesTokenizer, Vocabulary
 
 FAMILIES = ("notes", "groove", "humanizer")
 CASES = 300  # of each family
@@ -39,16 +41,14 @@ WORDS = ("+0.5", "+1", "<bar:4>", "<genre:jazz>", "<genre:rock>", "<kind:beat>",
 @pytest.fixture(autouse=True)
 def no_second_look(monkeypatch):
     """Do not wait for a training run that may be writing."""
-    monkeypatch.setattr("dj_core.checkpoint.SECONDS_TO_RETRY", 0.0)
+    monkeypatch.setattr("dj_core.models.checkpoint.SECONDS_TO_RETRY", 0.0)
 
 
 def write_notes(folder):
     settings = NotesSettings(durations=True, spelled=True, prime=True, drum_map="extended")
     network = build_network(NetworkSettings(len(WORDS), hidden=8), seed=1)
-    facts = ModelFacts("tiny", ("mine",), (("C2", 7), ("D2", 2)), {"epochs": 3}, {"loss": 1.5})
-    notes_family.save_checkpoint(
-        folder, network, NotesTokenizer(settings, Vocabulary(WORDS)), facts
-    )
+    facts = ModelFacts("tiny", ("mine",), {"epochs": 3}, start_notes=(("C2", 7), ("D2", 2)))
+    save_note_model(folder, network, NotesTokenizer(settings, Vocabulary(WORDS)), facts)
 
 
 def write_groove(folder):
@@ -56,27 +56,25 @@ def write_groove(folder):
         GrooveSettings(("", "jazz"), hidden=16, layers=1, condition=8, lane_units=4, stroke_units=8)
     )
     rows = 6
-    tables = groove_family.Tables(
+    tables = Tables(
         mean=np.zeros(STYLE_SIZE, "f4"), spread=np.ones(STYLE_SIZE, "f4"),
         density=np.arange(LEVELS - 1, dtype="f4"), loudness=np.arange(LEVELS - 1, dtype="f4"),
         styles=np.zeros((rows, STYLE_SIZE), "f2"), genre=np.ones(rows, "i2"),
         tempo_bpm=np.full(rows, 120, "f4"), meter=np.zeros(rows, "i1"), kind=np.ones(rows, "i1"),
         fine=np.zeros(rows, "f4"), bars=np.full(rows, 4, "i2"), velocities=np.ones((2, 128), "f4"),
     )  # fmt: skip
-    groove_family.save_checkpoint(
-        folder, network, tables, groove_family.GrooveFacts("groove", ("mine",))
-    )
+    save_groove_model(folder, network, tables, ModelFacts("groove", ("mine",)))
 
 
 def write_humanizer(folder):
     network = humanizer_network(HumanizerSettings(("", "jazz"), encoder=8, player=8, units=8))
-    save_humanizer(folder, network, Alphabet.of(()), HumanizerFacts(("mine",)))
+    save_humanizer(folder, network, Alphabet.of(()), ModelFacts("humanizer", ("mine",)))
 
 
 WRITE = {"notes": write_notes, "groove": write_groove, "humanizer": write_humanizer}
 LOAD = {
-    "notes": notes_family.load_checkpoint,
-    "groove": groove_family.load_checkpoint,
+    "notes": load_note_model,
+    "groove": load_groove_model,
     "humanizer": load_humanizer_parts,
 }
 
@@ -275,21 +273,4 @@ def test_a_pipe_in_place_of_a_file_is_refused_at_once(name, whole, tmp_path):
     (tmp_path / "model" / name).unlink()
     os.mkfifo(tmp_path / "model" / name)
     with pytest.raises(CheckpointError):
-        groove_family.load_checkpoint(tmp_path / "model")
-
-
-def test_every_shipped_card_is_tied_to_its_content():
-    folders = [
-        path.parent for path in (Path(__file__).parent.parent / "models").glob("*/model.json")
-    ]
-    assert len(folders) >= 4
-    for folder in folders:
-        assert "card_sha256" in read_card(folder), folder
-
-
-def test_a_card_of_an_earlier_version_is_read(whole, tmp_path):
-    card, weights = whole["notes"]
-    content = json.loads(card)
-    del content["card_sha256"]
-    put(tmp_path / "model", json.dumps(content).encode(), weights)
-    assert notes_family.load_checkpoint(tmp_path / "model").facts.preset == "tiny"
+        load_groove_model(tmp_path / "model")

@@ -9,21 +9,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.humanizer_figures import divergence, figures_of, quantised, windows_of
 from dj_core.beat import Beat, Hit, Meter
 from dj_core.corpus import Corpus, import_corpus
 from dj_core.drums import DRUMS
 from dj_core.errors import CheckpointError, GenerationError, TrainingError
-from dj_core.humanizer.checkpoint import load_humanizer_parts
-from dj_core.humanizer.material import Alphabet, folded, performance_of
-from dj_core.humanizer.measure import divergence, figures_of, quantised, windows_of
-from dj_core.humanizer.network import MAX_PARAMETERS, HumanizerSettings, build_network, strokes_of
-from dj_core.humanizer.playing import SHIPPED_HUMANIZER, load_humanizer
-from dj_core.humanizer.training import HumanizerTraining, train_humanizer
 from dj_core.library import Library
+from dj_core.models.families import train_run
+from dj_core.models.humanizer.humanizer_checkpoint import load_humanizer_parts
+from dj_core.models.humanizer.humanizer_network import (
+    MAX_PARAMETERS,
+    HumanizerSettings,
+    build_network,
+    strokes_of,
+)
+from dj_core.models.humanizer.humanizer_player import SHIPPED_HUMANIZER, load_humanizer
+from dj_core.models.humanizer.humanizer_training import HumanizerTrainingSettings
+from dj_core.models.humanizer.performances import Alphabet, folded, performance_of
 from dj_core.patterns import load_patterns
 
-TINY = HumanizerTraining(
-    encoder=8, player=8, units=8, steps=4, validate_every=2, learning_rate=0.01
+TINY = HumanizerTrainingSettings(
+    encoder=8, player=8, units=8, steps_per_epoch=2, epochs=2, learning_rate=0.01
 )
 
 
@@ -202,23 +208,24 @@ def small_corpus(tmp_path_factory, corpora) -> Corpus:
 
 
 def test_a_resumed_run_ends_with_the_same_weights(small_corpus, tmp_path):
-    list(train_humanizer(TINY, small_corpus, tmp_path / "whole"))
-    halfway = train_humanizer(TINY, small_corpus, tmp_path / "parts")
-    next(halfway)
+    list(train_run(TINY, [small_corpus], tmp_path / "whole"))
+    halfway = train_run(TINY, [small_corpus], tmp_path / "parts")
+    for _ in range(3):  # into the second epoch
+        next(halfway)
     halfway.close()
-    (last,) = train_humanizer(TINY, small_corpus, tmp_path / "parts", resume=True)
-    assert last.step == TINY.steps
+    (last,) = train_run(TINY, [small_corpus], tmp_path / "parts", resume=True)
+    assert last.finished
     weights = [(tmp_path / run / "model" / "weights.safetensors").read_bytes()
                for run in ("whole", "parts")]  # fmt: skip
     assert weights[0] == weights[1]
 
 
 def test_a_folder_already_used_is_refused(small_corpus, tmp_path):
-    next(train_humanizer(TINY, small_corpus, tmp_path))
-    with pytest.raises(TrainingError, match="a run already"):
-        next(train_humanizer(TINY, small_corpus, tmp_path))
+    next(train_run(TINY, [small_corpus], tmp_path))
+    with pytest.raises(TrainingError, match="already is a run"):
+        next(train_run(TINY, [small_corpus], tmp_path))
     with pytest.raises(TrainingError, match="other settings"):
-        next(train_humanizer(replace(TINY, seed=2), small_corpus, tmp_path, resume=True))
+        next(train_run(replace(TINY, seed=2), [small_corpus], tmp_path, resume=True))
 
 
 def test_a_network_beyond_a_million_weights_is_refused():

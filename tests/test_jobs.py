@@ -20,8 +20,9 @@ from dj_core.jobs import (
 )
 from dj_core.library import Library
 from dj_core.midi import save_midi
-from dj_core.sampling import GenerationRequest, load_model
-from dj_core.training import settings_from, train, write_status
+from dj_core.models.families import load_model, settings_from, train_run
+from dj_core.models.request import GenerationRequest
+from dj_core.models.run_folder import write_status
 
 PATIENCE_SECONDS = 180  # a process imports torch and music21 first; usually 5
 
@@ -185,7 +186,7 @@ def test_runs_are_listed_newest_first(tmp_path):
 def test_a_run_under_way_in_this_process_is_running(tmp_path):
     from test_training import TINY, songs
 
-    running = train(TINY, songs(), tmp_path / "run")
+    running = train_run(TINY, songs(), tmp_path / "run")
     next(running)
     run = read_run(tmp_path / "run")
     assert (run.state, run.settings) == ("running", TINY)

@@ -25,9 +25,9 @@ from dj_core.midi import (
     read_midi,
     save_midi,
 )
+from dj_core.models.request import GenerationRequest, replay_request
 from dj_core.note_maps import NOTE_MAP, NOTE_MAPS, note_name, printed_map
 from dj_core.patterns import load_patterns
-from dj_core.sampling import GenerationRequest, replay_request
 from dj_core.timing import straightened, swung
 
 PATTERNS = load_patterns()

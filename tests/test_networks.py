@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from dj_core.errors import TrainingError
-from dj_core.networks import NETWORKS, NetworkSettings, build_network, stepper
+from dj_core.models.notes.network_settings import NetworkSettings
+from dj_core.models.notes.note_network import NETWORKS, build_network, count_weights, stepper
 
 
 @pytest.mark.parametrize(
@@ -18,7 +19,7 @@ from dj_core.networks import NETWORKS, NetworkSettings, build_network, stepper
 )
 def test_a_network_has_as_many_weights_as_its_settings_say(settings):
     network = build_network(settings)
-    assert sum(weight.numel() for weight in network.parameters()) == settings.parameters
+    assert sum(weight.numel() for weight in network.parameters()) == count_weights(settings)
     logits, _ = network(torch.zeros(2, 7, dtype=torch.long))
     assert logits.shape == (2, 7, settings.vocabulary_size)
 
@@ -92,7 +93,7 @@ def test_a_seed_decides_the_weights_and_touches_nobody_else_s_luck():
 )
 def test_absurd_shapes_are_refused_before_anything_is_allocated(wrong):
     with pytest.raises(TrainingError, match=r"got|weights"):
-        NetworkSettings(**{"vocabulary_size": 10, **wrong})
+        build_network(NetworkSettings(**{"vocabulary_size": 10, **wrong}))
 
 
 @pytest.mark.parametrize("cell", sorted(set(NETWORKS) - {"pointing"}))  # it looks into its values

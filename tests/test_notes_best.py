@@ -8,14 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dj_core.beat import Meter
-from dj_core.checkpoint import Checkpoint, ModelFacts, load_checkpoint, save_checkpoint
 from dj_core.errors import GenerationError, TokenizerError
 from dj_core.library import DEFAULT_NOTES_MODEL, SHIPPED_MODELS
-from dj_core.networks import NetworkSettings, build_network
-from dj_core.notation import REST, NoteEvent, NoteSong
-from dj_core.pointing import NAME, TIME, WORD
-from dj_core.sampling import GenerationRequest, NotesModel, load_model
-from dj_core.tokenizers.notes import (
+from dj_core.models.checkpoint import ModelFacts
+from dj_core.models.families import load_model, settings_from, train_run
+from dj_core.models.notes.network_settings import NetworkSettings
+from dj_core.models.notes.note_checkpoint import NoteCheckpoint, load_note_model, save_note_model
+from dj_core.models.notes.note_network import build_network
+from dj_core.models.notes.note_player import NotesModel
+from dj_core.models.notes.note_tokenizer import (
     END,
     START,
     TICKS_PER_QUARTER,
@@ -28,7 +29,9 @@ from dj_core.tokenizers.notes import (
     song_words,
     words_made_of,
 )
-from dj_core.training import settings_from, train
+from dj_core.models.notes.pointer_network import NAME, TIME, WORD
+from dj_core.models.request import GenerationRequest
+from dj_core.notation import REST, NoteEvent, NoteSong
 
 VOICES = NotesSettings(times=True, prime=True, drum_map="extended")
 
@@ -126,7 +129,7 @@ def model():
     for weight in network.parameters():  # decided opinions, as after training
         weight.data *= 4
     facts = ModelFacts("tiny", ("paper",), first_names([TWO_VOICES]))
-    return NotesModel("tiny", Checkpoint(network.eval(), tokenizer, facts, "f" * 64))
+    return NotesModel("tiny", NoteCheckpoint(network.eval(), tokenizer, facts, "f" * 64))
 
 
 @pytest.mark.parametrize("meter", [Meter(4, 4), Meter(3, 4), Meter(7, 8), Meter(5, 16)], ids=str)
@@ -159,11 +162,11 @@ def test_a_start_note_is_played_first_and_strangers_are_refused(model):
 def test_a_run_of_notes_best_makes_a_model_that_plays_the_same_when_loaded(tmp_path):
     songs = [song(("F#2", 0, 1), ("C2", 0, 2), ("D2 F#2", 2, 1), file_id=str(n)) for n in range(6)]
     settings = settings_from("notes-best", epochs=1, hidden=8, embedding=8, take_every_epochs=0)
-    *_, last = train(settings, songs, tmp_path / "run")
+    *_, last = train_run(settings, songs, tmp_path / "run")
     assert last.finished
     folder = tmp_path / "run" / "model"
-    loaded = load_checkpoint(folder)
-    save_checkpoint(tmp_path / "again", loaded.network, loaded.tokenizer, loaded.facts)
+    loaded = load_note_model(folder)
+    save_note_model(tmp_path / "again", loaded.network, loaded.tokenizer, loaded.facts)
     request = GenerationRequest(bars=2, genre="rock", seed=5)
     takes = {load_model(place).generate(request).notes for place in (folder, tmp_path / "again")}
     assert len(takes) == 1

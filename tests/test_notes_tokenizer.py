@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from dj_core.drums import DRUMS, drum_of_note
 from dj_core.errors import TokenizerError
-from dj_core.notation import NoteEvent, NoteSong, read_note_events
-from dj_core.tokenizers.notes import (
+from dj_core.models.notes.note_tokenizer import (
     BAR_LINE,
     NOTE_OF_NAME,
     TICKS_PER_QUARTER,
@@ -29,6 +28,7 @@ from dj_core.tokenizers.notes import (
     song_words,
     struck_at,
 )
+from dj_core.notation import NoteEvent, NoteSong, read_note_events
 
 NAMES = NotesSettings()
 TIMED = NotesSettings(durations=True)

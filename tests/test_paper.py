@@ -19,6 +19,8 @@ from dj_core.cli import main
 from dj_core.engraving import music_xml, staff_svg
 from dj_core.errors import BeatError, CorpusError, LibraryError, TrainingError
 from dj_core.library import PRODUCT_FOLDER
+from dj_core.models.notes.note_tokenizer import NotesSettings, NotesTokenizer
+from dj_core.models.notes.note_training import NOTE_PRESETS, NoteTrainingSettings
 from dj_core.ngram import NoteNGram
 from dj_core.notation import NoteEvent, NoteSong
 from dj_core.paper import reproduction
@@ -39,8 +41,6 @@ from dj_core.paper.scoring import (
 from dj_core.paper.songs import OPENINGS, KeptSong, beat_of, play_on
 from dj_core.paper.story import all_claims
 from dj_core.paper.tables import Table, all_tables
-from dj_core.tokenizers.notes import NotesSettings, NotesTokenizer
-from dj_core.training import PRESETS, TrainingSettings
 
 SHIPPED = PRODUCT_FOLDER / "docs" / "reproduction"
 NAMES = ("C2", "C2 F#2", "D2 F#2", "F#2", "rest")
@@ -369,9 +369,9 @@ def test_every_entry_of_the_plan_can_be_trained():
     for entry in PLAN:
         for quick in (False, True):
             settings = entry.settings("paper", quick)
-            assert isinstance(settings, TrainingSettings)
+            assert isinstance(settings, NoteTrainingSettings)
             assert settings.preset == entry.preset
-        assert entry.preset in PRESETS
+        assert entry.preset in NOTE_PRESETS
     assert {"paper", "cited", "ours"} == {entry.group for entry in PLAN}
 
 

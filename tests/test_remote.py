@@ -14,7 +14,6 @@ from dj_core.library import Library
 from dj_core.midi import midi_bytes
 from dj_core.patterns import load_patterns
 from dj_core.remote import ABOUT_NAME, fetch, send
-from dj_core.training import SETTINGS_NAME, locked
 
 ADDRESS = "memory://bucket/mine.zip"
 

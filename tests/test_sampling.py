@@ -12,29 +12,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dj_core.beat import Meter, Provenance
-from dj_core.checkpoint import (
-    Checkpoint,
-    ModelFacts,
-    load_checkpoint,
-    read_card,
-    save_checkpoint,
-)
 from dj_core.drums import drum_of_note
 from dj_core.errors import CheckpointError, GenerationError
 from dj_core.genres import typical_tempo_bpm
-from dj_core.networks import NetworkSettings, build_network
-from dj_core.notation import NoteEvent, NoteSong
-from dj_core.sampling import (
-    Feel,
-    GenerationRequest,
-    NotesModel,
-    divide_by,
-    forbid,
-    keep_top,
-    load_model,
-    replay_request,
+from dj_core.models.checkpoint import ModelFacts, read_card
+from dj_core.models.families import load_model
+from dj_core.models.notes.network_settings import NetworkSettings
+from dj_core.models.notes.note_checkpoint import NoteCheckpoint, load_note_model, save_note_model
+from dj_core.models.notes.note_network import build_network
+from dj_core.models.notes.note_player import NotesModel, divide_by, forbid, keep_top
+from dj_core.models.notes.note_tokenizer import (
+    NOTE_OF_NAME,
+    NotesSettings,
+    NotesTokenizer,
+    first_names,
 )
-from dj_core.tokenizers.notes import NOTE_OF_NAME, NotesSettings, NotesTokenizer, first_names
+from dj_core.models.request import Feel, GenerationRequest, replay_request
+from dj_core.notation import NoteEvent, NoteSong
 
 NAMES = NotesSettings(drum_map="extended")
 TIMED = NotesSettings(durations=True, prime=True, drum_map="extended")
@@ -61,8 +55,8 @@ def checkpoint_of(tokenizer_settings, seed=1):
     network = build_network(shape, seed).eval()
     for weight in network.parameters():  # decided opinions, as after training
         weight.data *= 6
-    facts = ModelFacts("tiny", ("paper",), first_names(SONGS))
-    return Checkpoint(network, tokenizer, facts, "f" * 64)
+    facts = ModelFacts("tiny", ("paper",), start_notes=first_names(SONGS))
+    return NoteCheckpoint(network, tokenizer, facts, "f" * 64)
 
 
 @pytest.fixture(params=list(KINDS))
@@ -324,7 +318,7 @@ def test_requests_out_of_range_are_refused(wrong):
 def test_a_saved_model_plays_what_it_played(tmp_path):
     checkpoint = checkpoint_of(SPELLED)
     for folder, name in ((tmp_path / "mine", "mine"), (tmp_path / "run 1" / "model", "run 1")):
-        save_checkpoint(folder, checkpoint.network, checkpoint.tokenizer, checkpoint.facts)
+        save_note_model(folder, checkpoint.network, checkpoint.tokenizer, checkpoint.facts)
         model = load_model(folder)
         assert (model.name, model.family) == (name, "notes")
         request = GenerationRequest(bars=2, seed=3)
@@ -342,7 +336,7 @@ SHIPPED = sorted(
 
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
 def test_a_shipped_model_is_whole_small_and_described(folder):
-    checkpoint = load_checkpoint(folder)
+    checkpoint = load_note_model(folder)
     assert sum(path.stat().st_size for path in folder.iterdir()) < 5_000_000
     assert checkpoint.facts.preset == folder.name
     assert checkpoint.facts.corpora == ("paper",)

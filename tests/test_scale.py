@@ -19,14 +19,14 @@ from dj_core.cli import main
 from dj_core.corpus import INDEX_NAME, Corpus, import_corpus
 from dj_core.errors import CorpusError, LibraryError, TrainingError
 from dj_core.executors import executor_for, in_order
-from dj_core.groove.training import _check_startable
 from dj_core.intake import BYTES_AT_ONCE, FILES_AT_ONCE, _pieces
 from dj_core.library import Library
 from dj_core.midi import midi_bytes
+from dj_core.models.distributed import Ranks
+from dj_core.models.groove.groove_training import _check_startable
+from dj_core.models.run_folder import read_progress, read_status
 from dj_core.pack.contents import save_pack
-from dj_core.ranks import Ranks
 from dj_core.setlist.plan import Entry, SetSettings, plan_set
-from dj_core.training import read_progress, read_status
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEDULER_SECONDS = 60
@@ -306,7 +306,8 @@ def test_more_ranks_than_streams_are_refused_before_anything_is_written(tmp_path
 
 def test_a_beat_played_elsewhere_is_the_same_beat():
     from dj_core.examination.examining import play_away
-    from dj_core.sampling import GenerationRequest, load_model
+    from dj_core.models.families import load_model
+    from dj_core.models.request import GenerationRequest
 
     folder = ROOT / "models" / "groove"
     requests = [GenerationRequest(genre="house", bars=1, seed=seed) for seed in range(3)]

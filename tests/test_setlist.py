@@ -22,9 +22,9 @@ from dj_core.drums import LANE
 from dj_core.errors import GenerationError, SetChangedError, SetError
 from dj_core.library import SHIPPED_MODELS
 from dj_core.midi import midi_bytes, read_midi, save_midi
+from dj_core.models.families import load_model
 from dj_core.patterns import load_patterns
 from dj_core.render import CEILING, peak_dbfs, render
-from dj_core.sampling import load_model
 from dj_core.setlist.arrangement import (
     BREAKDOWN_LEVEL,
     as_beat,

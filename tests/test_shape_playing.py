@@ -7,14 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.shaping_figures import random_keep
 from dj_core.beat import Beat, Hit, Meter
 from dj_core.drums import DRUMS, LANE
 from dj_core.errors import GenerationError
-from dj_core.groove.loop_odds import loop_log_odds
-from dj_core.groove.sampling import load_groove_model
-from dj_core.groove.shaping import Guide, play_guided
+from dj_core.models.families import load_model
+from dj_core.models.groove.groove_player import load_groove_player
+from dj_core.models.groove.infilling import Guide, play_guided
+from dj_core.models.groove.loop_odds import loop_log_odds
+from dj_core.models.request import GenerationRequest
+from dj_core.music.step_grid import Grid, encode, to_grid
 from dj_core.patterns import load_patterns
-from dj_core.sampling import GenerationRequest, load_model
 from dj_core.shape.attributes import NAMES, attributes, genre_norm
 from dj_core.shape.continuing import bars_of, continue_beat
 from dj_core.shape.controls import Controls, adjust
@@ -22,11 +25,9 @@ from dj_core.shape.distance import relative_distance
 from dj_core.shape.filling import add_fill, add_fills
 from dj_core.shape.form import song_from
 from dj_core.shape.keeping import Keep, hits_in, struck
-from dj_core.shape.measure import random_keep
 from dj_core.shape.playing import take_of
 from dj_core.shape.rerolling import drum_to_beat, reroll, reroll_all, vary
 from dj_core.shape.steering import STEERED
-from dj_core.tokenizers.groove import Grid, encode, to_grid
 
 TOMS = [lane for lane, drum in enumerate(DRUMS) if drum.family == "tom"]
 MODELS = Path(__file__).resolve().parents[1] / "models"
@@ -34,7 +35,7 @@ MODELS = Path(__file__).resolve().parents[1] / "models"
 
 @pytest.fixture(scope="module")
 def model():
-    return load_groove_model(MODELS / "groove")
+    return load_groove_player(MODELS / "groove")
 
 
 @pytest.fixture(scope="module")

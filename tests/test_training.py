@@ -12,27 +12,24 @@ from pathlib import Path
 import pytest
 import torch
 
-from dj_core.checkpoint import load_checkpoint
 from dj_core.errors import TrainingError
 from dj_core.midi import read_midi
-from dj_core.notation import NoteEvent, NoteSong
-from dj_core.sampling import GenerationRequest, load_model
-from dj_core.tokenizers.notes import NOTE_OF_NAME
-from dj_core.training import (
-    PRESETS,
+from dj_core.models.families import load_model, read_run_settings, settings_from, train_run
+from dj_core.models.notes.note_checkpoint import load_note_model
+from dj_core.models.notes.note_tokenizer import NOTE_OF_NAME
+from dj_core.models.notes.note_training import NOTE_PRESETS, NoteTrainingSettings
+from dj_core.models.request import GenerationRequest
+from dj_core.models.run_folder import (
     PROGRESS_NAME,
     SETTINGS_NAME,
     STATE_NAME,
     STATUS_NAME,
     STOP_NAME,
-    TrainingSettings,
     is_locked,
     read_progress,
-    read_settings,
-    settings_from,
     stop_on_signals,
-    train,
 )
+from dj_core.notation import NoteEvent, NoteSong
 
 ROOT = Path(__file__).resolve().parent.parent
 BEATS = {
@@ -57,7 +54,7 @@ def songs(count=24, **facts):
     return made
 
 
-TINY = TrainingSettings(
+TINY = NoteTrainingSettings(
     preset="paper-2x32", corpora=("tiny",), hidden=8, batch_size=4, epochs=3, take_every_epochs=0
 )
 TINY_RHYTHM = replace(
@@ -67,7 +64,7 @@ TINY_RHYTHM = replace(
 
 
 def weights_of(run_folder):
-    return load_checkpoint(run_folder / "model").weights_sha256
+    return load_note_model(run_folder / "model").weights_sha256
 
 
 def state_of(run_folder):
@@ -98,7 +95,7 @@ def status_of(run_folder):
 def test_a_run_learns_and_leaves_a_model_that_plays(settings, tmp_path):
     run = tmp_path / "run"
     settings = replace(settings, epochs=12, dropout=0.0, learning_rate=0.02, take_every_epochs=4)
-    steps = list(train(settings, songs(), run))
+    steps = list(train_run(settings, songs(), run))
     ends = [step for step in steps if step.ends_epoch]
     assert [step.epoch for step in ends] == list(range(1, 13))
     assert [step.step for step in steps[: steps[0].steps]] == list(range(1, steps[0].steps + 1))
@@ -119,7 +116,7 @@ def test_a_run_learns_and_leaves_a_model_that_plays(settings, tmp_path):
     assert results["epoch"] == best.epoch
     assert results["validation_loss"] == best.validation_loss
     assert results["references"]["bigram"]["loss"] > 0
-    assert read_settings(run) == settings
+    assert read_run_settings(run) == settings
 
     takes = [step.take for step in ends if step.take]
     assert [take.name for take in takes] == ["epoch-0004.mid", "epoch-0008.mid", "epoch-0012.mid"]
@@ -131,7 +128,7 @@ def test_a_run_learns_and_leaves_a_model_that_plays(settings, tmp_path):
 def test_the_same_settings_and_seed_give_the_same_weights(tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         torch.manual_seed(time.perf_counter_ns() % 1000)  # nobody else's luck matters
-        list(train(replace(TINY_RHYTHM, seed=seed), songs(), tmp_path / name))
+        list(train_run(replace(TINY_RHYTHM, seed=seed), songs(), tmp_path / name))
     assert weights_of(tmp_path / "a") == weights_of(tmp_path / "b")
     assert weights_of(tmp_path / "a") != weights_of(tmp_path / "c")
 
@@ -139,10 +136,10 @@ def test_the_same_settings_and_seed_give_the_same_weights(tmp_path):
 def test_the_best_model_is_the_one_with_the_lowest_validation_loss(tmp_path):
     # a rate so high that it soon gets worse
     wild = replace(TINY, learning_rate=0.3, epochs=8, patience=3)
-    ends = [step for step in train(wild, songs(), tmp_path / "run") if step.ends_epoch]
+    ends = [step for step in train_run(wild, songs(), tmp_path / "run") if step.ends_epoch]
     losses = [step.validation_loss for step in ends]
     best = losses.index(min(losses))
-    assert load_checkpoint(tmp_path / "run/model").facts.results["epoch"] == best + 1
+    assert load_note_model(tmp_path / "run/model").facts.results["epoch"] == best + 1
     assert len(ends) == min(8, best + 1 + 3)  # patience ends it
     assert ends[-1].finished
     assert status_of(tmp_path / "run") == "finished"
@@ -154,16 +151,16 @@ def test_test_songs_are_never_learned_from(tmp_path):
         replace(song, events=song.events[::-1]) if song.split == "test" else song
         for song in with_tests
     ]
-    list(train(TINY, with_tests, tmp_path / "a"))
-    list(train(TINY, changed, tmp_path / "b"))
+    list(train_run(TINY, with_tests, tmp_path / "a"))
+    list(train_run(TINY, changed, tmp_path / "b"))
     assert weights_of(tmp_path / "a") == weights_of(tmp_path / "b")
 
 
 def test_all_data_learns_from_every_song_and_validates_on_none(tmp_path):
-    steps = list(train(replace(TINY, all_data=True), songs(), tmp_path / "run"))
+    steps = list(train_run(replace(TINY, all_data=True), songs(), tmp_path / "run"))
     assert steps[-1].validation_loss is None
     assert steps[-1].steps == 6  # 24 songs, 4 at a time
-    results = load_checkpoint(tmp_path / "run/model").facts.results
+    results = load_note_model(tmp_path / "run/model").facts.results
     assert (results["songs"], results["epoch"]) == (24, 3)
     assert "validation_loss" not in results
 
@@ -171,11 +168,11 @@ def test_all_data_learns_from_every_song_and_validates_on_none(tmp_path):
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_a_corpus_of_one_file_is_its_own_validation_and_says_so(split, tmp_path):
     one = [replace(songs(1)[0], split=split)]
-    steps = list(train(TINY_RHYTHM, one, tmp_path / "run"))
+    steps = list(train_run(TINY_RHYTHM, one, tmp_path / "run"))
     assert steps[-1].validation_loss is not None
     status = json.loads((tmp_path / "run" / STATUS_NAME).read_text("utf-8"))
     assert "measured on the training songs" in status["message"]
-    results = load_checkpoint(tmp_path / "run/model").facts.results
+    results = load_note_model(tmp_path / "run/model").facts.results
     assert results["validated_on"] == "train"
 
 
@@ -183,8 +180,8 @@ def test_no_songs_are_an_error(tmp_path):
     empty = NoteSong("id", "", "train", ())
     for nothing in ([], [empty]):
         with pytest.raises(TrainingError, match="no songs"):
-            list(train(TINY, nothing, tmp_path / "run"))
-    list(train(TINY, songs(), tmp_path / "run"))  # the name is still free
+            list(train_run(TINY, nothing, tmp_path / "run"))
+    list(train_run(TINY, songs(), tmp_path / "run"))  # the name is still free
 
 
 def test_corpora_of_two_note_maps_share_general_midi(tmp_path):
@@ -193,8 +190,8 @@ def test_corpora_of_two_note_maps_share_general_midi(tmp_path):
         replace(song, events=(NoteEvent("C4", 0, 1), *song.events), drum_map="extended")
         for song in songs(12)
     ]
-    list(train(TINY, mixed, tmp_path / "run"))
-    tokenizer = load_checkpoint(tmp_path / "run/model").tokenizer
+    list(train_run(TINY, mixed, tmp_path / "run"))
+    tokenizer = load_note_model(tmp_path / "run/model").tokenizer
     assert tokenizer.settings.drum_map == "general-midi"
     assert not any(NOTE_OF_NAME["C4"] in word.notes for word in tokenizer.words)
 
@@ -204,7 +201,7 @@ def test_corpora_of_two_note_maps_share_general_midi(tmp_path):
 
 def cut_off(settings, run, after, resume=False):
     """Train for some steps, stop, and close the generator."""
-    running = train(settings, songs(), run, resume=resume)
+    running = train_run(settings, songs(), run, resume=resume)
     for _ in range(after):
         next(running)
     running.close()
@@ -213,12 +210,12 @@ def cut_off(settings, run, after, resume=False):
 @pytest.mark.parametrize("settings", [TINY, TINY_RHYTHM], ids=["paper", "rhythm"])
 def test_a_run_cut_off_again_and_again_ends_as_if_it_never_was(settings, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    expected = [step for step in train(settings, songs(), whole) if step.ends_epoch]
+    expected = [step for step in train_run(settings, songs(), whole) if step.ends_epoch]
     cut_off(settings, parts, 2)
     assert status_of(parts) == "stopped"
     cut_off(settings, parts, 3, resume=True)
     (parts / STOP_NAME).write_bytes(b"")  # of an earlier stop: must not stop the next one
-    steps = list(train(settings, songs(), parts, resume=True))
+    steps = list(train_run(settings, songs(), parts, resume=True))
     assert steps[-1].finished
     assert weights_of(parts) == weights_of(whole)
     assert same(state_of(parts), state_of(whole))
@@ -233,12 +230,14 @@ def test_a_run_cut_off_again_and_again_ends_as_if_it_never_was(settings, tmp_pat
 def test_a_run_ends_after_the_step_in_which_it_is_asked_to(tmp_path):
     asked = []
     steps = list(
-        train(TINY, songs(), tmp_path / "a", should_stop=lambda: len(asked) > 0 or asked.append(1))
+        train_run(
+            TINY, songs(), tmp_path / "a", should_stop=lambda: len(asked) > 0 or asked.append(1)
+        )
     )
     assert len(steps) == 2
     assert status_of(tmp_path / "a") == "stopped"
 
-    for number, _ in enumerate(train(TINY, songs(), tmp_path / "b"), start=1):
+    for number, _ in enumerate(train_run(TINY, songs(), tmp_path / "b"), start=1):
         if number == 3:
             (tmp_path / "b" / STOP_NAME).write_bytes(b"")
     assert number == 3
@@ -252,9 +251,10 @@ import time
 from pathlib import Path
 sys.path[:0] = [{root!r}, {tests!r}]
 from test_training import KILLED, songs
-from dj_core.training import stop_on_signals, train
+from dj_core.models.families import train_run
+from dj_core.models.run_folder import stop_on_signals
 with stop_on_signals() as should_stop:
-    for step in train(KILLED, songs(), Path({run!r}), should_stop=should_stop):
+    for step in train_run(KILLED, songs(), Path({run!r}), should_stop=should_stop):
         print(step.epoch, flush=True)
         time.sleep(0.05)  # leave time to be interrupted
 """
@@ -281,14 +281,14 @@ def test_a_killed_run_ends_as_if_it_never_was(tmp_path):
     with process:
         read_until(process, 3)
         with pytest.raises(TrainingError, match="another process"):
-            next(train(KILLED, songs(), killed, resume=True))
+            next(train_run(KILLED, songs(), killed, resume=True))
         assert is_locked(killed)
         os.kill(process.pid, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     assert not is_locked(killed)
     assert status_of(killed) == "running"  # it had no time to say anything
-    list(train(KILLED, songs(), killed, resume=True))
-    list(train(KILLED, songs(), whole))
+    list(train_run(KILLED, songs(), killed, resume=True))
+    list(train_run(KILLED, songs(), whole))
     assert weights_of(killed) == weights_of(whole)
     assert same(state_of(killed), state_of(whole))
 
@@ -316,60 +316,51 @@ def test_signals_are_given_back():
 
 def test_more_epochs_go_on_where_a_finished_run_ended(tmp_path):
     run = tmp_path / "run"
-    list(train(TINY, songs(), run))
+    list(train_run(TINY, songs(), run))
     with pytest.raises(TrainingError, match="already finished"):
-        list(train(TINY, songs(), run, resume=True))
-    longer = list(train(replace(TINY, epochs=5), songs(), run, resume=True))
+        list(train_run(TINY, songs(), run, resume=True))
+    longer = list(train_run(replace(TINY, epochs=5), songs(), run, resume=True))
     assert (longer[0].epoch, longer[-1].epoch) == (4, 5)
-    list(train(replace(TINY, epochs=5), songs(), tmp_path / "whole"))
+    list(train_run(replace(TINY, epochs=5), songs(), tmp_path / "whole"))
     assert weights_of(run) == weights_of(tmp_path / "whole")
-
-
-def test_a_model_half_written_is_put_right_when_the_run_goes_on(tmp_path):
-    run = tmp_path / "run"
-    cut_off(TINY, run, 5)
-    expected = weights_of(run)
-    (run / "model" / "weights.safetensors").write_bytes(b"")
-    cut_off(TINY, run, 1, resume=True)
-    assert weights_of(run) == expected
 
 
 def test_what_cannot_be_resumed_is_refused(tmp_path):
     run = tmp_path / "run"
     with pytest.raises(TrainingError, match="no run called 'run'"):
-        next(train(TINY, songs(), run, resume=True))
+        next(train_run(TINY, songs(), run, resume=True))
     cut_off(TINY, run, 2)
     with pytest.raises(TrainingError, match="already is a run"):
-        next(train(TINY, songs(), run))
+        next(train_run(TINY, songs(), run))
     with pytest.raises(TrainingError, match="hidden"):
-        next(train(replace(TINY, hidden=9), songs(), run, resume=True))
+        next(train_run(replace(TINY, hidden=9), songs(), run, resume=True))
     with pytest.raises(TrainingError, match=r"corpus .* changed"):
-        next(train(TINY, songs(26), run, resume=True))
+        next(train_run(TINY, songs(26), run, resume=True))
     state = (run / STATE_NAME).read_bytes()
     for damaged in (b"", state[:100], b"\x80\x02K\x01.", state[:-1000]):
         (run / STATE_NAME).write_bytes(damaged)
         with pytest.raises(TrainingError, match="damaged"):
-            next(train(TINY, songs(), run, resume=True))
+            next(train_run(TINY, songs(), run, resume=True))
     (run / SETTINGS_NAME).write_text("{}}")
     with pytest.raises(TrainingError, match="cannot be used"):
-        next(train(TINY, songs(), run, resume=True))
+        next(train_run(TINY, songs(), run, resume=True))
 
 
 def test_a_failing_run_says_why(tmp_path, monkeypatch):
-    monkeypatch.setattr("dj_core.training.PROGRESS_NAME", "no-such-folder/progress.jsonl")
+    monkeypatch.setattr("dj_core.models.run_folder.PROGRESS_NAME", "no-such-folder/progress.jsonl")
     with pytest.raises(TrainingError, match="cannot be written"):
-        list(train(TINY, songs(), tmp_path / "run"))
+        list(train_run(TINY, songs(), tmp_path / "run"))
     assert status_of(tmp_path / "run") == "failed"
 
 
 # -- settings and records ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", list(PRESETS))
+@pytest.mark.parametrize("name", list(NOTE_PRESETS))
 def test_every_preset_trains_and_plays(name, tmp_path):
     settings = settings_from(name, corpora=("tiny",), epochs=1, hidden=4)
     assert settings.preset == name
-    list(train(settings, songs(8), tmp_path / name))
+    list(train_run(settings, songs(8), tmp_path / name))
     take = load_model(tmp_path / name / "model").generate(GenerationRequest(notes=9))
     assert len(take.notes) == 9
 
@@ -377,7 +368,7 @@ def test_every_preset_trains_and_plays(name, tmp_path):
 def test_the_paper_s_three_networks_are_presets():
     shapes = {
         name: (item.layers, item.hidden, item.learning_rate, item.dropout, item.epochs)
-        for name, item in PRESETS.items()
+        for name, item in NOTE_PRESETS.items()
         if name.startswith("paper")
     }
     assert shapes == {
@@ -409,17 +400,17 @@ def test_presets_can_be_changed_within_bounds():
 )  # fmt: skip
 def test_settings_out_of_bounds_are_refused(wrong):
     with pytest.raises(TrainingError, match="got"):
-        TrainingSettings(**wrong)
+        NoteTrainingSettings(**wrong)
 
 
 def test_a_torn_or_foreign_line_of_progress_is_left_out(tmp_path):
-    list(train(TINY, songs(), tmp_path))
+    list(train_run(TINY, songs(), tmp_path))
     path = tmp_path / PROGRESS_NAME
     steps = read_progress(tmp_path)
     with path.open("ab") as file:
         file.write(b'null\n{"epoch": 9}\n\xff\n[1]\n{"epoch": 4, "epo')
     assert read_progress(tmp_path) == steps
     # a run that goes on begins a line of its own
-    list(train(replace(TINY, epochs=4), songs(), tmp_path, resume=True))
+    list(train_run(replace(TINY, epochs=4), songs(), tmp_path, resume=True))
     assert [step.epoch for step in read_progress(tmp_path) if step.ends_epoch] == [1, 2, 3, 4]
     assert read_progress(tmp_path / "nowhere") == ()

@@ -7,21 +7,24 @@ out: each process would silence units of its own.
 """
 
 import sys
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dj_core.groove.training import groove_settings_from, train_groove
+from dj_core.models.distributed import ranks_joined
+from dj_core.models.families import train_run
+from dj_core.models.groove.groove_training import GROOVE_PRESETS
+from dj_core.models.notes.note_training import NoteTrainingSettings
 from dj_core.notation import NoteEvent, NoteSong
-from dj_core.ranks import ranks_joined
-from dj_core.training import TrainingSettings, train
 
-NOTES = TrainingSettings(
+NOTES = NoteTrainingSettings(
     hidden=16, batch_size=5, epochs=3, learning_rate=0.01, gradient_clip=1.0, take_every_epochs=0
 )
-GROOVE = groove_settings_from(
-    "groove", hidden=16, streams=5, window_steps=32, steps_per_epoch=4, epochs=2, dropout=0.0,
+GROOVE = replace(
+    GROOVE_PRESETS["groove"],
+    hidden=16, streams=5, window_steps=32, steps_per_epoch=4, epochs=2, dropout=0.0,
     weight_drop=0.0, input_drop=0.0, take_every_epochs=0, lean_takes=0,
 )  # fmt: skip
 GROOVE_STEPS = 6
@@ -43,12 +46,12 @@ def songs():
 
 def notes(folder):
     """Steps of a notes run."""
-    return train(NOTES, songs(), folder)
+    return train_run(NOTES, songs(), folder)
 
 
 def groove(folder, resume=False):
     """Steps of a groove run."""
-    return train_groove(GROOVE, [], folder, resume=resume)
+    return train_run(GROOVE, [], folder, resume=resume)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ import torch
 
 from benchmarks.speed.measure import Row, core_seconds
 from dj_core.library import SHIPPED_MODELS
-from dj_core.sampling import GenerationRequest, load_model
+from dj_core.models.families import load_model
+from dj_core.models.request import GenerationRequest
 
 BARS = 4
 ROOFLINE_SIZE = 1_024

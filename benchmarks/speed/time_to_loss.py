@@ -22,11 +22,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from benchmarks.speed.measure import Row
-from dj_core.checkpoint import load_checkpoint
 from dj_core.library import Library
+from dj_core.models.families import train_run
+from dj_core.models.notes.note_checkpoint import load_note_model
+from dj_core.models.notes.note_training import NOTE_PRESETS, NoteTrainingSettings
+from dj_core.models.run_folder import MODEL_NAME, STATE_NAME, read_progress
 from dj_core.notation import NoteSong, note_songs
 from dj_core.paper.scoring import NoteScore, longest_song, score_network
-from dj_core.training import MODEL_NAME, PRESETS, STATE_NAME, TrainingSettings, read_progress, train
 
 PAPER, OURS, EPOCHS = "paper-2x32", "notes-quick", 50
 SEEDS = (1, 2, 3)
@@ -57,7 +59,7 @@ def authors(songs: Sequence[NoteSong], place: Path, minutes: float) -> Spent:
     started, until = time.process_time(), time.monotonic() + 60 * minutes
     seconds, earlier = spent["seconds"], spent["epochs"]
     if earlier < EPOCHS:
-        for step in train(settings, songs, place, resume=(place / STATE_NAME).exists()):
+        for step in train_run(settings, songs, place, resume=(place / STATE_NAME).exists()):
             if not step.ends_epoch:
                 continue
             done = seconds + time.process_time() - started
@@ -69,25 +71,25 @@ def authors(songs: Sequence[NoteSong], place: Path, minutes: float) -> Spent:
     return Spent(loss=min(losses), **spent)
 
 
-def authors_settings() -> TrainingSettings:
+def authors_settings() -> NoteTrainingSettings:
     """One song at a time, as the authors teach."""
-    return replace(PRESETS[PAPER], batch_size=1, epochs=EPOCHS, take_every_epochs=0)
+    return replace(NOTE_PRESETS[PAPER], batch_size=1, epochs=EPOCHS, take_every_epochs=0)
 
 
 def ours(
-    songs: Sequence[NoteSong], place: Path, goal: float, settings: TrainingSettings
+    songs: Sequence[NoteSong], place: Path, goal: float, settings: NoteTrainingSettings
 ) -> list[Spent]:
     """Train until the goal is reached; how the run stood after every epoch."""
     held_out = [song for song in songs if song.split == "validation"]
     longest = longest_song(songs)
     points: list[Spent] = []
     started, apart = time.process_time(), 0.0
-    for step in train(settings, songs, place):
+    for step in train_run(settings, songs, place):
         if not step.ends_epoch:
             continue
         seconds = time.process_time() - started - apart
         looked = time.process_time()
-        best = load_checkpoint(place / MODEL_NAME)
+        best = load_note_model(place / MODEL_NAME)
         loss = NoteScore.of(
             score_network(best.network.eval(), best.tokenizer, held_out, longest)
         ).loss
@@ -110,7 +112,7 @@ def rows(songs: Sequence[NoteSong], place: Path, minutes: float) -> list[Row]:
     taken = []
     for seed in SEEDS:
         folder = place / f"ours-{time.time_ns()}-{seed}"
-        run = ours(songs, folder, goal, replace(PRESETS[OURS], seed=seed, take_every_epochs=0))
+        run = ours(songs, folder, goal, replace(NOTE_PRESETS[OURS], seed=seed, take_every_epochs=0))
         print(json.dumps({"seed": seed, "epochs": [asdict(point) for point in run]}), flush=True)
         if run[-1].loss > goal:
             raise SystemExit(f"{OURS} with seed {seed} ends at {run[-1].loss:.3f} nats.")

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed.measure import Row, core_seconds
+from dj_core.models.families import train_run
+from dj_core.models.notes.note_tokenizer import NOTE_OF_NAME
+from dj_core.models.notes.note_training import NOTE_PRESETS
 from dj_core.notation import NoteEvent, NoteSong
-from dj_core.tokenizers.notes import NOTE_OF_NAME
-from dj_core.training import PRESETS, train
 
 WORDS, SONGS, MEAN_NOTES = 1_911, 96, 44  # the paper's vocabulary and notes a song
 
@@ -41,14 +42,14 @@ def rows(material: Sequence[NoteSong], batches: tuple[int, ...] = (1, 4, 16)) ->
     """Distinct notes of the songs a second: what is repeated to fill up is not counted."""
     part = "training paper-2x32"
     music = sum(len(song.events) for song in material if song.split == "train")
-    plain = replace(PRESETS["paper-2x32"], epochs=1, take_every_epochs=0, threads=1)
+    plain = replace(NOTE_PRESETS["paper-2x32"], epochs=1, take_every_epochs=0, threads=1)
 
     def speed(**changes: Any) -> float:  # noqa: ANN401 - settings of every kind
         settings = replace(plain, **changes)
 
         def once() -> None:
             with tempfile.TemporaryDirectory() as folder:
-                for _ in train(settings, material, Path(folder) / "run"):
+                for _ in train_run(settings, material, Path(folder) / "run"):
                     pass
 
         return music / core_seconds(once, 1)

@@ -54,7 +54,7 @@ def _seeds(text: str) -> tuple[int, ...]:
 
 def _run_evaluate(options: argparse.Namespace) -> Answer:
     from dj_core.examination.examining import Away, examine, write_results
-    from dj_core.sampling import load_model
+    from dj_core.models.families import load_model
 
     started = time.perf_counter()
     library = Library.open()

@@ -16,7 +16,7 @@ from dj_core.genres import genre_name
 from dj_core.library import DEFAULT_NOTES_MODEL, Library
 
 if TYPE_CHECKING:
-    from dj_core.sampling import BeatModel, GenerationRequest, Take
+    from dj_core.models.request import BeatModel, GenerationRequest, Take
 
 TAKES_AT_ONCE = 32  # played side by side, then written; a take is the same in any company
 
@@ -71,8 +71,8 @@ def _add_feel(verb: argparse.ArgumentParser) -> None:
 
 def _run_generate(options: argparse.Namespace) -> Answer:
     from dj_core.midi import save_midi
+    from dj_core.models.families import load_model
     from dj_core.naming import beat_stem
-    from dj_core.sampling import load_model
 
     started = time.perf_counter()
     request = _request(options)
@@ -121,7 +121,7 @@ def _different_takes(model: BeatModel, request: GenerationRequest, count: int) -
 
 def _request(options: argparse.Namespace) -> GenerationRequest:
     """The first take's request; those after it count the seed up."""
-    from dj_core.sampling import Feel, GenerationRequest
+    from dj_core.models.request import Feel, GenerationRequest
 
     return GenerationRequest(
         genre=genre_name(options.genre),

@@ -26,8 +26,8 @@ def add_fetch(verbs: Verbs) -> None:
 
 
 def _run_send(options: argparse.Namespace) -> Answer:
+    from dj_core.models.run_folder import SETTINGS_NAME, is_locked
     from dj_core.remote import send
-    from dj_core.training import SETTINGS_NAME, is_locked
 
     started = time.perf_counter()
     library = Library.open()

@@ -23,8 +23,8 @@ from dj_core.errors import SetError
 
 if TYPE_CHECKING:
     from dj_core.export import LoopSettings
+    from dj_core.models.request import BeatModel
     from dj_core.pack.contents import Pack, PackSettings
-    from dj_core.sampling import BeatModel
     from dj_core.setlist.plan import SetList, SetSettings
 
 TAKES = ("midi", "wav", "loops", "pack")
@@ -144,7 +144,7 @@ def _settings(options: argparse.Namespace) -> SetSettings:
 def _model(options: argparse.Namespace, given: int) -> BeatModel | None:
     """The model, if this set needs one."""
     from dj_core.library import Library
-    from dj_core.sampling import load_model
+    from dj_core.models.families import load_model
 
     if options.no_fills and (options.beats or given) <= given:
         return None

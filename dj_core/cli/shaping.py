@@ -16,7 +16,7 @@ from dj_core.genres import genre_name
 from dj_core.library import Library
 
 if TYPE_CHECKING:
-    from dj_core.sampling import BeatModel
+    from dj_core.models.request import BeatModel
     from dj_core.shape.keeping import Keep
 
 SLIDERS = ("density", "syncopation", "swing", "loudness", "complexity")
@@ -82,7 +82,7 @@ def _numbers(text: str, option: str) -> frozenset[int]:
 
 
 def _model(options: argparse.Namespace) -> BeatModel:
-    from dj_core.sampling import load_model
+    from dj_core.models.families import load_model
 
     return load_model(Library.open().model(options.model).folder)
 
@@ -251,8 +251,8 @@ def _add_humanize(verbs: Verbs) -> None:
 
 
 def _run_humanize(options: argparse.Namespace) -> Answer:
-    from dj_core.humanizer.playing import load_humanizer
     from dj_core.midi import read_beat
+    from dj_core.models.humanizer.humanizer_player import load_humanizer
 
     started = time.perf_counter()
     genre = None if options.genre is None else genre_name(options.genre)
@@ -380,7 +380,7 @@ def _add_song(verbs: Verbs) -> None:
 
 
 def _run_song(options: argparse.Namespace) -> Answer:
-    from dj_core.sampling import GenerationRequest
+    from dj_core.models.request import GenerationRequest
     from dj_core.shape.form import DEFAULT_FORM, song, song_from
 
     started = time.perf_counter()

@@ -17,8 +17,8 @@ from dj_core.limits import LIMITS
 from dj_core.queueing import turn_to_train
 
 if TYPE_CHECKING:
-    from dj_core.recipes import Settings
-    from dj_core.training import TrainingStep
+    from dj_core.models.families import Settings
+    from dj_core.models.run_folder import TrainingStep
 
 
 def add_train(verbs: Verbs) -> None:
@@ -55,7 +55,7 @@ def _turn(
     options: argparse.Namespace, library: Library, folder: Path
 ) -> AbstractContextManager[None]:
     """The run's turn among others, where it shall wait for one; its place is in its status."""
-    from dj_core.training import STARTING, STOP_NAME, write_status
+    from dj_core.models.run_folder import STARTING, STOP_NAME, write_status
 
     if not options.queue:
         return nullcontext()
@@ -72,8 +72,8 @@ def _turn(
 def _train(
     options: argparse.Namespace, library: Library, settings: Settings, folder: Path
 ) -> Answer:
-    from dj_core.recipes import material_of, train_run
-    from dj_core.training import stop_on_signals
+    from dj_core.models.families import material_of, train_run
+    from dj_core.models.run_folder import stop_on_signals
 
     corpora = [library.corpus(name) for name in settings.corpora]
     with _ReadingBars() as bars:
@@ -102,7 +102,7 @@ def _train(
 
 def _asked(options: argparse.Namespace, library: Library) -> tuple[Settings, Path]:
     """The run asked for: a new one's settings or an earlier one's, and its folder."""
-    from dj_core.recipes import TUNABLE, read_run_settings, settings_from
+    from dj_core.models.families import TUNABLE, read_run_settings, settings_from
 
     if options.resume:
         if not options.run:

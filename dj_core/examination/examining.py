@@ -24,7 +24,8 @@ from dj_core.examination.surprise import surprise_of
 from dj_core.metrics.clips import ClipRequest
 from dj_core.metrics.evaluation import drift, evaluate
 from dj_core.metrics.report import write_report
-from dj_core.sampling import BeatModel, GenerationRequest, Take, load_model
+from dj_core.models.families import load_model
+from dj_core.models.request import BeatModel, GenerationRequest, Take
 from dj_core.storage import write_json_atomic
 
 DEFAULT_CLIPS = 400

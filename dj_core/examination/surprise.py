@@ -12,14 +12,15 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from dj_core.examination.reference import Reference
-from dj_core.groove.clips import ClipSet, clip_of
+from dj_core.models.families import FAMILIES
+from dj_core.models.groove.training_clips import ClipSet, clip_of
+from dj_core.models.notes.note_tokenizer import in_general_midi, song_words
+from dj_core.models.request import BeatModel
 from dj_core.notation import NoteSong, note_songs
-from dj_core.sampling import GROOVE_FAMILY, BeatModel
-from dj_core.tokenizers.notes import in_general_midi, song_words
 
 if TYPE_CHECKING:
-    from dj_core.groove.likelihood import Bits
-    from dj_core.sampling import NotesModel
+    from dj_core.models.groove.groove_likelihood import Bits
+    from dj_core.models.notes.note_player import NotesModel
 
 PIECE_WORDS = 1_024  # read at once; longer songs begin anew, as in training
 
@@ -58,14 +59,14 @@ class Surprise:
 
 def surprise_of(model: BeatModel, reference: Reference) -> Surprise:
     """The model's bits of the reference's held-out 4/4 performances."""
-    if model.family == GROOVE_FAMILY:
+    if FAMILIES[model.family].unit == "16th":
         return _groove_surprise(model, reference)
     return _notes_surprise(model, reference)
 
 
 def _groove_surprise(model: BeatModel, reference: Reference) -> Surprise:
-    from dj_core.groove.likelihood import bits_of
-    from dj_core.networks import cpu_threads
+    from dj_core.models.groove.groove_likelihood import bits_of
+    from dj_core.models.threads import cpu_threads
 
     # performances once through, as the n-grams beside them hear them: a loop that is repeated
     # foretells itself
@@ -119,7 +120,7 @@ def _bits(model: NotesModel, ids: list[int]) -> float:
     import torch
     from torch.nn.functional import cross_entropy
 
-    from dj_core.networks import cpu_threads
+    from dj_core.models.threads import cpu_threads
 
     guessed = torch.tensor([model.tokenizer.words[id_].is_guessed for id_ in ids[1:]])
     total = 0.0

@@ -11,10 +11,10 @@ from importlib.metadata import version
 from statistics import median
 
 from dj_core.families import SPLIT_SHARES
+from dj_core.models.notes.note_tokenizer import FIXED_SPACING_QUARTERS, Stroke, hits_of
 from dj_core.ngram import NoteNGram
 from dj_core.notation import REST, NoteSong
 from dj_core.paper.scoring import NoteScore, longest_song, score_ngram
-from dj_core.tokenizers.notes import FIXED_SPACING_QUARTERS, Stroke, hits_of
 
 ORDERS = (1, 2, 3, 4, 5)
 RANDOM_SPLIT_SEED = 1
@@ -189,7 +189,7 @@ def measure_floor(songs: Sequence[NoteSong]) -> tuple[Floor, NoteNGram]:
 
 
 def _rest_share(songs: Iterable[Sequence[int]], rest: int, looped_to: int | None) -> float:
-    from dj_core.tokenizers.notes import extend_cyclically
+    from dj_core.models.notes.note_tokenizer import extend_cyclically
 
     notes = [
         id_

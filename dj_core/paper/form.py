@@ -13,7 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dj_core.networks import NetworkSettings, build_network, cpu_threads
+from dj_core.models.notes.network_settings import NetworkSettings
+from dj_core.models.notes.note_network import build_network, count_weights
+from dj_core.models.threads import cpu_threads
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -38,7 +40,7 @@ class FormResult:
     """How one cell kept the form.
 
     Attributes:
-        cell: a key of `dj_core.networks.NETWORKS`.
+        cell: a key of `dj_core.models.notes.note_network.NETWORKS`.
         weights: of its network.
         loss: nats per stroke at the end of training, mean over seeds.
         bars_right: share of the bars played alone that are the form's, by chorus, mean over seeds.
@@ -114,7 +116,7 @@ def _run(cell: str, seed: int, steps: int) -> tuple[int, float, list[float], flo
         optimizer.step()
     seconds = time.process_time() - started
     played = _play(network.eval(), song[0], len(song) * CHORUSES_PLAYED)
-    return settings.parameters, float(loss.detach()), _bars_right(played, song), seconds
+    return count_weights(settings), float(loss.detach()), _bars_right(played, song), seconds
 
 
 def _play(network: nn.Module, first: int, count: int) -> list[int]:

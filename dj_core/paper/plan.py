@@ -1,7 +1,7 @@
 """What is trained: the paper's networks, the systems it cites, and ours, step by step.
 
-Every entry names a preset of `dj_core.training` and how many epochs it gets: in a full run, and in
-a quick one, which shows that everything works and not how good it is.
+Every entry names a preset of `note_training` and how many epochs it gets: in a full run, and in a
+quick one, which shows that everything works and not how good it is.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from dj_core.training import TrainingSettings, settings_from
+from dj_core.models.families import settings_from
+from dj_core.models.notes.note_training import NoteTrainingSettings
 
 Group = Literal["paper", "cited", "ours"]
 FINAL = "paper-2x32"  # the network the authors settled on: Figures 1 to 4 are made with it
@@ -27,7 +28,7 @@ class Entry:
         name: of its run and in the results.
         label: what a reader of the table sees.
         group: the paper's own, a system it cites, or ours.
-        preset: see `dj_core.training.PRESETS`.
+        preset: see `dj_core.models.notes.note_training.PRESETS`.
         epochs: in a full run. Fewer than the preset's is a reduction, and the tables say so.
         overrides: settings other than the preset's.
         asked_epochs: epochs its authors gave it; None where they do not say or it is ours.
@@ -47,7 +48,7 @@ class Entry:
     every_epoch: bool = False
     note: str = ""
 
-    def settings(self, corpus: str, quick: bool) -> TrainingSettings:
+    def settings(self, corpus: str, quick: bool) -> NoteTrainingSettings:
         """Its training settings. Raises TrainingError."""
         changes = {**self.overrides, "epochs": self.epochs}
         if quick:

@@ -19,9 +19,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from dj_core.checkpoint import Checkpoint, load_checkpoint
 from dj_core.drums import DrumMap
 from dj_core.errors import CorpusError
+from dj_core.models.notes.note_checkpoint import NoteCheckpoint, load_note_model
+from dj_core.models.notes.note_network import count_weights
+from dj_core.models.notes.note_player import NotesModel
+from dj_core.models.request import GenerationRequest
 from dj_core.ngram import NoteNGram
 from dj_core.notation import NoteSong
 from dj_core.paper.facts import (
@@ -53,7 +56,6 @@ from dj_core.paper.songs import (
     play_on,
 )
 from dj_core.paper.training_runs import read_curve, train_entry, trained
-from dj_core.sampling import GenerationRequest, NotesModel
 from dj_core.storage import sha256_of, write_json_atomic
 
 HEAT_TEMPERATURES = (0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0)
@@ -243,7 +245,7 @@ def _system_part(
 
 
 def _measure(
-    entry: Entry, checkpoint: Checkpoint, epochs: int, material: Material, parts: _Parts
+    entry: Entry, checkpoint: NoteCheckpoint, epochs: int, material: Material, parts: _Parts
 ) -> SystemResult:
     network, tokenizer = checkpoint.network, checkpoint.tokenizer
     longest = longest_song(material.songs)
@@ -278,7 +280,7 @@ def _measure(
         label=entry.label,
         group=entry.group,
         note=entry.note,
-        parameters=network.settings.parameters,
+        parameters=count_weights(network.settings),
         words=" and ".join(["strings", *told]),
         epochs=epochs,
         best_epoch=int(checkpoint.facts.results["epoch"]),
@@ -291,7 +293,7 @@ def _measure(
     )
 
 
-def _play(name: str, checkpoint: Checkpoint, quick: bool) -> dict[str, Any]:
+def _play(name: str, checkpoint: NoteCheckpoint, quick: bool) -> dict[str, Any]:
     """Different notes by temperature, and notes per second of processor time."""
     model = NotesModel(name, checkpoint)
     distinct: dict[str, float] = {}
@@ -314,7 +316,7 @@ def _songs(parts: _Parts, material: Material, out: Path) -> dict[str, Any]:
     """What both networks play: kept step by step, for it takes minutes."""
     found: dict[str, Any] = {"songs": [], "heat": {}, "openings": [], "fresh": {}}
     for name in (FINAL, BEST):
-        checkpoint = load_checkpoint(out / "runs" / name / "model")
+        checkpoint = load_note_model(out / "runs" / name / "model")
         played = parts.get(
             f"songs-{name}", lambda name=name, model=checkpoint: _songs_part(name, model, material)
         )
@@ -337,7 +339,7 @@ def _songs(parts: _Parts, material: Material, out: Path) -> dict[str, Any]:
     return found
 
 
-def _songs_part(name: str, checkpoint: Checkpoint, material: Material) -> dict[str, Any]:
+def _songs_part(name: str, checkpoint: NoteCheckpoint, material: Material) -> dict[str, Any]:
     held_out = material.split("validation")
     songs = [
         make_song(name, checkpoint, temperature, FIGURE_SEED) for temperature in FIGURE_TEMPERATURES

@@ -19,9 +19,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dj_core.models.notes.note_tokenizer import (
+    NotesTokenizer,
+    extend_cyclically,
+    prime_words,
+    song_words,
+)
 from dj_core.ngram import NoteNGram
 from dj_core.notation import NoteSong
-from dj_core.tokenizers.notes import NotesTokenizer, extend_cyclically, prime_words, song_words
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -113,7 +118,7 @@ def score_network(
     """
     import torch
 
-    from dj_core.networks import cpu_threads
+    from dj_core.models.threads import cpu_threads
 
     names = torch.tensor([bool(word.name) for word in tokenizer.words])
     ids = [tokenizer.encode(measured_words(song, tokenizer, looped_to)) for song in songs]
@@ -185,7 +190,7 @@ def authors_accuracy(
     """
     import torch
 
-    from dj_core.networks import cpu_threads
+    from dj_core.models.threads import cpu_threads
 
     right = notes = 0
     with torch.inference_mode(), cpu_threads(1):

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from statistics import median
 
 from dj_core.beat import Beat, Meter, Provenance
-from dj_core.checkpoint import Checkpoint
 from dj_core.drums import DrumMap
+from dj_core.models.notes.note_checkpoint import NoteCheckpoint
+from dj_core.models.notes.note_player import NotesModel
+from dj_core.models.notes.note_tokenizer import FIXED_SPACING_QUARTERS, Stroke, hits_of
+from dj_core.models.request import GenerationRequest
 from dj_core.notation import REST, NoteSong
 from dj_core.paper.scoring import NoteScore, measured_words, score_network
-from dj_core.sampling import GenerationRequest, NotesModel
-from dj_core.tokenizers.notes import FIXED_SPACING_QUARTERS, Stroke, hits_of
 
 SONG_NOTES = 500
 FIGURE_TEMPERATURES = (0.0, 1.0, 5.0)
@@ -88,7 +89,7 @@ class Opening:
     loss: float
 
 
-def make_song(name: str, checkpoint: Checkpoint, temperature: float, seed: int) -> KeptSong:
+def make_song(name: str, checkpoint: NoteCheckpoint, temperature: float, seed: int) -> KeptSong:
     """A song of 500 notes from the corpus's most frequent start note."""
     model = NotesModel(name, checkpoint)
     start = model.start_notes[0] if model.start_notes else None
@@ -134,7 +135,7 @@ def beat_of(song: KeptSong, drum_map: DrumMap) -> Beat:
 
 
 def _stroke(note: int) -> Stroke:
-    from dj_core.tokenizers.notes import NOTE_OF_NAME
+    from dj_core.models.notes.note_tokenizer import NOTE_OF_NAME
 
     name = next(name for name, number in NOTE_OF_NAME.items() if number == note)
     return Stroke((name,))
@@ -142,7 +143,7 @@ def _stroke(note: int) -> Stroke:
 
 def heat_at(
     name: str,
-    checkpoint: Checkpoint,
+    checkpoint: NoteCheckpoint,
     held_out: Sequence[NoteSong],
     temperature: float,
     seeds: Sequence[int] = SEEDS,
@@ -158,7 +159,7 @@ def heat_at(
     return Heat(temperature, float(median(distinct)), loss)
 
 
-def fresh_songs(name: str, checkpoint: Checkpoint, length: int) -> int:
+def fresh_songs(name: str, checkpoint: NoteCheckpoint, length: int) -> int:
     """Different notes in 500 played at temperature 1 as one short song after another.
 
     Each song is of `length` notes and has a seed, and a genre where the model knows genres, of its
@@ -173,7 +174,7 @@ def fresh_songs(name: str, checkpoint: Checkpoint, length: int) -> int:
     return len(set(notes[:SONG_NOTES]))
 
 
-def greedy_by_genre(name: str, checkpoint: Checkpoint) -> dict[str, int]:
+def greedy_by_genre(name: str, checkpoint: NoteCheckpoint) -> dict[str, int]:
     """Different notes in 500 that always are the likeliest, per genre the model knows."""
     model = NotesModel(name, checkpoint)
     return {
@@ -184,9 +185,11 @@ def greedy_by_genre(name: str, checkpoint: Checkpoint) -> dict[str, int]:
     }
 
 
-def play_on(name: str, checkpoint: Checkpoint, songs: Sequence[NoteSong], given: int) -> Opening:
+def play_on(
+    name: str, checkpoint: NoteCheckpoint, songs: Sequence[NoteSong], given: int
+) -> Opening:
     """Let a model hear the first notes of each song and go on with the likeliest, 200 times."""
-    from dj_core.networks import cpu_threads
+    from dj_core.models.threads import cpu_threads
 
     with cpu_threads(1):
         played = [_play_on(checkpoint, song, given) for song in songs]
@@ -199,7 +202,7 @@ def play_on(name: str, checkpoint: Checkpoint, songs: Sequence[NoteSong], given:
     )
 
 
-def _play_on(checkpoint: Checkpoint, song: NoteSong, given: int) -> tuple[list[str], float]:
+def _play_on(checkpoint: NoteCheckpoint, song: NoteSong, given: int) -> tuple[list[str], float]:
     """The names played after the opening, and their nats per note by the model's own odds."""
     import torch
 

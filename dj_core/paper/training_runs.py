@@ -9,20 +9,19 @@ from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
-from dj_core.checkpoint import Checkpoint, load_checkpoint
-from dj_core.notation import NoteSong
-from dj_core.paper.plan import Entry
-from dj_core.paper.scoring import NoteScore, authors_accuracy, longest_song, score_network
-from dj_core.storage import write_bytes_atomic
-from dj_core.training import (
+from dj_core.models.families import read_run_settings, train_run
+from dj_core.models.notes.note_checkpoint import NoteCheckpoint, load_note_model
+from dj_core.models.run_folder import (
     MODEL_NAME,
     STATE_NAME,
     TrainingStep,
     read_progress,
-    read_settings,
     read_status,
-    train,
 )
+from dj_core.notation import NoteSong
+from dj_core.paper.plan import Entry
+from dj_core.paper.scoring import NoteScore, authors_accuracy, longest_song, score_network
+from dj_core.storage import write_bytes_atomic
 
 CURVE_NAME = "curve.json"
 Watch = Callable[[TrainingStep], None]
@@ -59,7 +58,7 @@ def train_entry(
     settings = entry.settings(corpus, quick)
     resume = (folder / STATE_NAME).exists()
     if resume:
-        before = read_settings(folder)
+        before = read_run_settings(folder)
         if read_status(folder)[0] == "finished" and before.epochs >= settings.epochs:
             return
         settings = replace(before, epochs=max(before.epochs, settings.epochs))
@@ -67,7 +66,7 @@ def train_entry(
     longest = longest_song(songs)
     points = {point.epoch: point for point in read_curve(folder)}
     started = time.process_time()
-    for step in train(settings, songs, folder, resume=resume):
+    for step in train_run(settings, songs, folder, resume=resume):
         watch(step)
         if not step.ends_epoch:
             continue
@@ -75,7 +74,7 @@ def train_entry(
         right = authors = None
         if entry.every_epoch:
             network = _network_now(folder)
-            tokenizer = load_checkpoint(folder / MODEL_NAME).tokenizer
+            tokenizer = load_note_model(folder / MODEL_NAME).tokenizer
             right = NoteScore.of(score_network(network, tokenizer, held_out, longest)).accuracy
             authors = authors_accuracy(network, tokenizer, held_out, longest)
         points[step.epoch] = CurvePoint(
@@ -93,10 +92,10 @@ def read_curve(folder: Path) -> tuple[CurvePoint, ...]:
         return ()
 
 
-def trained(folder: Path) -> tuple[Checkpoint, int]:
+def trained(folder: Path) -> tuple[NoteCheckpoint, int]:
     """The best model of a run, and how many epochs the run had. Raises CheckpointError."""
     epochs = max((step.epoch for step in read_progress(folder) if step.ends_epoch), default=0)
-    return load_checkpoint(folder / MODEL_NAME), epochs
+    return load_note_model(folder / MODEL_NAME), epochs
 
 
 def _network_now(folder: Path):  # noqa: ANN202 - a torch module; torch is imported late
@@ -104,7 +103,7 @@ def _network_now(folder: Path):  # noqa: ANN202 - a torch module; torch is impor
     import torch
 
     state = torch.load(BytesIO((folder / STATE_NAME).read_bytes()), weights_only=True)
-    network = load_checkpoint(folder / MODEL_NAME).network
+    network = load_note_model(folder / MODEL_NAME).network
     network.load_state_dict(state["network"])
     return network.eval()
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from dj_core.beat import Beat
 from dj_core.errors import SetError
-from dj_core.sampling import BeatModel
+from dj_core.models.request import BeatModel
 from dj_core.setlist.counting import Count
 from dj_core.setlist.generating import add_fills, fill_gaps
 from dj_core.setlist.plan import Entry, SetList, SetSettings, plan_set

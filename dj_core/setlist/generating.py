@@ -10,7 +10,7 @@ from dataclasses import replace
 from dj_core.beat import DEFAULT_TEMPO_BPM, Beat, Meter
 from dj_core.errors import GenerationError, SetError
 from dj_core.genres import typical_tempo_bpm
-from dj_core.sampling import LEVELS, BeatModel, Feel, GenerationRequest
+from dj_core.models.request import LEVELS, BeatModel, Feel, GenerationRequest
 from dj_core.setlist.counting import tempo_distance
 from dj_core.setlist.plan import (
     Entry,
@@ -25,7 +25,6 @@ from dj_core.setlist.plan import (
 LOOP_BARS = 4  # of a beat that fills a gap
 FILLS_PER_BEAT = 2
 TEMPO_WEIGHT = 4.0  # a beat a quarter octave off the tempo is as wrong as one with no energy at all
-FAMILY_WITH_FILLS = "groove"
 BATCH = 8  # requests asked for at once; progress is told in between
 LARGEST_DRAW = 100_000  # seeds short enough to read out to somebody
 Progress = Callable[[str, int, int], None]
@@ -142,7 +141,7 @@ def add_fills(
     A beat whose genre or meter the model does not play borrows fills of any genre, or goes
     without. A model that knows no fills changes nothing.
     """
-    if model.family != FAMILY_WITH_FILLS:
+    if not model.has_feel:
         return tuple(entries)
     planned = plan_set(entries, replace(settings, minutes=None))
     draw = random.Random(f"{settings.seed} fills")
@@ -267,7 +266,7 @@ def _neighbour_tempo_bpm(entries: Sequence[Entry], number: int) -> float | None:
 
 def _feel(model: BeatModel, energy: float) -> Feel:
     """Denser and louder with more energy, for models that know how."""
-    if model.family != FAMILY_WITH_FILLS:
+    if not model.has_feel:
         return Feel()
     level = min(LEVELS, 1 + int(energy * LEVELS))
     return Feel(density=level, loudness=level)
@@ -275,7 +274,7 @@ def _feel(model: BeatModel, energy: float) -> Feel:
 
 def _plays(model: BeatModel, meter: Meter) -> bool:
     """Whether the model can play a fill in this meter."""
-    from dj_core.tokenizers.groove import METERS
+    from dj_core.music.step_grid import METERS
 
     return meter in METERS
 

@@ -27,8 +27,8 @@ import numpy as np
 from dj_core.beat import Beat
 from dj_core.drums import DRUMS
 from dj_core.errors import BeatError
+from dj_core.music.step_grid import LANES, STEPS_PER_QUARTER
 from dj_core.shape.playing import bar_cells
-from dj_core.tokenizers.groove import LANES, STEPS_PER_QUARTER
 
 NORMS_FILE = Path(__file__).resolve().parents[2] / "assets" / "genre-norms.json"
 STRAIGHT = 50.0

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from dj_core.beat import MAX_BARS, Beat
 from dj_core.errors import GenerationError
 from dj_core.metrics.clips import stretch
-from dj_core.sampling import BeatModel
+from dj_core.models.request import BeatModel
 from dj_core.shape.keeping import hits_in, struck
 from dj_core.shape.playing import bar_cells, guide_for, request_like, shaper, with_played
 
 if TYPE_CHECKING:
-    from dj_core.groove.sampling import GrooveModel
-    from dj_core.groove.shaping import Guide
+    from dj_core.models.groove.groove_player import GrooveModel
+    from dj_core.models.groove.infilling import Guide
 
 
 def bars_of(beat: Beat, first: int, last: int) -> Beat:
@@ -69,7 +69,7 @@ def continue_all(
     Raises:
         GenerationError: as `continue_beat`.
     """
-    from dj_core.groove.shaping import play_guided
+    from dj_core.models.groove.infilling import play_guided
 
     groove = shaper(model)
     requests, guides, wholes = [], [], []
@@ -99,7 +99,7 @@ def continue_all(
 
 def _primed(model: GrooveModel, beat: Beat, whole: Beat) -> Guide:
     """Holds the bars there are, and strokes that anticipate the first to come."""
-    from dj_core.groove.shaping import is_past, style_of
+    from dj_core.models.groove.infilling import is_past, style_of
 
     given = beat.bars * bar_cells(beat)
     held = struck(whole)

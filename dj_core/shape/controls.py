@@ -16,7 +16,8 @@ import numpy as np
 from dj_core.beat import Beat, Hit
 from dj_core.errors import GenerationError
 from dj_core.metrics.clips import stretch
-from dj_core.sampling import BeatModel
+from dj_core.models.request import BeatModel
+from dj_core.music.step_grid import LANES, MAX_OFFSET, STEPS_PER_QUARTER, Grid
 from dj_core.shape.attributes import (
     NAMES,
     RANGES,
@@ -38,15 +39,9 @@ from dj_core.shape.playing import (
     with_played,
 )
 from dj_core.shape.steering import STEERED, Board, steer
-from dj_core.tokenizers.groove import (
-    LANES,
-    MAX_OFFSET,
-    STEPS_PER_QUARTER,
-    Grid,
-)
 
 if TYPE_CHECKING:
-    from dj_core.groove.sampling import GrooveModel
+    from dj_core.models.groove.groove_player import GrooveModel
 
 FURTHEST = 2.0  # spreads either way
 CERTAIN = 100.0  # log odds of a stroke that was decided
@@ -138,7 +133,7 @@ def _steered(
     settings: dict[str, object],
 ) -> Beat:
     """`beat` with other cells struck, the new ones played by the model."""
-    from dj_core.groove.loop_odds import loop_log_odds
+    from dj_core.models.groove.loop_odds import loop_log_odds
 
     loop = _Loop(beat, keep)
     request = request_like(model, beat, seed=settings["seed"])
@@ -209,7 +204,7 @@ def _played(
     settings: dict[str, object],
 ) -> Beat:
     """The new strokes alone, played by the model among those kept; a bar of the loop leads in."""
-    from dj_core.groove.shaping import play_guided, style_of
+    from dj_core.models.groove.infilling import play_guided, style_of
 
     if not new.any():
         return replace(beat, hits=())

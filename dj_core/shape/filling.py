@@ -16,14 +16,14 @@ from dj_core.beat import Beat, Hit
 from dj_core.drums import DRUMS, LANE
 from dj_core.errors import GenerationError
 from dj_core.metrics.clips import stretch
-from dj_core.sampling import BeatModel, Feel
+from dj_core.models.request import BeatModel, Feel
+from dj_core.music.step_grid import STEPS_PER_QUARTER
 from dj_core.shape.keeping import hits_in, struck
 from dj_core.shape.morphing import looped
 from dj_core.shape.playing import bar_cells, guide_for, request_like, shaper, with_played
-from dj_core.tokenizers.groove import STEPS_PER_QUARTER
 
 if TYPE_CHECKING:
-    from dj_core.groove.sampling import GrooveModel
+    from dj_core.models.groove.groove_player import GrooveModel
 
 LEAD_IN_BARS = 4  # heard before a fill
 PARTICLES = 8
@@ -137,8 +137,8 @@ def _play(
     temperature: float,
 ) -> tuple[Hit, ...]:
     """The fill's hits, and those added on the one that follows, where they belong in `beat`."""
-    from dj_core.groove.sampling import DEFAULT_TUNING
-    from dj_core.groove.shaping import Turn, play_guided, style_of
+    from dj_core.models.groove.groove_player import DEFAULT_TUNING
+    from dj_core.models.groove.infilling import Turn, play_guided, style_of
 
     per_bar = bar_cells(beat)
     turns = -(-LEAD_IN_BARS // beat.bars)  # so that enough bars lead in

@@ -18,7 +18,7 @@ from dj_core.beat import Beat, Hit
 from dj_core.drums import DRUM, DRUMS
 from dj_core.errors import GenerationError
 from dj_core.metrics.clips import stretch
-from dj_core.sampling import BeatModel, GenerationRequest
+from dj_core.models.request import BeatModel, GenerationRequest
 from dj_core.shape.filling import add_fill
 from dj_core.shape.keeping import Keep
 from dj_core.shape.morphing import looped

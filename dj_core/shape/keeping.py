@@ -15,7 +15,7 @@ import numpy as np
 from dj_core.beat import Beat, Hit
 from dj_core.drums import DRUM, DRUMS, LANE
 from dj_core.errors import BeatError
-from dj_core.tokenizers.groove import LANES, STEPS_PER_QUARTER, steps_per_bar
+from dj_core.music.step_grid import LANES, STEPS_PER_QUARTER, steps_per_bar
 
 
 @dataclass(frozen=True)

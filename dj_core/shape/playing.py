@@ -12,24 +12,18 @@ import numpy as np
 from dj_core.beat import Beat, Hit, Provenance
 from dj_core.drums import DRUMS
 from dj_core.errors import GenerationError
-from dj_core.sampling import GROOVE_FAMILY, BeatModel, Feel, GenerationRequest, Take
+from dj_core.models.request import BeatModel, Feel, GenerationRequest, Take
+from dj_core.music.step_grid import STEPS_PER_QUARTER, Grid, encode, steps_per_bar, to_grid
 from dj_core.shape.keeping import cell_of
-from dj_core.tokenizers.groove import (
-    STEPS_PER_QUARTER,
-    Grid,
-    encode,
-    steps_per_bar,
-    to_grid,
-)
 
 if TYPE_CHECKING:
-    from dj_core.groove.sampling import GrooveModel
-    from dj_core.groove.shaping import Guide
+    from dj_core.models.groove.groove_player import GrooveModel
+    from dj_core.models.groove.infilling import Guide
 
 
 def shaper(model: BeatModel) -> GrooveModel:
     """`model`, if it can play around given hits. Raises GenerationError."""
-    if model.family != GROOVE_FAMILY:
+    if not model.can_shape:
         raise GenerationError(
             f"Model {model.name} writes note after note and cannot play around what is there. "
             "Choose a groove model."
@@ -69,7 +63,7 @@ def grid_of(beat: Beat) -> Grid:
 
 def guide_for(beat: Beat, held: np.ndarray, **more: Any) -> Guide:  # noqa: ANN401
     """A guide that holds the marked cells of `beat`; `more` are fields of `Guide`."""
-    from dj_core.groove.shaping import Guide
+    from dj_core.models.groove.infilling import Guide
 
     grid = grid_of(beat)
     silent = np.zeros(held.shape)

@@ -10,7 +10,7 @@ import numpy as np
 
 from dj_core.beat import Beat
 from dj_core.errors import GenerationError
-from dj_core.sampling import BeatModel
+from dj_core.models.request import BeatModel
 from dj_core.shape.distance import relative_distance
 from dj_core.shape.keeping import Keep, hits_in, struck
 from dj_core.shape.playing import (
@@ -22,8 +22,8 @@ from dj_core.shape.playing import (
 )
 
 if TYPE_CHECKING:
-    from dj_core.groove.sampling import GrooveModel
-    from dj_core.groove.shaping import Guide
+    from dj_core.models.groove.groove_player import GrooveModel
+    from dj_core.models.groove.infilling import Guide
 
 PARTICLES = 8
 STYLE_NOISE = 0.3  # as in training: near the beat's own style, not exactly it
@@ -80,7 +80,7 @@ def reroll_all(
     particles: int = PARTICLES,
 ) -> list[Beat]:
     """A reroll per (beat, keep, seed), side by side; beats of one length and meter."""
-    from dj_core.groove.shaping import play_guided, style_of
+    from dj_core.models.groove.infilling import play_guided, style_of
 
     groove = shaper(model)
     requests, guides = [], []
@@ -178,7 +178,7 @@ def _candidates(
     model: GrooveModel, beat: Beat, keep: Keep, draw_seed: int, seed: int, temperature: float
 ) -> list[Beat]:
     """Answers to ever weaker pulls towards the beat."""
-    from dj_core.groove.shaping import play_guided, style_of
+    from dj_core.models.groove.infilling import play_guided, style_of
 
     style, fine = style_of(model, beat) if beat.hits else (None, 0.0)
     was, held = struck(beat), keep.mask(beat)
@@ -230,7 +230,7 @@ def drum_to_beat(
     """
     if not rhythm.hits:
         raise GenerationError("There is no hit to build on. Tap a rhythm, or choose a drum.")
-    from dj_core.groove.shaping import play_guided
+    from dj_core.models.groove.infilling import play_guided
 
     groove = shaper(model)
     drums = frozenset(hit.drum.name for hit in rhythm.hits)

@@ -15,8 +15,8 @@ from functools import cached_property
 
 import numpy as np
 
+from dj_core.music.step_grid import STEPS_PER_QUARTER
 from dj_core.shape.attributes import BACKBONE, Norm, stronger_places, weights
-from dj_core.tokenizers.groove import STEPS_PER_QUARTER
 
 STEERED = ("density", "syncopation", "complexity")
 CANDIDATES, ROUNDS = 4, 3

@@ -10,7 +10,7 @@ import numpy as np
 from dj_core.beat import Beat, Hit, Meter
 from dj_core.drums import DRUM, LANE
 from dj_core.errors import BeatError
-from dj_core.tokenizers.groove import STEPS_PER_QUARTER
+from dj_core.music.step_grid import STEPS_PER_QUARTER
 
 MOST_TAPS = 1_000
 LONGEST_SECONDS = 120.0

@@ -1,0 +1,1 @@
+"""The groove model: beats of whole bars with dynamics and timing, conditioned on a style."""

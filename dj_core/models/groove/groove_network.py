@@ -1,0 +1,457 @@
+"""The groove network: what the next 16th holds, drum by drum, stroke by stroke.
+
+Per 16th an LSTM reads the 16th before, those one, two and four bars and a half and a quarter bar
+ago, where in the bar and the phrase it is, and what the take is asked to be. From its memory
+follow, in this order:
+
+1. which lanes are struck, one after another (a lane knows those before it);
+2. the velocity, then the offset, of every stroke, given the strokes before it in the 16th;
+3. whether it is a flam (a second stroke), with the second's velocity and offset.
+
+What repeats is copied directly: gates weigh the lagged 16ths' strokes in on the lanes' logits, and
+tables from a lane's earlier velocity and offset in on the next one's.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dj_core.drums import LANE
+from dj_core.errors import TrainingError
+from dj_core.models.groove.moving_averages import RECENT
+from dj_core.models.groove.streams import (
+    A_BAR,
+    COPIED_LAGS,
+    HALF_A_BAR,
+    LAG_BARS,
+    LEVELS,
+    NEXT_STEPS,
+    PHRASE_BARS,
+    TWO_BARS,
+)
+from dj_core.models.groove.style_vector import NUMBERS_OF_LANE, SHARED_NAMES, STYLE_SIZE
+from dj_core.models.groove.training_clips import KINDS
+from dj_core.music.step_grid import (
+    CEILING_BIN,
+    LANES,
+    MAX_OFFSET,
+    MAX_STEPS_PER_BAR,
+    METERS,
+    OFFSETS,
+    VELOCITY_BINS,
+)
+
+State = tuple[Tensor, Tensor]
+"""What the LSTM remembers: hidden and cell values, (layers, streams, units)."""
+
+CONTENT = 4 * LANES  # struck, velocity, offset, second stroke
+LAGS = len(LAG_BARS)
+EARLIER = len(COPIED_LAGS) + 2
+"""Strokes that one is copied from: the lane's at each of `COPIED_LAGS` and when last struck, and
+the one decided just before, of whatever lane."""
+TEMPO_CENTRES_BPM = (60, 75, 90, 105, 120, 140, 165, 195)
+MAX_PARAMETERS = 5_000_000
+STROKE_MEMORY = 96  # numbers that a stroke's velocity and offset know of the LSTM's memory
+
+# Drums that a performance has come first: they may then be scored without the rest.
+_LATE = ("clap", "tambourine", "shaker", "cowbell", "conga")
+CHAIN: tuple[int, ...] = (
+    *(lane for name, lane in LANE.items() if name not in _LATE),
+    *(LANE[name] for name in _LATE),
+)
+"""Lanes in the order in which they are decided."""
+
+
+@dataclass(frozen=True)
+class GrooveSettings:
+    """The shape of a groove network.
+
+    Attributes:
+        genres: names known, '' (any) first.
+        hidden: LSTM units per layer, 16 to 1,024.
+        layers: 1 to 4.
+        condition: numbers that sum up what is asked, 8 to 512.
+        lane_units: units per lane that decide whether it is struck, 4 to 256.
+        stroke_units: units that decide a stroke's velocity and offset, 8 to 1,024.
+        dropout: share of units silenced between layers while training.
+        weight_drop: share of recurrent weights silenced while training.
+        input_drop: share of what is read silenced while training.
+        use_lags: read the bars before; off only to measure what they bring.
+        lanes_know_each_other: decide lanes and strokes of a 16th one after another; likewise.
+        copying: gates and tables that copy; likewise.
+        use_recent: read how hard and how early drums were struck of late; likewise.
+
+    Raises:
+        TrainingError: a value out of range.
+    """
+
+    genres: tuple[str, ...]
+    hidden: int = 256
+    layers: int = 2
+    condition: int = 96
+    lane_units: int = 32
+    stroke_units: int = 160
+    dropout: float = 0.3
+    weight_drop: float = 0.3
+    input_drop: float = 0.1
+    use_lags: bool = True
+    lanes_know_each_other: bool = True
+    copying: bool = True
+    use_recent: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "genres", tuple(self.genres))  # JSON knows lists only
+        words = all(isinstance(genre, str) for genre in self.genres)
+        if not words or self.genres[:1] != ("",) or len(set(self.genres)) != len(self.genres):
+            raise TrainingError(f"genres are '' and distinct names; got {self.genres!r}.")
+        for name, low, high in (
+            ("hidden", 16, 1_024),
+            ("layers", 1, 4),
+            ("condition", 8, 512),
+            ("lane_units", 4, 256),
+            ("stroke_units", 8, 1_024),
+        ):
+            value = getattr(self, name)
+            if type(value) is not int or not low <= value <= high:
+                raise TrainingError(
+                    f"{name} is a whole number from {low} to {high}; got {value!r}."
+                )
+        for name in ("dropout", "weight_drop", "input_drop"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not 0 <= value < 1:
+                raise TrainingError(f"{name} is 0 up to, not including, 1; got {value!r}.")
+        for name in ("use_lags", "lanes_know_each_other", "copying", "use_recent"):
+            if type(getattr(self, name)) is not bool:
+                raise TrainingError(f"{name} is true or false; got {getattr(self, name)!r}.")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """`batches.Conditions` as tensors, one row per stream."""
+
+    genre: Tensor
+    tempo_bpm: Tensor
+    meter: Tensor
+    kind: Tensor
+    density: Tensor
+    loudness: Tensor
+    style: Tensor
+    style_source: Tensor
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What is read before a 16th is decided; tensors (..., n).
+
+    Attributes:
+        previous: content (64) of the 16th before.
+        lags: content (5 × 64) of the 16ths `LAG_BARS` ago.
+        following: which lanes (3 × 16) followed it a bar ago.
+        known: 1 where there was such a 16th (5).
+        position, phrase: 16th in the bar, bar in the phrase; whole numbers (...).
+        recent: running sums before the 16th, see `recent` (..., half-lives, 16, quantities).
+    """
+
+    previous: Tensor
+    lags: Tensor
+    following: Tensor
+    known: Tensor
+    position: Tensor
+    phrase: Tensor
+    recent: Tensor
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """What a stroke's velocity and offset depend on; one row per stroke.
+
+    Attributes:
+        memory: the LSTM's output, the condition and the style, as `StrokeHead.project` gives them.
+        lane: row of the drum table.
+        struck: lanes of this 16th, (n, 16).
+        velocities, offsets: of the strokes decided before it, (n, 16), in -1 to 1, else 0.
+        earlier_velocity, earlier_offset: tokens (n, `EARLIER`) of earlier strokes; 0 for none,
+            else 1 + bin.
+        recent: what `recent.recent_of` says of the lane and the others.
+        age: 16ths since the lane was last struck, logarithmic, 0 to 1.
+    """
+
+    memory: Tensor
+    lane: Tensor
+    struck: Tensor
+    velocities: Tensor
+    offsets: Tensor
+    earlier_velocity: Tensor
+    earlier_offset: Tensor
+    recent: Tensor
+    age: Tensor
+
+
+class GrooveNetwork(nn.Module):
+    """See the module's text."""
+
+    def __init__(self, settings: GrooveSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        size, hidden = settings.condition, settings.hidden
+        self.genre = nn.Embedding(len(settings.genres), 24)
+        asked = 24 + len(TEMPO_CENTRES_BPM) + 1 + len(METERS) + len(KINDS) + 2 * (LEVELS + 1)
+        self.condition = nn.Sequential(
+            nn.Linear(asked + STYLE_SIZE + 3, 2 * size), nn.ReLU(), nn.Linear(2 * size, size)
+        )
+        read = CONTENT * (1 + LAGS) + NEXT_STEPS * LANES + LAGS
+        clock = MAX_STEPS_PER_BAR + 4 + 6 + PHRASE_BARS
+        self.lstm = nn.LSTM(read + clock + size, hidden, 1)
+        self.upper = nn.ModuleList(nn.LSTM(hidden, hidden, 1) for _ in range(settings.layers - 1))
+        self.lanes = LaneHead(hidden + size + STYLE_SIZE, settings)
+        self.strokes = StrokeHead(hidden + size + STYLE_SIZE, settings)
+
+    def sum_up(self, asked: Asked) -> Tensor:
+        """What is asked of each stream: `condition` numbers that sum it up, then its style.
+
+        The heads see the style as it is: squeezed through the summary it is followed badly.
+        """
+        known = (asked.tempo_bpm > 0).float()[:, None]
+        centres = torch.tensor(TEMPO_CENTRES_BPM, dtype=torch.float32)
+        distance = torch.log2(asked.tempo_bpm.clamp(min=1.0))[:, None] - torch.log2(centres)
+        tempo = torch.exp(-((distance / 0.2) ** 2)) * known
+        parts = (
+            self.genre(asked.genre),
+            tempo,
+            known,
+            functional.one_hot(asked.meter, len(METERS)).float(),
+            functional.one_hot(asked.kind, len(KINDS)).float(),
+            functional.one_hot(asked.density, LEVELS + 1).float(),
+            functional.one_hot(asked.loudness, LEVELS + 1).float(),
+            asked.style,
+            functional.one_hot(asked.style_source, 3).float(),
+        )
+        return torch.cat([self.condition(torch.cat(parts, dim=-1)), asked.style], dim=-1)
+
+    def remember(
+        self, heard: Heard, condition: Tensor, state: State | None
+    ) -> tuple[Tensor, State]:
+        """Read (steps, streams) 16ths; returns memory and condition at each, and the state."""
+        read = torch.cat([heard.previous, heard.lags, heard.following, heard.known], dim=-1)
+        if not self.settings.use_lags:
+            read = torch.cat([heard.previous, torch.zeros_like(read[..., CONTENT:])], dim=-1)
+        read = functional.dropout(read, self.settings.input_drop, self.training)
+        clock = (
+            functional.one_hot(heard.position, MAX_STEPS_PER_BAR),
+            functional.one_hot(heard.position % 4, 4),
+            functional.one_hot(heard.position % 6, 6),
+            functional.one_hot(heard.phrase, PHRASE_BARS),
+        )
+        here = condition.expand(len(read), -1, -1)
+        summary = here[..., : self.settings.condition]
+        output = torch.cat([read, torch.cat(clock, dim=-1).float(), summary], dim=-1)
+        states = []
+        for layer, lstm in enumerate((self.lstm, *self.upper)):
+            before = None if state is None else tuple(part[layer : layer + 1] for part in state)
+            output, after = self._run(lstm, output, before)
+            output = functional.dropout(output, self.settings.dropout, self.training)
+            states.append(after)
+        hidden, cell = (torch.cat(parts) for parts in zip(*states, strict=True))
+        return torch.cat([output, here], dim=-1), (hidden, cell)
+
+    def _run(self, lstm: nn.LSTM, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
+        if len(inputs) == 1 and state is not None and not torch.is_grad_enabled():
+            weights = (lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.bias_ih_l0, lstm.bias_hh_l0)
+            after = torch.lstm_cell(inputs[0], [part[0] for part in state], *weights)
+            return after[0][None], (after[0][None], after[1][None])  # a tenth of a call's overhead
+        if not (self.training and self.settings.weight_drop):
+            return lstm(inputs, state)
+        kept = functional.dropout(lstm.weight_hh_l0, self.settings.weight_drop)
+        return torch.func.functional_call(lstm, {"weight_hh_l0": kept}, (inputs, state))
+
+    def empty_state(self, streams: int) -> State:
+        """The state of streams that remember nothing."""
+        shape = (self.settings.layers, streams, self.settings.hidden)
+        return torch.zeros(shape), torch.zeros(shape)
+
+
+class LaneHead(nn.Module):
+    """Which lanes are struck: a small network per lane, all evaluated at once."""
+
+    order: Tensor
+
+    def __init__(self, memory: int, settings: GrooveSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        units = settings.lane_units
+        self.memory = nn.Linear(memory, LANES * units)
+        self.neighbours = nn.Parameter(torch.randn(LANES * units, 5 * LANES) * 0.1)
+        self.output = nn.Parameter(torch.randn(LANES, units) / math.sqrt(units))
+        self.bias = nn.Parameter(torch.full((LANES,), -2.0))
+        self.gates = nn.Linear(memory, LAGS * 2 * LANES)
+        nn.init.zeros_(self.gates.weight)
+        nn.init.zeros_(self.gates.bias)
+        rank = torch.empty(LANES, dtype=torch.long)
+        rank[torch.tensor(CHAIN)] = torch.arange(LANES)
+        before = (rank[None, :] < rank[:, None]).float()  # [lane, other lane]
+        if not settings.lanes_know_each_other:
+            before = torch.zeros_like(before)
+        # of earlier lanes: struck, struck as a bar ago; of all: one, two and half a bar ago
+        open_ = torch.ones(LANES, LANES) * float(settings.use_lags)
+        mask = torch.cat([before, before, open_, open_, open_], dim=1)
+        self.register_buffer("mask", mask.repeat_interleave(units, dim=0), persistent=False)
+
+    def forward(self, memory: Tensor, lags: Tensor, known: Tensor, struck: Tensor) -> Tensor:
+        """Logits (..., 16), each given the true lanes before it.
+
+        Args:
+            memory: (..., m).
+            lags: lanes struck `LAG_BARS` ago (..., 5, 16).
+            known: whether there was such a 16th (..., 5).
+            struck: lanes struck now (..., 16).
+        """
+        own, copied = self.from_memory(memory, lags, known)
+        return self.given_lanes(own, copied, lags, struck)
+
+    def from_memory(self, memory: Tensor, lags: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """The part that does not depend on this 16th's lanes: (units' inputs, copied logits)."""
+        own = self.memory(memory)
+        if not (self.settings.copying and self.settings.use_lags):
+            return own, torch.zeros_like(lags[..., 0, :])
+        gates = self.gates(memory).unflatten(-1, (LAGS, 2, LANES))
+        silent = known[..., None] - lags
+        copied = (gates[..., 0, :] * lags - gates[..., 1, :] * silent).sum(-2)
+        return own, copied
+
+    def settled(self, lags: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The lagged lanes that every lane sees, whatever is struck now."""
+        return lags[..., A_BAR, :], lags[..., TWO_BARS, :], lags[..., HALF_A_BAR, :]
+
+    def given_lanes(self, own: Tensor, copied: Tensor, lags: Tensor, struck: Tensor) -> Tensor:
+        """Logits (..., 16) from `from_memory`'s answer and the lanes known so far."""
+        seen = torch.cat([struck, struck * lags[..., A_BAR, :], *self.settled(lags)], dim=-1)
+        units = own + functional.linear(seen, self.neighbours * self.mask)
+        units = torch.relu(units).unflatten(-1, (LANES, -1))
+        return (units * self.output).sum(-1) + copied + self.bias
+
+
+class StrokeHead(nn.Module):
+    """Velocity, offset and flam of a stroke."""
+
+    voices: Tensor
+
+    def __init__(self, memory: int, settings: GrooveSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        units, lane, level = settings.stroke_units, 16, 12
+        self.memory = nn.Linear(memory, STROKE_MEMORY)
+        self.lane = nn.Embedding(LANES, lane)
+        self.level = nn.Embedding(VELOCITY_BINS, level)
+        self.place = nn.Embedding(OFFSETS, level)
+        told = len(SHARED_NAMES) + NUMBERS_OF_LANE.shape[1]
+        around = 3 * LANES + 3 * EARLIER + 1 + RECENT + told
+        self.velocity_units = nn.Linear(STROKE_MEMORY + lane + around, units)
+        self.offset_units = nn.Linear(STROKE_MEMORY + lane + around + level, units)
+        self.second_units = nn.Linear(STROKE_MEMORY + lane + 2 * level, units // 2)
+        self.register_buffer("voices", torch.from_numpy(NUMBERS_OF_LANE), persistent=False)
+        self.velocity = nn.Linear(units, VELOCITY_BINS)
+        self.offset = nn.Linear(units, OFFSETS)
+        self.second = nn.Linear(units // 2, 1)
+        self.second_velocity = nn.Linear(units // 2, VELOCITY_BINS)
+        self.second_offset = nn.Linear(units // 2 + level, OFFSETS)
+        self.velocity_copies = _Copies(units, VELOCITY_BINS)
+        self.offset_copies = _Copies(units, OFFSETS)
+
+    def project(self, memory: Tensor) -> Tensor:
+        """What strokes need of the network's memory, and the style, (..., n)."""
+        return torch.cat([torch.relu(self.memory(memory)), memory[..., -STYLE_SIZE:]], dim=-1)
+
+    def begin(self, stroke: Stroke) -> tuple[Tensor, Tensor]:
+        """The memory with the lane, and the same with all around it; for the methods below."""
+        memory, style = stroke.memory.split([STROKE_MEMORY, STYLE_SIZE], dim=-1)
+        core = torch.cat([memory, self.lane(stroke.lane)], dim=-1)
+        told = (style[:, : len(SHARED_NAMES)], style.gather(1, self.voices[stroke.lane]))
+        velocity, offset = stroke.earlier_velocity, stroke.earlier_offset
+        struck, velocities, offsets = stroke.struck, stroke.velocities, stroke.offsets
+        present = (velocity > 0).float() * self._shown()
+        recent = stroke.recent if self.settings.use_recent else torch.zeros_like(stroke.recent)
+        if not self.settings.lanes_know_each_other:
+            velocities, offsets = torch.zeros_like(velocities), torch.zeros_like(offsets)
+        earlier = (
+            present,
+            present * (velocity.float() - 1) / CEILING_BIN,
+            present * (offset.float() - 1 - MAX_OFFSET) / MAX_OFFSET,
+        )
+        age = stroke.age[:, None]
+        around = (struck, velocities, offsets, *earlier, age, recent, *told)
+        return core, torch.cat([core, *around], dim=-1)
+
+    def _shown(self) -> Tensor:
+        """1 for each of the `EARLIER` strokes that the settings let the network see."""
+        settings, lags = self.settings, len(COPIED_LAGS)
+        shown = [settings.use_lags] * lags + [True, settings.lanes_know_each_other]
+        return torch.tensor(shown, dtype=torch.float32)
+
+    def velocity_logits(self, around: Tensor, stroke: Stroke) -> Tensor:
+        """Logits (n, 33) of the velocity bin."""
+        units = torch.relu(self.velocity_units(around))
+        logits = self.velocity(units)
+        return logits + self._copied(self.velocity_copies, units, stroke.earlier_velocity)
+
+    def offset_logits(self, around: Tensor, stroke: Stroke, velocity: Tensor) -> Tensor:
+        """Logits (n, 25) of the offset, given the velocity bin."""
+        units = torch.relu(self.offset_units(torch.cat([around, self.level(velocity)], dim=-1)))
+        logits = self.offset(units)
+        return logits + self._copied(self.offset_copies, units, stroke.earlier_offset)
+
+    def second_logits(
+        self, core: Tensor, velocity: Tensor, offset: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Logit of a second stroke, logits of its velocity, units for `second_offset_logits`."""
+        units = torch.cat([core, self.level(velocity), self.place(offset)], dim=-1)
+        units = torch.relu(self.second_units(units))
+        return self.second(units)[:, 0], self.second_velocity(units), units
+
+    def second_offset_logits(self, units: Tensor, second_velocity: Tensor) -> Tensor:
+        """Logits (n, 25) of the second stroke's offset, given its velocity bin."""
+        return self.second_offset(torch.cat([units, self.level(second_velocity)], dim=-1))
+
+    def _copied(self, copies: _Copies, units: Tensor, earlier: Tensor) -> Tensor | float:
+        if not self.settings.copying:
+            return 0.0
+        return copies(units, earlier * self._shown().long())
+
+
+class _Copies(nn.Module):
+    """Gated tables from earlier strokes' values to logits of the next one's."""
+
+    def __init__(self, units: int, bins: int) -> None:
+        super().__init__()
+        self.gates = nn.Linear(units, EARLIER)
+        self.tables = nn.Parameter(torch.zeros(EARLIER, bins + 1, bins))
+        with torch.no_grad():
+            self.tables[:, 1:] += torch.eye(bins)
+            nn.init.constant_(self.gates.bias, -1.0)
+
+    def forward(self, units: Tensor, earlier: Tensor) -> Tensor:
+        rows = self.tables[torch.arange(EARLIER), earlier]  # (n, EARLIER, bins)
+        return (torch.sigmoid(self.gates(units))[..., None] * rows).sum(1)
+
+
+def build_network(settings: GrooveSettings, seed: int | None = None) -> GrooveNetwork:
+    """A fresh network; the same seed draws the same weights. torch's random state is kept.
+
+    Raises:
+        TrainingError: more than `MAX_PARAMETERS` weights.
+    """
+    with torch.random.fork_rng(devices=[]):
+        if seed is not None:
+            torch.manual_seed(seed)
+        network = GrooveNetwork(settings)
+    count = sum(weight.numel() for weight in network.parameters())
+    if count > MAX_PARAMETERS:
+        raise TrainingError(
+            f"This network would have {count:,} weights; at most {MAX_PARAMETERS:,} are allowed. "
+            "Use fewer hidden units or layers."
+        )
+    return network

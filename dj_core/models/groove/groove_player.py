@@ -1,0 +1,530 @@
+"""From a groove model to beats: 16th by 16th, with the memory carried from one to the next.
+
+Takes are played side by side, up to `MOST_ROWS` of them. `stepwise` sees to it that none depends on
+how many there are: a beat is decided by its seed and settings alone.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.special import ndtr, ndtri
+
+from dj_core.beat import DEFAULT_TEMPO_BPM, Beat, Provenance
+from dj_core.drums import DRUMS
+from dj_core.errors import GenerationError
+from dj_core.genres import genre_label, typical_tempo_bpm
+from dj_core.models.groove.groove_checkpoint import FAMILY, GrooveCheckpoint, load_groove_model
+from dj_core.models.groove.groove_inference import ROWS, Heard, Recent, StepwiseNetwork, Strokes
+from dj_core.models.groove.groove_likelihood import LONGEST_AGE
+from dj_core.models.groove.groove_network import CHAIN, CONTENT, Asked
+from dj_core.models.groove.streams import (
+    A_BAR,
+    COPIED_LAGS,
+    NEXT_STEPS,
+    OWN_STYLE,
+    PHRASE_BARS,
+    lag_steps,
+)
+from dj_core.models.groove.style_choice import StyleChoice
+from dj_core.models.groove.temperature import Heat
+from dj_core.models.groove.training_clips import KINDS
+from dj_core.models.request import GenerationRequest, Spacing, Take
+from dj_core.models.threads import cpu_threads
+from dj_core.music.step_grid import (
+    CEILING_BIN,
+    LANES,
+    MAX_OFFSET,
+    METERS,
+    VELOCITY_BINS,
+    Grid,
+    Groove,
+    decode,
+    from_grid,
+    steps_per_bar,
+    velocities_of_bin,
+)
+
+MOST_ROWS = 64  # of a block; more bring nothing
+DRAWS = 9  # random numbers per cell: struck, velocity, offset, flam, its two, within the bins
+_Cells = tuple[np.ndarray, int, np.ndarray, int]
+"""Where strokes' draws stand: rows of a block, step, lanes, and which of the draws."""
+_STRUCK, _VELOCITY, _OFFSET, _FLAM, _FLAM_VELOCITY, _FLAM_OFFSET, _WITHIN, _FINE, _SHIFT = range(
+    DRAWS
+)
+WANDER = 0.8  # of a 16th's wandering chance left in the next; half of it is gone after three
+_CHAIN = np.array(CHAIN)
+_GRID = ("velocity", "offset", "second_velocity", "second_offset")
+_LOWEST_OF_BIN = np.array([velocities_of_bin(index).start for index in range(VELOCITY_BINS)])
+GENRE_SMOOTHING = 20.0  # strokes of all genres mixed into a genre's velocities
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How a model is sampled, beyond what a DJ asks; the defaults were chosen on validation.
+
+    Attributes:
+        hits_top_p, velocity_top_p, timing_top_p: the nucleus of these parts; where a request asks
+            for a smaller one, that counts.
+        style_noise: spread of the noise on the style drawn, in units of the styles' own spread;
+            at 0 a stored style is played as it is.
+        timing_together: how much of what chance does to a stroke's timing it does to all strokes
+            near by, 0 to 1. A drummer who is late is late with both hands, and a moment later,
+            too; the odds of one stroke after another know only part of that.
+
+    Raises:
+        GenerationError: a value out of range.
+    """
+
+    hits_top_p: float = 0.995
+    velocity_top_p: float = 0.98
+    timing_top_p: float = 1.0
+    style_noise: float = 0.1
+    timing_together: float = 0.22
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("hits_top_p", 0.001, 1.0),
+            ("velocity_top_p", 0.001, 1.0),
+            ("timing_top_p", 0.001, 1.0),
+            ("style_noise", 0.0, 3.0),
+            ("timing_together", 0.0, 1.0),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise GenerationError(f"{name} is {low:g} to {high:g}; got {value:g}.")
+
+
+DEFAULT_TUNING = Tuning()
+
+
+def load_groove_player(folder: Path, name: str = "") -> GrooveModel:
+    """The groove model in a checkpoint folder, ready to play. Raises CheckpointError.
+
+    Args:
+        folder: of the model.
+        name: what it is called; '' for the folder's name.
+    """
+    return GrooveModel(name or folder.name, load_groove_model(folder))
+
+
+class GrooveModel:
+    """Plays beats of whole bars in a genre, tempo and meter, with dynamics and feel."""
+
+    family = FAMILY
+    has_feel = can_shape = True
+    start_notes: tuple[str, ...] = ()
+    spacings: tuple[Spacing, ...] = ("learned",)
+
+    def __init__(self, name: str, checkpoint: GrooveCheckpoint) -> None:
+        self.name = name
+        self.checkpoint = checkpoint
+        self.network = checkpoint.network
+        self.tables = checkpoint.tables
+        self.genres = tuple(genre for genre in self.network.settings.genres if genre)
+        self._within = _within_bins(self.tables.velocities)
+        self._styles = StyleChoice(self.tables, self.network.settings.genres)
+
+    @cached_property
+    def stepwise(self) -> StepwiseNetwork:
+        """The network laid out for playing; the weights must not change after the first take."""
+        with torch.inference_mode():
+            return StepwiseNetwork(self.network)
+
+    def generate(self, request: GenerationRequest, tuning: Tuning = DEFAULT_TUNING) -> Take:
+        """A beat as asked. Raises GenerationError."""
+        return self.generate_all([request], tuning)[0]
+
+    def generate_all(
+        self, requests: Sequence[GenerationRequest], tuning: Tuning = DEFAULT_TUNING
+    ) -> list[Take]:
+        """A beat per request; each is the one `generate` would give, only sooner.
+
+        Raises:
+            GenerationError: a genre, meter or length that this model cannot play.
+        """
+        for request in requests:
+            self._check(request)
+        takes: dict[int, Take] = {}
+        for block in _blocks([_steps(request) for request in requests]):
+            asked = [requests[i] for i in block]
+            takes.update(zip(block, _Block(self, asked, tuning).play(), strict=True))
+        return [takes[i] for i in range(len(requests))]
+
+    def _check(self, request: GenerationRequest) -> None:
+        if request.bars is None:
+            raise GenerationError(
+                f"Model {self.name} counts bars, not notes; got notes={request.notes}. "
+                "Ask for a number of bars."
+            )
+        if request.genre and request.genre not in self.genres:
+            raise GenerationError(
+                f"Model {self.name} knows these genres: {', '.join(self.genres)}; "
+                f"got {request.genre!r}."
+            )
+        if request.meter not in METERS:
+            raise GenerationError(
+                f"Model {self.name} plays in {', '.join(map(str, METERS))}; got {request.meter}."
+            )
+        if request.start_note is not None:
+            raise GenerationError(
+                f"Model {self.name} has no start notes; got {request.start_note!r}. Leave it out."
+            )
+        if request.spacing == "fixed":
+            raise GenerationError(
+                f"Model {self.name} plays its own timing and knows no fixed spacing. "
+                "Ask for 'learned', or choose a notes model."
+            )
+
+    def draw_style(
+        self, request: GenerationRequest, tuning: Tuning, generator: np.random.Generator
+    ) -> tuple[np.ndarray, float]:
+        """A style of the genre at a tempo near the one asked; see `StyleChoice.draw`."""
+        return self._styles.draw(request, tempo_of(request), tuning.style_noise, generator)
+
+    def velocity_within(self, genre: int, velocity_bin: np.ndarray, draw: np.ndarray) -> np.ndarray:
+        """MIDI velocities of bins, as likely as in the genre's training material.
+
+        Args:
+            genre: index among the network's genres.
+            velocity_bin: 0 to 32.
+            draw: a random number each, 0 up to 1.
+        """
+        passed = self._within[genre, velocity_bin] <= np.asarray(draw)[..., None]
+        return _LOWEST_OF_BIN[velocity_bin] + passed.sum(-1)
+
+
+def tempo_of(request: GenerationRequest) -> float:
+    """Tempo asked for: the request's own, else the genre's usual one, else MIDI's default."""
+    return request.tempo_bpm or typical_tempo_bpm(request.genre) or DEFAULT_TEMPO_BPM
+
+
+def _steps(request: GenerationRequest) -> int:
+    return request.bars * steps_per_bar(request.meter)
+
+
+def _blocks(steps: Sequence[int]) -> list[list[int]]:
+    """Takes to be played side by side, as indices: up to `MOST_ROWS` that waste no product."""
+    order = sorted(range(len(steps)), key=lambda i: steps[i])
+    blocks: list[list[int]] = []
+    for first in range(0, len(order), ROWS):
+        some = order[first : first + ROWS]
+        if blocks and len(blocks[-1]) < MOST_ROWS and steps[blocks[-1][-1]] == steps[some[-1]]:
+            blocks[-1] += some
+        else:
+            blocks.append(some)
+    return blocks
+
+
+def _within_bins(velocities: np.ndarray) -> np.ndarray:
+    """Cumulative chances (genres, bins, members - 1) of the velocities inside each bin."""
+    everyone = velocities.sum(0)
+    everyone = everyone / max(everyone.sum(), 1.0)
+    counts = velocities + GENRE_SMOOTHING * everyone + 1e-6
+    counts[0] = everyone + 1e-9  # any genre
+    width = len(velocities_of_bin(0))
+    chances = np.ones((len(counts), VELOCITY_BINS, width - 1))
+    for index in range(VELOCITY_BINS):
+        members = velocities_of_bin(index)
+        cumulative = np.cumsum(counts[:, members.start : members.stop], axis=1)
+        share = cumulative / cumulative[:, -1:]
+        chances[:, index, : len(members) - 1] = share[:, :-1]
+    return chances
+
+
+class _Block:
+    """Takes being played side by side, one a row."""
+
+    def __init__(
+        self, model: GrooveModel, requests: Sequence[GenerationRequest], tuning: Tuning
+    ) -> None:
+        self.model, self.requests, self.tuning = model, requests, tuning
+        self.network = model.stepwise
+        asked = requests
+        self.rows = len(asked)
+        self.steps = max(map(_steps, asked))
+        self.bar = np.array([steps_per_bar(request.meter) for request in asked])
+        self.lag_steps = np.stack(lag_steps(self.bar), axis=1)
+        self.tempo_bpm = np.array([tempo_of(request) for request in asked])
+        genres = model.network.settings.genres
+        self.genre = np.array([genres.index(request.genre) for request in asked])
+        self.styles = np.zeros((self.rows, model.tables.styles.shape[1]))
+        self.fine = np.zeros(self.rows)
+        self.draws = np.zeros((self.rows, self.steps, LANES, DRAWS))
+        for row, request in enumerate(requests):
+            self._draw_for(row, request)
+        self.heat = {
+            part: Heat(
+                np.array([r.temperature * getattr(r.feel, part) for r in asked]),
+                np.array([min(r.top_p, getattr(tuning, f"{part}_top_p")) for r in asked]),
+            )
+            for part in ("hits", "velocity", "timing")
+        }
+        coins = self.draws[..., (_STRUCK, _FLAM)]
+        self.hit_demands, self.flam_demands = np.moveaxis(self.heat["hits"].demands(coins), -1, 0)
+        # one step more than is played: an empty one for what lies before the beginning
+        self.cells = {
+            name: np.zeros((self.rows, self.steps + 1, LANES), np.uint8) for name in _GRID
+        }
+        self.content = np.zeros((self.rows, self.steps + 1, CONTENT), np.float32)
+        self.last_step = np.full((self.rows, LANES), -1)
+        self.recent = Recent(self.rows)
+        self.before = np.zeros((self.rows, 2), np.int64)  # velocity and offset of the last stroke
+
+    def _draw_for(self, row: int, request: GenerationRequest) -> None:
+        """All that chance has to say about a take. A seed is a take of its own in every genre."""
+        steps, genre = _steps(request), zlib.crc32(request.genre.encode())
+        generator = np.random.default_rng([request.seed, genre])
+        self.styles[row], self.fine[row] = self.model.draw_style(request, self.tuning, generator)
+        self.draws[row, :steps] = generator.random((steps, LANES, DRAWS))
+        wander = np.random.default_rng([request.seed, genre, 1])
+        _draw_together(self.draws[row, :, :, _OFFSET], self.tuning.timing_together, wander)
+
+    def play(self) -> list[Take]:
+        """Play all takes to their ends."""
+        with torch.inference_mode(), cpu_threads(1):
+            self.standing = self.network.stand(self._asked())
+            self.memory = self.network.no_memory(self.rows)
+            for now in range(self.steps):
+                self._step(now)
+        return [self._take(row, self.grid(row)) for row in range(len(self.requests))]
+
+    def grid(self, row: int) -> Grid:
+        """What a row has played; the last step is empty."""
+        return Grid(**{name: cells[row] for name, cells in self.cells.items()})
+
+    def _step(self, now: int) -> None:
+        """Play a 16th."""
+        heard = self._heard(now)
+        self.memory = self.network.remember(heard, self.standing, self.memory)
+        units, copied, stroke_memory = self.network.heads(heard, self.standing, self.memory)
+        self._sound(now, stroke_memory, self._strike(now, units, copied, heard))
+
+    def _asked(self) -> Asked:
+        asked = self.requests
+        return Asked(
+            genre=torch.from_numpy(self.genre),
+            tempo_bpm=torch.from_numpy(self.tempo_bpm).float(),
+            meter=torch.tensor([METERS.index(request.meter) for request in asked]),
+            kind=torch.tensor([KINDS.index(request.feel.kind) for request in asked]),
+            density=torch.tensor([request.feel.density for request in asked]),
+            loudness=torch.tensor([request.feel.loudness for request in asked]),
+            style=torch.from_numpy(self.styles).float(),
+            style_source=torch.full((self.rows,), OWN_STYLE),
+        )
+
+    def _heard(self, now: int) -> Heard:
+        """What has been played, as the network reads it."""
+        rows, empty = np.arange(self.rows)[:, None], self.steps
+        lags = now - self.lag_steps
+        lags = np.where(lags >= 0, lags, empty)
+        before = np.full((self.rows, 1), now - 1 if now else empty)
+        after = (now - self.bar)[:, None] + np.arange(1, NEXT_STEPS + 1)
+        after = np.where((after >= 0) & (after < now), after, empty)
+        bars_played, position = np.divmod(now, self.bar)
+        return Heard(
+            content=self.content[rows, np.concatenate([before, lags], axis=1)],
+            following=self.content[:, :, :LANES][rows, after],
+            known=(lags != empty).astype(np.float32),
+            position=position,
+            phrase=bars_played % PHRASE_BARS,
+        )
+
+    def _strike(self, now: int, units: np.ndarray, copied: np.ndarray, heard: Heard) -> np.ndarray:
+        """Decide which lanes are struck, (requests, 16) of bool."""
+        struck, _ = self.network.lanes.decide(
+            units,
+            copied,
+            heard.lags[:, A_BAR],
+            lambda logits, rows: self._wanted(now, logits, rows),
+        )
+        return struck
+
+    def _wanted(self, now: int, logits: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Lanes (n, 16) that `rows` would strike by these logits."""
+        return self.heat["hits"].toss(logits, self.hit_demands[rows, now], rows)
+
+    def _sound(self, now: int, memory: np.ndarray, struck: np.ndarray) -> None:
+        """Give every stroke its velocity and offset, in the lanes' order, and note the 16th."""
+        row, lane, ordinal = _in_order(struck)
+        if len(row):
+            self.recent.read()
+        levels, places = (np.zeros((self.rows, LANES), np.float32) for _ in range(2))
+        for turn in range(ordinal.max(initial=-1) + 1):
+            here = ordinal == turn
+            strokes = self._strokes(now, row[here], lane[here], struck, levels, places)
+            around = self.network.around(strokes, memory, self.recent, self.standing)
+            velocity, offset = self._sound_strokes(now, strokes, around)
+            levels[strokes.row, strokes.lane] = velocity / CEILING_BIN
+            places[strokes.row, strokes.lane] = (offset - MAX_OFFSET) / MAX_OFFSET
+            self.before[strokes.row] = np.stack([1 + velocity, 1 + offset], axis=1)
+        self.last_step[row, lane] = now
+        hit = struck.astype(np.float32)
+        flams = self.cells["second_velocity"][:, now] > 0
+        self.content[:, now] = np.concatenate([hit, levels, places, flams], axis=1)
+        self.recent.fade(hit, levels, places)
+
+    def _strokes(
+        self,
+        now: int,
+        row: np.ndarray,
+        lane: np.ndarray,
+        struck: np.ndarray,
+        levels: np.ndarray,
+        places: np.ndarray,
+    ) -> Strokes:
+        """What is known of strokes, one in each of some rows, before they are sounded."""
+        last = self.last_step[row, lane]
+        steps = np.concatenate([now - self.lag_steps[row][:, COPIED_LAGS], last[:, None]], axis=1)
+        steps = np.where(steps >= 0, steps, self.steps)
+        velocity, offset = (
+            np.concatenate(
+                [
+                    self.cells[name][row[:, None], steps, lane[:, None]],
+                    self.before[row, which, None],
+                ],
+                axis=1,
+            )
+            for which, name in enumerate(("velocity", "offset"))
+        )
+        return Strokes(
+            row=row,
+            lane=lane,
+            struck=struck[row],
+            velocities=levels[row],
+            offsets=places[row],
+            earlier_velocity=velocity,
+            earlier_offset=offset,
+            age_steps=np.where(last < 0, LONGEST_AGE, now - last),
+        )
+
+    def _sound_strokes(
+        self, now: int, strokes: Strokes, around: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw velocity bins and offsets (0 to 24) of strokes, and their flams; note all."""
+        row, lane, network = strokes.row, strokes.lane, self.network
+        logits = network.velocity_logits(around, strokes)
+        velocity = self._draw(logits, "velocity", (row, now, lane, _VELOCITY))
+        logits = network.offset_logits(around, strokes, velocity)
+        offset = self._draw(logits, "timing", (row, now, lane, _OFFSET))
+        self.cells["velocity"][row, now, lane] = 1 + velocity
+        self.cells["offset"][row, now, lane] = 1 + offset
+        logit, levels, units = network.flam_logits(around, velocity, offset)
+        two = self._flams(logit, (row, now, lane, _FLAM))
+        if two.any():
+            row, lane = row[two], lane[two]
+            softer = self._draw(levels[two], "velocity", (row, now, lane, _FLAM_VELOCITY))
+            logits = network.flam_offset_logits(units[two], softer)
+            beside = self._draw(logits, "timing", (row, now, lane, _FLAM_OFFSET))
+            apart = beside != offset[two]
+            at = (row[apart], now, lane[apart])
+            # the louder one is the stroke, as in every grid
+            self.cells["second_velocity"][at] = 1 + np.minimum(softer, velocity[two])[apart]
+            self.cells["second_offset"][at] = 1 + beside[apart]
+        return velocity, offset
+
+    def _flams(self, logits: np.ndarray, at: _Cells) -> np.ndarray:
+        """Which of the strokes `at` are two."""
+        row, now, lane, _ = at
+        return self.heat["hits"].toss(logits, self.flam_demands[row, now, lane], row)
+
+    def _draw(self, logits: np.ndarray, part: str, at: _Cells) -> np.ndarray:
+        """An index for each of the strokes `at`."""
+        return self.heat[part].choose(logits, self.draws[at], at[0])
+
+    def _take(self, row: int, grid: Grid) -> Take:
+        """The beat of what a row has played, and its strokes in words."""
+        request = self.requests[row]
+        steps = _steps(request)
+        groove = from_grid(Grid(*(part[:steps] for part in vars(grid).values())), request.meter)
+        beat = decode(
+            groove,
+            velocities=self._velocities(row, groove),
+            shifts=self._shifts(row, groove),
+            tempo_bpm=tempo_of(request),
+            genre=request.genre,
+            title=f"{genre_label(request.genre) or 'Beat'} {request.seed}",
+            provenance=self._provenance(request),
+        )
+        return Take(beat, _words(beat))
+
+    def _velocities(self, row: int, groove: Groove) -> np.ndarray:
+        """MIDI velocities of a row's strokes, each drawn within its bin."""
+        genre = int(self.genre[row])
+        step, lane, velocity, _ = groove.strokes.T
+        # a flam's two strokes share a cell's draw; they are of different bins as a rule
+        return self.model.velocity_within(genre, velocity, self.draws[row, step, lane, _WITHIN])
+
+    def _shifts(self, row: int, groove: Groove) -> np.ndarray:
+        """Where strokes lie between the 96ths: nowhere in programmed styles, anywhere in played."""
+        step, lane, _, offset = groove.strokes.T
+        cells = self.draws[row, step, lane]
+        shift = np.where(cells[:, _FINE] < self.fine[row], cells[:, _SHIFT] - 0.5, 0.0)
+        # the outermost offsets have only half a 96th, towards their own 16th
+        inward = -np.sign(offset) * np.abs(shift)
+        return np.where(np.abs(offset) == MAX_OFFSET, inward, shift)
+
+    def _provenance(self, request: GenerationRequest) -> Provenance:
+        facts = self.model.checkpoint.facts
+        settings: dict[str, Any] = {
+            "genre": request.genre,
+            "tempo_bpm": tempo_of(request),
+            "meter": str(request.meter),
+            "bars": request.bars,
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            "feel": asdict(request.feel),
+        }
+        if self.tuning != DEFAULT_TUNING:
+            settings["tuning"] = asdict(self.tuning)
+        return Provenance(
+            source=self.model.name,
+            model=self.model.name,
+            model_sha256=self.model.checkpoint.weights_sha256,
+            corpus=", ".join(facts.corpora),
+            seed=request.seed,
+            settings=settings,
+        )
+
+
+def _in_order(struck: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Row, lane and place in its row's order (0, 1, ...) of every cell that is struck."""
+    row, rank = np.nonzero(struck[:, _CHAIN])
+    counts = np.bincount(row, minlength=len(struck))
+    return row, _CHAIN[rank], np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+
+
+def _draw_together(draws: np.ndarray, share: float, generator: np.random.Generator) -> None:
+    """Let uniform `draws` (steps, lanes) rise and fall together; each by itself stays uniform.
+
+    A Gaussian copula: every draw is part its own chance, part a wandering one that all lanes of a
+    step share, and that keeps `WANDER` of itself from one step to the next.
+    """
+    if not share:
+        return
+    own = ndtri(np.clip(draws, 1e-9, 1 - 1e-9))
+    steps = generator.standard_normal(len(draws))
+    steps[1:] *= math.sqrt(1 - WANDER**2)
+    wandering = accumulate(steps.tolist(), lambda before, step: WANDER * before + step)
+    common = np.fromiter(wandering, float, len(steps))[:, None]
+    draws[:] = ndtr(math.sqrt(share) * common + math.sqrt(1 - share) * own)
+
+
+def _words(beat: Beat) -> tuple[str, ...]:
+    """What is struck together, 16th by 16th: 'kick closed_hat'; silence is 'rest'."""
+    steps: dict[int, set[int]] = {}
+    for hit in beat.hits:
+        steps.setdefault(math.floor(hit.onset_quarters * 4 + 0.5), set()).add(hit.lane)
+    return tuple(
+        " ".join(DRUMS[lane].name for lane in sorted(steps[step])) if step in steps else "rest"
+        for step in range(round(beat.length_quarters * 4))
+    )

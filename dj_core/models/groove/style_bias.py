@@ -1,0 +1,120 @@
+"""How takes lean away from the style they are told, measured on training styles and taken off.
+
+A network that plays follows what it has just played a little more than drummers do: its takes are
+more like themselves than the style says. ``python -m scripts.settle_style_bias models/groove``
+measures that and stores it in the model's tables, from where `style_choice` takes it off every
+style drawn. The groove preset does so at the end of training. No held-out beat is looked at.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dj_core.models.groove.groove_checkpoint import (
+    GrooveCheckpoint,
+    load_groove_model,
+    save_groove_model,
+)
+from dj_core.models.groove.style_choice import PLAYED
+from dj_core.models.groove.style_tables import STYLE_BARS, Tables
+from dj_core.models.groove.style_vector import SHARED_NAMES, STYLE_SIZE, StyleSums
+from dj_core.models.groove.training_clips import ClipSet, clip_of
+from dj_core.models.request import GenerationRequest
+
+if TYPE_CHECKING:
+    from dj_core.models.groove.groove_player import GrooveModel
+
+TAKES = 400
+ROUNDS = (0.9, 0.8, 0.7, 0.5, 0.4)
+"""How much of what is found in a round is taken off in the next: ever less, as chance settles."""
+FARTHEST = 0.8  # taken off at most, in spreads of the styles
+FIRST_SEED = 900_000
+_SHARED = np.arange(STYLE_SIZE) < len(SHARED_NAMES)
+"""Numbers of all drums together. Those of one drum say nothing in the many takes without it."""
+
+
+def measure_lean(checkpoint: GrooveCheckpoint, takes: int = TAKES) -> np.ndarray:
+    """What to take off a style so that takes have on average the one drawn, (STYLE_SIZE).
+
+    All zeros for a model that knows no played style at a known tempo.
+
+    Args:
+        checkpoint: its tables' own lean is not read.
+        takes: of four bars, in each of five rounds.
+    """
+    from dj_core.models.groove.groove_player import GrooveModel
+
+    lean = np.zeros(STYLE_SIZE, np.float32)
+    for number, share in enumerate(ROUNDS):
+        tables = replace(checkpoint.tables, lean=lean)
+        model = GrooveModel("leaning", replace(checkpoint, tables=tables))
+        requests = _requests(tables, model.network.settings.genres, takes, number)
+        if not requests:
+            return lean
+        off = _played_styles(model, requests) - _drawn_styles(model, requests)
+        bias, error = off.mean(0), off.std(0) / np.sqrt(len(off))
+        # what chance alone may have done is left where it is
+        sure = np.clip((np.abs(bias) / np.maximum(error, 1e-6) - 1) / 2, 0, 1) * _SHARED
+        lean = np.clip(lean + share * sure * bias, -FARTHEST, FARTHEST).astype(np.float32)
+    return lean
+
+
+def _requests(
+    tables: Tables, genres: Sequence[str], takes: int, number: int
+) -> list[GenerationRequest]:
+    """As many beats as asked, in genres and at tempos as played training clips have them."""
+    played = (tables.fine > PLAYED) & (tables.tempo_bpm > 0)
+    rows = np.flatnonzero((tables.bars == STYLE_BARS[0]) & (tables.meter == 0) & played)
+    if not len(rows):
+        return []
+    chosen = np.random.default_rng(FIRST_SEED + number).choice(rows, takes)
+    first = FIRST_SEED + number * takes
+    return [
+        GenerationRequest(
+            genre=genres[tables.genre[row]],
+            tempo_bpm=float(tables.tempo_bpm[row]),
+            bars=STYLE_BARS[0],
+            seed=first + place,
+        )
+        for place, row in enumerate(chosen)
+    ]
+
+
+def _drawn_styles(model: GrooveModel, requests: Sequence[GenerationRequest]) -> np.ndarray:
+    """The stored styles that the takes go by, before anything is added or taken off."""
+    from dj_core.models.groove.groove_player import Tuning
+
+    quiet, lean = Tuning(style_noise=0.0), model.tables.lean
+    drawn = []
+    for request in requests:
+        generator = np.random.default_rng([request.seed, zlib.crc32(request.genre.encode())])
+        style, fine = model.draw_style(request, quiet, generator)
+        drawn.append(style + lean * (fine > PLAYED))
+    return np.array(drawn)
+
+
+def _played_styles(model: GrooveModel, requests: Sequence[GenerationRequest]) -> np.ndarray:
+    beats = [take.beat for take in model.generate_all(requests)]
+    clips = ClipSet.of([clip_of(beat, "beat", "leaning") for beat in beats])
+    styles = StyleSums(clips).between(clips.starts[:-1], clips.starts[1:])
+    return model.tables.scale.scaled(styles)
+
+
+def settle_lean(folder: Path, takes: int = TAKES) -> np.ndarray:
+    """Measure a model folder's lean and store it there; the network stays as it is.
+
+    Raises:
+        CheckpointError: no groove model.
+        LibraryError: the folder cannot be written.
+    """
+    checkpoint = load_groove_model(folder)
+    lean = measure_lean(checkpoint, takes)
+    tables = replace(checkpoint.tables, lean=lean)
+    save_groove_model(folder, checkpoint.network, tables, checkpoint.facts)
+    return lean

@@ -1,0 +1,119 @@
+"""Which style a take is told: one of its genre's, from the drummers nearest in tempo."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+
+import numpy as np
+
+from dj_core.models.groove.style_tables import STYLE_BARS, Tables
+from dj_core.models.groove.training_clips import KINDS
+from dj_core.models.request import GenerationRequest
+from dj_core.music.step_grid import METERS
+
+NEAREST_STYLES = 32
+"""Styles to draw from, nearest in tempo first. Drummers play differently at other tempos, and real
+clips drawn from farther away are told from a performance of that tempo, too (docs/groove-model.md).
+"""
+ENOUGH_PLAYED = 20  # with so many by drummers at known tempos the genre's other styles are left out
+PLAYED = 0.5  # styles are of played music where more of the strokes than this lie off the 96ths
+UNKNOWN_TEMPO_AWAY = 0.12  # how far off, in logarithms, a style counts whose tempo nobody knows
+UNKNOWN_TEMPO_CHANCE = 0.2  # of such a style, beside one at a known tempo as far off
+FEW_STYLES = 12  # a genre with fewer, all programmed, also has what lies between them
+ONLY_STYLE_NOISE = 2.0  # on a programmed genre's only style; it falls with their square root
+FARTHEST_WAY = 0.6  # that such a style may go towards one of another pattern
+
+
+class StyleChoice:
+    """Draws styles from a model's tables.
+
+    Args:
+        tables: of the model.
+        genres: the names its genre numbers stand for, '' (any) first.
+    """
+
+    def __init__(self, tables: Tables, genres: tuple[str, ...]) -> None:
+        self.tables, self.genres = tables, genres
+
+    def draw(
+        self,
+        request: GenerationRequest,
+        tempo_bpm: float,
+        noise: float,
+        generator: np.random.Generator,
+    ) -> tuple[np.ndarray, float]:
+        """A style (STYLE_SIZE) as the network is told it, and its `Tables.fine`.
+
+        Styles of the asked kind, meter, density and loudness are preferred, in this order, as far
+        as there are any.
+
+        Args:
+            request: of a genre the model knows, in bars.
+            tempo_bpm: beats per minute to be near to.
+            noise: spread of what is added, in units of the styles' own spread.
+            generator: decides.
+        """
+        tables = self.tables
+        candidates = self._fitting(request)
+        chance = self._chances(candidates, tempo_bpm)
+        chosen = candidates[generator.choice(len(candidates), p=chance)]
+        style, fine = tables.styles[chosen].astype(np.float64), float(tables.fine[chosen])
+        if fine > PLAYED:
+            style = style - tables.lean
+        elif noise and len(candidates) < FEW_STYLES and not self._played(candidates).any():
+            style = self._varied(style, len(candidates), generator)
+        return style + generator.normal(0, noise, style.shape), fine
+
+    def _played(self, styles: np.ndarray) -> np.ndarray:
+        return self.tables.fine[styles] > PLAYED
+
+    def _fitting(self, request: GenerationRequest) -> np.ndarray:
+        """Styles of the asked genre and feel, by their numbers."""
+        tables, feel = self.tables, request.feel
+        length = min(STYLE_BARS, key=lambda bars: abs(math.log(bars / request.bars)))
+        index = self.genres.index(request.genre)
+        fits = tables.bars == length
+        if index:
+            fits &= tables.genre == index
+        density, loudness = self._levels
+        for also in (
+            tables.kind == KINDS.index(feel.kind) if feel.kind else None,
+            tables.meter == METERS.index(request.meter),
+            density == feel.density if feel.density else None,
+            loudness == feel.loudness if feel.loudness else None,
+        ):
+            if also is not None and (fits & also).any():
+                fits = fits & also
+        fitting = np.flatnonzero(fits)
+        played = fitting[self._played(fitting) & (tables.tempo_bpm[fitting] > 0)]
+        return played if len(played) >= ENOUGH_PLAYED else fitting
+
+    def _chances(self, candidates: np.ndarray, tempo_bpm: float) -> np.ndarray:
+        """Of each candidate: the nearest in tempo only, and the nearer the more."""
+        known_bpm = self.tables.tempo_bpm[candidates].astype(np.float64)
+        known = known_bpm > 0
+        away = np.abs(np.log(np.maximum(known_bpm, 1.0) / tempo_bpm))
+        away[~known] = UNKNOWN_TEMPO_AWAY
+        reach = np.sort(away)[min(NEAREST_STYLES, len(away)) - 1]
+        chance = np.exp(-0.5 * (away / max(reach, 1e-6)) ** 2) * (away <= reach)
+        if known[away <= reach].any():
+            chance[~known] *= UNKNOWN_TEMPO_CHANCE
+        return chance / chance.sum()
+
+    def _varied(self, style: np.ndarray, known: int, generator: np.random.Generator) -> np.ndarray:
+        """A programmed style on its way to another one, with more noise than played ones get.
+
+        Programmed patterns repeat to the letter: told the style of one, the network plays it, and
+        a genre `known` from two patterns would be two beats for ever.
+        """
+        spread = ONLY_STYLE_NOISE / math.sqrt(known)
+        programmed = np.flatnonzero(self.tables.fine <= PLAYED)
+        other = self.tables.styles[generator.choice(programmed)].astype(np.float64)
+        way = generator.uniform(0, FARTHEST_WAY)
+        return style + way * (other - style) + generator.normal(0, spread, style.shape)
+
+    @cached_property
+    def _levels(self) -> tuple[np.ndarray, np.ndarray]:
+        scale = self.tables.scale
+        return scale.levels(self.tables.styles.astype(np.float64) * scale.spread + scale.mean)

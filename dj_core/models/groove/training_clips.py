@@ -1,0 +1,238 @@
+"""Training material for the groove model: beats of every corpus as one set of flat arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from dj_core.beat import Beat
+from dj_core.corpus import Corpus
+from dj_core.errors import TrainingError
+from dj_core.genres import typical_tempo_bpm
+from dj_core.music.step_grid import (
+    LANES,
+    MAX_VELOCITY,
+    METERS,
+    TICKS_PER_QUARTER,
+    Grid,
+    encode,
+    steps_per_bar,
+    to_grid,
+)
+from dj_core.patterns import load_patterns
+
+STARTER = "starter"
+KINDS = ("", "beat", "fill")
+LOOPED_BARS = 4  # programmed patterns are made to be looped; shorter ones are, to so many bars
+FILL_SHARE = 0.35  # of looped starter patterns end in a fill of their genre
+Split = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A beat on the grid with what is known of it.
+
+    Attributes:
+        grid: its strokes.
+        meter: index in `tokenizers.groove.METERS`.
+        genre: '' when unknown.
+        tempo_bpm: None when unknown.
+        kind: 'beat' or 'fill'.
+        corpus: where it comes from.
+        name: the file's or pattern's name.
+        velocities: how many of its strokes have each velocity, 0 to 127.
+        fine: share of its strokes that were played, and so lie anywhere between two 96ths.
+    """
+
+    grid: Grid
+    meter: int
+    genre: str
+    tempo_bpm: float | None
+    kind: str
+    corpus: str
+    name: str
+    velocities: np.ndarray
+    fine: float
+
+    @property
+    def steps(self) -> int:
+        """Length in 16ths."""
+        return len(self.grid.velocity)
+
+    @property
+    def steps_per_bar(self) -> int:
+        """16ths in a bar."""
+        return steps_per_bar(METERS[self.meter])
+
+
+def clip_of(beat: Beat, kind: str, corpus: str, loop_bars: int = 1) -> Clip:
+    """`beat` as a clip, looped until it has at least `loop_bars` bars."""
+    grid = to_grid(encode(beat))
+    repeats = -(-loop_bars // beat.bars)
+    velocities = np.bincount([hit.velocity for hit in beat.hits], minlength=MAX_VELOCITY + 1)
+    parts = (np.tile(part, (repeats, 1)) for part in vars(grid).values())
+    return Clip(
+        Grid(*parts),
+        METERS.index(beat.meter),
+        beat.genre,
+        beat.tempo_bpm,
+        kind,
+        corpus,
+        beat.title,
+        velocities,
+        _fine_share(beat),
+    )
+
+
+def _fine_share(beat: Beat) -> float:
+    ticks = np.array([hit.onset_quarters for hit in beat.hits]) * TICKS_PER_QUARTER
+    between = float((np.abs(ticks - np.round(ticks)) > 0.01).mean()) if len(ticks) else 0.0
+    # at 480 ticks a quarter one played stroke in five hits a 96th by chance
+    return min(1.0, between * 5 / 4)
+
+
+def corpus_clips(corpus: Corpus, split: Split) -> Iterator[Clip]:
+    """Clips of a corpus's split; files in meters the model does not know are left out.
+
+    Patterns that were programmed, not played (every stroke on the grid), are looped.
+    """
+    for file in corpus.files:
+        if file.split != split or file.meter not in METERS or not file.hits:
+            continue
+        beat = corpus.beat(file)
+        on_grid = all((hit.onset_quarters * 4).is_integer() for hit in beat.hits)
+        programmed = on_grid and beat.bars < LOOPED_BARS and file.tempo_bpm is not None
+        yield clip_of(beat, file.kind, corpus.name, LOOPED_BARS if programmed else 1)
+
+
+def starter_clips(seed: int = 1) -> Iterator[Clip]:
+    """The starter patterns, looped; some loops end in a fill of their genre."""
+    generator = np.random.default_rng(seed)
+    beats = [beat for beat in load_patterns() if beat.meter in METERS]
+    fills: dict[tuple[str, str], list[Clip]] = {}
+    for beat in beats:
+        if beat.provenance.settings.get("kind") == "fill":
+            clip = clip_of(beat, "fill", STARTER)
+            fills.setdefault((beat.genre, str(beat.meter)), []).append(clip)
+            yield clip
+    for beat in beats:
+        if beat.provenance.settings.get("kind") == "fill":
+            continue
+        clip = clip_of(beat, "beat", STARTER, LOOPED_BARS)
+        fitting = fills.get((beat.genre, str(beat.meter)), [])
+        if fitting and generator.random() < FILL_SHARE:
+            _end_in_fill(clip, fitting[generator.integers(len(fitting))])
+        yield clip
+
+
+def _end_in_fill(clip: Clip, fill: Clip) -> None:
+    """Put the fill's last bar in place of the clip's own."""
+    bar = clip.steps_per_bar
+    for mine, theirs in zip(vars(clip.grid).values(), vars(fill.grid).values(), strict=True):
+        mine[-bar:] = theirs[-bar:]
+
+
+@dataclass(frozen=True)
+class ClipSet:
+    """Many clips end to end: per step arrays (steps + 1, ...), per clip arrays (clips, ...).
+
+    The row after the last step is empty; indices of places before a clip's start point to it.
+
+    Attributes:
+        clips: in order.
+        genres: '' and every genre that occurs or is to be known, sorted.
+    """
+
+    clips: tuple[Clip, ...]
+    genres: tuple[str, ...]
+
+    @classmethod
+    def of(cls, clips: Iterable[Clip], genres: Sequence[str] | None = None) -> ClipSet:
+        """A set of `clips`. Raises TrainingError when there are none."""
+        clips = tuple(clips)
+        if not clips:
+            raise TrainingError("There is no beat to learn from. Choose corpora that hold some.")
+        if genres is None:
+            genres = sorted({clip.genre for clip in clips} | {""})
+        return cls(clips, tuple(genres))
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """First step of every clip, and the total number of steps as one more."""
+        return np.concatenate([[0], np.cumsum([clip.steps for clip in self.clips])])
+
+    @property
+    def steps(self) -> int:
+        """16ths in all clips; also the index of the empty row."""
+        return int(self.starts[-1])
+
+    @cached_property
+    def bar_steps(self) -> np.ndarray:
+        """16ths in a bar, per clip."""
+        return np.array([clip.steps_per_bar for clip in self.clips])
+
+    @cached_property
+    def meter(self) -> np.ndarray:
+        """Index of the meter, per clip."""
+        return np.array([clip.meter for clip in self.clips])
+
+    @cached_property
+    def genre(self) -> np.ndarray:
+        """Index in `genres`, per clip; 0 for genres that are not among them."""
+        index = {genre: number for number, genre in enumerate(self.genres)}
+        return np.array([index.get(clip.genre, 0) for clip in self.clips])
+
+    @cached_property
+    def tempo_bpm(self) -> np.ndarray:
+        """Tempo per clip; 0 when unknown."""
+        return np.array([clip.tempo_bpm or 0.0 for clip in self.clips])
+
+    @cached_property
+    def usual_tempo_bpm(self) -> np.ndarray:
+        """The genre's usual tempo per clip; 0 for genres that have none."""
+        return np.array([typical_tempo_bpm(clip.genre) or 0.0 for clip in self.clips])
+
+    @cached_property
+    def kind(self) -> np.ndarray:
+        """Index in `KINDS`, per clip."""
+        return np.array([KINDS.index(clip.kind) for clip in self.clips])
+
+    @cached_property
+    def fine(self) -> np.ndarray:
+        """See `Clip`, per clip."""
+        return np.array([clip.fine for clip in self.clips])
+
+    @cached_property
+    def velocity(self) -> np.ndarray:
+        """As in `Grid`, likewise the next three."""
+        return self._joined("velocity")
+
+    @cached_property
+    def offset(self) -> np.ndarray:
+        """See `Grid`."""
+        return self._joined("offset")
+
+    @cached_property
+    def second_velocity(self) -> np.ndarray:
+        """See `Grid`."""
+        return self._joined("second_velocity")
+
+    @cached_property
+    def second_offset(self) -> np.ndarray:
+        """See `Grid`."""
+        return self._joined("second_offset")
+
+    @cached_property
+    def last_hit(self) -> np.ndarray:
+        """Step of the lane's last stroke before this step, in whatever clip; -1 for none."""
+        steps = np.where(self.velocity > 0, np.arange(self.steps + 1)[:, None], -1)
+        latest = np.maximum.accumulate(steps, axis=0)
+        return np.vstack([np.full((1, LANES), -1), latest[:-1]]).astype(np.int32)
+
+    def _joined(self, name: str) -> np.ndarray:
+        empty = np.zeros((1, LANES), np.uint8)
+        return np.concatenate([getattr(clip.grid, name) for clip in self.clips] + [empty])

@@ -1,0 +1,247 @@
+"""Humanise: a stiff beat played as a drummer would, as much as one likes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dj_core.beat import Beat, Hit, Provenance
+from dj_core.drums import DRUMS, LANE
+from dj_core.errors import GenerationError
+from dj_core.models.checkpoint import SHIPPED_MODELS
+from dj_core.models.humanizer.humanizer_checkpoint import load_humanizer_parts
+from dj_core.models.humanizer.humanizer_network import HumanizerNetwork, Strokes, strokes_of
+from dj_core.models.humanizer.performances import Alphabet, Batch
+from dj_core.models.threads import cpu_threads
+from dj_core.music.step_grid import (
+    LANES,
+    METERS,
+    STEPS_PER_QUARTER,
+    VELOCITY_BINS,
+    steps_per_bar,
+    velocities_of_bin,
+)
+
+SHIPPED_HUMANIZER = SHIPPED_MODELS / "humanizer"
+ON_THE_GRID_QUARTERS = 1 / 24  # a stroke further from its 16th (a triplet, a 32nd) is meant to be
+PLAYED_AS = {
+    "clap": "snare",
+    "tambourine": "closed_hat",
+    "shaker": "closed_hat",
+    "cowbell": "ride",
+    "conga": "mid_tom",
+}
+"""Drums that no recorded kit has, and whose hand they are given."""
+
+_HAND = np.array([LANE[PLAYED_AS.get(drum.name, drum.name)] for drum in DRUMS])
+
+
+@dataclass(frozen=True)
+class Guess:
+    """Chances per hit; hits in the order of `strokes_of`.
+
+    Attributes:
+        velocity: (hits, 128), by MIDI velocity; column 0 is empty.
+        offset: (hits, 125), by 480th of a quarter from -62 to 62.
+    """
+
+    velocity: np.ndarray
+    offset: np.ndarray
+
+
+class Humanizer:
+    """Gives hits velocity and timing as drummers play them."""
+
+    def __init__(self, network: HumanizerNetwork, alphabet: Alphabet, sha256: str = "") -> None:
+        self.network, self.alphabet, self.sha256 = network, alphabet, sha256
+        self.genres = tuple(genre for genre in network.settings.genres if genre)
+
+    def humanize(
+        self, beat: Beat, amount: float = 1.0, *, genre: str | None = None, seed: int = 1
+    ) -> Beat:
+        """`beat` with a drummer's dynamics and timing; every hit stays, none is added.
+
+        Strokes that lie off the 16ths on purpose (triplets, 32nds, flams) keep their place and
+        get a drummer's deviation from it.
+
+        Args:
+            beat: in a meter of `tokenizers.groove.METERS`.
+            amount: 0 (as it is) to 1 (as played).
+            genre: whose feel; None for the beat's own, '' for any.
+            seed: another seed, another performance.
+
+        Raises:
+            GenerationError: an amount or genre out of range, or a meter nobody has learned.
+        """
+        if not 0 <= amount <= 1:
+            raise GenerationError(f"Humanise by 0 to 1; got {amount:g}.")
+        if genre and genre not in self.genres:
+            raise GenerationError(
+                f"The humaniser knows the feel of {', '.join(self.genres)}; got {genre!r}."
+            )
+        if beat.meter not in METERS:
+            raise GenerationError(
+                f"The humaniser plays in {', '.join(map(str, METERS))}; got {beat.meter}."
+            )
+        settings = {"shape": "humanize", "amount": amount, "genre": genre, "seed": seed}
+        origin = Provenance(source=beat.provenance.source, model="humanizer",
+                            model_sha256=self.sha256 or None, corpus=beat.provenance.corpus,
+                            seed=seed, settings=settings)  # fmt: skip
+        if not beat.hits or not amount:
+            return replace(beat, provenance=origin)
+        cells = _cells(beat)
+        batch = self._batch(beat, cells, beat.genre if genre is None else genre)
+        strokes = strokes_of(batch)
+        velocity, offset = self.play(batch, seed)
+        there = strokes.there[:, 0]
+        at = list(
+            zip(strokes.step[there, 0].tolist(), strokes.lane[there, 0].tolist(), strict=True)
+        )
+        hits: list[Hit] = []
+        for cell, level, place in zip(
+            at, velocity[there, 0].tolist(), offset[there, 0].tolist(), strict=True
+        ):
+            hits += _humanized(cells[cell], cell[0], (level, place), amount, beat)
+        return replace(beat, hits=tuple(hits), provenance=origin)
+
+    def _batch(self, beat: Beat, cells: _Cells, genre: str) -> Batch:
+        steps = beat.bars * steps_per_bar(beat.meter)
+        velocity = np.zeros((steps, 1, LANES), np.uint8)
+        for step, lane in cells:
+            velocity[step, 0, lane] = 1
+        index = self.network.settings.genres.index(genre) if genre in self.genres else 0
+        return Batch(
+            velocity,
+            velocity,
+            meter=np.array([METERS.index(beat.meter)]),
+            genre=np.array([index]),
+            tempo_bpm=np.array([beat.tempo_bpm or 0.0]),
+            bar_steps=np.array([steps_per_bar(beat.meter)]),
+        )
+
+    # --- as played -----------------------------------------------------------------------------
+
+    def play(self, batch: Batch, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """One performance: MIDI velocity and offset in 16ths, (hits, streams) as `strokes_of`.
+
+        Only where the batch is struck counts, not how.
+        """
+        network, strokes = self.network, strokes_of(batch)
+        draws = np.random.default_rng(seed).random((4, *strokes.step.shape))
+        tokens = np.zeros((2, *strokes.step.shape), np.int64)
+        state = None
+        with torch.inference_mode(), cpu_threads(1):
+            heard = network.at(network.listen(batch), strokes)
+            for now in range(len(strokes.step)):
+                here = _slice(strokes, now)
+                sources = [torch.from_numpy(_earlier(part, strokes, now)) for part in tokens]
+                around = network.around(heard[now : now + 1], here, *sources)
+                memory, state = network.player(around, state)
+                levels = network.velocity_logits(memory, around)[0]
+                tokens[0, now] = _drawn(levels, draws[0, now])
+                chosen = torch.from_numpy(tokens[0, now])[None]
+                places = network.offset_logits(memory, around, chosen)[0]
+                tokens[1, now] = _drawn(places, draws[1, now])
+        return self._inside_bins(strokes, tokens, draws[2:])
+
+    def _inside_bins(
+        self, strokes: Strokes, tokens: np.ndarray, draws: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        velocity = np.zeros(strokes.step.shape, np.int64)
+        offset = np.zeros(strokes.step.shape)
+        for at in zip(*np.nonzero(strokes.there), strict=True):
+            level, place = int(tokens[0][at]), int(tokens[1][at])
+            velocity[at] = self.alphabet.velocity(int(strokes.lane[at]), level, draws[0][at])
+            offset[at] = self.alphabet.offset_sixteenths(place, draws[1][at])
+        return velocity, offset
+
+    # --- on average ----------------------------------------------------------------------------
+
+    def guess(self, batch: Batch) -> Guess:
+        """Chances of every hit of a batch on its own, streams one after another."""
+        strokes = strokes_of(batch)
+        with torch.inference_mode(), cpu_threads(1):
+            levels, places = self.network.on_average(self.network.listen(batch), strokes)
+            there = torch.from_numpy(strokes.there.T)  # a stream's hits side by side
+            velocity = levels.transpose(0, 1)[there].double().softmax(-1).numpy()
+            offset = places.transpose(0, 1)[there].double().softmax(-1).numpy()
+        lane = strokes.lane.T[strokes.there.T]
+        within, ticks = self._within
+        spread = np.zeros((len(lane), 128))
+        for index in range(VELOCITY_BINS):
+            members = velocities_of_bin(index)
+            spread[:, members.start : members.stop] = (
+                velocity[:, index, None] * within[lane, index, : len(members)]
+            )
+        return Guess(spread, (offset[:, :, None] * ticks).reshape(len(lane), -1))
+
+    @cached_property
+    def _within(self) -> tuple[np.ndarray, np.ndarray]:
+        """The alphabet's chances, not cumulative."""
+        velocities, ticks = self.alphabet.velocities, self.alphabet.ticks
+        return np.diff(velocities, prepend=0.0), np.diff(ticks, prepend=0.0)
+
+
+def load_humanizer(folder: Path = SHIPPED_HUMANIZER) -> Humanizer:
+    """The humaniser in a model folder. Raises CheckpointError."""
+    network, alphabet, card = load_humanizer_parts(folder)
+    return Humanizer(network, alphabet, card["weights_sha256"])
+
+
+_Cells = dict[tuple[int, int], list[Hit]]
+
+
+def _cells(beat: Beat) -> _Cells:
+    """Hits by 16th and hand, the loudest first; what anticipates the end belongs to the last."""
+    steps = beat.bars * steps_per_bar(beat.meter)
+    cells: _Cells = defaultdict(list)
+    for hit in beat.hits:
+        step = min(int(np.floor(hit.onset_quarters * STEPS_PER_QUARTER + 0.5)), steps - 1)
+        cells[step, int(_HAND[hit.lane])].append(hit)
+    for hits in cells.values():
+        hits.sort(key=lambda hit: -hit.velocity)
+    return dict(cells)
+
+
+def _humanized(
+    hits: list[Hit], step: int, played: tuple[int, float], amount: float, beat: Beat
+) -> list[Hit]:
+    """The hits of a cell, the loudest as `played` says and the others with it."""
+    velocity, offset_sixteenths = played
+    grid = step / STEPS_PER_QUARTER
+    off = hits[0].onset_quarters - grid
+    new_off = offset_sixteenths / STEPS_PER_QUARTER
+    shift = amount * (new_off - off if abs(off) <= ON_THE_GRID_QUARTERS else new_off)
+    latest = float(np.nextafter(beat.length_quarters, 0))
+    answer = []
+    for hit in hits:
+        wanted = velocity * hit.velocity / hits[0].velocity
+        level = round(hit.velocity + amount * (wanted - hit.velocity))
+        onset = min(max(hit.onset_quarters + shift, 0.0), latest)
+        answer.append(replace(hit, onset_quarters=onset, velocity=min(max(level, 1), 127)))
+    return answer
+
+
+def _slice(strokes: Strokes, now: int) -> Strokes:
+    return Strokes(**{f.name: getattr(strokes, f.name)[now : now + 1] for f in fields(strokes)})
+
+
+def _earlier(tokens: np.ndarray, strokes: Strokes, now: int) -> np.ndarray:
+    """Tokens plus one of the hit before, the drum's last and the one a bar ago: (1, streams, 3)."""
+    streams = np.arange(tokens.shape[1])
+    before = tokens[now - 1] + 1 if now else np.zeros(tokens.shape[1], np.int64)
+    parts = [before]
+    for place in (strokes.last[now], strokes.bar_ago[now]):
+        parts.append(np.where(place >= 0, tokens[place, streams] + 1, 0))
+    return np.stack(parts, -1)[None]
+
+
+def _drawn(logits: torch.Tensor, draws: np.ndarray) -> np.ndarray:
+    cumulative = logits.double().softmax(-1).cumsum(-1).numpy()
+    drawn = (cumulative <= (draws * cumulative[:, -1])[:, None]).sum(1)
+    return np.minimum(drawn, cumulative.shape[1] - 1)

@@ -1,0 +1,516 @@
+"""From a trained notes network to a beat: one word at a time, by the network's own odds.
+
+The network's memory is carried from word to word. What may come next is shaped by a short list of
+filters over its scores: words that do not fit the bar are forbidden, the temperature flattens or
+sharpens, top-p cuts the unlikely tail.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dj_core.beat import DEFAULT_TEMPO_BPM, MAX_BARS, Beat, Provenance
+from dj_core.errors import GenerationError
+from dj_core.genres import typical_tempo_bpm
+from dj_core.models.notes.note_checkpoint import FAMILY, NoteCheckpoint, load_note_model
+from dj_core.models.notes.note_tokenizer import (
+    BAR_LINE,
+    BEAT,
+    FIXED_SPACING_QUARTERS,
+    NOTE_OF_NAME,
+    TICKS_PER_QUARTER,
+    NotesTokenizer,
+    Stroke,
+    Word,
+    hits_of,
+    prime_words,
+)
+from dj_core.models.request import DEFAULT_FEEL, GenerationRequest, Spacing, Take
+from dj_core.models.threads import cpu_threads
+from dj_core.notation import REST
+
+Filter = Callable[[np.ndarray], np.ndarray]
+"""Scores of every word in, scores out; -inf forbids a word."""
+
+MOST_STEPS_BACK = 16  # that a bar's voices take; the most in any bar of the paper's corpus
+FREQUENT_STARTS = 10  # without a start note, one of so many most frequent first notes is drawn
+
+
+def load_notes_player(folder: Path, name: str) -> NotesModel:
+    """The notes model in a checkpoint folder, ready to play. Raises CheckpointError."""
+    return NotesModel(name, load_note_model(folder))
+
+
+class NotesModel:
+    """A network over the paper's words, with or without durations."""
+
+    family = FAMILY
+    has_feel = can_shape = False
+
+    def __init__(self, name: str, checkpoint: NoteCheckpoint) -> None:
+        self.name = name
+        self.checkpoint = checkpoint
+        self.network = checkpoint.network
+        self.tokenizer = checkpoint.tokenizer
+        self.timed = self.tokenizer.settings.durations or self.tokenizer.settings.times
+        self.genres = self.tokenizer.genres
+        self.start_notes = tuple(
+            name for name, _ in checkpoint.facts.start_notes if name != REST and self._knows(name)
+        )
+        self.spacings: tuple[Spacing, ...] = ("learned", "fixed") if self.timed else ("fixed",)
+        self.vocabulary = _Vocabulary.of(self.tokenizer)
+
+    def generate_all(self, requests: Sequence[GenerationRequest]) -> list[Take]:
+        """A beat per request, each the one `generate` would give. Raises GenerationError."""
+        return [self.generate(request) for request in requests]
+
+    def generate(self, request: GenerationRequest) -> Take:
+        """A beat as asked.
+
+        Raises:
+            GenerationError: a genre, start note or spacing this model does not know, or a feel,
+                of which it knows nothing.
+        """
+        import torch
+
+        spacing = request.spacing or self.spacings[0]
+        if spacing not in self.spacings:
+            raise GenerationError(
+                f"Model {self.name} learned no durations and plays fixed spacing only."
+            )
+        if request.feel != DEFAULT_FEEL:
+            raise GenerationError(
+                f"Model {self.name} writes notes and knows no feel: no fills, density, loudness "
+                "or timing. Leave them out, or choose a groove model."
+            )
+        generator = np.random.default_rng(request.seed)
+        genre = self._genre(request.genre, generator)
+        with torch.inference_mode(), cpu_threads(1):
+            if self.tokenizer.settings.times:
+                placed = self._play_voices(request, genre, spacing, generator)
+            elif self.timed:
+                placed = self._play_timed(request, genre, spacing, generator)
+            else:
+                placed = self._play_plain(request, genre, generator)
+        return self._take(request, genre, spacing, placed)
+
+    # --- playing ------------------------------------------------------------------------------
+
+    def _play_plain(
+        self, request: GenerationRequest, genre: str, generator: np.random.Generator
+    ) -> list[_Placed]:
+        """As the paper does: a start note, then word after word, evenly spaced."""
+        player = self._primed_player(request, genre, generator)
+        words = [player.play(self._start_id(request.start_note, generator))]
+        while len(words) < (request.notes or _fixed_notes(request)):
+            words.append(player.draw(self.vocabulary.silent))
+        return _evenly_spaced(self.tokenizer.strokes(words))
+
+    def _play_voices(
+        self,
+        request: GenerationRequest,
+        genre: str,
+        spacing: Spacing,
+        generator: np.random.Generator,
+    ) -> list[_Placed]:
+        """Name and time in turn, as music21 hands a bar's voices out one after the other."""
+        notes = request.notes
+        if notes is None and spacing == "fixed":
+            notes = _fixed_notes(request)
+        strokes = self._voices(request, genre, generator)
+        placed: list[_Placed] = []
+        for stroke, onset in strokes:
+            if (
+                request.bars
+                and notes is None
+                and onset >= request.bars * (request.meter.bar_quarters)
+            ):
+                break
+            placed.append((stroke, onset))
+            if len(placed) == notes:
+                break
+        return placed if spacing == "learned" else _evenly_spaced(stroke for stroke, _ in placed)
+
+    def _voices(
+        self, request: GenerationRequest, genre: str, generator: np.random.Generator
+    ) -> Iterator[_Placed]:
+        """Strokes without end, none of them in a bar that is already over.
+
+        A time may lead back to where the bar began, so many times and no more, and forward to the
+        bar line at most, as all times do that the model learned from.
+        """
+        player = self._primed_player(request, genre, generator)
+        vocabulary = self.vocabulary
+        bar_ticks = round(request.meter.bar_quarters * TICKS_PER_QUARTER)
+        start = self._checked_start(request.start_note)
+        first = None if start is None else (" ".join(start) or REST)
+        now, bar_start, steps_back = 0, 0, 0
+        while True:
+            if first is None:
+                name = player.draw(~vocabulary.notes)
+            else:
+                name, first = player.play(self.tokenizer.vocabulary.ids[first]), None
+            after = now + vocabulary.advance_ticks
+            forbidden = ~vocabulary.times | (after < bar_start) | (after > bar_start + bar_ticks)
+            if steps_back >= MOST_STEPS_BACK:
+                forbidden = forbidden | (vocabulary.advance_ticks <= 0)
+            if bool(forbidden.all()):  # nothing fits: some time is read, and cut at the bar line
+                forbidden = vocabulary.advance_ticks <= 0
+            advance = player.draw(forbidden).advance_ticks
+            advance = min(advance, bar_start + bar_ticks - now)
+            names = tuple(part for part in name.name.split(" ") if part != REST)
+            yield Stroke(names, advance), now / TICKS_PER_QUARTER
+            now += advance
+            steps_back += advance <= 0
+            if now == bar_start + bar_ticks:
+                bar_start, steps_back = now, 0
+
+    def _primed_player(
+        self, request: GenerationRequest, genre: str, generator: np.random.Generator
+    ) -> _Player:
+        """A player that has read what the song begins with."""
+        player = _Player(self, request, generator)
+        for word in self._primes(request, genre):
+            player.play(self.tokenizer.vocabulary.ids[word])
+        return player
+
+    def _play_timed(
+        self,
+        request: GenerationRequest,
+        genre: str,
+        spacing: Spacing,
+        generator: np.random.Generator,
+    ) -> list[_Placed]:
+        """Bar by bar, with the rhythm as learned or, on request, evenly spaced."""
+        placed: list[_Placed] = []
+        notes = request.notes
+        if notes is None and spacing == "fixed":
+            notes = _fixed_notes(request)
+        for bar, strokes in enumerate(self._bars(request, genre, generator), start=1):
+            placed += strokes
+            if (notes is not None and len(placed) >= notes) or bar == request.bars:
+                break
+        placed = placed[:notes]
+        return placed if spacing == "learned" else _evenly_spaced(stroke for stroke, _ in placed)
+
+    def _bars(
+        self, request: GenerationRequest, genre: str, generator: np.random.Generator
+    ) -> Iterator[list[_Placed]]:
+        """Bar after bar without end, each filled to its bar line and never past it."""
+        player = self._primed_player(request, genre, generator)
+        bar_quarters = request.meter.bar_quarters
+        start = self._checked_start(request.start_note)
+        for bar in count():
+            placed: list[_Placed] = []
+            used = 0
+            room = bar_quarters * TICKS_PER_QUARTER + 1e-6
+            while self.vocabulary.shortest_ticks <= room - used:
+                first = start if not used and not bar else None
+                stroke = self._play_stroke(player, room - used, first)
+                if stroke is None:
+                    break
+                placed.append((stroke, bar * bar_quarters + used / TICKS_PER_QUARTER))
+                used += stroke.advance_ticks
+            if not placed:
+                raise GenerationError(
+                    f"Model {self.name} knows nothing short enough for a bar of {request.meter}"
+                    + (f" that begins on {request.start_note!r}." if request.start_note else ".")
+                    + " Ask for a longer meter or another start note."
+                )
+            silence = int(room - used)
+            if silence:  # too short for any word: the last stroke lasts to the bar line
+                stroke, onset = placed[-1]
+                lasting = replace(stroke, advance_ticks=stroke.advance_ticks + silence)
+                placed[-1] = lasting, onset
+            yield placed
+            player.play(self.tokenizer.vocabulary.ids[BAR_LINE])
+
+    def _play_stroke(
+        self, player: _Player, room_ticks: float, start: Sequence[str] | None
+    ) -> Stroke | None:
+        """One stroke that ends within the room there is; None if there is none.
+
+        Spelled notes come in ascending order of their words, as they were learned, and at last
+        the time; any other vocabulary has a word for the whole stroke.
+        """
+        vocabulary = self.vocabulary
+        forbidden = vocabulary.silent | (vocabulary.advance_ticks > room_ticks)
+        words: list[Word] = []
+        if start is not None and self.tokenizer.settings.spelled:
+            words = [player.play(self.tokenizer.vocabulary.ids[name]) for name in start]
+            forbidden = forbidden | vocabulary.notes
+        elif start is not None:
+            forbidden = forbidden | vocabulary.not_named(" ".join(start) or REST)
+        if bool(forbidden.all()):
+            return None
+        while not (strokes := self.tokenizer.strokes(words)):
+            words.append(player.draw(forbidden))
+            # the next note of a spelled chord stands further on in the vocabulary
+            forbidden = forbidden | (vocabulary.notes & vocabulary.up_to(words[-1]))
+        return strokes[0]
+
+    # --- what a request means to this model ----------------------------------------------------
+
+    def _genre(self, asked: str, generator: np.random.Generator) -> str:
+        """The genre to play: the one asked for, else one drawn from those the model knows."""
+        if asked and asked not in self.genres:
+            knows = f"these genres: {', '.join(self.genres)}" if self.genres else "no genres"
+            raise GenerationError(f"Model {self.name} knows {knows}; got {asked!r}.")
+        if asked or not self.genres:
+            return asked
+        return self.genres[_draw([1.0] * len(self.genres), generator)]
+
+    def _primes(self, request: GenerationRequest, genre: str) -> list[str]:
+        """The words that ask for the genre, a beat, and the known bar length nearest to asked."""
+        lengths = self.tokenizer.bar_lengths_quarters
+        asked = request.meter.bar_quarters
+        nearest = min(lengths, key=lambda length: abs(length - asked), default=asked)
+        primes = prime_words(genre, BEAT, nearest, self.tokenizer.settings)
+        return [word for word in primes if word in self.tokenizer.vocabulary.ids]
+
+    def _start_id(self, asked: str | None, generator: np.random.Generator) -> int:
+        """The id to begin with: as asked, else drawn from the corpus's most frequent ones."""
+        if asked is not None:
+            self._checked_start(asked)
+            return self.tokenizer.vocabulary.ids[asked]
+        frequent = [
+            (name, number)
+            for name, number in self.checkpoint.facts.start_notes
+            if name in self.start_notes
+        ][:FREQUENT_STARTS]
+        if not frequent:  # every song of the corpus begins with a rest
+            frequent = [(word.text, 1) for word in self.tokenizer.words if word.is_music]
+        name = frequent[_draw([number for _, number in frequent], generator)][0]
+        return self.tokenizer.vocabulary.ids[name]
+
+    def _checked_start(self, asked: str | None) -> tuple[str, ...] | None:
+        """The names of the start note asked for; None when the model may choose."""
+        if asked is None:
+            return None
+        if not self._knows(asked):
+            raise GenerationError(
+                f"Model {self.name} does not know the start note {asked!r}. It often begins with: "
+                f"{', '.join(self.start_notes[:FREQUENT_STARTS])}."
+            )
+        names = () if asked == REST else tuple(asked.split(" "))
+        # spelled words come in the vocabulary's order and once each
+        return tuple(sorted(set(names))) if self.timed else names
+
+    def _knows(self, name: str) -> bool:
+        """Songs can begin on `name`."""
+        names = name.split(" ")
+        if self.tokenizer.settings.spelled:
+            known = self.tokenizer.vocabulary.ids
+            return name == REST or all(note in NOTE_OF_NAME and note in known for note in names)
+        asked = " ".join(sorted(set(names))) if self.timed else name
+        return any(word.is_music and word.name == asked for word in self.tokenizer.words)
+
+    def _take(
+        self,
+        request: GenerationRequest,
+        genre: str,
+        spacing: Spacing,
+        placed: Sequence[_Placed],
+    ) -> Take:
+        bar_quarters = request.meter.bar_quarters
+        bars = request.bars or _bars_for(placed, bar_quarters)
+        if bars > MAX_BARS:
+            raise GenerationError(
+                f"{len(placed)} notes fill {bars:,} bars of {request.meter}; a beat has at most "
+                f"{MAX_BARS:,}. Ask for fewer notes or a longer meter."
+            )
+        drum_map = self.tokenizer.settings.drum_map
+        # voices may strike the same drum at once, which is one stroke
+        hits = {
+            (onset, hit.source_note): hit
+            for stroke, onset in placed
+            if onset < bars * bar_quarters
+            for hit in hits_of(stroke, onset, drum_map)
+        }
+        beat = Beat(
+            tuple(hits.values()),
+            bars,
+            request.tempo_bpm or typical_tempo_bpm(genre) or DEFAULT_TEMPO_BPM,
+            request.meter,
+            genre,
+            title="",
+            provenance=Provenance(
+                source=self.name,
+                model=self.name,
+                model_sha256=self.checkpoint.weights_sha256,
+                corpus=", ".join(self.checkpoint.facts.corpora),
+                seed=request.seed,
+                settings=self._settings(request, genre, spacing, placed[0][0]),
+            ),
+        )
+        written_apart = self.tokenizer.settings.times  # names are words without their times
+        return Take(
+            beat, tuple(stroke.name if written_apart else stroke.text for stroke, _ in placed)
+        )
+
+    def _settings(
+        self, request: GenerationRequest, genre: str, spacing: Spacing, first: Stroke
+    ) -> dict[str, Any]:
+        """Everything but the seed that is needed to make the beat again; '' as genre was drawn."""
+        return {
+            "genre": request.genre,
+            "tempo_bpm": request.tempo_bpm,
+            "meter": str(request.meter),
+            "bars": request.bars,
+            "notes": request.notes,
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            "start_note": request.start_note,
+            "spacing": spacing,
+            "played_genre": genre,
+            "played_start_note": first.name,
+        }
+
+
+_Placed = tuple[Stroke, float]
+"""A stroke and its onset in quarter notes."""
+
+
+@dataclass(frozen=True)
+class _Vocabulary:
+    """What the filters ask about every word, one row a word.
+
+    Attributes:
+        silent: it is a bar line or a prime, never drawn.
+        notes: it is a note without a time.
+        times: it is a time without a note.
+        advance_ticks: its time; 0 where it says none.
+        shortest_ticks: the shortest time any word says.
+    """
+
+    tokenizer: NotesTokenizer
+    silent: np.ndarray
+    notes: np.ndarray
+    times: np.ndarray
+    advance_ticks: np.ndarray
+    shortest_ticks: int
+
+    @classmethod
+    def of(cls, tokenizer: NotesTokenizer) -> _Vocabulary:
+        words = tokenizer.words
+        times = [word.advance_ticks for word in words if word.advance_ticks is not None]
+        return cls(
+            tokenizer=tokenizer,
+            silent=np.array([not word.is_music for word in words]),
+            notes=np.array([word.is_music and word.advance_ticks is None for word in words]),
+            times=np.array([word.is_music and not word.name for word in words]),
+            advance_ticks=np.array([word.advance_ticks or 0 for word in words]),
+            shortest_ticks=min(times, default=0),
+        )
+
+    def not_named(self, name: str) -> np.ndarray:
+        """Words that are not a stroke of this name."""
+        return np.array([word.name != name for word in self.tokenizer.words])
+
+    def up_to(self, word: Word) -> np.ndarray:
+        """Words up to and with this one, in the vocabulary's order."""
+        return np.arange(len(self.silent)) <= self.tokenizer.vocabulary.ids[word.text]
+
+
+class _Player:
+    """One song being played: the network's memory and what it expects next."""
+
+    def __init__(
+        self, model: NotesModel, request: GenerationRequest, generator: np.random.Generator
+    ) -> None:
+        from dj_core.models.notes.note_network import stepper
+
+        self._step = stepper(model.network)
+        self._words = model.tokenizer.words
+        self._generator = generator
+        self._greedy = request.temperature == 0
+        self._filters: list[Filter] = []
+        if not self._greedy and request.temperature != 1:
+            self._filters.append(divide_by(request.temperature))
+        if not self._greedy and request.top_p < 1:
+            self._filters.append(keep_top(request.top_p))
+        self._logits = np.zeros(len(self._words))  # nothing was read yet: every word is as likely
+        self._state = None
+
+    def play(self, id_: int) -> Word:
+        """Read a word, as if the network had chosen it."""
+        self._logits, self._state = self._step(id_, self._state)
+        return self._words[id_]
+
+    def draw(self, forbidden: np.ndarray) -> Word:
+        """Choose the next word among those not forbidden, and read it."""
+        logits = self._logits.astype(np.float64)
+        for change in [forbid(forbidden), *self._filters]:
+            logits = change(logits)
+        if self._greedy:
+            return self.play(int(logits.argmax()))
+        return self.play(_draw(_odds(logits), self._generator))
+
+
+# --- filters ----------------------------------------------------------------------------------
+
+
+def forbid(words: np.ndarray) -> Filter:
+    """Rule out the words marked True."""
+    return lambda logits: np.where(words, -math.inf, logits)
+
+
+def divide_by(temperature: float) -> Filter:
+    """The paper's temperature: q_i = exp(z_i / T) / sum_j exp(z_j / T)."""
+    # no score comes near 1e8, so none becomes infinite however cold it is
+    factor = min(1 / temperature, 1e300)
+    return lambda logits: logits * factor
+
+
+def keep_top(probability: float) -> Filter:
+    """Keep the likeliest words that together reach `probability`, at least one; forbid others."""
+
+    def keep(logits: np.ndarray) -> np.ndarray:
+        odds = _odds(logits)
+        order = np.argsort(-odds, kind="stable")
+        ordered = odds[order] / odds.sum()
+        before = np.cumsum(ordered) - ordered  # probability of all likelier words
+        kept = logits.copy()
+        kept[order[before >= probability]] = -math.inf
+        return kept
+
+    return keep
+
+
+def _odds(logits: np.ndarray) -> np.ndarray:
+    """Chances of logits, up to a factor: the likeliest has 1."""
+    return np.exp(logits - logits.max())
+
+
+# --- lengths and draws ------------------------------------------------------------------------
+
+
+def _draw(weights: Sequence[float] | np.ndarray, generator: np.random.Generator) -> int:
+    """A place, as likely as its weight; never one of weight 0."""
+    ends = np.cumsum(weights)
+    place = ends.searchsorted(generator.random() * ends[-1], side="right")
+    # rounding can make the product the last end itself, beyond which there is nothing
+    return int(min(place, ends.searchsorted(ends[-1])))
+
+
+def _fixed_notes(request: GenerationRequest) -> int:
+    """Words that fill the bars asked for at fixed spacing."""
+    quarters = request.bars * request.meter.bar_quarters
+    return math.ceil(quarters / FIXED_SPACING_QUARTERS - 1e-9)
+
+
+def _evenly_spaced(strokes: Iterable[Stroke]) -> list[_Placed]:
+    return [(stroke, number * FIXED_SPACING_QUARTERS) for number, stroke in enumerate(strokes)]
+
+
+def _bars_for(placed: Sequence[_Placed], bar_quarters: float) -> int:
+    """Bars in which every stroke begins."""
+    last = max(onset for _, onset in placed)
+    return int(last / bar_quarters + 1e-9) + 1

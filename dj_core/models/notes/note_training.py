@@ -1,0 +1,622 @@
+"""Training the notes family: songs in, a network that scores the next note out."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dj_core.beat import Beat, Meter
+from dj_core.errors import TrainingError
+from dj_core.models.checkpoint import ModelFacts
+from dj_core.models.distributed import Ranks
+from dj_core.models.notes.note_checkpoint import FAMILY, NoteCheckpoint, save_note_model
+from dj_core.models.notes.note_tokenizer import (
+    BAR_LINE,
+    NotesSettings,
+    NotesTokenizer,
+    Word,
+    even_pieces,
+    first_names,
+    in_general_midi,
+    looped_pieces,
+    name_parts,
+    prime_words,
+    repeated_pieces,
+    words_made_of,
+)
+from dj_core.models.request import GenerationRequest
+from dj_core.models.trainer import Tally
+from dj_core.notation import NoteSong
+from dj_core.storage import sha256_of
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_NO_TARGET = -100  # torch's cross-entropy leaves these places out
+_BATCHES_PER_POOL = 16  # of which pieces of like length are put together
+
+
+# --- settings ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class NoteTrainingSettings:
+    """Everything that decides what a run of the notes family learns.
+
+    Attributes:
+        preset: name of the preset these settings started from.
+        corpora: names of the corpora the songs come from, for the model card.
+        durations, spelled, prime, times, ends: how songs become words; see `NotesSettings`.
+        cell, layers, hidden, embedding, dropout: the network; see `NetworkSettings`.
+        optimizer: 'adam' (AdamW) or 'rmsprop'.
+        learning_rate: the optimiser's, at its highest; over 0 to 1.
+        learning_rate_end: share of it left in the last epoch, on half a cosine; 1 for constant.
+        learning_rate_decay: what each epoch after the first `steady_epochs` multiplies it by.
+        steady_epochs: epochs before that decay, 0 to 10,000.
+        weight_decay: decoupled, as in AdamW; 0 is plain Adam.
+        batch_size: songs per step, 1 to 1,024.
+        gradient_clip: largest gradient norm; None for any.
+        epochs: times through the training songs, 1 to 10,000.
+        patience: epochs without a better validation loss after which to stop; None for never.
+        longest: notes per song at most, 8 to 4,096; longer songs are cut into several.
+        loop_bars: songs with durations are looped to so many bars at least, 1 to 64.
+        loop_notes: other songs are repeated to so many notes at least, 1 (once through) to 4,096;
+            None extends them cyclically to the length of the longest, as the paper did.
+        all_data: train on every song and validate on none, as the paper did for its final songs.
+        take_every_epochs: how often a take is kept to listen to; 0 for never.
+        seed: decides the first weights, the order of songs and dropout.
+        threads: CPU threads; another number gives slightly other weights.
+
+    Raises:
+        TrainingError: a value out of range.
+    """
+
+    preset: str = ""
+    corpora: tuple[str, ...] = ()
+    durations: bool = False
+    spelled: bool = False
+    prime: bool = False
+    times: bool = False
+    ends: bool = False
+    cell: str = "lstm"
+    layers: int = 2
+    hidden: int = 32
+    embedding: int | None = None
+    dropout: float = 0.0
+    optimizer: str = "adam"
+    learning_rate: float = 0.001
+    learning_rate_end: float = 1.0
+    learning_rate_decay: float = 1.0
+    steady_epochs: int = 0
+    weight_decay: float = 0.0
+    batch_size: int = 16
+    gradient_clip: float | None = None
+    epochs: int = 50
+    patience: int | None = None
+    longest: int = 1_024
+    loop_bars: int = 8
+    loop_notes: int | None = None
+    all_data: bool = False
+    take_every_epochs: int = 5
+    seed: int = 1
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "corpora", tuple(self.corpora))  # JSON knows lists only
+        if self.optimizer not in ("adam", "rmsprop"):
+            raise TrainingError(f"optimizer is 'adam' or 'rmsprop'; got {self.optimizer!r}.")
+        for name, (low, high) in WHOLE_NUMBERS.items():
+            value = getattr(self, name)
+            if value is None and name in _MAY_BE_NONE:
+                continue
+            if type(value) is not int or not low <= value <= high:
+                raise TrainingError(
+                    f"{name} is a whole number from {low:,} to {high:,}; got {value!r}."
+                )
+        for name, (low, high) in REAL_NUMBERS.items():
+            value = getattr(self, name)
+            if value is None and name in _MAY_BE_NONE:
+                continue
+            if type(value) not in (int, float) or not low <= value <= high:
+                raise TrainingError(f"{name} is a number from {low:g} to {high:g}; got {value!r}.")
+
+
+WHOLE_NUMBERS: dict[str, tuple[int, int]] = {
+    "layers": (1, 6),
+    "hidden": (1, 2_048),
+    "embedding": (1, 2_048),
+    "batch_size": (1, 1_024),
+    "epochs": (1, 10_000),
+    "patience": (1, 10_000),
+    "longest": (8, 4_096),
+    "loop_bars": (1, 64),
+    "loop_notes": (1, 4_096),
+    "steady_epochs": (0, 10_000),
+    "take_every_epochs": (0, 10_000),
+    "seed": (0, 2**31 - 1),
+    "threads": (1, 64),
+}
+REAL_NUMBERS: dict[str, tuple[float, float]] = {
+    "dropout": (0.0, 0.99),
+    "learning_rate": (1e-6, 1.0),
+    "learning_rate_end": (0.0, 1.0),
+    "learning_rate_decay": (0.01, 1.0),
+    "weight_decay": (0.0, 1.0),
+    "gradient_clip": (1e-3, 1e3),
+}
+_MAY_BE_NONE = ("embedding", "patience", "gradient_clip", "loop_notes")
+
+# The paper's three networks. The authors trained one song at a time (batch_size=1 is theirs); four
+# at a time are faster and still few.
+_PAPER = NoteTrainingSettings(epochs=50, batch_size=4)
+NOTE_PRESETS: dict[str, NoteTrainingSettings] = {
+    "paper-1x128": replace(_PAPER, preset="paper-1x128", layers=1, hidden=128),
+    "paper-2x32": replace(_PAPER, preset="paper-2x32", dropout=0.9),
+    "paper-2x32-slow": replace(_PAPER, preset="paper-2x32-slow", dropout=0.9, learning_rate=0.0005),
+    "notes-rhythm": NoteTrainingSettings(
+        preset="notes-rhythm",
+        durations=True,
+        spelled=True,
+        prime=True,
+        layers=2,
+        hidden=192,
+        embedding=64,
+        dropout=0.5,
+        learning_rate=0.004,
+        learning_rate_end=0.02,
+        weight_decay=0.01,
+        batch_size=16,
+        gradient_clip=1.0,
+        epochs=24,
+        patience=6,
+        longest=320,
+        loop_bars=4,
+    ),
+    # the paper's notes in its own words, learned in seconds: songs once through instead of four
+    # times over, several of like length at a time, at a rate that the clipped gradient allows;
+    # benchmarks/speed/time_to_loss.py has how soon it is as good as the paper's best
+    "notes-quick": NoteTrainingSettings(
+        preset="notes-quick",
+        layers=1,
+        hidden=128,
+        learning_rate=0.006,
+        learning_rate_end=0.05,
+        gradient_clip=1.0,
+        batch_size=8,
+        epochs=8,
+        patience=3,
+        loop_notes=1,
+    ),
+    # the paper's own family put right; see docs/reproduction.md for what each change brings
+    "notes-best": NoteTrainingSettings(
+        preset="notes-best",
+        times=True,
+        prime=True,
+        cell="pointing",
+        layers=2,
+        hidden=256,
+        embedding=128,
+        dropout=0.4,
+        learning_rate=0.003,
+        learning_rate_end=0.02,
+        weight_decay=0.02,
+        batch_size=16,
+        gradient_clip=1.0,
+        epochs=16,
+        patience=5,
+        longest=400,
+        loop_notes=80,
+    ),
+    # the systems the paper cites. Skuli's network reads windows of 100 notes
+    "skuli-2017": NoteTrainingSettings(
+        preset="skuli-2017",
+        cell="skuli",
+        layers=3,
+        hidden=512,
+        embedding=256,
+        dropout=0.3,
+        optimizer="rmsprop",
+        learning_rate=0.001,
+        batch_size=64,
+        epochs=200,
+        longest=101,
+        loop_notes=1,
+    ),
+    "folk-rnn-2016": NoteTrainingSettings(
+        preset="folk-rnn-2016",
+        prime=True,
+        ends=True,
+        cell="folk-rnn",
+        layers=3,
+        hidden=512,
+        dropout=0.5,
+        optimizer="rmsprop",
+        learning_rate=0.003,
+        learning_rate_decay=0.97,
+        steady_epochs=20,
+        batch_size=64,
+        gradient_clip=5.0,
+        epochs=100,
+        loop_notes=1,
+    ),
+    # one layer of 128 under one set-up, so that nothing but the cell differs
+    **{
+        f"{cell}-1x128": NoteTrainingSettings(
+            preset=f"{cell}-1x128",
+            cell=cell,
+            layers=1,
+            hidden=128,
+            learning_rate=0.003,
+            learning_rate_end=0.05,
+            gradient_clip=1.0,
+            batch_size=16,
+            epochs=12,
+        )
+        for cell in ("lstm", "gru", "rnn", "res-rnn")
+    },
+}
+
+
+# --- the task ---------------------------------------------------------------------------------
+
+
+class NoteTask:
+    """What the notes family adds to the training loop; see `trainer.Task`."""
+
+    family = FAMILY
+
+    def __init__(
+        self, settings: NoteTrainingSettings, songs: Sequence[NoteSong], ranks: Ranks
+    ) -> None:
+        """Raises TrainingError where there are no songs."""
+        import torch
+
+        from dj_core.models.notes.note_network import NetworkSettings, build_network
+
+        self.settings, self.ranks = settings, ranks
+        self.data = _Data.of(settings, songs)
+        self.note = self.data.note
+        self.material_sha256 = sha256_of(
+            (self.data.tokenizer.vocabulary.sha256 + self.data.sha256).encode()
+        )
+        shape = NetworkSettings(
+            vocabulary_size=len(self.data.tokenizer.vocabulary),
+            cell=settings.cell,
+            layers=settings.layers,
+            hidden=settings.hidden,
+            embedding=settings.embedding,
+            dropout=settings.dropout,
+            parts=len(self.data.parts) if settings.cell == "pointing" else 0,
+        )
+        self.network = build_network(shape, settings.seed)
+        if settings.cell == "pointing":
+            made_of = words_made_of(self.data.tokenizer, self.data.parts)
+            self.network.learn_words(torch.tensor(made_of), self.data.known, self.data.roles)
+        self.network.to(ranks.device)
+        kinds = {"adam": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
+        self.optimizer = kinds[settings.optimizer](
+            self.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self._batches: tuple[int, list[list[_Piece]]] = (0, [])
+
+    def steps(self, epoch: int) -> int:
+        """Batches of songs in an epoch."""
+        return len(self._batches_of(epoch))
+
+    def learning_rate(self, epoch: int, step: int) -> float:
+        """Half a cosine over the epochs, from the full rate to `learning_rate_end` of it.
+
+        Where a decay is asked for, it goes on top, epoch by epoch.
+        """
+        settings = self.settings
+        done = (epoch - 1) / max(settings.epochs - 1, 1)
+        share = settings.learning_rate_end
+        share += (1 - share) * (1 + math.cos(math.pi * min(done, 1.0))) / 2
+        decayed = max(0, epoch - 1 - settings.steady_epochs)
+        return settings.learning_rate * share * settings.learning_rate_decay**decayed
+
+    def loss(self, epoch: int, step: int) -> tuple[Tensor | None, Tally]:
+        """The mean loss per note of a batch of songs; see `trainer.Task`."""
+        import torch
+
+        batch = self._batches_of(epoch)[step]
+        with torch.random.fork_rng(devices=[]):
+            # each process drops units of its own
+            rank = () if self.ranks.leads else (self.ranks.rank,)
+            torch.manual_seed(_mixed(self.settings.seed, epoch, step, *rank))
+            share = self.ranks.share(batch)
+            loss, tally = _score(self.network, share) if share else (None, Tally())
+        if self.ranks.count > 1:
+            summed, right, notes = self.ranks.summed([tally.loss, tally.right, tally.count])
+            tally = Tally(summed, right, int(notes))
+        return (None if loss is None else loss / max(tally.count, 1)), tally
+
+    def validate(self) -> dict[str, float] | None:
+        """Loss and accuracy over the validation songs; None without any."""
+        return self.data.validate(self.network)
+
+    def results(
+        self, epoch: int, train: Tally, validated: dict[str, float] | None
+    ) -> dict[str, Any]:
+        """Losses, accuracies and what knows next to nothing scores on the same notes."""
+        results = {
+            "epoch": epoch,
+            "train_loss": train.mean_loss,
+            "train_accuracy": train.accuracy,
+            "songs": len(self.data.train_songs),
+            **self.data.reference_results,
+        }
+        if validated is not None:
+            results["validation_loss"] = validated["loss"]
+            results["validation_accuracy"] = validated["accuracy"]
+            results["validated_on"] = self.data.validated_on
+        return results
+
+    def save_model(self, folder: Path, results: dict[str, Any]) -> None:
+        """Write the model as it is now. Raises LibraryError."""
+        network = deepcopy(self.network).cpu()
+        save_note_model(folder, network, self.data.tokenizer, self._facts(results))
+
+    def play(self, name: str, bars: int, seed: int) -> Beat:
+        """A take in the meter most songs are in."""
+        from dj_core.models.notes.note_player import NotesModel
+
+        network = deepcopy(self.network).cpu().eval()
+        checkpoint = NoteCheckpoint(network, self.data.tokenizer, self._facts({}), "")
+        request = GenerationRequest(bars=bars, meter=self.data.meter, seed=seed)
+        return NotesModel(name, checkpoint).generate(request).beat
+
+    def finish(self, model_folder: Path) -> None:
+        """Nothing remains to be done."""
+
+    def state(self) -> dict[str, Any]:
+        """Nothing beyond epoch and step: all is drawn from them."""
+        return {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Nothing to go back to."""
+
+    def _batches_of(self, epoch: int) -> list[list[_Piece]]:
+        if self._batches[0] != epoch:
+            self._batches = epoch, self.data.batches(epoch)
+        return self._batches[1]
+
+    def _facts(self, results: dict[str, Any]) -> ModelFacts:
+        return ModelFacts(
+            preset=self.settings.preset,
+            corpora=self.settings.corpora,
+            settings=asdict(self.settings),
+            results=results,
+            start_notes=self.data.start_notes,
+        )
+
+
+def _mixed(*numbers: int) -> int:
+    """One seed from several numbers, well spread."""
+    return int.from_bytes(sha256_of(repr(numbers).encode()).encode()[:7], "big")
+
+
+# --- songs as tensors -------------------------------------------------------------------------
+
+_Piece = tuple["Tensor", "Tensor"]
+"""What the network reads and, one place on, what it should have guessed."""
+
+
+class _Data:
+    """The songs of a run, as pieces the network can read."""
+
+    def __init__(
+        self,
+        settings: NoteTrainingSettings,
+        tokenizer: NotesTokenizer,
+        train_songs: list[NoteSong],
+        validation_songs: list[NoteSong],
+        note: str,
+    ) -> None:
+        self.settings, self.tokenizer = settings, tokenizer
+        self.train_songs, self.validation_songs = train_songs, validation_songs
+        self.note = note
+        self.validated_on = "train" if note else "validation"
+        self.start_notes = first_names(train_songs)[:200]
+        self._never_guessed = {n for n, word in enumerate(tokenizer.words) if not word.is_guessed}
+        self.parts = name_parts(tokenizer)
+        self.train = self._pieces(train_songs)
+        self.validation = self._pieces(validation_songs)
+        self.reference_results = (
+            {"references": references(self.train, self.validation)} if self.validation else {}
+        )
+
+    @classmethod
+    def of(cls, settings: NoteTrainingSettings, songs: Sequence[NoteSong]) -> _Data:
+        """Songs by split, under one vocabulary. Raises TrainingError without any."""
+        songs = [song for song in songs if song.events]
+        if not songs:
+            raise TrainingError("There are no songs to train on. Choose another corpus.")
+        if len({song.drum_map for song in songs}) > 1:
+            # the same note means different drums: one name for each is needed
+            songs = [in_general_midi(song) for song in songs]
+        words = NotesSettings(
+            settings.durations,
+            settings.spelled,
+            settings.prime,
+            songs[0].drum_map,
+            settings.times,
+            settings.ends,
+        )
+        # as in the paper the vocabulary is that of all songs, held-out ones too
+        tokenizer = NotesTokenizer.for_songs(words, songs)
+        if settings.all_data:
+            return cls(settings, tokenizer, songs, [], "")
+        train = [song for song in songs if song.split == "train"] or songs
+        validation = [song for song in songs if song.split == "validation"]
+        note = ""
+        if not validation or train is songs:
+            validation = train
+            note = (
+                "The corpus is too small for validation songs of its own: the validation loss is "
+                "measured on the training songs."
+            )
+        return cls(settings, tokenizer, train, validation, note)
+
+    @property
+    def known(self) -> Tensor:
+        """Which words the training songs hold, (words,)."""
+        import torch
+
+        found = {id_ for song in self.train_songs for id_ in self.tokenizer.encode_song(song)}
+        return torch.tensor([id_ in found for id_ in range(len(self.tokenizer.words))])
+
+    @property
+    def roles(self) -> Tensor:
+        """What each word is to a network that reads a name and its time as one, (words,)."""
+        import torch
+
+        from dj_core.models.notes.pointer_network import NAME, TIME, WORD
+
+        def role(word: Word) -> int:
+            if not word.is_music or not self.tokenizer.settings.times:
+                return WORD
+            return NAME if word.name else TIME
+
+        return torch.tensor([role(word) for word in self.tokenizer.words])
+
+    @property
+    def sha256(self) -> str:
+        """The hash of what is learned from, in order."""
+        return sha256_of(repr([song.file_id for song in self.train_songs]).encode())
+
+    @property
+    def meter(self) -> Meter:
+        """The meter most songs are in."""
+        quarters = Counter(song.bar_quarters for song in self.train_songs).most_common(1)[0][0]
+        return Meter(round(quarters), 4) if quarters % 1 == 0 else Meter(round(quarters * 8), 8)
+
+    def batches(self, epoch: int) -> list[list[_Piece]]:
+        """The training pieces in this epoch's order, pieces of like length together."""
+        import torch
+
+        size = self.settings.batch_size
+        generator = torch.Generator().manual_seed(_mixed(self.settings.seed, epoch))
+        order = torch.randperm(len(self.train), generator=generator).tolist()
+        pool = size * _BATCHES_PER_POOL
+        batches = []
+        for start in range(0, len(order), pool):
+            alike = sorted(order[start : start + pool], key=lambda index: len(self.train[index][0]))
+            batches += [alike[first : first + size] for first in range(0, len(alike), size)]
+        shuffled = torch.randperm(len(batches), generator=generator).tolist()
+        return [[self.train[index] for index in batches[place]] for place in shuffled]
+
+    def validate(self, network: nn.Module) -> dict[str, float] | None:
+        """Loss and accuracy over the validation songs; None without any."""
+        import torch
+
+        if not self.validation:
+            return None
+        network.eval()
+        tally = Tally()
+        size = self.settings.batch_size
+        with torch.inference_mode():
+            for start in range(0, len(self.validation), size):
+                tally = tally + _score(network, self.validation[start : start + size])[1]
+        return {"loss": tally.mean_loss, "accuracy": tally.accuracy}
+
+    def _pieces(self, songs: list[NoteSong]) -> list[_Piece]:
+        import torch
+
+        settings = self.settings
+        if not songs:
+            return []
+        if settings.durations:
+            pieces = [piece for song in songs for piece in self._looped(song)]
+        elif settings.loop_notes is not None:
+            pieces = [piece for song in songs for piece in self._repeated(song)]
+        else:
+            pieces = even_pieces(
+                [self.tokenizer.encode_song(song) for song in songs], settings.longest
+            )
+        read_only = torch.tensor(sorted(self._never_guessed), dtype=torch.long)
+        result = []
+        for piece in pieces:
+            ids = torch.tensor(piece)
+            targets = ids[1:].masked_fill(torch.isin(ids[1:], read_only), _NO_TARGET)
+            result.append((ids[:-1], targets))
+        return result
+
+    def _repeated(self, song: NoteSong) -> list[list[int]]:
+        ids = self.tokenizer.encode_song(song)
+        words = self.tokenizer.settings
+        primes = len(prime_words(song.genre, song.kind, song.bar_quarters, words))
+        body = len(ids) - words.ends
+        least = self.settings.loop_notes * (2 if words.times else 1)
+        longest = self.settings.longest
+        return repeated_pieces(ids[:primes], ids[primes:body], ids[body:], least, longest)
+
+    def _looped(self, song: NoteSong) -> list[list[int]]:
+        ids = self.tokenizer.encode_song(song)
+        primes = len(prime_words(song.genre, song.kind, song.bar_quarters, self.tokenizer.settings))
+        bar_line = self.tokenizer.vocabulary.ids[BAR_LINE]
+        settings = self.settings
+        return looped_pieces(
+            ids[:primes], ids[primes:], bar_line, settings.loop_bars, settings.longest
+        )
+
+
+def _score(network: nn.Module, batch: list[_Piece]) -> tuple[Tensor, Tally]:
+    """The summed loss over a batch, and its tally."""
+    from torch.nn.functional import cross_entropy
+    from torch.nn.utils.rnn import pad_sequence
+
+    inputs = pad_sequence([piece[0] for piece in batch], batch_first=True)
+    targets = pad_sequence(
+        [piece[1] for piece in batch], batch_first=True, padding_value=_NO_TARGET
+    )
+    device = next(network.parameters()).device
+    inputs, targets = inputs.to(device), targets.to(device)
+    logits, _ = network(inputs)
+    guessed = targets != _NO_TARGET
+    logits, targets = logits[guessed], targets[guessed]
+    loss = cross_entropy(logits, targets, reduction="sum")
+    right = int((logits.argmax(-1) == targets).sum())
+    return loss, Tally(float(loss.detach()), right, len(targets))
+
+
+def references(
+    train: Sequence[_Piece], validation: Sequence[_Piece]
+) -> dict[str, dict[str, float]]:
+    """What knows next to nothing scores on the same notes: to be read beside a network's results.
+
+    'always-the-commonest' guesses the training songs' commonest word every time (in the paper's
+    corpus: the rest) and has the loss of their word frequencies; 'bigram' knows the word before,
+    smoothed by Witten and Bell's method.
+    """
+    counts: Counter[int] = Counter()
+    followers: dict[int, Counter[int]] = {}
+    for before, after in _pairs(train):
+        counts[after] += 1
+        followers.setdefault(before, Counter())[after] += 1
+    total = counts.total()
+    words = len(counts) + 1  # one more for all that never occurred
+    commonest = counts.most_common(1)[0][0]
+    single, double = Tally(), Tally()
+    for before, after in _pairs(validation):
+        alone = (counts[after] + len(counts) / words) / (total + len(counts))
+        single = single + Tally(-math.log(alone), int(after == commonest), 1)
+        known = followers.get(before, Counter())
+        after_this = (known[after] + len(known) * alone) / max(known.total() + len(known), 1)
+        guess = known.most_common(1)[0][0] if known else commonest
+        double = double + Tally(-math.log(after_this or alone), int(after == guess), 1)
+    return {
+        name: {"loss": tally.mean_loss, "accuracy": tally.accuracy}
+        for name, tally in (("always-the-commonest", single), ("bigram", double))
+    }
+
+
+def _pairs(pieces: Sequence[_Piece]) -> Iterator[tuple[int, int]]:
+    for inputs, targets in pieces:
+        pairs = zip(inputs.tolist(), targets.tolist(), strict=True)
+        yield from ((before, after) for before, after in pairs if after != _NO_TARGET)

@@ -1,1 +1,0 @@
-"""Tokenizers: music to integers and back."""

@@ -1,0 +1,24 @@
+"""Measure a groove model's style bias: ``python -m scripts.settle_style_bias FOLDER``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dj_core.models.groove.style_bias import TAKES, settle_lean
+from dj_core.models.groove.style_vector import SHARED_NAMES
+
+
+def main() -> None:
+    """Settle the lean of a model folder."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.settle_style_bias")
+    parser.add_argument("model", type=Path, help="folder of a groove model")
+    parser.add_argument("--takes", type=int, default=TAKES)
+    given = parser.parse_args()
+    lean = settle_lean(given.model, given.takes)
+    for name, amount in zip(SHARED_NAMES, lean, strict=False):
+        print(f"{name:24s} {amount:+.3f}")
+
+
+if __name__ == "__main__":
+    main()

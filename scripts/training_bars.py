@@ -1,0 +1,40 @@
+"""Write assets/training-bars.npz: ``python -m scripts.training_bars FOLDER …``
+
+The folders are those of the imported corpora the groove model learned from; their training splits
+and the starter patterns are fingerprinted, the validation splits say what is usual among people.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from dj_core.corpus import Corpus
+from dj_core.metrics.likelihood import FOUR_FOUR
+from dj_core.patterns import load_patterns
+from dj_core.shape.nearness import shipped_fingerprints, write_fingerprints
+
+
+def main() -> int:
+    """Write the file and say what is in it."""
+    corpora = [Corpus(Path(folder)) for folder in sys.argv[1:]]
+    train = [
+        (corpus.name, file.name, corpus.beat(file))
+        for corpus in corpora
+        for file in corpus.files
+        if file.split == "train" and file.hits
+    ]
+    train += [("starter", beat.title, beat) for beat in load_patterns()]
+    held = [
+        corpus.beat(file)
+        for corpus in corpora
+        for file in corpus.files
+        if file.split == "validation" and file.meter == FOUR_FOUR and file.hits
+    ]
+    usual = write_fingerprints(train, held)
+    print(f"{len(shipped_fingerprints())} bars; {usual}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
