@@ -23,7 +23,7 @@ from dj_core.intake import BYTES_AT_ONCE, FILES_AT_ONCE, _pieces
 from dj_core.library import Library
 from dj_core.midi import midi_bytes
 from dj_core.models.distributed import Ranks
-from dj_core.models.groove.groove_training import _check_startable
+from dj_core.models.groove.groove_training import GrooveTask
 from dj_core.models.run_folder import read_progress, read_status
 from dj_core.pack.contents import save_pack
 from dj_core.setlist.plan import Entry, SetSettings, plan_set
@@ -297,11 +297,10 @@ def test_a_groove_run_of_two_ranks_goes_on_in_one_process(two_ranks, tmp_path):
     assert_same_epochs(tmp_path / "alone", two_ranks / "groove")
 
 
-def test_more_ranks_than_streams_are_refused_before_anything_is_written(tmp_path):
-    settings, ranks = training_ranks.GROOVE, Ranks(0, training_ranks.GROOVE.streams + 1)
+def test_more_ranks_than_streams_are_refused():
+    ranks = Ranks(0, training_ranks.GROOVE.streams + 1)
     with pytest.raises(TrainingError, match="cannot share"):
-        _check_startable(settings, tmp_path, tmp_path, False, ranks)
-    assert not list(tmp_path.iterdir())
+        GrooveTask(training_ranks.GROOVE, [], ranks)
 
 
 def test_a_beat_played_elsewhere_is_the_same_beat():
