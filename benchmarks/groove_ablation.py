@@ -47,7 +47,7 @@ def settings_without(changes: dict[str, float | bool], steps: int) -> GrooveTrai
     """The preset's settings at the small budget, with a lever's `changes`."""
     preset = GROOVE_PRESETS["groove"]
     # bits are asked of the network alone; the lean concerns the styles that takes are told
-    budget = {"epochs": 1, "steps_per_epoch": steps, "take_every_epochs": 0, "lean_takes": 0}
+    budget = {"epochs": 1, "steps_per_epoch": steps, "take_every_epochs": 0, "style_bias_takes": 0}
     return replace(preset, **budget, **changes)
 
 

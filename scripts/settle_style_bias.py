@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dj_core.models.groove.style_bias import TAKES, settle_lean
+from dj_core.models.groove.style_bias import TAKES, settle_style_bias
 from dj_core.models.groove.style_vector import SHARED_NAMES
 
 
@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("model", type=Path, help="folder of a groove model")
     parser.add_argument("--takes", type=int, default=TAKES)
     given = parser.parse_args()
-    lean = settle_lean(given.model, given.takes)
+    lean = settle_style_bias(given.model, given.takes)
     for name, amount in zip(SHARED_NAMES, lean, strict=False):
         print(f"{name:24s} {amount:+.3f}")
 

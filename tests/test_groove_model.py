@@ -34,7 +34,7 @@ TINY = replace(
     steps_per_epoch=4,
     epochs=2,
     take_every_epochs=1,
-    lean_takes=6,
+    style_bias_takes=6,
 )
 
 

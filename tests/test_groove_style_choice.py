@@ -1,27 +1,23 @@
 """The styles takes are told: the asked genre's, near in tempo, played ones first."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from dj_core.library import SHIPPED_MODELS
-from dj_core.models.checkpoint import write_model
 from dj_core.models.groove.groove_checkpoint import load_groove_model, save_groove_model
-from dj_core.models.groove.groove_player import load_groove_player
-from dj_core.models.groove.style_bias import measure_lean, settle_lean
+from dj_core.models.groove.style_bias import measure_style_bias, settle_style_bias
 from dj_core.models.groove.style_choice import ENOUGH_PLAYED, NEAREST_STYLES, PLAYED, StyleChoice
 from dj_core.models.groove.style_vector import SHARED_NAMES, STYLE_SIZE
 from dj_core.models.request import GenerationRequest
-from dj_core.storage import sha256_of
 
 DRAWN = 200
 
 
 @pytest.fixture(scope="module")
 def checkpoint():
-    return load_groove_player(SHIPPED_MODELS / "groove")
+    return load_groove_model(SHIPPED_MODELS / "groove")
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +78,7 @@ def test_settling_changes_the_lean_alone_and_again_gives_the_same(tmp_path, chec
     blank = replace(checkpoint.tables, lean=np.zeros(STYLE_SIZE, np.float32))
     for folder in folders:
         save_groove_model(folder, checkpoint.network, blank, checkpoint.facts)
-        settle_lean(folder, takes=8)
+        settle_style_bias(folder, takes=8)
     one, two = (load_groove_model(folder) for folder in folders)
     assert one.weights_sha256 == two.weights_sha256
     assert one.tables.lean.any()
@@ -95,17 +91,4 @@ def test_settling_changes_the_lean_alone_and_again_gives_the_same(tmp_path, chec
 
 def test_a_model_of_programmed_styles_alone_has_no_lean(checkpoint):
     tables = replace(checkpoint.tables, fine=np.zeros_like(checkpoint.tables.fine))
-    assert not measure_lean(replace(checkpoint, tables=tables), takes=4).any()
-
-
-def test_an_older_model_without_a_lean_still_loads(tmp_path, checkpoint):
-    from safetensors.numpy import load_file, save
-
-    folder = tmp_path / "model"
-    save_groove_model(folder, checkpoint.network, checkpoint.tables, checkpoint.facts)
-    stored = load_file(folder / "weights.safetensors")
-    del stored["tables.lean"]
-    weights, card = save(stored), json.loads((folder / "model.json").read_text("utf-8"))
-    sealed = {"weights_sha256": sha256_of(weights), "weights_bytes": len(weights)}
-    write_model(folder, weights, {**card, **sealed})
-    assert not load_groove_model(folder).tables.lean.any()
+    assert not measure_style_bias(replace(checkpoint, tables=tables), takes=4).any()

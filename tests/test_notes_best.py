@@ -1,5 +1,6 @@
 """The words and the playing of notes-best: names in the paper's order, each with its time."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from dj_core.beat import Meter
 from dj_core.errors import GenerationError, TokenizerError
 from dj_core.library import DEFAULT_NOTES_MODEL, SHIPPED_MODELS
 from dj_core.models.checkpoint import ModelFacts
-from dj_core.models.families import load_model, settings_from, train_run
+from dj_core.models.families import load_model, train_run
 from dj_core.models.notes.network_settings import NetworkSettings
 from dj_core.models.notes.note_checkpoint import NoteCheckpoint, load_note_model, save_note_model
 from dj_core.models.notes.note_network import build_network
@@ -29,6 +30,7 @@ from dj_core.models.notes.note_tokenizer import (
     song_words,
     words_made_of,
 )
+from dj_core.models.notes.note_training import NOTE_PRESETS
 from dj_core.models.notes.pointer_network import NAME, TIME, WORD
 from dj_core.models.request import GenerationRequest
 from dj_core.notation import REST, NoteEvent, NoteSong
@@ -161,7 +163,8 @@ def test_a_start_note_is_played_first_and_strangers_are_refused(model):
 
 def test_a_run_of_notes_best_makes_a_model_that_plays_the_same_when_loaded(tmp_path):
     songs = [song(("F#2", 0, 1), ("C2", 0, 2), ("D2 F#2", 2, 1), file_id=str(n)) for n in range(6)]
-    settings = settings_from("notes-best", epochs=1, hidden=8, embedding=8, take_every_epochs=0)
+    tiny = {"epochs": 1, "hidden": 8, "embedding": 8, "take_every_epochs": 0}
+    settings = replace(NOTE_PRESETS["notes-best"], **tiny)
     *_, last = train_run(settings, songs, tmp_path / "run")
     assert last.finished
     folder = tmp_path / "run" / "model"

@@ -7,11 +7,10 @@ quick one, which shows that everything works and not how good it is.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from dj_core.models.families import settings_from
-from dj_core.models.notes.note_training import NoteTrainingSettings
+from dj_core.models.notes.note_training import NOTE_PRESETS, NoteTrainingSettings
 
 Group = Literal["paper", "cited", "ours"]
 FINAL = "paper-2x32"  # the network the authors settled on: Figures 1 to 4 are made with it
@@ -53,7 +52,8 @@ class Entry:
         changes = {**self.overrides, "epochs": self.epochs}
         if quick:
             changes |= {"epochs": 2 if self.every_epoch else 1, "hidden": QUICK_HIDDEN}
-        return settings_from(self.preset, corpora=(corpus,), take_every_epochs=0, **changes)
+        preset = NOTE_PRESETS[self.preset]
+        return replace(preset, corpora=(corpus,), take_every_epochs=0, **changes)
 
 
 PLAN: tuple[Entry, ...] = (

@@ -43,8 +43,8 @@ CLASSES: tuple[tuple[str, ...], ...] = (
 Carried = tuple[Tensor, Tensor, Tensor]
 """What goes on from window to window: the LSTM's hidden and cell values, and the recent sums."""
 
-MISHEARD_CLIPS = 0.5  # share of clips that `ClipTensors.mishear` gets wrong
-MISHEARD_BINS, MISHEARD_TICKS = 1.5, 1.0  # spread of its errors: velocity bins, 96ths of a quarter
+CORRUPTED_CLIPS = 0.5  # share of clips that `ClipTensors.corrupt_inputs` gets wrong
+CORRUPTED_BINS, CORRUPTED_TICKS = 1.5, 1.0  # spread of its errors: velocity bins, 96ths of a quarter
 LONGEST_AGE = 64  # 16ths after which a drum counts as not struck for long
 WINDOW_STEPS = 64
 
@@ -75,7 +75,7 @@ class Nats:
 class ClipTensors:
     """A clip set as tensors, to be gathered by row: what is played, and what is heard of it.
 
-    The two are the same until `mishear` sets them apart.
+    The two are the same until `corrupt_inputs` sets them apart.
     """
 
     def __init__(self, clips: ClipSet) -> None:
@@ -87,7 +87,7 @@ class ClipTensors:
         self.heard_velocity, self.heard_offset = self.velocity, self.offset
         self.before_row, self.before_lane = _strokes_before(self.velocity)
 
-    def mishear(self, generator: np.random.Generator) -> None:
+    def corrupt_inputs(self, generator: np.random.Generator) -> None:
         """From now on hear half of the clips louder or softer, later or earlier than they are.
 
         Every lane of such a clip is off by so much throughout. A network that plays hears its own
@@ -95,10 +95,10 @@ class ClipTensors:
         learns to come back to the style it was asked for.
         """
         clips, lengths = self.clips, np.diff(self.clips.starts)
-        wrong = generator.random((len(lengths), 1)) < MISHEARD_CLIPS
+        wrong = generator.random((len(lengths), 1)) < CORRUPTED_CLIPS
         for name, spread, bins in (
-            ("velocity", MISHEARD_BINS, VELOCITY_BINS),
-            ("offset", MISHEARD_TICKS, OFFSETS),
+            ("velocity", CORRUPTED_BINS, VELOCITY_BINS),
+            ("offset", CORRUPTED_TICKS, OFFSETS),
         ):
             off = generator.normal(0, spread, (len(lengths), 1))  # of all drums, and of each
             off = wrong * (off + generator.normal(0, spread, (len(lengths), LANES)))

@@ -58,10 +58,11 @@ class GrooveTrainingSettings:
     Attributes:
         preset: name of the preset these settings started from.
         weights: (corpus name, share of the streams that begin in it); others get `OTHER_WEIGHT`.
-        hidden, layers, dropout, weight_drop, input_drop: see `network.GrooveSettings`.
+        hidden, layers, dropout, weight_drop, input_drop: see `GrooveSettings`.
         use_lags, lanes_know_each_other, copying, use_recent: likewise; off only for ablations.
-        mishear: hear the past of some clips wrong, see `likelihood.ClipTensors.mishear`.
-        own_style, past_style, style_noise: see `batches.Veil`.
+        corrupt_inputs: read the past of some clips with errors, against exposure bias; see
+            `ClipTensors.corrupt_inputs`.
+        own_style, past_style, style_noise: see `streams.Veil`.
         expression_weight: how much a nat of velocity and offset counts beside one of hits.
         learning_rate: AdamW's, at its highest; it falls on half a cosine over all epochs.
         weight_decay: decoupled.
@@ -70,8 +71,8 @@ class GrooveTrainingSettings:
         steps_per_epoch, epochs: optimiser steps between validations, and how many times.
         patience: epochs without a better validation loss after which to stop.
         take_every_epochs: how often a take is kept to listen to; 0 for never.
-        lean_takes: takes a round by which the finished model's lean is settled, see `leaning`; 0
-            leaves it out.
+        style_bias_takes: takes a round by which the finished model's style bias is measured, see
+            `style_bias`; 0 leaves it out.
         seed: decides the first weights, the streams and the dropout.
         threads: CPU threads; another number gives slightly other weights.
         corpora: names of what is learned from, for whoever goes on with the run; they decide
@@ -92,7 +93,7 @@ class GrooveTrainingSettings:
     lanes_know_each_other: bool = True
     copying: bool = True
     use_recent: bool = True
-    mishear: bool = True
+    corrupt_inputs: bool = True
     own_style: float = 0.75
     past_style: float = 0.1
     style_noise: float = 0.2
@@ -106,7 +107,7 @@ class GrooveTrainingSettings:
     epochs: int = 16
     patience: int = 6
     take_every_epochs: int = 2
-    lean_takes: int = 400
+    style_bias_takes: int = 400
     seed: int = 1
     threads: int = 1
     corpora: tuple[str, ...] = ()
@@ -122,7 +123,7 @@ class GrooveTrainingSettings:
             ("epochs", 1, 10_000),
             ("patience", 1, 10_000),
             ("take_every_epochs", 0, 10_000),
-            ("lean_takes", 0, 100_000),
+            ("style_bias_takes", 0, 100_000),
             ("seed", 0, 2**31 - 1),
             ("threads", 1, 64),
         ):
@@ -159,7 +160,7 @@ class GrooveTrainingSettings:
 GROOVE_PRESETS: dict[str, GrooveTrainingSettings] = {
     "groove": GrooveTrainingSettings(),
     "groove-quick": GrooveTrainingSettings(
-        preset="groove-quick", hidden=192, steps_per_epoch=250, epochs=6, lean_takes=200
+        preset="groove-quick", hidden=192, steps_per_epoch=250, epochs=6, style_bias_takes=200
     ),
 }
 
@@ -227,7 +228,7 @@ class GrooveTask:
             self.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
         )
         self._memory: tuple[Tensor, ...] | None = None  # of the streams, from step to step
-        self._misheard = -1  # the epoch whose errors are heard
+        self._corrupted_for = -1  # the epoch whose errors are heard
 
     def steps(self, epoch: int) -> int:
         """Optimiser steps between validations."""
@@ -249,9 +250,11 @@ class GrooveTask:
         from dj_core.models.groove.groove_likelihood import score
 
         settings = self.settings
-        if settings.mishear and epoch != self._misheard:  # see `ClipTensors.mishear`
-            self.tensors.mishear(np.random.default_rng([settings.seed, epoch - 1]))
-            self._misheard = epoch
+        if (
+            settings.corrupt_inputs and epoch != self._corrupted_for
+        ):
+            self.tensors.corrupt_inputs(np.random.default_rng([settings.seed, epoch - 1]))
+            self._corrupted_for = epoch
         window = self.streams.next_window(settings.window_steps)
         count = int(window.inside.sum())  # of all processes' streams
         done = (epoch - 1) * settings.steps_per_epoch + step
@@ -291,11 +294,11 @@ class GrooveTask:
         return GrooveModel(name, checkpoint).generate(GenerationRequest(bars=bars, seed=seed)).beat
 
     def finish(self, model_folder: Path) -> None:
-        """Measure the finished model's lean and store it with the model."""
-        from dj_core.models.groove.style_bias import settle_lean
+        """Measure the finished model's style bias and store it with the model."""
+        from dj_core.models.groove.style_bias import settle_style_bias
 
-        if self.settings.lean_takes:
-            settle_lean(model_folder, self.settings.lean_takes)
+        if self.settings.style_bias_takes:
+            settle_style_bias(model_folder, self.settings.style_bias_takes)
 
     def state(self) -> dict[str, Any]:
         """Where the streams are and what the network remembers of them."""

@@ -39,7 +39,7 @@ _SHARED = np.arange(STYLE_SIZE) < len(SHARED_NAMES)
 """Numbers of all drums together. Those of one drum say nothing in the many takes without it."""
 
 
-def measure_lean(checkpoint: GrooveCheckpoint, takes: int = TAKES) -> np.ndarray:
+def measure_style_bias(checkpoint: GrooveCheckpoint, takes: int = TAKES) -> np.ndarray:
     """What to take off a style so that takes have on average the one drawn, (STYLE_SIZE).
 
     All zeros for a model that knows no played style at a known tempo.
@@ -106,7 +106,7 @@ def _played_styles(model: GrooveModel, requests: Sequence[GenerationRequest]) ->
     return model.tables.scale.scaled(styles)
 
 
-def settle_lean(folder: Path, takes: int = TAKES) -> np.ndarray:
+def settle_style_bias(folder: Path, takes: int = TAKES) -> np.ndarray:
     """Measure a model folder's lean and store it there; the network stays as it is.
 
     Raises:
@@ -114,7 +114,7 @@ def settle_lean(folder: Path, takes: int = TAKES) -> np.ndarray:
         LibraryError: the folder cannot be written.
     """
     checkpoint = load_groove_model(folder)
-    lean = measure_lean(checkpoint, takes)
+    lean = measure_style_bias(checkpoint, takes)
     tables = replace(checkpoint.tables, lean=lean)
     save_groove_model(folder, checkpoint.network, tables, checkpoint.facts)
     return lean
