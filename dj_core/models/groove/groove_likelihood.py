@@ -44,7 +44,7 @@ Carried = tuple[Tensor, Tensor, Tensor]
 """What goes on from window to window: the LSTM's hidden and cell values, and the recent sums."""
 
 CORRUPTED_CLIPS = 0.5  # share of clips that `ClipTensors.corrupt_inputs` gets wrong
-CORRUPTED_BINS, CORRUPTED_TICKS = 1.5, 1.0  # spread of its errors: velocity bins, 96ths of a quarter
+CORRUPTED_BINS, CORRUPTED_TICKS = 1.5, 1.0  # spread of errors: velocity bins, 96ths of a quarter
 LONGEST_AGE = 64  # 16ths after which a drum counts as not struck for long
 WINDOW_STEPS = 64
 

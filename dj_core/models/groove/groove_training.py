@@ -250,9 +250,7 @@ class GrooveTask:
         from dj_core.models.groove.groove_likelihood import score
 
         settings = self.settings
-        if (
-            settings.corrupt_inputs and epoch != self._corrupted_for
-        ):
+        if settings.corrupt_inputs and epoch != self._corrupted_for:
             self.tensors.corrupt_inputs(np.random.default_rng([settings.seed, epoch - 1]))
             self._corrupted_for = epoch
         window = self.streams.next_window(settings.window_steps)
