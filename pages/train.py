@@ -14,7 +14,13 @@ from dj_core.jobs import Run, read_run, resume_training, start_training, stop_tr
 from dj_core.library import Library
 from dj_core.midi import read_midi
 from dj_core.naming import checked_name
-from dj_core.models.families import (PRESETS, counts_sixteenths, expected_seconds, settings_from, tunables)
+from dj_core.models.families import (
+    PRESETS,
+    expected_seconds,
+    family_of,
+    settings_from,
+    tunables,
+)
 from dj_core.models.run_folder import TrainingStep
 from dj_ui.charts import loss_chart
 from dj_ui.frame import open_page, run_page
@@ -63,13 +69,17 @@ def draw_new_run(library: Library) -> None:
         persist_state="session",
     )
     preset = st.selectbox(
-        "Model", list(PRESETS), format_func=preset_label, key="dj_preset", persist_state="session"
+        "Model",
+        offered_presets(),
+        format_func=preset_label,
+        key="dj_preset",
+        persist_state="session",
     )
     taken = {run.name for run in library.runs()}
     name = st.text_input("Name", free_name(preset, taken), key=f"dj_name_{preset}_{len(taken)}")
     with st.expander("Fine tuning"):
         overrides = choose_overrides(preset)
-        all_data = not counts_sixteenths(PRESETS[preset]) and st.checkbox(
+        all_data = family_of(PRESETS[preset]).can_use_all_data and st.checkbox(
             "Learn from every beat",
             key=f"dj_all_{preset}",
             help="Keeps none back to validate on, as the paper did for its final songs.",
@@ -87,6 +97,11 @@ def draw_new_run(library: Library) -> None:
             return
         st.session_state[SHOWN] = run
         st.rerun()
+
+
+def offered_presets() -> list[str]:
+    """Presets of models that play beats, in the order in which to offer them."""
+    return [name for name, settings in PRESETS.items() if family_of(settings).load]
 
 
 def free_name(preset: str, taken: set[str]) -> str:
@@ -237,7 +252,7 @@ def act(action: Any, done: str) -> None:  # noqa: ANN401 - any call without argu
 
 def draw_figures(run: Run, step: TrainingStep) -> None:
     """The numbers of a run."""
-    unit = "16ths" if run.settings and counts_sixteenths(run.settings) else "Notes"
+    unit = f"{family_of(run.settings).unit.capitalize()}s" if run.settings else "Notes"
     checked = [past for past in run.epoch_steps if past.validation_loss is not None]
     best = min(checked, key=lambda past: past.validation_loss or 0.0, default=None)
     show_readouts(
