@@ -18,11 +18,21 @@ from typing import Any, Literal
 from dj_core.access import check_may_change
 from dj_core.errors import TrainingError
 from dj_core.limits import LIMITS
-from dj_core.naming import checked_name, name_key
-from dj_core.models.families import (TUNABLE, Settings, read_run_settings, settings_from)
-from dj_core.storage import write_bytes_atomic
-from dj_core.models.run_folder import (SETTINGS_NAME, STARTING, STATUS_NAME, STOP_NAME, TAKES_NAME, TrainingStep, is_locked, read_progress, read_status, write_status)
+from dj_core.models.families import TUNABLE, Settings, read_run_settings, settings_from
 from dj_core.models.notes.note_training import check_run_folder
+from dj_core.models.run_folder import (
+    SETTINGS_NAME,
+    STARTING,
+    STATUS_NAME,
+    STOP_NAME,
+    TAKES_NAME,
+    TrainingStep,
+    is_locked,
+    read_progress,
+    read_status,
+    write_status,
+)
+from dj_core.naming import checked_name, name_key
 from dj_core.storage import write_bytes_atomic
 
 State = Literal["running", "finished", "stopped", "failed", "died"]

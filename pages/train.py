@@ -13,7 +13,6 @@ from dj_core.errors import DigitalDJError
 from dj_core.jobs import Run, read_run, resume_training, start_training, stop_training
 from dj_core.library import Library
 from dj_core.midi import read_midi
-from dj_core.naming import checked_name
 from dj_core.models.families import (
     PRESETS,
     expected_seconds,
@@ -22,6 +21,7 @@ from dj_core.models.families import (
     tunables,
 )
 from dj_core.models.run_folder import TrainingStep
+from dj_core.naming import checked_name
 from dj_ui.charts import loss_chart
 from dj_ui.frame import open_page, run_page
 from dj_ui.player import player, show_readouts

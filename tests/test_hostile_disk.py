@@ -24,7 +24,11 @@ from dj_core.errors import DigitalDJError, LibraryError, TrainingError
 from dj_core.jobs import resume_training, start_training, stop_training
 from dj_core.library import STARTER_CORPUS, Library
 from dj_core.midi import save_midi
-from dj_core.models.notes.note_network import (NetworkSettings, build_network)
+from dj_core.models.families import train_run
+from dj_core.models.notes.note_network import NetworkSettings, build_network
+from dj_core.models.notes.note_tokenizer import NotesSettings, NotesTokenizer, Vocabulary
+from dj_core.models.notes.note_training import NoteTrainingSettings
+from dj_core.models.run_folder import read_status
 from dj_core.queueing import turn_to_train
 from dj_core.remote import fetch, send
 from dj_core.setlist.plan import Entry, SetSettings, plan_set
@@ -36,10 +40,6 @@ from dj_core.storage import (
     temporary_folder,
     write_bytes_atomic,
 )
-from dj_core.models.notes.note_tokenizer import (NotesSettings, NotesTokenizer, Vocabulary)
-from dj_core.models.notes.note_training import NoteTrainingSettings
-from dj_core.models.run_folder import read_status
-from dj_core.models.families import train_run
 from dj_ui.warming import make_ready
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -10,10 +10,10 @@ from hostile_json import hostile_forms, only_our_errors
 from test_hostile_models import LOAD, WRITE
 
 from dj_core.beat import Beat, Hit
-from dj_core.models.checkpoint import (CARD_NAME, read_card)
 from dj_core.corpus import INDEX_NAME, METADATA_KEY, Corpus, import_corpus
 from dj_core.library import STARTER_STAMP, Library, _stamp_in
 from dj_core.midi import save_midi
+from dj_core.models.checkpoint import CARD_NAME, read_card
 
 
 @pytest.fixture(autouse=True)
