@@ -19,7 +19,6 @@ from dj_core.access import check_may_change
 from dj_core.errors import TrainingError
 from dj_core.limits import LIMITS
 from dj_core.models.families import TUNABLE, Settings, read_run_settings, settings_from
-from dj_core.models.notes.note_training import check_run_folder
 from dj_core.models.run_folder import (
     SETTINGS_NAME,
     STARTING,
@@ -27,6 +26,7 @@ from dj_core.models.run_folder import (
     STOP_NAME,
     TAKES_NAME,
     TrainingStep,
+    check_run_folder,
     is_locked,
     read_progress,
     read_status,

@@ -24,7 +24,9 @@ from dj_core.errors import DigitalDJError, LibraryError, TrainingError
 from dj_core.jobs import resume_training, start_training, stop_training
 from dj_core.library import STARTER_CORPUS, Library
 from dj_core.midi import save_midi
+from dj_core.models.checkpoint import ModelFacts
 from dj_core.models.families import train_run
+from dj_core.models.notes.note_checkpoint import load_note_model, save_note_model
 from dj_core.models.notes.note_network import NetworkSettings, build_network
 from dj_core.models.notes.note_tokenizer import NotesSettings, NotesTokenizer, Vocabulary
 from dj_core.models.notes.note_training import NoteTrainingSettings

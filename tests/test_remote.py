@@ -12,6 +12,7 @@ from dj_core.corpus import Corpus
 from dj_core.errors import LibraryError
 from dj_core.library import Library
 from dj_core.midi import midi_bytes
+from dj_core.models.run_folder import SETTINGS_NAME, locked
 from dj_core.patterns import load_patterns
 from dj_core.remote import ABOUT_NAME, fetch, send
 
