@@ -96,7 +96,7 @@ def one_round(browser: Browser) -> dict[str, float]:
 
 def first_visit(browser: Browser, url: str) -> dict[str, float]:
     """Open the first page and click Generate as soon as it is there."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, bypass_csp=True)
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
     page.set_default_timeout(120_000)
     try:

@@ -238,8 +238,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A fresh visitor's page, 1440 by 900; the test fails if a script on it does."""
-    # Playwright evaluates what it waits for, which the app's content security policy forbids
-    context = browser.new_context(viewport=DESKTOP, accept_downloads=True, bypass_csp=True)
+    context = browser.new_context(viewport=DESKTOP, accept_downloads=True)
     context.add_init_script(COUNT_RUNS)
     context.set_default_timeout(PAGE_MILLISECONDS)
     page = context.new_page()

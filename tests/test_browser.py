@@ -127,7 +127,7 @@ def test_a_link_holds_the_beat(screen, browser, app_url):
     first, name = downloaded(screen, "MIDI")
     assert "97bpm" in name
     assert "seed11" in name
-    context = browser.new_context(bypass_csp=True)
+    context = browser.new_context()
     context.add_init_script(COUNT_RUNS)
     context.set_default_timeout(PAGE_MILLISECONDS)
     other = Screen(context.new_page(), app_url)
@@ -340,7 +340,7 @@ def test_training_outlives_tab_and_server_and_is_found_again(
     assert run.state == "running"
 
     again = start_app(home=home_with_small_corpus)
-    context = browser.new_context(bypass_csp=True)
+    context = browser.new_context()
     context.add_init_script(COUNT_RUNS)
     context.set_default_timeout(PAGE_MILLISECONDS)
     other = Screen(context.new_page(), again.url)

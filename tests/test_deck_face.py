@@ -306,7 +306,7 @@ def test_an_edited_take_survives_reruns_other_takes_and_other_pages(deck, screen
 
 @browser_test
 def test_mutes_tempo_and_decks_ask_nobody(browser, app_url):
-    context = browser.new_context(viewport=DESKTOP, bypass_csp=True)
+    context = browser.new_context(viewport=DESKTOP)
     context.add_init_script(COUNT_RUNS)
     context.set_default_timeout(PAGE_MILLISECONDS)
     page = context.new_page()
@@ -446,7 +446,7 @@ class CountedWay:
 
 @browser_test
 def test_a_beat_costs_few_bytes_once_program_and_kit_are_there(browser, app_url):
-    context = browser.new_context(viewport=DESKTOP, bypass_csp=True)
+    context = browser.new_context(viewport=DESKTOP)
     context.add_init_script(COUNT_RUNS)
     context.set_default_timeout(PAGE_MILLISECONDS)
     page = context.new_page()
@@ -835,7 +835,7 @@ def test_names_are_text_never_markup(odd_beats, screen):
 
 @browser_test
 def test_a_phone_pages_by_bar_with_cells_for_fingers(browser, app_url):
-    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True, bypass_csp=True)
+    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
     context.add_init_script(COUNT_RUNS)
     context.set_default_timeout(PAGE_MILLISECONDS)
     screen = Screen(context.new_page(), app_url)
