@@ -54,7 +54,8 @@ def browser_headers(name: str) -> list[tuple[bytes, bytes]]:
 
     Streamlit draws with inline styles and scripts, and loads the deck's program and what it plays
     from memory (`blob:`, `data:`). Beside inline scripts 'unsafe-eval' gives nothing away; charts
-    and whoever drives a browser (our tests) compile what they are given. Where the app was reached by `name`, its websocket is, too.
+    and whoever drives a browser (our tests) compile what they are given. Where the app was reached
+    by `name`, its websocket is, too.
     """
     socket = f" ws://{name} wss://{name}" if _NAME.fullmatch(name) else ""
     policy = (
