@@ -2,7 +2,6 @@
 
 import json
 import re
-import zipfile
 from io import BytesIO
 from pathlib import Path
 
@@ -175,66 +174,7 @@ def test_the_temperature_strip_shows_five_takes_of_one_seed(screen):
     assert_calm(screen)
 
 
-# --- what visitors bring ----------------------------------------------------------------------
-
-
-def zip_of(**files):
-    buffer = BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name.replace("__", "/") + ".mid", content)
-    return buffer.getvalue()
-
-
-BEAT = midi_bytes(Beat((Hit.of("kick", 0.0), Hit.of("snare", 1.0)), bars=1, tempo_bpm=120.0))
-
-
-def upload(screen, name, files):
-    page = screen.page
-    screen.open("/explore")
-    page.get_by_role("button", name="Add your own").click()
-    page.locator("input[type=file]").set_input_files(
-        [
-            {"name": file, "mimeType": "application/octet-stream", "buffer": content}
-            for file, content in files.items()
-        ]
-    )
-    for file in files:
-        page.get_by_text(file, exact=True).first.wait_for()
-    page.get_by_label("Name of the collection").fill(name)
-    with screen.rerun(quick=True):
-        button(screen, "Add to the library").click()
-    assert_calm(screen)
-    return page.inner_text("body")
-
-
-@pytest.mark.parametrize(
-    ("files", "words"),
-    [
-        ({"empty.zip": zip_of()}, "no MIDI files"),
-        ({"text.mid": b"these are words"}, "not a MIDI file"),
-        ({"silent.mid": midi_bytes(Beat((), bars=1))}, "no notes"),
-        ({"huge.mid": b"MThd" + bytes(30_000_000)}, "never over"),
-        ({"broken.zip": b"PK\x03\x04 and no more"}, "cannot be opened as a zip"),
-    ],
-    ids=["empty zip", "text", "no notes", "30 MB", "broken zip"],
-)
-def test_a_bad_upload_is_refused_in_words(screen, files, words):
-    assert words in upload(screen, "refused", files)
-
-
-def test_a_corpus_of_one_file_can_be_explored(screen):
-    text = upload(screen, "single", {"<b>one.mid": BEAT})
-    assert "1 file added to single." in text
-    assert "1 file · 1 bar · 1 genre" in text
-
-
-def test_good_files_are_kept_and_bad_ones_listed(screen):
-    files = {"mixed.zip": zip_of(House__good=BEAT, House__bad=b"words")}
-    text = upload(screen, "mixed", files)
-    assert "1 file added to mixed. 1 file left out" in text
-    screen.page.get_by_role("tab", name="Left out (1)").click()
-    assert_calm(screen)
+# --- what a phone holds, and what is missing ------------------------------------------------------
 
 
 def test_a_model_folder_with_a_missing_file_harms_nothing(start_app, page, tmp_path):
