@@ -61,7 +61,7 @@ def main() -> None:
         if not (total := crate.count(search)):
             st.info("No beat in the crate is like that. Widen the search.")
             return
-        table, chosen = st.columns(2, gap="large")
+        table, chosen = st.columns([5, 6], gap="large")
         with table:
             first = first_row(LIST, search)
             rows = [row_of(item) for item in listed(crate, search, first)]

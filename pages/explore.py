@@ -71,7 +71,7 @@ def show_files(catalogue: Catalogue) -> None:
     if not len(found):
         st.info("No file is like that. Widen the search.")
         return
-    table, audition = st.columns(2, gap="large")
+    table, audition = st.columns([5, 6], gap="large")
     with table:
         first = first_row(LIST, (str(catalogue.corpus.folder), catalogue.corpus.written, wanted))
         files = {file.id: file for file in catalogue.files_at(found[first : first + ROWS_A_PART])}

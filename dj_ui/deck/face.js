@@ -24,7 +24,8 @@ class Face extends Player {
     this.onKey = (event) => this.pressKey(event)
     document.addEventListener('keydown', this.onKey)
     this.root.addEventListener('pointerleave', () => this.send())
-    new ResizeObserver(([entry]) => this.transport.fold(entry.contentRect.width < 620))
+    // by its whole width: what is inside grows as the narrow deck's edges shrink, and would flip it
+    new ResizeObserver(([entry]) => this.transport.fold(entry.borderBoxSize[0].inlineSize < 642))
       .observe(this.root)
   }
 
