@@ -168,7 +168,7 @@ def choose_settings(library: Library) -> tuple[SetSettings, list[str]]:
         "Energy", "set_energy", list(ENERGY_LABELS), "rise", ENERGY_LABELS.get, follow("energy")
     )
     phrase = choice(
-        "Phrases of so many bars", "set_phrase", list(PHRASE_BARS), 16, str, follow("phrase_bars")
+        "Bars in a phrase", "set_phrase", list(PHRASE_BARS), 16, str, follow("phrase_bars")
     )
     with st.expander("More"):
         details = choose_details(library, follow)
