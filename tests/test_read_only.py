@@ -97,7 +97,7 @@ def touch(widget):
     elif kind in ("text_input", "text_area"):
         widget.set_value("Another word")
     elif kind == "multiselect":
-        widget.set_value([] if widget.value else [Shown(widget.options[0])])
+        widget.set_value([] if widget.value else [Shown(one) for one in widget.options[:1]])
     elif kind in ("selectbox", "radio"):
         widget.set_value(Shown(widget.options[-1]))
     elif kind == "button_group":

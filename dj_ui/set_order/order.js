@@ -28,13 +28,14 @@ class OrderList {
     this.root = make('div', { class: 'order' }, this.list, this.tools, this.said)
     parent.append(this.root)
     // one thing sounds at a time: a change that is heard stops the deck, and the deck stops it
-    this.onplay = () => window.digitalDj?.engine.stop()
+    this.onplay = () => {
+      const { engine } = window.digitalDj
+      engine.stop()
+      this.unsubscribe ??= engine.subscribe(() => {
+        if (engine.state().playing) document.querySelectorAll('audio').forEach((one) => one.pause())
+      })
+    }
     document.addEventListener('play', this.onplay, true)
-    this.unsubscribe = window.digitalDj?.engine.subscribe(() => {
-      if (window.digitalDj.engine.state().playing) {
-        document.querySelectorAll('audio').forEach((audio) => audio.pause())
-      }
-    })
   }
 
   tool(label, onclick) { return make('button', { type: 'button', class: 'tool', onclick }, label) }
