@@ -98,7 +98,9 @@ def main() -> None:
     with go:
         draw_go(library, settings, beats)
     with stage:
-        tell(library)
+        # whatever comes and goes has a box of its own, so that what stands below it stays
+        with st.container(key="set_telling"):
+            tell()
         planned = set_state.current()
         if planned is None:
             st.html(
@@ -111,7 +113,7 @@ def main() -> None:
         draw_takeaway(planned)
 
 
-def tell(library: Library) -> None:
+def tell() -> None:
     """What went wrong with the last change; and where the set at hand is saved nowhere."""
     if problem := st.session_state.pop(TOLD, None):
         st.warning(spoken(problem))
@@ -437,18 +439,19 @@ def draw_set(planned: SetList, library: Library) -> None:
         lambda change: take_change(change, library),
         key="set_order",
     )
-    for warning in warnings:
-        if warning.slot == slot:
-            st.warning(spoken(warning.words))
-            label = COUNT_LABELS.get(warning.offer or "")
-            if label:
-                st.button(
-                    f"Play it in {label.lower()}",
-                    key=f"offer_{warning.offer}",
-                    on_click=lambda count=warning.offer: tried(
-                        lambda: set_state.hold(recounted(planned, slot, count), library)
-                    ),
-                )
+    with st.container(key="set_warnings"):
+        for warning in warnings:
+            if warning.slot == slot:
+                st.warning(spoken(warning.words))
+                label = COUNT_LABELS.get(warning.offer or "")
+                if label:
+                    st.button(
+                        f"Play it in {label.lower()}",
+                        key=f"offer_{warning.offer}",
+                        on_click=lambda count=warning.offer: tried(
+                            lambda: set_state.hold(recounted(planned, slot, count), library)
+                        ),
+                    )
     draw_slot(planned, slot, library)
 
 
@@ -485,8 +488,9 @@ def draw_slot(planned: SetList, slot: int, library: Library) -> None:
         asked = not last and st.button(
             f"Hear the change into {slot_title(planned, slot + 1)}", key="set_change"
         )
-    if not last:
-        hear_change(planned, slot, bool(asked))
+    with st.container(key="set_heard"):
+        if not last:
+            hear_change(planned, slot, bool(asked))
     if on_both:
         ending, opening = transition(planned, slot)
         deck(
@@ -609,7 +613,8 @@ def draw_takeaway(planned: SetList) -> None:
     st.html('<h2 class="dj-head">Take it with you</h2>')
     work, busy, stem = set_state.work(), set_state.is_busy(), set_stem(planned)
     if busy and work is not None and work.name != BUILD:
-        follow_work()
+        with st.container(key="set_taking"):
+            follow_work()
     else:
         with st.container(horizontal=True, key="set_takes"):
             if st.button("Pack for the booth", type="primary", key="set_pack", disabled=busy):
@@ -625,17 +630,23 @@ def draw_takeaway(planned: SetList) -> None:
             )  # fmt: skip
     with st.expander("What goes into the pack"):
         choose_pack()
+    with st.container(key="set_files"):
+        draw_made()
+    st.caption(
+        "The pack holds loops, kick-and-hats loops, fills, stems and MIDI of "
+        f"{counted(len(planned.slots), 'beat')}, a printed set list, and playlists for rekordbox "
+        "and everything else."
+    )
+
+
+def draw_made() -> None:
+    """The files that were made of the set, to save."""
     for path in set_state.made():
         size = f"{path.stat().st_size / 1e6:,.0f} MB" if path.stat().st_size > 1e6 else "small"
         st.html(
             f'<p class="dj-done"><a href="{offer(path)}" download>Save {escape(path.name)}</a>'
             f"<span>{size}</span></p>"
         )
-    st.caption(
-        "The pack holds loops, kick-and-hats loops, fills, stems and MIDI of "
-        f"{counted(len(planned.slots), 'beat')}, a printed set list, and playlists for rekordbox "
-        "and everything else."
-    )
 
 
 def choose_pack() -> None:
