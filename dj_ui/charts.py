@@ -14,7 +14,7 @@ HEIGHT_PX = 260
 
 
 def loss_chart(curves: Mapping[str, Sequence[tuple[int, float]]], key: str) -> None:
-    """Loss by epoch, a line per name: {'training': [(1, 5.2), (2, 4.1)], ...}."""
+    """Loss by epoch, a line per name with a point or more: {'training': [(1, 5.2), (2, 4.1)]}."""
     palette = PALETTES[palette_name()]
     others = [hue for name, hue in palette.families.items() if name != "hat"]
     rows = [
@@ -25,13 +25,17 @@ def loss_chart(curves: Mapping[str, Sequence[tuple[int, float]]], key: str) -> N
     colours = alt.Scale(
         domain=list(curves), range=[palette.accent, palette.families["hat"], *others]
     )
-    few = max((epoch for points in curves.values() for epoch, _ in points), default=1) <= 1
+    epochs = [epoch for points in curves.values() for epoch, _ in points]
+    losses = [loss for points in curves.values() for _, loss in points]
+    # said here, because the chart is first drawn without its lines and finds no ends itself
+    across = alt.Scale(domain=[1, max(2, *epochs)], nice=False)
+    up = alt.Scale(domain=[min(losses), max(losses)], zero=False)
     chart = (
         alt.Chart(alt.Data(values=rows), height=HEIGHT_PX)
-        .mark_line(strokeWidth=2, point=few)
+        .mark_line(strokeWidth=2, point=max(epochs) <= 1)
         .encode(
-            x=alt.X("epoch:Q", axis=alt.Axis(format="d", tickMinStep=1, grid=False)),
-            y=alt.Y("loss:Q", scale=alt.Scale(zero=False)),
+            x=alt.X("epoch:Q", scale=across, axis=alt.Axis(format="d", tickMinStep=1, grid=False)),
+            y=alt.Y("loss:Q", scale=up),
             color=alt.Color(
                 "line:N", scale=colours, legend=alt.Legend(title=None, orient="bottom")
             ),

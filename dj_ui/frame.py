@@ -58,11 +58,18 @@ def open_page(title: str) -> bool:
 
 
 def run_page(main: Callable[[], object]) -> None:
-    """Run a page; what it could not do for want of a folder, space or a file is said on it."""
+    """Run a page; what it could not do for want of a folder, space or a file is said on it.
+
+    A page comes part by part, and each would push the next down. So its parts stay unseen, for a
+    moment at most, until all are there: theme.css looks for the mark in `dj_drawn`.
+    """
+    mark = st.container(key="dj_drawn")
     try:
         main()
     except DigitalDJError as error:
         st.error(spoken(error))
+    finally:
+        mark.html('<i class="dj-drawn"></i>')
 
 
 def palette_name() -> str:

@@ -70,7 +70,7 @@ def draw(figure: Figure, alt: str) -> None:
 
 def draw_wide(figure: Figure, alt: str) -> None:
     """A figure with names too long for a phone: there it scrolls sideways and stays readable."""
-    st.html(f'<div class="dj-wide">{image_html(figure_svg(figure), alt, "dj-figure")}</div>')
+    st.html(_scrolling_html("dj-wide", figure_svg(figure), alt, "dj-figure"))
 
 
 def image_html(svg: bytes, alt: str, name: str) -> str:
@@ -91,4 +91,12 @@ def show_staff(svg: str, alt: str) -> None:
     # verovio draws lines in the colour said once for the whole drawing, and heads in plain black
     text = palette().text
     coloured = svg.replace('color="black"', f'color="{text}" fill="{text}"', 1).encode()
-    st.html(f'<div class="dj-staff">{image_html(coloured, alt, "dj-notes")}</div>')
+    st.html(_scrolling_html("dj-staff", coloured, alt, "dj-notes"))
+
+
+def _scrolling_html(box: str, svg: bytes, alt: str, image: str) -> str:
+    """A drawing in a box that scrolls sideways, by the arrow keys too."""
+    return (
+        f'<div class="{escape(box)}" role="group" tabindex="0" aria-label="{escape(alt)}">'
+        f"{image_html(svg, alt, image)}</div>"
+    )

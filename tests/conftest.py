@@ -14,12 +14,13 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import psutil
 import pytest
 from browser import FLAGS, find_browser
 from hypothesis import settings
+from watch import Screen
 
 from dj_core.genres import genre_label
 from dj_core.midi import midi_bytes
@@ -30,7 +31,7 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL_CORPORA = ROOT.parent / "shared" / "corpora"
@@ -39,6 +40,7 @@ START_SECONDS = 120  # a cold server on a busy machine; usually 3
 PAGE_MILLISECONDS = 120_000  # likewise
 PAPER_GENRES = {"blues", "country", "indie", "jazz", "pop", "psychedelic-rock", "rock", "soul"}
 DESKTOP = {"width": 1440, "height": 900}
+PHONE = {"width": 390, "height": 844}
 
 _stood_in: list[Path] = []
 
@@ -235,83 +237,41 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+class Visitor(Protocol):
+    """`visitor(url, **options)`: a fresh visitor of the app at `url`; the shared one's for None."""
+
+    def __call__(self, url: str | None = None, **options: object) -> Screen: ...
+
+
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A fresh visitor's page, 1440 by 900; the test fails if a script on it does."""
-    context = browser.new_context(viewport=DESKTOP, accept_downloads=True)
-    context.add_init_script(COUNT_RUNS)
-    context.set_default_timeout(PAGE_MILLISECONDS)
-    page = context.new_page()
-    failures: list[str] = []
-    page.on("pageerror", lambda error: failures.append(str(error)))
-    yield page
-    context.close()
-    assert not failures, failures
+def visitor(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Visitor]:
+    """Call it for a browser of one's own: visitor() or visitor(url, viewport=PHONE) → Screen.
 
-
-# Streamlit writes on its outermost element whether the script runs, unless the run is over before
-# the browser draws: so what came from the server counts too. One run can call for the next (a page
-# that sends a visitor on): it rests when nothing has changed for a moment.
-COUNT_RUNS = """
-window.finishedRuns = 0
-window.messages = 0
-window.lastChange = performance.now()
-window.WebSocket = class extends WebSocket {
-  constructor(...address) {
-    super(...address)
-    this.addEventListener('message', () => {
-      window.messages += 1
-      window.lastChange = performance.now()
-    })
-  }
-}
-new MutationObserver((changes) => {
-  window.lastChange = performance.now()
-  for (const { target } of changes)
-    if (target.dataset.testScriptState === 'notRunning') window.finishedRuns += 1
-}).observe(document, {
-  subtree: true, attributes: true, attributeFilter: ['data-test-script-state'],
-})
-window.hasRunSince = (runs, messages = Infinity) =>
-  (window.finishedRuns > runs || window.messages > messages)
-  && document.querySelector('[data-test-script-state="notRunning"]') !== null
-  && performance.now() - window.lastChange > 400
-"""
-
-
-class Screen:
-    """A page of the app, and when it has settled.
-
-    with screen.rerun():
-        screen.page.get_by_role("button", name="Generate").click()
+    The options are those of Playwright's `new_context`. Each page is looked at to the end.
     """
+    screens: list[Screen] = []
 
-    def __init__(self, page: Page, url: str) -> None:
-        self.page = page
-        self.url = url
+    def come(url: str | None = None, **options: object) -> Screen:
+        # Playwright evaluates what it waits for, which the app's content security policy forbids
+        usual = {"viewport": DESKTOP, "accept_downloads": True, "bypass_csp": True}
+        context = browser.new_context(**{**usual, **options})
+        context.set_default_timeout(PAGE_MILLISECONDS)
+        address = request.getfixturevalue("app_url") if url is None else url
+        screens.append(Screen(context.new_page(), address))
+        return screens[-1]
 
-    def open(self, path: str = "/") -> None:
-        """Go to `path` of the app and wait until it is drawn."""
-        self.page.goto(self.url + path)
-        self.settle()
-
-    def settle(self) -> None:
-        """Wait until the script has run for this document and rests."""
-        self.page.wait_for_function("window.hasRunSince(0)")
-
-    @contextlib.contextmanager
-    def rerun(self, quick: bool = False) -> Iterator[None]:
-        """What is done inside makes the script run; afterwards it has run and rests.
-
-        A `quick` run may be over before the browser draws: then what the server sent counts, too.
-        """
-        runs, messages = self.page.evaluate("[window.finishedRuns, window.messages]")
-        yield
-        since = f"{runs}, {messages}" if quick else f"{runs}"
-        self.page.wait_for_function(f"window.hasRunSince({since})")
+    yield come
+    for screen in screens:
+        try:
+            if not screen.page.is_closed():
+                screen.look()
+                screen.look_closely()
+            assert not screen.complaints, screen.complaints
+        finally:
+            screen.page.context.close()
 
 
 @pytest.fixture
-def screen(page: Page, app_url: str) -> Screen:
-    """The shared app in a fresh visitor's browser."""
-    return Screen(page, app_url)
+def screen(visitor: Visitor) -> Screen:
+    """The shared app in a fresh visitor's browser, 1440 by 900."""
+    return visitor()

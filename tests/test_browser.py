@@ -8,7 +8,7 @@ from pathlib import Path
 import mido
 import pytest
 import symusic
-from conftest import COUNT_RUNS, PAGE_MILLISECONDS, Screen
+from conftest import PHONE
 
 from dj_core.beat import Beat, Hit
 from dj_core.library import Library
@@ -67,11 +67,10 @@ PAGES = ("Generate", "Explore", "Crate", "Set", "Train", "Paper")
     ("path", "title"), [("/", "Generate"), *((f"/{name.lower()}", name) for name in PAGES)]
 )
 def test_a_cold_deep_link_shows_its_page_in_the_frame_and_complains_of_nothing(
-    start_app, page, path, title
+    start_app, visitor, path, title
 ):
-    complaints = []
-    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    screen = Screen(page, start_app().url)
+    screen = visitor(start_app().url)
+    page = screen.page
     screen.open(path)
     assert_calm(screen)
     assert page.title().startswith(title)
@@ -79,12 +78,12 @@ def test_a_cold_deep_link_shows_its_page_in_the_frame_and_complains_of_nothing(
         page.get_by_role("link", name=name, exact=True).wait_for()
     screen.settle()
     assert_calm(screen)
-    assert complaints == []
 
 
-def test_one_click_makes_an_audible_beat_and_a_midi_file_others_open(start_app, page):
+def test_one_click_makes_an_audible_beat_and_a_midi_file_others_open(start_app, visitor):
+    screen = visitor(start_app().url)
+    page = screen.page
     page.add_init_script(METER)
-    screen = Screen(page, start_app().url)
     screen.open("/")
     with screen.rerun():
         page.locator(".st-key-dj_go button").first.click()
@@ -120,19 +119,15 @@ def test_the_wav_download_has_exactly_the_beats_length(screen):
         assert file.getnframes() == round(2 * 4 * 60 / 125 * file.getframerate())
 
 
-def test_a_link_holds_the_beat(screen, browser, app_url):
+def test_a_link_holds_the_beat(screen, visitor):
     link = "/generate?seed=11&bars=2&tempo=97&temperature=0.8"
     screen.open(link)
     first, name = downloaded(screen, "MIDI")
     assert "97bpm" in name
     assert "seed11" in name
-    context = browser.new_context()
-    context.add_init_script(COUNT_RUNS)
-    context.set_default_timeout(PAGE_MILLISECONDS)
-    other = Screen(context.new_page(), app_url)
+    other = visitor()
     other.open(link)
     second, _ = downloaded(other, "MIDI")
-    context.close()
     assert first == second
 
 
@@ -177,21 +172,21 @@ def test_the_temperature_strip_shows_five_takes_of_one_seed(screen):
 # --- what a phone holds, and what is missing ------------------------------------------------------
 
 
-def test_a_model_folder_with_a_missing_file_harms_nothing(start_app, page, tmp_path):
+def test_a_model_folder_with_a_missing_file_harms_nothing(start_app, visitor, tmp_path):
     home = tmp_path / "home"
     broken = home / "models" / "broken"
     broken.mkdir(parents=True)
     (broken / "model.json").write_text(json.dumps({"family": "notes", "label": "Broken"}))
-    screen = Screen(page, start_app(home=home).url)
+    screen = visitor(start_app(home=home).url)
     for path in ("/generate", "/explore", "/train"):
         screen.open(path)
         assert_calm(screen)
-    assert "Broken" not in page.inner_text("body")
+    assert "Broken" not in screen.page.inner_text("body")
 
 
-def test_every_page_fits_a_phone_and_is_under_the_thumb(screen):
+def test_every_page_fits_a_phone_and_is_under_the_thumb(visitor):
+    screen = visitor(viewport=PHONE)
     page = screen.page
-    page.set_viewport_size({"width": 390, "height": 844})
     screen.open("/generate")
     for name in PAGES:
         with screen.rerun():
@@ -267,10 +262,11 @@ def start_run(screen, epochs):
 
 
 def test_training_outlives_tab_and_server_and_is_found_again(
-    start_app, browser, page, home_with_small_corpus
+    start_app, visitor, home_with_small_corpus
 ):
     app = start_app(home=home_with_small_corpus)
-    screen = Screen(page, app.url)
+    screen = visitor(app.url)
+    page = screen.page
     start_run(screen, epochs=500)
     page.get_by_text(re.compile(r"Epoch \d+ of")).first.wait_for()
     page.locator(".st-key-dj_stop button").first.wait_for()
@@ -280,10 +276,7 @@ def test_training_outlives_tab_and_server_and_is_found_again(
     assert run.state == "running"
 
     again = start_app(home=home_with_small_corpus)
-    context = browser.new_context()
-    context.add_init_script(COUNT_RUNS)
-    context.set_default_timeout(PAGE_MILLISECONDS)
-    other = Screen(context.new_page(), again.url)
+    other = visitor(again.url)
     other.page.goto(f"{again.url}/train")
     stop = other.page.locator(".st-key-dj_stop button").first
     stop.wait_for()
@@ -296,4 +289,3 @@ def test_training_outlives_tab_and_server_and_is_found_again(
         other.page.get_by_role("button", name="Play this model").click()
     other.page.locator(".st-key-dj_go button").first.wait_for()
     assert run.name in [model.name for model in Library(home_with_small_corpus).models()]
-    context.close()

@@ -10,7 +10,6 @@ from pathlib import Path
 import mido
 import pytest
 import soundfile
-from conftest import Screen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from streamlit.components.v2.bidi_component.main import _make_trigger_id
@@ -399,11 +398,11 @@ def test_a_damaged_crate_is_told_and_the_page_works_again(crate):
 
 
 @pytest.fixture
-def own_screen(page, start_app, tmp_path):
+def own_screen(visitor, start_app, tmp_path):
     """The app with a crate of its own: one generated-looking beat in it."""
     app = start_app(home=tmp_path / "home")
     Crate(app.home / "crate.db").keep(BEAT, name="Mine", tags=["late"])
-    return Screen(page, app.url), Crate(app.home / "crate.db")
+    return visitor(app.url), Crate(app.home / "crate.db")
 
 
 def press(screen, name):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import COUNT_RUNS, DESKTOP, PAGE_MILLISECONDS, Screen
+from conftest import DESKTOP, PHONE
 from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -24,7 +24,6 @@ from dj_ui.deck import ENGINE_SCRIPTS, FACE_SCRIPTS, program
 from dj_ui.deck.payload import beat_id, beat_of_payload, beat_payload
 from dj_ui.grid import steps_of
 
-PHONE = {"width": 390, "height": 844}
 AXE_RULES = [
     "wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice", "experimental",
 ]  # fmt: skip
@@ -238,19 +237,11 @@ def open_file(screen, words):
 
 @pytest.fixture
 def deck(screen):
-    """A take of two bars on Generate's deck; nothing may complain while it is used."""
-    complaints = []
-    screen.page.on("console", lambda said: complaints.append(said.text) if is_bad(said) else None)
+    """A take of two bars on Generate's deck."""
     screen.open("/generate?seed=3&bars=2&genre=House&tempo=124")
     deck = Deck(screen)
     deck.root.locator(".cell").first.wait_for()
-    yield deck
-    assert complaints == []
-
-
-def is_bad(said):
-    """Whether the console was told of an error."""
-    return said.type == "error"
+    return deck
 
 
 @browser_test
@@ -305,14 +296,10 @@ def test_an_edited_take_survives_reruns_other_takes_and_other_pages(deck, screen
 
 
 @browser_test
-def test_mutes_tempo_and_decks_ask_nobody(browser, app_url):
-    context = browser.new_context(viewport=DESKTOP)
-    context.add_init_script(COUNT_RUNS)
-    context.set_default_timeout(PAGE_MILLISECONDS)
-    page = context.new_page()
+def test_mutes_tempo_and_decks_ask_nobody(screen):
+    page = screen.page
     sent = []
     page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
-    screen = Screen(page, app_url)
     screen.open("/generate?seed=3&bars=1&tempo=124")
     deck = Deck(screen)
     deck.play()
@@ -327,7 +314,6 @@ def test_mutes_tempo_and_decks_ask_nobody(browser, app_url):
     deck.button("Fade to deck B on the beat").click()
     page.wait_for_timeout(600)  # longer than an edit waits
     state = deck.state()
-    context.close()
     assert len(sent) == before
     assert len(state["muted"]) == len(state["soloed"]) == 1
     assert (state["tempoBpm"], state["swing"], state["volume"]) == (126, 0.5, 0.6)
@@ -445,17 +431,14 @@ class CountedWay:
 
 
 @browser_test
-def test_a_beat_costs_few_bytes_once_program_and_kit_are_there(browser, app_url):
-    context = browser.new_context(viewport=DESKTOP)
-    context.add_init_script(COUNT_RUNS)
-    context.set_default_timeout(PAGE_MILLISECONDS)
-    page = context.new_page()
+def test_a_beat_costs_few_bytes_once_program_and_kit_are_there(visitor, app_url):
     received = []
-    page.on(
-        "websocket", lambda socket: socket.on("framereceived", lambda frame: received.append(frame))
-    )
     with contextlib.closing(CountedWay(urlsplit(app_url).port)) as way:
-        screen = Screen(page, way.url)
+        screen = visitor(way.url)
+        page = screen.page
+        page.on(
+            "websocket", lambda socket: socket.on("framereceived", lambda f: received.append(f))
+        )
         screen.open("/generate?seed=3&bars=4")
         assert way.bytes_back > 500_000  # the kit was sent
         for _ in range(3):
@@ -466,7 +449,7 @@ def test_a_beat_costs_few_bytes_once_program_and_kit_are_there(browser, app_url)
             assert bytes_until_the_deck(received[before:]) < BEAT_BYTES / 2
             # with all else that a new take changes on the page, as it goes over the wire
             assert way.bytes_back - bytes_before < BEAT_BYTES
-        context.close()
+        page.close()
 
 
 def bytes_until_the_deck(frames):
@@ -834,11 +817,8 @@ def test_names_are_text_never_markup(odd_beats, screen):
 
 
 @browser_test
-def test_a_phone_pages_by_bar_with_cells_for_fingers(browser, app_url):
-    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
-    context.add_init_script(COUNT_RUNS)
-    context.set_default_timeout(PAGE_MILLISECONDS)
-    screen = Screen(context.new_page(), app_url)
+def test_a_phone_pages_by_bar_with_cells_for_fingers(visitor):
+    screen = visitor(viewport=PHONE, has_touch=True, is_mobile=True)
     screen.open("/generate?seed=3&bars=4&genre=House")
     deck = Deck(screen)
     deck.root.locator(".cell").first.wait_for()
@@ -863,4 +843,3 @@ def test_a_phone_pages_by_bar_with_cells_for_fingers(browser, app_url):
     with screen.rerun():
         cell.tap()
     assert cell.get_attribute("aria-selected") != was
-    context.close()

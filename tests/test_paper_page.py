@@ -6,6 +6,7 @@ from html import unescape
 from pathlib import Path
 
 import pytest
+from conftest import PHONE
 from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
@@ -18,7 +19,6 @@ from dj_ui.paper import SHIPPED_RESULTS
 
 ROOT = Path(__file__).resolve().parent.parent
 WAIT_SECONDS = 120
-PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture
@@ -73,8 +73,8 @@ def test_missing_results_are_said_in_one_sentence(home, monkeypatch, tmp_path):
 
 
 @pytest.mark.browser
-def test_it_fits_a_phone_and_plays(screen):
-    screen.page.set_viewport_size(PHONE)
+def test_it_fits_a_phone_and_plays(visitor):
+    screen = visitor(viewport=PHONE)
     screen.open("/paper")
     expect(screen.page.get_by_role("heading", name="The drum files themselves")).to_be_visible()
     assert screen.page.locator('[data-testid="stException"]').count() == 0
