@@ -29,7 +29,8 @@ PAGES = ("generate", "explore", "crate", "set", "train", "paper")  # addresses, 
 # version name it otherwise, the app follows the operating system, in colours as good.
 HEAD = b"""<title>Digital DJ</title>
     <meta name="description" content="Drum beats to explore, train on and generate." />
-    <style>html { background: #0f1013 } html[data-light] { background: #f4f2ee }</style>
+    <style>html { background: #0f1013; color-scheme: dark }
+      html[data-light] { background: #f4f2ee; color-scheme: light }</style>
     <script>
       try {
         const here = `stActiveTheme-${location.pathname}-v2`
@@ -38,8 +39,18 @@ HEAD = b"""<title>Digital DJ</title>
         addEventListener("pagehide", () =>
           localStorage.setItem("djTheme", localStorage.getItem(here) ?? chosen))
         const light = matchMedia("(prefers-color-scheme: light)").matches
-        document.documentElement.toggleAttribute(
+        const root = document.documentElement
+        root.toggleAttribute(
           "data-light", chosen === '"Light"' || (chosen === '"System"' && light))
+        // Streamlit tells the theme to its app alone; what floats above it needs to know it, too
+        new MutationObserver((_, waiting) => {
+          const app = document.querySelector(".stApp")
+          if (!app) return
+          waiting.disconnect()
+          new MutationObserver(() => root.toggleAttribute(
+            "data-light", getComputedStyle(app).colorScheme === "light"
+          )).observe(app, { attributes: true, attributeFilter: ["class"] })
+        }).observe(root, { childList: true, subtree: true })
       } catch {} // a browser that keeps nothing follows the operating system
       window.__streamlit = { BACKEND_BASE_URL:
         location.origin + location.pathname.replace(/\\/(PAGES)?\\/?$/, "/") }

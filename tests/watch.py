@@ -27,6 +27,12 @@ _LOOKED_AT: set[str] = set()  # what axe-core has seen: a page, its width and wh
 # (rule, selector of the element or of what it is in, why)
 AXE_EXCEPTIONS: tuple[tuple[str, str, str], ...] = (
     ("label-content-name-mismatch", ".deck", "not yet: the deck's buttons are being named anew"),
+    ("region", "#stFloatingOverlayPortal", "Streamlit puts what floats beside its landmarks"),
+    (
+        "presentation-role-conflict",
+        ".stFileUploader",
+        "Streamlit's place to drop files has a label",
+    ),
 )
 # What the browser says that is not about us: (pattern, why)
 CONSOLE_EXCEPTIONS: tuple[tuple[str, str], ...] = ()
@@ -76,18 +82,21 @@ function noteAnswer(bytes) {
     if ((tag & 7) === 2) at += content
   }
 }
+// a deck comes with the page and draws itself once its program is there
+watch.decksDrawn = () => [...document.querySelectorAll('[data-testid="stBidiComponentIsolated"]')]
+  .every((host) => host.closest('[class*="_kit"]') || host.shadowRoot?.childElementCount > 1)
 watch.rests = (askedBefore) => {
   const now = performance.now()
   const answered = watch.began >= watch.askedAt || now - watch.changed > 15000
   return watch.asked > askedBefore && answered && watch.over && now - watch.changed > 400
-    && document.querySelector('[data-test-script-state="notRunning"]') !== null
+    && document.querySelector('[data-test-script-state="notRunning"]') !== null && watch.decksDrawn()
 }
 new MutationObserver(() => { watch.changed = performance.now() }).observe(document, {
   subtree: true, childList: true, attributes: true, attributeFilter: ['data-test-script-state'],
 })
 new PerformanceObserver((entries) => {
   for (const shift of entries.getEntries())
-    if (!shift.hadRecentInput) watch.shifts.push([shift.value, shift.sources.map(
+    if (!shift.hadRecentInput && shift.value >= 0.001) watch.shifts.push([shift.value, shift.sources.map(
       ({ node, previousRect: from, currentRect: to }) => {
         const place = node?.closest?.('[class*=st-key-]') ?? node?.parentElement ?? node
         const name = place?.className?.match?.(/st-key-\\S+/)?.[0]
@@ -108,6 +117,7 @@ _LOOK = """() => {
     failed: document.querySelector('[data-testid="stException"]')?.innerText
       ?? (shown.includes('Traceback') || shown.includes('Page not found') ? shown : ''),
     shifts: window.watch.shifts.splice(0),
+    page: location.pathname,
   }
 }"""
 
@@ -143,6 +153,7 @@ class Screen:
         self.page = page
         self.url = url
         self.complaints: list[str] = []
+        self._page = ""  # the one that was looked at last
         page.add_init_script(WATCH)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._note)
@@ -179,6 +190,8 @@ class Screen:
             assert seen["styles"], "the styles are gone"
             assert not seen["failed"], seen["failed"]
             shift = sum(value for value, _ in seen["shifts"])
+            moves = moves or seen["page"] != self._page  # another page moves nothing of this one
+            self._page = seen["page"]
             assert moves or shift < SHIFT_ALLOWED, (
                 f"moved by itself ({shift:.3f} of the screen):\n{_lines(seen['shifts'])}"
             )

@@ -4,7 +4,6 @@
 class Listener extends Player {
   constructor(parent, owner) {
     super(parent, owner)
-    this.root.setAttribute('aria-label', 'A beat to hear')
     this.root.classList.add('listener')
     this.play = make('button', { type: 'button', class: 'play', 'aria-label': 'Play',
       onclick: () => this.toggle() }, make('span', { class: 'ring' }), icon('play'), icon('stop'))
@@ -15,6 +14,7 @@ class Listener extends Player {
   update({ data }) {
     this.data = data
     this.edited = new EditedBeat(unpackBeat(data.beat))
+    this.root.setAttribute('aria-label', `A beat to hear: ${data.name}`)
     this.roll.setAttribute('aria-label', data.beat.summary)
     this.roll.style.setProperty('--bars', data.beat.bars)
     this.needle = make('div', { class: 'needle' })
