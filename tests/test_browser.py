@@ -156,14 +156,14 @@ def test_settings_reach_the_link_and_new_seeds_make_new_beats(screen):
 def test_a_hostile_link_is_answered_calmly(screen, query):
     screen.open(f"/generate?{query}")
     assert_calm(screen)
-    with screen.rerun():
+    with screen.rerun(moves=True):
         screen.page.locator(".st-key-dj_go button").first.click()
     assert_calm(screen)
 
 
 def test_the_temperature_strip_shows_five_takes_of_one_seed(screen):
     screen.open("/generate?seed=5&length=Notes&notes=120")
-    with screen.rerun():
+    with screen.rerun(moves=True):
         screen.page.locator(".st-key-dj_strip_go button").first.click()
     assert screen.page.locator(".dj-strip").count() == 5
     assert_calm(screen)
@@ -285,7 +285,7 @@ def test_training_outlives_tab_and_server_and_is_found_again(
     assert_calm(other)
     (run,) = Library(home_with_small_corpus).runs()
     assert run.state == "stopped"
-    with other.rerun():
+    with other.rerun(moves=True):
         other.page.get_by_role("button", name="Play this model").click()
     other.page.locator(".st-key-dj_go button").first.wait_for()
     assert run.name in [model.name for model in Library(home_with_small_corpus).models()]

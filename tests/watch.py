@@ -83,20 +83,21 @@ function noteAnswer(bytes) {
   }
 }
 // a deck comes with the page and draws itself once its program is there
-watch.decksDrawn = () => [...document.querySelectorAll('[data-testid="stBidiComponentIsolated"]')]
+const decksDrawn = () => [...document.querySelectorAll('[data-testid="stBidiComponentIsolated"]')]
   .every((host) => host.closest('[class*="_kit"]') || host.shadowRoot?.childElementCount > 1)
+const shown = () => document.querySelector('[data-test-script-state="notRunning"]') !== null
 watch.rests = (askedBefore) => {
   const now = performance.now()
   const answered = watch.began >= watch.askedAt || now - watch.changed > 15000
   return watch.asked > askedBefore && answered && watch.over && now - watch.changed > 400
-    && document.querySelector('[data-test-script-state="notRunning"]') !== null && watch.decksDrawn()
+    && shown() && decksDrawn()
 }
 new MutationObserver(() => { watch.changed = performance.now() }).observe(document, {
   subtree: true, childList: true, attributes: true, attributeFilter: ['data-test-script-state'],
 })
 new PerformanceObserver((entries) => {
   for (const shift of entries.getEntries())
-    if (!shift.hadRecentInput && shift.value >= 0.001) watch.shifts.push([shift.value, shift.sources.map(
+    if (!shift.hadRecentInput) watch.shifts.push([shift.value, shift.sources.map(
       ({ node, previousRect: from, currentRect: to }) => {
         const place = node?.closest?.('[class*=st-key-]') ?? node?.parentElement ?? node
         const name = place?.className?.match?.(/st-key-\\S+/)?.[0]
@@ -217,4 +218,5 @@ class Screen:
 
 
 def _lines(shifts: list[tuple[float, list[str]]]) -> str:
-    return "\n".join(f"{value:.3f} {json.dumps(sources)}" for value, sources in shifts)
+    large = [shift for shift in shifts if shift[0] >= 0.001]
+    return "\n".join(f"{value:.3f} {json.dumps(sources)}" for value, sources in large)
