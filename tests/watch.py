@@ -26,7 +26,6 @@ _LOOKED_AT: set[str] = set()  # what axe-core has seen: a page, its width and wh
 # What axe-core finds in Streamlit's own elements, which we cannot write otherwise.
 # (rule, selector of the element or of what it is in, why)
 AXE_EXCEPTIONS: tuple[tuple[str, str, str], ...] = (
-    ("label-content-name-mismatch", ".deck", "not yet: the deck's buttons are being named anew"),
     ("region", "#stFloatingOverlayPortal", "Streamlit puts what floats beside its landmarks"),
     (
         "presentation-role-conflict",
