@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
@@ -10,8 +12,59 @@ from typing import Any
 
 import streamlit as st
 from streamlit import runtime
+from streamlit.proto.BackMsg_pb2 import BackendOperationRequest
+from streamlit.proto.ForwardMsg_pb2 import (
+    BackendOperationResponse,
+    DeferredFileResponsePayload,
+)
+from streamlit.runtime.backend_operation_handler import DeferredFileHandler
+from streamlit.runtime.media_file_storage import MediaFileStorageError
 from streamlit.runtime.scriptrunner import get_script_run_ctx
-from streamlit.runtime.scriptrunner_utils.script_run_context import SCRIPT_RUN_CONTEXT_ATTR_NAME
+from streamlit.runtime.scriptrunner_utils.script_run_context import (
+    SCRIPT_RUN_CONTEXT_ATTR_NAME,
+    ScriptRunContext,
+)
+
+from dj_core.errors import DigitalDJError
+from dj_ui.words import without_places
+
+_LOG = logging.getLogger(__name__)
+
+
+class SayingHandler(DeferredFileHandler):
+    """Makes the file of a button that was pressed; where that fails, the button says why.
+
+    Streamlit 1.67 says "Failed to generate file for download", whatever the matter is.
+    """
+
+    async def handle(
+        self, request: BackendOperationRequest, session_id: str
+    ) -> BackendOperationResponse:
+        """Answer the browser with the file's address, or with what is wrong and what to do."""
+        try:
+            make = self._get_media_file_mgr().execute_deferred
+            url = await asyncio.to_thread(make, request.deferred_file.file_id)
+        except MediaFileStorageError as error:
+            cause = error.__cause__
+            if not isinstance(cause, DigitalDJError):
+                _LOG.exception("a download could not be made")
+                words = "This file could not be made. Reload the page and try again."
+            else:
+                words = without_places(str(cause))
+            return BackendOperationResponse(request_id=request.request_id, error_msg=words)
+        return BackendOperationResponse(
+            request_id=request.request_id, deferred_file=DeferredFileResponsePayload(url=url)
+        )
+
+
+def _say_what_fails(visitor: ScriptRunContext | None) -> None:
+    """Have the downloads of a visitor's session say what is the matter."""
+    session = (
+        runtime.exists() and visitor and runtime.get_instance().get_app_session(visitor.session_id)
+    )
+    if session:
+        handler = SayingHandler(lambda: runtime.get_instance().media_file_mgr)
+        session._backend_operation_dispatcher.register("deferred_file", handler)
 
 
 class LastFiles:
@@ -64,6 +117,7 @@ def _held_for_visitor(
     then clears it away, and with many at once that is before the browser has come for it.
     """
     visitor = get_script_run_ctx()
+    _say_what_fails(visitor)
 
     def make() -> bytes:
         with _as_visitor(visitor):  # whoever makes it can tell them how far it is

@@ -41,7 +41,7 @@ def spoken(words: object) -> str:
     They are shown as they stand: no link, picture or style comes of them, nor do characters that
     turn the direction of writing. Places on the server's disk are told by their last part.
     """
-    text = _without_places(str(words))
+    text = without_places(str(words))
     text = "".join(" " if character in "\r\n\t" else character for character in text)
     text = "".join(each for each in text if unicodedata.category(each) not in ("Cc", "Cf", "Cs"))
     if len(text) > MOST_SPOKEN:
@@ -49,7 +49,7 @@ def spoken(words: object) -> str:
     return _ADDRESS.sub(_WORD_JOINER, _MARKDOWN.sub(r"\\\1", text))
 
 
-def _without_places(text: str) -> str:
+def without_places(text: str) -> str:
     """Paths below the DJ's folder, ours and the system's own cut to what follows."""
     home = Library.open().home
     for place in (home, PRODUCT_FOLDER, Path(tempfile.gettempdir()), Path.home()):

@@ -1,6 +1,7 @@
 """The Set page: built, changed, kept and taken away, without a browser."""
 
 import asyncio
+import dataclasses
 import time
 import zipfile
 from pathlib import Path
@@ -14,10 +15,11 @@ from streamlit.testing.v1 import AppTest
 
 from dj_core.beat import Beat, Hit
 from dj_core.crate import Crate
-from dj_core.errors import SetError
+from dj_core.errors import SetError, SoundError
 from dj_core.setlist.plan import Entry, SetSettings, plan_set
 from dj_core.setlist.saving import load_set, save_set, saved_sets, set_path
 from dj_ui import set_order
+from dj_ui.downloads import SayingHandler
 from dj_ui.set_files import ADDRESS, FILES_ROUTE, offer
 from dj_ui.set_order import change_of
 from dj_ui.set_view import order_rows, set_display, tempo_words
@@ -134,6 +136,55 @@ def test_turning_a_knob_replans_the_set_and_saves_it(home):
     assert load_set(home / "sets" / "Friday.set.json") == at_hand(at)
     at.text_input(key="set_name").set_value("Saturday").run()
     assert [saved.name for saved in saved_sets(home / "sets")] == ["Saturday"]
+
+
+def test_looking_at_a_set_never_writes_and_changing_one_thing_leaves_the_others_as_they_were(home):
+    """7.6 minutes and 122.5 BPM stay what they are, to the last digit."""
+    settings = SetSettings(
+        "Friday", minutes=7.61234, phrase_bars=8, tempo_bpm=122.512345, to_tempo_bpm=124.25,
+        fills=False, seed=2**60,
+    )  # fmt: skip
+    path = keep(home, plan_set([Entry(simple())] * 4, settings))
+    unplanned = keep(home, plan_set([Entry(simple())], SetSettings("Open", fills=False)))
+    before = [(each.read_bytes(), each.stat().st_mtime_ns) for each in (path, unplanned)]
+    for name in ("Friday", "Open"):
+        at = visit(set=name)
+        at.button_group(key="set_hear").set_value("This beat").run()
+        at.run()
+    assert [(each.read_bytes(), each.stat().st_mtime_ns) for each in (path, unplanned)] == before
+    at = visit(set="Friday")
+    assert at.number_input(key="set_minutes").value == 7.61234
+    at.toggle(key="set_breaks").set_value(False).run()
+    wanted = dataclasses.replace(settings, breakdowns=False)
+    assert load_set(path).settings == wanted
+
+
+def test_two_visitors_of_one_set_see_and_keep_each_others_changes(home, order):
+    path = keep(home, small_set())
+    one, other = visit(set="Friday"), visit(set="Friday")
+    one.toggle(key="set_breaks").set_value(False).run()
+    other.number_input(key="set_to").set_value(126.0).run()
+    assert not load_set(path).settings.breakdowns
+    assert load_set(path).settings.to_tempo_bpm == 126
+    assert not other.toggle(key="set_breaks").value
+    one.run()
+    assert at_hand(one) == at_hand(other)
+    # one takes a beat out while the other lengthens it: the other is told, and the beat stays out
+    ids = list(order.ids)
+    order.told.append({"kind": "remove", "id": ids[2]})
+    one.run()
+    other.selectbox(key="set_length_1").set_value(3).run()
+    assert "at the same time" in other.warning[0].value
+    assert len(load_set(path).slots) == len(at_hand(other).slots) == 2
+    # one renames it: the file of the old name does not come back with the other's next change
+    one.text_input(key="set_name").set_value("Sunday").run()
+    other.toggle(key="set_breaks").set_value(True).run()
+    assert "renamed or removed" in other.warning[0].value
+    other.toggle(key="set_ends").set_value(False).run()
+    assert [saved.name for saved in saved_sets(home / "sets")] == ["Sunday"]
+    other.text_input(key="set_name").set_value("Mine").run()
+    assert {saved.name for saved in saved_sets(home / "sets")} == {"Sunday", "Mine"}
+    assert not load_set(home / "sets" / "Mine.set.json").settings.mix_ends
 
 
 def test_a_length_that_cannot_be_is_told_and_changes_nothing(home):
@@ -336,3 +387,28 @@ def test_offered_files_are_served_to_those_who_know_where(tmp_path):
         assert fetched(wrong)[0] == 404
     path.unlink()
     assert fetched(address)[0] == 404
+
+
+def test_a_download_that_cannot_be_made_says_why_and_names_no_place(home):
+    """What a button's file fails by is what the button says, not that it failed."""
+    from streamlit.proto.BackMsg_pb2 import BackendOperationRequest
+    from streamlit.runtime.media_file_manager import MediaFileManager
+    from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
+
+    def refuse():
+        raise SoundError(f"FluidSynth is missing beside {home}/sets. Install it.")
+
+    def fail():
+        raise RuntimeError(f"secret in {home}")
+
+    files = MediaFileManager(MemoryMediaFileStorage("/media"))
+    handler = SayingHandler(lambda: files)
+    said = []
+    for make in (refuse, fail, lambda: b"MThd"):
+        request = BackendOperationRequest(request_id="1")
+        request.deferred_file.file_id = files.add_deferred(make, "audio/midi", "x", "x.mid")
+        said.append(asyncio.run(handler.handle(request, "session")))
+    assert said[0].error_msg == "FluidSynth is missing beside sets. Install it."
+    assert "try again" in said[1].error_msg
+    assert "secret" not in said[1].error_msg
+    assert said[2].deferred_file.url.startswith("/media/")
