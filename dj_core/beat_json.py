@@ -172,7 +172,7 @@ def _seed(value: object) -> int:
 
 
 def _number(value: object, what: str) -> float:
-    if type(value) not in (int, float) or abs(value) > LARGEST_NUMBER:
+    if type(value) not in (int, float) or not abs(value) <= LARGEST_NUMBER:  # NaN neither
         raise BeatError(f"{what} is a number of up to {LARGEST_NUMBER:g}; got {shown(value)}.")
     return float(value)
 

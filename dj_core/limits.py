@@ -48,7 +48,12 @@ class Limits:
         takes_waiting: how many takes may; each is made in a fraction of a second.
         works_each, renders_each, takes_each: of those that run or wait, how many may be one
             visitor's. They are served by turns.
-        sessions_kept: visitors whose takes a reload brings back.
+        turn_bars: bars of 4/4 that one turn may play, all its takes together; a turn makes
+            everybody else wait. A hundred are about three seconds on a small server.
+        sessions_kept: browsers whose takes a reload brings back. Beyond them those make room that
+            were not used for a day; nobody's while they play.
+        sessions_per_hour: that may begin from one address; so no visitor can fill the room.
+        takes_kept: takes of one browser; then the oldest makes room.
     """
 
     midi_bytes: int = 2_000_000
@@ -83,7 +88,10 @@ class Limits:
     works_each: int = 3
     renders_each: int = 12
     takes_each: int = 40
-    sessions_kept: int = 200
+    turn_bars: int = 320
+    sessions_kept: int = 2_000
+    sessions_per_hour: int = 60
+    takes_kept: int = 1_000
 
 
 NAMES = tuple(limit.name for limit in fields(Limits))

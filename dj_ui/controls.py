@@ -28,29 +28,30 @@ DENSITIES = (ANY, "Sparse", "Light", "Full", "Dense")
 LOUDNESSES = (ANY, "Soft", "Medium", "Strong", "Loud")
 LARGEST_SEED = 999_999_999
 
-# What makes a take, by the names they have in a link.
-CONTROLS = (
-    "model",
-    "genre",
-    "length",
-    "bars",
-    "notes",
-    "meter",
-    "tempo",
-    "sampling",
-    "temperature",
-    "top_p",
-    "start",
-    "rhythm",
-    "kind",
-    "density",
-    "loudness",
-    "feel",
-    "hits",
-    "dynamics",
-    "timing",
-    "seed",
-)
+# What makes a take, by the names they have in a link: from and to for numbers, the choices there
+# are, or `str` where the model has the choices.
+SPANS = {
+    "bars": (1, 64),
+    "notes": (1, 2_000),
+    "tempo": (40, 300),
+    "seed": (0, LARGEST_SEED),
+    "top_p": (5, 100),
+    "temperature": (0.0, 5.0),
+    "feel": (0.0, 2.0),
+    "hits": (0.0, 2.0),
+    "dynamics": (0.0, 2.0),
+    "timing": (0.0, 2.0),
+}
+CHOICES = {
+    "length": (BARS, NOTES),
+    "sampling": (GREEDY, AS_LEARNED, TEMPERATURE),
+    "rhythm": RHYTHMS,
+    "kind": tuple(KIND_OF),
+    "density": DENSITIES,
+    "loudness": LOUDNESSES,
+}
+OF_THE_MODEL = ("model", "genre", "meter", "start")
+CONTROLS = (*OF_THE_MODEL, *SPANS, *CHOICES)
 
 
 # -- drawn -----------------------------------------------------------------------------------
@@ -74,7 +75,7 @@ def choose_model(library: Library) -> ModelInfo:
 
 
 def choose_settings(library: Library, model: ModelInfo) -> dict[str, Any]:
-    """The controls that make a take; their values by key."""
+    """The controls that make a take; the values of those the model has, by key."""
     genres = {ANY: "", **{genre_label(name): name for name in model.genres}}
     if model.genres:
         drop_unless("genre", genres)
@@ -82,19 +83,35 @@ def choose_settings(library: Library, model: ModelInfo) -> dict[str, Any]:
             "Genre", list(genres), key="genre", on_change=follow_genre, bind="query-params"
         )
     choose_length(model)
-    number("Tempo (BPM)", "tempo", 40, 300, round(DEFAULT_TEMPO_BPM))
+    number("Tempo (BPM)", "tempo", round(DEFAULT_TEMPO_BPM))
     choose_odds(model)
     if model.has_feel:
         choose_feel()
     st.number_input(
-        "Seed", 0, LARGEST_SEED, None, 1, key="seed", placeholder="a new one", bind="query-params",
+        "Seed", *SPANS["seed"], None, 1, key="seed", placeholder="a new one", bind="query-params",
         help="Same seed and settings, same beat, on every machine."
     )  # fmt: skip
     with st.expander("More"):
         choose_details(model)
         for broken in library.broken_models():
             st.caption(spoken(broken.reason))
-    return set_controls()
+    return {key: value for key, value in set_controls().items() if key in asked_of(model)}
+
+
+def asked_of(model: ModelInfo) -> frozenset[str]:
+    """The controls that a model has."""
+    in_notes = model.family == NOTES_FAMILY
+    has = {
+        "genre": bool(model.genres),
+        "meter": bool(model.meters),
+        "length": in_notes,
+        "notes": in_notes and st.session_state.get("length") == NOTES,
+        "bars": not in_notes or st.session_state.get("length") != NOTES,
+        **dict.fromkeys(("sampling", "start", "rhythm"), in_notes),
+        **dict.fromkeys(("kind", "density", "loudness"), model.has_feel),
+        **dict.fromkeys(("feel", "hits", "dynamics", "timing"), model.has_feel),
+    }
+    return frozenset(key for key in CONTROLS if has.get(key, True))
 
 
 def choose_length(model: ModelInfo) -> None:
@@ -103,7 +120,7 @@ def choose_length(model: ModelInfo) -> None:
         in_notes = model.counts_notes and (
             st.segmented_control(
                 "Length",
-                [BARS, NOTES],
+                CHOICES["length"],
                 default=BARS,
                 key="length",
                 required=True,
@@ -112,9 +129,9 @@ def choose_length(model: ModelInfo) -> None:
             == NOTES
         )
         if in_notes:
-            number("Notes", "notes", 1, 2_000, 500)
+            number("Notes", "notes", 500)
         else:
-            number("Bars", "bars", 1, 64, 4)
+            number("Bars", "bars", 4)
         if model.meters:
             meters = [str(meter) for meter in model.meters]
             drop_unless("meter", meters)
@@ -127,7 +144,7 @@ def choose_odds(model: ModelInfo) -> None:
     if in_notes:
         st.segmented_control(
             "Choice of notes",
-            [GREEDY, AS_LEARNED, TEMPERATURE],
+            CHOICES["sampling"],
             default=TEMPERATURE,
             key="sampling",
             required=True,
@@ -138,8 +155,7 @@ def choose_odds(model: ModelInfo) -> None:
         )
     st.slider(
         "Temperature",
-        0.0,
-        5.0,
+        *SPANS["temperature"],
         1.0,
         0.1,
         key="temperature",
@@ -166,7 +182,7 @@ def choose_feel() -> None:
 
 def part_slider(label: str, key: str, help_: str) -> None:
     """A temperature of one part of the playing; 1 is as learned."""
-    st.slider(label, 0.0, 2.0, 1.0, 0.1, key=key, bind="query-params", help=help_)
+    st.slider(label, *SPANS[key], 1.0, 0.1, key=key, bind="query-params", help=help_)
 
 
 def follow_genre() -> None:
@@ -184,7 +200,8 @@ def choose_details(model: ModelInfo) -> None:
         part_slider("Dynamics", "dynamics", "How freely loud and soft are played.")
         part_slider("Timing", "timing", "How freely hits lie around the grid.")
     st.slider(
-        "Keep to the likeliest", 5, 100, 100, 5, format="%d%%", key="top_p", bind="query-params",
+        "Keep to the likeliest", *SPANS["top_p"], 100, 5, format="%d%%", key="top_p",
+        bind="query-params",
         help="Below 100%, rare notes are never drawn.",
     )  # fmt: skip
 
@@ -227,9 +244,9 @@ def soundfonts(folder: str) -> tuple[SoundFont, ...]:
     return find_soundfonts(SHIPPED_SOUNDFONTS, Path(folder))
 
 
-def number(label: str, key: str, low: int, high: int, default: int) -> None:
+def number(label: str, key: str, default: int) -> None:
     """A whole number that is part of the link."""
-    st.number_input(label, low, high, default, 1, key=key, bind="query-params")
+    st.number_input(label, *SPANS[key], default, 1, key=key, bind="query-params")
 
 
 def drop_unless(key: str, choices: Mapping[str, Any] | list[str]) -> None:
@@ -247,10 +264,20 @@ def set_controls() -> dict[str, Any]:
 
 
 def restore(settings: Mapping[str, Any]) -> None:
-    """Set the controls; before they are drawn."""
+    """Set the controls; before they are drawn. What a control cannot show is left out."""
     for key, value in settings.items():
-        if value is not None or key in ("tempo", "seed"):
+        if can_show(key, value):
             st.session_state[key] = value
+
+
+def can_show(key: str, value: object) -> bool:
+    """Whether a control can have a value; the seed's may be empty."""
+    if key in SPANS:
+        low, high = SPANS[key]
+        if value is None:
+            return key == "seed"
+        return type(value) is type(low) and low <= value <= high
+    return isinstance(value, str) and (key not in CHOICES or value in CHOICES[key])
 
 
 def request_of(

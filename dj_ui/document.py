@@ -4,7 +4,8 @@ Streamlit's own document is white until its program has loaded, and its theme th
 operating system. A booth is dark: this middleware adds a few lines to the document's head that
 paint it dark at once and make the dark theme the one to start with. A visitor's own choice in
 the menu (system, light, dark) wins, and holds for every page. They also say where the server is,
-and which parts of the program a first page will need.
+and which parts of the program a first page will need. With the document comes the cookie by which
+a browser finds its takes again.
 
 The style sheets stand in the document too. What Streamlit draws it also takes away again: a toast
 from a fragment takes the place of whatever the page put first, and a style drawn there is gone.
@@ -19,6 +20,7 @@ from pathlib import Path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dj_ui.program_files import early_links
+from dj_ui.sessions import session_cookie
 
 PAGES = ("generate", "explore", "crate", "set", "train", "paper")  # addresses, as in pages/
 
@@ -81,7 +83,7 @@ class DarkDocument:
             return
         # the document is small: asked for uncompressed, it can be read and added to
         headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
-        answer = _DocumentAnswer(send)
+        answer = _DocumentAnswer(send, session_cookie(scope))
         await self.app({**scope, "headers": headers}, receive, answer.send)
 
 
@@ -101,8 +103,8 @@ class _DocumentAnswer:
     Answers that say they are something else, such as a file to download, pass as they come.
     """
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    def __init__(self, send: Send, cookie: tuple[bytes, bytes]) -> None:
+        self._send, self._cookie = send, cookie
         self._start: Message = {}
         self._body = bytearray()
         self._is_document = True
@@ -127,5 +129,5 @@ class _DocumentAnswer:
             (name, str(len(body)).encode() if name.lower() == b"content-length" else value)
             for name, value in self._start["headers"]
         ]
-        await self._send({**self._start, "headers": headers})
+        await self._send({**self._start, "headers": [*headers, self._cookie]})
         await self._send({"type": "http.response.body", "body": body})

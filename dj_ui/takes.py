@@ -1,8 +1,12 @@
-"""What a session remembers of Generate: the last takes, each with the settings that made it."""
+"""What a tab remembers of Generate: the last takes, each with the settings that made it.
+
+They are the browser's too, on disk: another tab's history has them, and a reload finds them again.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,30 +18,36 @@ from dj_core.errors import DigitalDJError
 from dj_core.genres import genre_label
 from dj_core.library import Library
 from dj_core.models.request import Take
-from dj_core.shape.history import History, PastTake, new_session_id
+from dj_core.shape.history import History, PastTake
 from dj_ui.deck import bring_back_edit, edit_of, edited
+from dj_ui.sessions import visitors_session
+from dj_ui.visiting import take_allowance
 
 TAKES_KEPT = 8
-_TAKES, _NUMBER = "dj_takes", "dj_take_count"
+_TAKES = "dj_takes"
 _NOTED = "dj_noted_edits"  # what of the visitor's edits is on disk, by the take's number
 _UNWRITTEN = "dj_unwritten_takes"
-SESSION = "session"  # in the link too, so that a reload finds the takes again
+_TROUBLE = "dj_not_kept"  # why takes are not on disk, if they are not
 ON_DECK = "dj_on_deck"  # the number of the take on deck; also the key of the row of takes
+_TAB, _PLACE = "dj_tab", "dj_place"  # a tab's name; which take it was noted to show, beside what
+NO_COOKIES = "This browser sends no cookies, so a reload forgets the takes. Keep what you like."
 
 
 @dataclass(frozen=True)
 class KeptTake:
-    """One take of this session.
+    """One take of this tab.
 
     Attributes:
-        number: counts from 1 in the order they were made.
+        number: counts from 1 in the order they were made, in all tabs of the browser.
         take: the music.
         settings: the controls' values that made it, by their keys.
+        reserved: whether its number on disk is its own.
     """
 
     number: int
     take: Take
     settings: Mapping[str, Any]
+    reserved: bool = False
 
     @property
     def slot(self) -> str:
@@ -64,65 +74,66 @@ class KeptTake:
 
 
 def keep_take(take: Take, settings: Mapping[str, Any]) -> KeptTake:
-    """Put a take on deck and remember it; the oldest of more than eight is forgotten.
+    """Put a take on deck and remember it; the oldest of more than eight leaves the row.
 
     A page that calls this calls `write_down` at its end: a disk can keep a beat waiting.
     """
-    number = st.session_state.get(_NUMBER, 0) + 1
-    kept = KeptTake(number, take, dict(settings))
-    st.session_state[_NUMBER] = number
-    st.session_state[_TAKES] = (*kept_takes(), kept)[-TAKES_KEPT:]
-    st.session_state[ON_DECK] = number
-    st.session_state.setdefault(_UNWRITTEN, []).append(kept)
+    number = max((kept.number for kept in kept_takes()), default=0)
+    reserved = False
+    past = history()
+    try:
+        if past is None:
+            st.session_state[_TROUBLE] = NO_COOKIES
+        else:
+            if not past.exists:
+                take_allowance("session")
+            number, reserved = past.reserve(after=number), True
+            st.session_state.pop(_TROUBLE, None)
+    except DigitalDJError as error:
+        st.session_state[_TROUBLE] = str(error)
+    kept = KeptTake(number if reserved else number + 1, take, dict(settings), reserved)
+    _put_in_row(kept)
+    if reserved:
+        st.session_state.setdefault(_UNWRITTEN, []).append(kept)
     return kept
 
 
 def history() -> History | None:
-    """This session's takes on disk; None before the first."""
-    known = st.session_state.get(SESSION) or st.query_params.get(SESSION)
-    try:
-        return History(Library.open().home, known) if known else None
-    except DigitalDJError:
-        return None  # a link that was altered: another session begins with the next take
+    """All takes of this browser, on disk; None where it has shown no cookie of ours."""
+    session = visitors_session()
+    return History(Library.open().home, session) if session else None
+
+
+def not_kept() -> str:
+    """Why a reload would not find the takes again; '' where it would."""
+    return st.session_state.get(_TROUBLE, "")
 
 
 def write_down() -> None:
     """Keep on disk what was put on deck, and done to it by hand, since the last time."""
-    for kept in st.session_state.pop(_UNWRITTEN, ()):
-        _write_down(kept)
-    _note_edits()
-
-
-def _write_down(kept: KeptTake) -> None:
-    """Keep a take on disk; where that fails it is still there until the page is left."""
     past = history()
-    try:
-        if past is None:
-            st.session_state[SESSION] = new_session_id()
-            past = History(Library.open().home, st.session_state[SESSION])
-        beat, notes = kept.take.beat, kept.take.notes
-        how = str(beat.provenance.settings.get("shape", "generate"))
-        past.add(beat, kept.settings, how, notes)
-    except DigitalDJError:
+    if past is None:
         return
-    st.session_state[SESSION] = st.query_params[SESSION] = past.folder.name
+    try:
+        for kept in st.session_state.pop(_UNWRITTEN, ()):
+            beat, notes = kept.take.beat, kept.take.notes
+            how = str(beat.provenance.settings.get("shape", "generate"))
+            past.write(kept.number, beat, kept.settings, how, notes)
+        _note_edits(past)
+    except DigitalDJError as error:
+        st.session_state[_TROUBLE] = str(error)
 
 
-def _note_edits() -> None:
+def _note_edits(past: History) -> None:
     noted: dict[int, Any] = st.session_state.setdefault(_NOTED, {})
-    for number in noted.keys() - {kept.number for kept in kept_takes()}:
+    ours = [kept for kept in kept_takes() if kept.reserved]
+    for number in noted.keys() - {kept.number for kept in ours}:
         del noted[number]
-    for kept in kept_takes():
+    for kept in ours:
         edit = edit_of(kept.take.beat, kept.slot)
-        if edit == noted.get(kept.number):
-            continue
-        past = history()
-        try:
-            if past is not None:
-                past.note_edit(kept.number, edit)
-        except DigitalDJError:
-            continue
-        noted[kept.number] = edit
+        if edit != noted.get(kept.number):
+            past.note_edit(kept.number, edit)
+            noted[kept.number] = edit
 
 
 def keep_laid_out(tool: str, beats: Sequence[tuple[str, Beat]]) -> None:
@@ -140,42 +151,85 @@ def laid_out() -> tuple[str, list[tuple[str, Beat]]]:
     return tool, list(beats)
 
 
-def bring_back() -> bool:
-    """After a reload: the last takes of the session that the link names, if there are any."""
+def bring_back() -> KeptTake | None:
+    """When a tab is opened: its browser's last takes, into the row. Returns the latest of them."""
     if _TAKES in st.session_state:
-        if SESSION in st.session_state:  # another page's link has dropped it
-            st.query_params[SESSION] = st.session_state[SESSION]
-        return False
+        return None
     past = history()
-    takes = past.takes() if past else ()
-    st.session_state[_TAKES] = tuple(
-        KeptTake(take.number, Take(take.beat, take.notes), take.settings)
-        for take in takes[-TAKES_KEPT:]
-    )
-    if takes:
-        st.session_state[SESSION] = past.folder.name
-        st.session_state[_NUMBER] = st.session_state[ON_DECK] = takes[-1].number
-    for kept, take in zip(kept_takes(), takes[-TAKES_KEPT:], strict=True):
-        if take.edit is not None:
-            bring_back_edit(kept.take.beat, kept.slot, take.edit)
-            st.session_state.setdefault(_NOTED, {})[kept.number] = dict(take.edit)
-    return bool(takes)
+    takes: tuple[KeptTake, ...] = ()
+    if past is not None and past.exists:
+        past.used_now()
+        takes = tuple(map(_brought_back, past.takes(latest=TAKES_KEPT)))
+    st.session_state[_TAKES] = takes
+    return take_on_deck()
 
 
 def call_back(past: PastTake) -> KeptTake:
-    """Put a take of this session on deck again, as it was edited."""
+    """Put a take of this browser on deck again, as it was edited."""
     for kept in kept_takes():
         if kept.number == past.number:
             st.session_state[ON_DECK] = kept.number
             return kept
-    kept = keep_take(Take(past.beat, past.notes), past.settings)
-    if past.edit is not None:
-        bring_back_edit(past.beat, kept.slot, past.edit)
+    kept = _brought_back(past)
+    _put_in_row(kept)
     return kept
 
 
+def _brought_back(past: PastTake) -> KeptTake:
+    kept = KeptTake(past.number, Take(past.beat, past.notes), past.settings, reserved=True)
+    if past.edit is not None and edit_of(past.beat, kept.slot) is None:
+        bring_back_edit(past.beat, kept.slot, past.edit)
+        st.session_state.setdefault(_NOTED, {})[kept.number] = dict(past.edit)
+    return kept
+
+
+def _put_in_row(kept: KeptTake) -> None:
+    st.session_state[_TAKES] = (*kept_takes(), kept)[-TAKES_KEPT:]
+    st.session_state[ON_DECK] = kept.number
+
+
+# -- which take belongs to an address --------------------------------------------------------------
+
+
+def note_place(settings: Mapping[str, Any]) -> None:
+    """Keep which take is on deck beside these settings, for when the tab is opened anew."""
+    kept, past = take_on_deck(), history()
+    if not (kept and kept.reserved and past):
+        return
+    place = (kept.number, dict(settings))
+    if place == st.session_state.get(_PLACE):
+        return
+    tab = st.session_state.setdefault(_TAB, secrets.token_hex(4))
+    try:
+        past.note_place(tab, settings, kept.number)
+    except DigitalDJError as error:
+        st.session_state[_TROUBLE] = str(error)
+    st.session_state[_PLACE] = place
+
+
+def own_take(settings: Mapping[str, Any]) -> KeptTake | None:
+    """Put the take on deck that this browser had beside the settings of an address.
+
+    That is the one a tab showed, else one that was made by them; None for an address that is
+    somebody else's, or was changed by hand.
+    """
+    past = history()
+    number = past.take_shown_beside(settings) if past else None
+    if past and number is not None:
+        with contextlib.suppress(DigitalDJError):  # damaged
+            return call_back(past.take(number))
+    for kept in reversed(kept_takes()):
+        if all(kept.settings.get(key) == value for key, value in settings.items()):
+            st.session_state[ON_DECK] = kept.number
+            return kept
+    return None
+
+
+# -- the row -------------------------------------------------------------------------------------
+
+
 def kept_takes() -> tuple[KeptTake, ...]:
-    """The takes of this session, oldest first."""
+    """The takes of this tab, as they came."""
     return st.session_state.get(_TAKES, ())
 
 

@@ -27,6 +27,7 @@ _ALLOWANCES = {
     "upload": Allowance(LIMITS.uploads_per_hour, "Files can be added"),
     "train": Allowance(LIMITS.trainings_per_hour, "Training can be started"),
     "work": Allowance(LIMITS.works_per_hour, "Sets can be made"),
+    "session": Allowance(LIMITS.sessions_per_hour, "New visitors' takes are kept for a reload"),
 }
 
 
@@ -61,7 +62,7 @@ def is_allowed(visitor: dict[str, object]) -> bool:
 
 
 def take_allowance(doing: str) -> None:
-    """Count an 'upload', 'train' or 'work' of this visitor's. Raises LibraryError beyond limits."""
+    """Count one of `_ALLOWANCES` as this visitor's. Raises LibraryError beyond limits."""
     _ALLOWANCES[doing].take(visitor())
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dj_core.errors import DigitalDJError
 from dj_core.genres import genre_label
@@ -39,13 +40,16 @@ from dj_ui.frame import open_page, run_page
 from dj_ui.models import loaded
 from dj_ui.opening import opening_beat
 from dj_ui.player import beat_name, player, show_counts, show_facts
-from dj_ui.shaping import draw_shaping, put_shaped, shaped_facts
+from dj_ui.shaping import TOOL, draw_shaping, put_shaped, shaped_facts
 from dj_ui.takes import (
     ON_DECK,
     KeptTake,
     bring_back,
     keep_take,
     kept_takes,
+    not_kept,
+    note_place,
+    own_take,
     take_on_deck,
     write_down,
 )
@@ -55,6 +59,7 @@ from dj_ui.words import spoken
 STRIP = {GREEDY: 0.0, "0.5": 0.5, "1": 1.0, "2": 2.0, "5": 5.0}
 NEW_SEEDS = 100_000  # short enough to read out to somebody
 LINK = "dj_link"
+LEFT_AT = "dj_left_at"  # the controls as the tab last had them
 WISH = "dj_wish"  # a take is to be made: True to be heard, False to be seen
 NEXT = "dj_next"  # values that controls take on when they are drawn again
 STAGE = "dj_stage_alone"  # the part of the page that answers a click by itself
@@ -67,11 +72,13 @@ MOST_PLAYED = 10  # notes in the count, as in the paper's Figures 1 to 3
 
 def main() -> None:
     """The page, top to bottom."""
-    open_page("Generate")
+    arrived = open_page("Generate")
     st.session_state.pop(ALONE, None)
     restore(st.session_state.pop(NEXT, {}))
-    asked = read_link()
-    came_back = bring_back()
+    latest = bring_back()
+    asked = read_link(arrived or came_by_history())
+    if not any(key in asked for key in CONTROLS):
+        come_back(arrived, latest)
     follow_kit(asked)
     library = Library.open()
     with st.container(key="dj_bench"):  # theme.css says where on the screen each part stands
@@ -84,9 +91,11 @@ def main() -> None:
             model, settings = None, {}
             st.info(spoken(error))
         soundfont = choose_soundfont(library)
-    if "seed" in asked and settings.get("seed") is not None and not came_back:
+    if "seed" in asked and settings.get("seed") is not None and not own_take(settings):
         st.session_state.setdefault(WISH, False)
     st.session_state[DRAWN] = st.session_state.get("model")
+    if settings:
+        st.session_state[LEFT_AT] = {**settings, TOOL: st.session_state.get(TOOL)}
     with stage:
         tell_refused(asked, settings)
         put_shaped(sound)
@@ -101,19 +110,49 @@ def main() -> None:
         draw_strip(model, kept)
         draw_making(kept)
     write_down()
+    if settings:
+        note_place(settings)
 
 
 # -- link ------------------------------------------------------------------------------------
 
 
-def read_link() -> Mapping[str, str]:
-    """What the link of this visit asks for; nothing once it was told."""
-    asked = st.session_state.setdefault(LINK, st.query_params.to_dict())
+def read_link(arrived: bool) -> Mapping[str, str]:
+    """What the address asks for that a visitor has just come by; nothing once it was told."""
+    if arrived:
+        st.session_state[LINK] = st.query_params.to_dict()
+    asked = st.session_state.get(LINK, {})
     endless = {key for key in st.query_params if any(map(is_endless, st.query_params.get_all(key)))}
     if endless:  # Streamlit 1.67 cannot read infinity as a whole number: come again without it
         kept = {key: text for key, text in asked.items() if key not in endless}
         st.switch_page("pages/generate.py", query_params=kept)
     return asked
+
+
+def came_by_history() -> bool:
+    """Whether the visitor pressed the browser's Back or Forward."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
+
+
+def come_back(arrived: bool, latest: KeptTake | None) -> None:
+    """Have the controls as they were left, where the address says nothing of them.
+
+    In a new tab they are as for its browser's latest take. By a link of a page Streamlit keeps
+    them itself; by Back or Forward it sets them as the address says, whatever the page says, so
+    the page runs once more.
+    """
+    if came_by_history() and LEFT_AT in st.session_state:
+        left = st.session_state.pop(LEFT_AT)
+        if arrived:
+            for key in CONTROLS:
+                st.session_state.pop(key, None)
+            address = {key: str(value) for key, value in left.items() if value is not None}
+            st.switch_page("pages/generate.py", query_params=address)
+        st.session_state[NEXT] = left
+        st.rerun()
+    if latest:
+        restore(latest.settings)
 
 
 def is_endless(text: str) -> bool:
@@ -309,6 +348,8 @@ def draw_transport(kept: KeptTake | None, usable: bool) -> None:
 
 def draw_takes() -> None:
     """The last takes, one click away."""
+    if trouble := not_kept():
+        st.caption(spoken(trouble))
     takes = {kept.number: kept for kept in kept_takes()}
     if len(takes) < 2:
         return

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from dj_core.beat import Beat, Hit, Meter, Provenance
+from dj_core.beat import Beat, Hit, Meter
 from dj_core.drums import DRUMS, LANE
-from dj_core.errors import BeatError, LibraryError
+from dj_core.errors import BeatError
 from dj_core.patterns import load_patterns
 from dj_core.shape.attributes import (
     Straightened,
@@ -24,7 +24,6 @@ from dj_core.shape.attributes import (
     with_swing,
 )
 from dj_core.shape.distance import distance, match, relative_distance
-from dj_core.shape.history import MOST_SESSIONS, History, new_session_id
 from dj_core.shape.keeping import Keep, drums_of, hits_in, struck
 from dj_core.shape.morphing import looped, morph
 from dj_core.shape.nearness import (
@@ -328,62 +327,6 @@ def test_a_loop_is_steered_to_its_goal_and_keeps_what_is_not_free(goals):
         wanted = goals.get(name, before[name])
         assert abs(norm.position(name, after[name]) - norm.position(name, wanted)) < 0.4
     assert (cells[:, held] == board.cells[:, held]).all()
-
-
-# -- history --------------------------------------------------------------------------------------
-
-
-def test_takes_come_back_to_the_bit(tmp_path):
-    beat = replace(ROCK, provenance=Provenance(source="x", seed=3, settings={"shape": "vary"}))
-    session = new_session_id()
-    past = History(tmp_path, session)
-    past.add(beat, {"tempo": 120, "seed": None}, "vary", ["kick", "rest"])
-    past.add(HOUSE, {})
-    first, second = History(tmp_path, session).takes()
-    assert (first.beat, first.settings, first.how) == (beat, {"tempo": 120, "seed": None}, "vary")
-    assert first.notes == ("kick", "rest")
-    assert second.beat == HOUSE
-    assert [first.number, second.number] == [1, 2]
-
-
-def test_what_was_done_by_hand_and_what_lies_side_by_side_come_back(tmp_path):
-    past = History(tmp_path, new_session_id())
-    past.add(ROCK, {})
-    past.add(HOUSE, {})
-    edit = {"tempo_bpm": 120.0, "hits": [0, 1, [-1, 0.5, 90, 4]]}
-    past.note_edit(2, edit)
-    past.lay_out("Vary", [("2% away", ROCK), ("9% away", HOUSE)])
-    again = History(tmp_path, past.folder.name)
-    assert [take.edit for take in again.takes()] == [None, edit]
-    assert again.laid_out() == ("Vary", (("2% away", ROCK), ("9% away", HOUSE)))
-    past.note_edit(2, None)  # undone
-    assert again.take(2).edit is None
-    (past.folder / "laid-out.json").write_text("{")
-    assert again.laid_out() == ("", ())
-    with pytest.raises(LibraryError, match="Take 3"):
-        past.note_edit(3, edit)
-
-
-def test_a_damaged_take_costs_only_itself(tmp_path):
-    past = History(tmp_path, new_session_id())
-    past.add(ROCK, {})
-    past.add(HOUSE, {})
-    (past.folder / "000001.json").write_text('{"beat": [')
-    assert [take.beat for take in past.takes()] == [HOUSE]
-    with pytest.raises(LibraryError, match="Take 1"):
-        past.take(1)
-
-
-@pytest.mark.parametrize("session", ["", "../../etc", "A" * 16, "0" * 15])
-def test_odd_sessions_are_refused(tmp_path, session):
-    with pytest.raises(LibraryError, match="no session"):
-        History(tmp_path, session)
-
-
-def test_old_sessions_make_room(tmp_path):
-    for number in range(MOST_SESSIONS + 3):
-        History(tmp_path, f"{number:016}").add(ROCK, {})
-    assert len(list((tmp_path / "sessions").iterdir())) == MOST_SESSIONS
 
 
 # -- copy meter -----------------------------------------------------------------------------------
