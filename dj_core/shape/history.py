@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from dj_core.beat import Beat
 from dj_core.beat_json import beat_from_json, beat_to_json, canonical_json, parse_json
 from dj_core.errors import DigitalDJError, LibraryError
 from dj_core.limits import LIMITS
-from dj_core.storage import write_bytes_atomic
+from dj_core.storage import remove_own_files, write_bytes_atomic
 
 FORMAT = 1
 SESSIONS = "sessions"  # the folder of all of them, in the DJ's own
@@ -35,6 +34,7 @@ _EDIT = "{:06}-edit.json"
 _LAID_OUT = "laid-out.json"
 _PLACE = "place-{}.json"
 _TAB = re.compile(r"[0-9a-f]{8}")
+_OWN = re.compile(r"\d{6}(-edit)?\.json|laid-out\.json|place-[0-9a-f]{8}\.json")
 MOST_PLACES = 32  # tabs of which is known what they showed
 
 
@@ -279,8 +279,10 @@ def _make_room(sessions: Path) -> None:
     found: list[tuple[bool, float, Path]] = []
     folders = list(sessions.iterdir()) if sessions.is_dir() else []
     for folder in folders:
-        if _ID.fullmatch(folder.name):
-            with contextlib.suppress(FileNotFoundError):  # another process forgets it, too
+        if _ID.fullmatch(folder.name) and not folder.is_symlink():
+            with contextlib.suppress(
+                FileNotFoundError, NotADirectoryError
+            ):  # forgotten by another process
                 takes = sum(_TAKE.fullmatch(path.name) is not None for path in folder.iterdir())
                 found.append((takes > 1, folder.stat().st_mtime, folder))
     too_many = len(found) - MOST_SESSIONS + 1
@@ -293,4 +295,4 @@ def _make_room(sessions: Path) -> None:
             "reload. Keep what you like in the crate, or come again tomorrow."
         )
     for _, _, folder in sorted(unused)[:too_many]:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_own_files(folder, _OWN)
