@@ -100,7 +100,7 @@ def choose_settings(library: Library, model: ModelInfo) -> dict[str, Any]:
 
 def asked_of(model: ModelInfo) -> frozenset[str]:
     """The controls that a model has."""
-    in_notes = model.family == NOTES_FAMILY
+    in_notes = model.counts_notes
     has = {
         "genre": bool(model.genres),
         "meter": bool(model.meters),
