@@ -3,14 +3,10 @@
 Everything that needs to know a drum (its MIDI notes, its label, its family, its place on the
 grid) asks this table; no other module names a MIDI note number.
 
-Three note maps are known:
+Two columns say which notes a file may mean a drum by (`drum_maps` has more, and looks them up):
 
-* ``general-midi``: General MIDI level 1 percussion (35 to 81), with the Roland TD-11's hi-hat
+* ``general_midi``: General MIDI level 1 percussion (35 to 81), with the Roland TD-11's hi-hat
   edges (22, 26) and the GM2 / GS extensions (27 to 34, 82 to 87) folded to the nearest lane.
-* ``td-11``: what Roland's TD-11 kit sends, and the Groove MIDI Dataset was recorded on. It is
-  General MIDI but for the rim of the third tom, which is 58 (the dataset's published mapping
-  counts 43 and 58 as one tom); General MIDI has its vibraslap there. 22 and 26 are the edges of
-  the closed and the open hat, 40 the snare's rim, 47 and 50 the rims of the other toms.
 * ``extended``: the Toontrack-like map of large drum archives, which reuses most notes above 59
   and some below. Its rows were checked against what the paper's corpus calls its files: a note
   that fills "Ride" files is a ride, one on beats 2 and 4 beside the snare is a clap, and so on.
@@ -21,7 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-DrumMap = Literal["general-midi", "td-11", "extended"]
+DrumMap = str
+"""The name of a note map in `drum_maps.DRUM_MAPS`."""
 Family = Literal["kick", "snare", "hat", "tom", "cymbal", "percussion"]
 
 DRUM_CHANNEL = 9  # MIDI channel 10, counted from zero as files do
@@ -81,27 +78,7 @@ DRUMS: tuple[Drum, ...] = (
 DRUM: dict[str, Drum] = {drum.name: drum for drum in DRUMS}
 LANE: dict[str, int] = {drum.name: lane for lane, drum in enumerate(DRUMS)}
 
-# Notes no map names still sound: a file's hit is never dropped because its note is odd.
-FALLBACK = DRUM["conga"]
-
-TD_11_HAT_EDGES = frozenset({22, 26})
-"""Notes that a Roland kit sends and General MIDI does not have: they tell one from the other."""
-
-_GENERAL_MIDI: dict[int, Drum] = {note: drum for drum in DRUMS for note in drum.general_midi}
-_BY_MAP: dict[DrumMap, dict[int, Drum]] = {
-    "general-midi": _GENERAL_MIDI,
-    "td-11": {**_GENERAL_MIDI, 58: DRUM["low_tom"]},
-    "extended": {note: drum for drum in DRUMS for note in drum.extended},
-}
-MAPPED_NOTES: dict[DrumMap, frozenset[int]] = {
-    name: frozenset(table) for name, table in _BY_MAP.items()
-}
 GENERAL_MIDI_PERCUSSION = range(35, 82)  # General MIDI 1 sound set, "Percussion Key Map"
-
-
-def drum_of_note(note: int, drum_map: DrumMap = "general-midi") -> Drum:
-    """The lane a MIDI note (0 to 127) belongs to; notes a map does not name are percussion."""
-    return _BY_MAP[drum_map].get(note, FALLBACK)
 
 
 def general_midi_note(drum: Drum, source_note: int | None = None) -> int:
@@ -110,6 +87,6 @@ def general_midi_note(drum: Drum, source_note: int | None = None) -> int:
     A source note that General MIDI files under the same drum stays (a ride bell stays a bell);
     any other is folded to the drum's own note.
     """
-    if source_note in GENERAL_MIDI_PERCUSSION and drum_of_note(source_note) is drum:
+    if source_note in GENERAL_MIDI_PERCUSSION and source_note in drum.general_midi:
         return source_note
     return drum.note
