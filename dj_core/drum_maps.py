@@ -72,6 +72,10 @@ class ReadingMap:
         )
         return kit / max(sum(counts.values()), 1)
 
+    def families(self, counts: Iterable[int]) -> frozenset[str]:
+        """The families of drums that these notes belong to."""
+        return frozenset(DRUM[self.drums[note]].family for note in counts if note in self.drums)
+
 
 def _by_note(drums: Mapping[str, Iterable[int]]) -> dict[int, str]:
     return {note: name for name, notes in drums.items() for note in notes}
@@ -156,6 +160,7 @@ DRUM_MAPS: dict[DrumMap, ReadingMap] = {
 
 _GUESSED_ON_CHANNEL_10 = ("general-midi", "alesis-nitro", "yamaha-dtx", "ezdrummer")
 _GUESSED_ELSEWHERE = ("general-midi", "extended", *_GUESSED_ON_CHANNEL_10[1:])
+_WHOLE_KIT = frozenset({"kick", "snare", "hat"})
 _MUCH_LIKELIER = 0.25  # of all hits, more on a kit's own drums
 
 
@@ -175,25 +180,32 @@ def guessed_map(counts: Mapping[int, int], *, on_channel_10: bool) -> DrumMap:
 
     Channel 10 promises General MIDI, or a Roland kit where there are the notes of its hi-hat's
     edges or of its third tom's rim. Where General MIDI does not name a note, the map that leaves
-    the fewest hits without a name is meant.
+    the fewest hits without a name is meant; of several, the one that makes the most of a kit.
     """
     names = _GUESSED_ON_CHANNEL_10 if on_channel_10 else _GUESSED_ELSEWHERE
-    best = min(names, key=lambda name: DRUM_MAPS[name].unnamed(counts))
-    if best == "general-midi" and on_channel_10 and _is_roland(counts):
-        return "td-11"
-    return best
+    if not DRUM_MAPS["general-midi"].unnamed(counts):
+        return "td-11" if on_channel_10 and _is_roland(counts) else "general-midi"
+    return min(
+        names,
+        key=lambda name: (DRUM_MAPS[name].unnamed(counts), -DRUM_MAPS[name].kit_share(counts)),
+    )
 
 
 def likelier_map(counts: Mapping[int, int], drum_map: DrumMap) -> DrumMap | None:
-    """A map that makes far more of a drum kit of the same hits, to be offered; usually None."""
-    share = DRUM_MAPS[drum_map].kit_share(counts) + _MUCH_LIKELIER
-    others = [
-        (reading_map.kit_share(counts), name)
-        for name, reading_map in DRUM_MAPS.items()
-        if not reading_map.unnamed(counts)
-    ]
-    best = max(others, default=(0.0, drum_map), key=lambda other: other[0])
-    return best[1] if best[0] >= share else None
+    """A map that makes a whole kit of hits of which `drum_map` makes percussion; usually None.
+
+    It is something to offer: congas and cowbells may well be meant.
+    """
+    taken = DRUM_MAPS[drum_map]
+    if taken.families(counts) >= _WHOLE_KIT:
+        return None
+    share = taken.kit_share(counts) + _MUCH_LIKELIER
+    for name, other in DRUM_MAPS.items():
+        if other.unnamed(counts) or other.kit_share(counts) < share:
+            continue
+        if other.families(counts) >= _WHOLE_KIT:
+            return name
+    return None
 
 
 def _is_roland(counts: Mapping[int, int]) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
-from typing import NoReturn
 
 from dj_core import limits
 from dj_core.errors import MidiError
@@ -311,7 +310,7 @@ class _FileParser:
                         position += 1
                     elif not status:
                         if not before:
-                            self._refuse(position)
+                            raise self._damage(position)
                         events.oddities["running-status"] += 1
                         status = before
                         size = 1 if 0xC0 <= status <= 0xDF else 2
@@ -342,7 +341,7 @@ class _FileParser:
                     events.oddities["no-end-mark"] += 1
                     return end, tick
                 if end == len(content) or self._ends_here(end):
-                    self._refuse(min(position, len(content) - 1))
+                    raise self._damage(min(position, len(content) - 1))
                 events.oddities["track-length"] += 1  # it goes on behind its declared end
                 end = len(content)
         except IndexError:
@@ -400,8 +399,7 @@ class _FileParser:
             oddities["values-over-127"] += 1
             return min(first, 127), min(second, 127), position
         if first > 0x7F:
-            if status >= 0x90 and second:
-                oddities["notes-over-127"] += 1
+            oddities["notes-over-127" if status >= 0x90 and second else "values-over-127"] += 1
             return first, second, position
         if second > 0x7F and status >= 0x90:
             oddities["velocities-over-127"] += 1
@@ -411,7 +409,7 @@ class _FileParser:
         """Keep which sound a channel asks for: a program, or a bank of drum kits."""
         part = self.track, status & 0x0F
         if status <= 0xBF:
-            if 0xB0 <= status and second in _DRUM_BANKS:
+            if status >= 0xB0 and second in _DRUM_BANKS:
                 self.events.drum_banks.add(part)
         elif status <= 0xCF:
             self.events.programs[part] = first
@@ -469,10 +467,10 @@ class _FileParser:
             value = value << 7 | byte & 0x7F
             if byte < 0x80:
                 return value, position
-        self._refuse(position - 4)
+        raise self._damage(position - 4)
 
-    def _refuse(self, position: int) -> NoReturn:
-        raise MidiError(
+    def _damage(self, position: int) -> MidiError:
+        return MidiError(
             f"The file is damaged at byte {position + 1:,}, in track {self.track + 1}: what "
             "follows cannot be told apart. Export it again, or copy it again."
         )

@@ -10,15 +10,22 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from dj_core.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat, Hit, Meter, Provenance
 from dj_core.beat_json import parse_json
-from dj_core.drum_maps import DRUM_MAPS, guessed_map, lanes_by_note, likelier_map
+from dj_core.drum_maps import (
+    DRUM_MAPS,
+    drum_of_note,
+    guessed_map,
+    lanes_by_note,
+    likelier_map,
+)
 from dj_core.drums import DRUM_CHANNEL, LANE, DrumMap
 from dj_core.errors import BeatError, MidiError
 from dj_core.midi_events import (
@@ -39,6 +46,7 @@ MICROSECONDS_PER_MINUTE = 60_000_000
 PROVENANCE_MARK = "digital-dj "  # begins the text event that says where a beat comes from
 AS_IN_CORPUS = "as-in-corpus"
 """The map of a file of ours that keeps its corpus's notes, and says itself what they are."""
+_MOST_SILENT_BARS = 4  # after the last hit, where the end mark is not quite on a bar line
 _ENOUGH_FOR_ALL = 1 / 3  # of the hits, for a tempo that stands for them all
 
 
@@ -254,7 +262,7 @@ def _warnings(
                 f"Played as congas: {counted(unnamed, 'hit')} on {_listed('note', numbers)}, for "
                 f"which {taken.label} has no drum."
             )
-        if not is_chosen and (other := likelier_map(counts, drum_map)):
+        if not is_chosen and frame.drums_seen and (other := likelier_map(counts, drum_map)):
             said.append(
                 f"Read as {taken.label}. Its notes fit {DRUM_MAPS[other].label} better: choose "
                 "that note map if the drums sound wrong."
@@ -277,7 +285,7 @@ def _listed(noun: str, values: Sequence[object], most: int = 6) -> str:
 # --- which notes are drums ----------------------------------------------------------------------
 
 _DRUM_NAMES = re.compile(
-    r"drum|kick|snare|hi-?hat|\bhats?\b|\bhh\b|\btoms?\b|cymbal|crash|\bride\b|\bclaps?\b|perc|"
+    r"drum|\bfills?\b|kick|snare|hi-?hat|\bhats?\b|\bhh\b|\btoms?\b|cymbal|crash|\bride\b|\bclaps?\b|perc|"
     r"\bkit\b|conga|bongo|shaker|tambourine|cowbell|timbale|rim ?shot|schlag|batter|bater[ií]a|"
     r"ドラム|キック|スネア|ハイハット|鼓|드럼|удар|барабан"
 )
@@ -287,9 +295,7 @@ _MELODY_NAMES = re.compile(
     r"choir|melod|chord|\barp|pluck|harp|\bbells?\b|marimba|vibraphone|xylophone|rhodes|wurli|"
     r"clavi|\bstabs?\b|\bsub\b|accord|strings|ピアノ|ベース|ギター|シンセ"
 )
-_KICKS, _SNARES, _HATS = {35, 36}, {37, 38, 39, 40}, {22, 26, 42, 44, 46}
-_CYMBALS, _TOMS = {49, 51, 52, 53, 55, 57, 59}, {41, 43, 45, 47, 48, 50}
-_KIT = _KICKS | _SNARES | _HATS | _CYMBALS | _TOMS
+_MOSTLY_KIT = 0.8  # of the hits of a drummer's part, on kick, snare, hats, toms and cymbals
 
 
 @dataclass(frozen=True)
@@ -309,8 +315,8 @@ class _Part:
         return self.name or f"channel {self.channel + 1}"
 
 
-def _drum_notes(events: MidiEvents) -> tuple[list[Note], int, list[str]]:
-    """The notes that are drums, how many others there are, and what to say of them."""
+def _drum_notes(events: MidiEvents) -> tuple[list[Note], int, str]:
+    """The notes that are drums, how many others there are, and what to say of that."""
     notes = events.notes
     if not notes:
         raise MidiError("The file holds no notes: there is nothing to play.")
@@ -319,34 +325,38 @@ def _drum_notes(events: MidiEvents) -> tuple[list[Note], int, list[str]]:
         DRUM_CHANNEL in channels or len(events.track_starts) == 1 or not events.names
     ):
         # one part, of whatever name: nothing to choose from
-        if DRUM_CHANNEL in channels or _look_like_drums(notes) or _says_drums(events):
-            return notes, 0, []
-        return notes, 0, [_no_drums_seen(_parts(events))]
+        if (
+            DRUM_CHANNEL in channels
+            or _says_drums(events)
+            or _look_like_drums(notes, "extended", "ezdrummer")
+        ):
+            return notes, 0, ""
+        return notes, 0, _no_drums_seen(_parts(events))
     parts = _parts(events)
     drums = _drum_parts(parts)
     if not drums:
-        return notes, 0, [] if _look_like_drums(notes) else [_no_drums_seen(parts)]
+        return notes, 0, "" if _look_like_drums(notes) else _no_drums_seen(parts)
     chosen = {id(part) for part in drums}
     others = [part for part in parts if id(part) not in chosen]
     left_out = sum(len(part.notes) for part in others)
     if not left_out:
-        return notes, 0, []
+        return notes, 0, ""
     names = list(dict.fromkeys(part.label for part in others))
     said = f"Left out: {counted(left_out, 'note')} of {_listed('part', names)}, which are no drums."
-    return [note for part in drums for note in part.notes], left_out, [said]
+    return [note for part in drums for note in part.notes], left_out, said
 
 
 def _no_drums_seen(parts: Sequence[_Part]) -> str:
-    names = [part.name for part in parts if part.name]
+    names = list(dict.fromkeys(part.name for part in parts if part.name))
+    where = f" ({', '.join(names[:4])})" if names else ""
     return (
-        "There are no drums to be seen in this file"
-        f"{f' ({", ".join(dict.fromkeys(names[:4]))})' if names else ''}: all its notes are read "
-        "as drums all the same."
+        f"There are no drums to be seen in this file{where}: its notes are read as drums all the "
+        "same."
     )
 
 
 def _says_drums(events: MidiEvents) -> bool:
-    return any(_DRUM_NAMES.search(_text(name)) for name in events.names.values())
+    return any(_DRUM_NAMES.search(_text(name).casefold()) for name in events.names.values())
 
 
 def _parts(events: MidiEvents) -> list[_Part]:
@@ -397,31 +407,34 @@ def _drum_parts(parts: Sequence[_Part]) -> list[_Part]:
     return [part for part in open_parts if _look_like_drums(part.notes)]
 
 
-def _look_like_drums(notes: Sequence[Note]) -> bool:
-    """Whether notes of unknown meaning look like a drummer's rather than a melody's."""
+def _look_like_drums(notes: Sequence[Note], *drum_maps: DrumMap) -> bool:
+    """Whether notes look like a drummer's rather than a melody's, by any of some note maps."""
     pitches = Counter(note[2] for note in notes)
-    families = _families(pitches)
-    in_kit = sum(count for pitch, count in pitches.items() if pitch in _KIT)
-    if families >= 2 and in_kit >= 0.6 * len(notes):
-        return not _is_melodic_line(notes, pitches)
-    # one drum again and again, or a part of a kit whose map we do not know
-    return len(notes) >= 2 * len(pitches) and (len(pitches) <= 2 or families >= 1)
+    if len(pitches) <= 2 and len(notes) >= 4 * len(pitches):
+        return True  # one drum again and again
+    if _is_melodic_line(notes, pitches):
+        return False
+    return any(
+        DRUM_MAPS[name].kit_share(pitches) >= _MOSTLY_KIT and _families(pitches, name) >= 2
+        for name in ("general-midi", *drum_maps)
+    )
 
 
 def _surely_drums(notes: Sequence[Note]) -> bool:
     """The same beyond doubt, beside notes that are known to be drums."""
     pitches = Counter(note[2] for note in notes)
-    if not pitches.keys() <= _KIT:
+    general_midi = DRUM_MAPS["general-midi"]
+    if general_midi.unnamed(pitches) or general_midi.kit_share(pitches) < 1:
         return False
-    hats_alone = pitches.keys() <= _HATS and len(notes) >= 4
-    return hats_alone or (_families(pitches) >= 3 and not _is_melodic_line(notes, pitches))
+    families = {drum_of_note(pitch).family for pitch in pitches}
+    hats_alone = families == {"hat"} and len(notes) >= 4
+    kit = _families(pitches, "general-midi") >= 3
+    return hats_alone or (kit and not _is_melodic_line(notes, pitches))
 
 
-def _families(pitches: Counter[int]) -> int:
+def _families(pitches: Iterable[int], drum_map: DrumMap) -> int:
     """How many of kick, snare, hats and cymbals are struck."""
-    return sum(
-        not family.isdisjoint(pitches) for family in (_KICKS, _SNARES, _HATS, _CYMBALS)
-    )
+    return len(DRUM_MAPS[drum_map].families(pitches) & {"kick", "snare", "hat", "cymbal"})
 
 
 def _is_melodic_line(notes: Sequence[Note], pitches: Counter[int]) -> bool:
@@ -430,7 +443,7 @@ def _is_melodic_line(notes: Sequence[Note], pitches: Counter[int]) -> bool:
         return False
     ordered = sorted(notes)
     held = 0
-    for (onset, _, _, _, duration), following in zip(ordered, ordered[1:], strict=False):
+    for (onset, _, _, _, duration), following in pairwise(ordered):
         gap = following[0] - onset
         if gap <= 0:
             return False
@@ -462,11 +475,13 @@ class _Frame:
     bars: int
     left_out: int
     warnings: list[str]
+    drums_seen: bool
 
 
 def _frame(events: MidiEvents) -> _Frame:
     """Tempo, meter and bars of a file, and its drums moved onto them. Raises MidiError."""
-    notes, left_out, warnings = _drum_notes(events)
+    notes, left_out, said = _drum_notes(events)
+    warnings = [said] if said else []
     onsets = [note[0] for note in notes]
     first, last = min(onsets), max(onsets)
     microseconds = _tempo(events, onsets, warnings)
@@ -502,10 +517,10 @@ def _frame(events: MidiEvents) -> _Frame:
         notes = [(max(onset + shift, 0), *rest) for onset, *rest in notes]
         last, end = max(last + shift, 0), end + shift
     bars = bars_of(last, end, bar, few)
-    if not ours and 1 < bars and last >= (bars - 1) * bar and abs(end - (bars - 1) * bar) <= few:
+    if not ours and bars > 1 and last >= (bars - 1) * bar and abs(end - (bars - 1) * bar) <= few:
         notes, bars = _without_overhang(notes, bars, bar, few, warnings)
-    return _Frame(notes, meter, tempo_of(microseconds) if microseconds else None, bars, left_out,
-                  warnings)  # fmt: skip
+    tempo_bpm = tempo_of(microseconds) if microseconds else None
+    return _Frame(notes, meter, tempo_bpm, bars, left_out, warnings, bool(left_out or not said))
 
 
 def bars_of(last_onset: float, end_tick: float, bar_ticks: float, few: int = 0) -> int:
@@ -521,7 +536,10 @@ def bars_of(last_onset: float, end_tick: float, bar_ticks: float, few: int = 0) 
     """
     played = int(last_onset // bar_ticks) + 1
     ended = round(end_tick / bar_ticks)
-    return max(played, ended) if abs(end_tick - ended * bar_ticks) <= few else played
+    off = abs(end_tick - ended * bar_ticks)
+    # a recorder stopped long after the last hit, near a line by chance, says nothing
+    meant = not off or (off <= few and ended <= played + _MOST_SILENT_BARS)
+    return max(played, ended) if meant else played
 
 
 def _without_overhang(
@@ -562,14 +580,9 @@ def _tempo(events: MidiEvents, onsets: list[int], warnings: list[str]) -> int | 
     if not heeded:
         return None
     holding = _holding(heeded, onsets, DEFAULT_MICROSECONDS_PER_QUARTER)
-    total = len(onsets)
-    chosen, hits = max(holding.items(), key=lambda item: item[1][0])
-    if hits[0] < _ENOUGH_FOR_ALL * total:  # a tempo that never rests: the one in the middle
-        passed = 0
-        for chosen, hits in sorted(holding.items()):
-            passed += hits[0]
-            if passed >= total / 2:
-                break
+    chosen, (hits, _) = max(holding.items(), key=lambda item: item[1][0])
+    if hits < _ENOUGH_FOR_ALL * len(onsets):  # a tempo that never rests: the one in the middle
+        chosen = _middle({one: count for one, (count, _) in holding.items()})
     if len(holding) > 1:
         played = [f"{tempo_of(one):g}" for one in holding]
         warnings.append(
@@ -579,9 +592,12 @@ def _tempo(events: MidiEvents, onsets: list[int], warnings: list[str]) -> int | 
     return chosen
 
 
-def _meter(
-    events: MidiEvents, onsets: list[int], warnings: list[str]
-) -> tuple[Meter, int]:
+def _middle(counts: dict[int, int]) -> int:
+    """The median of values that come so often."""
+    return sorted(Counter(counts).elements())[sum(counts.values()) // 2]
+
+
+def _meter(events: MidiEvents, onsets: list[int], warnings: list[str]) -> tuple[Meter, int]:
     """The meter that holds for most of the hits, and the tick it begins at."""
     meters = events.meters
     if not meters:
@@ -615,7 +631,9 @@ def _possible_meter(numerator: int, denominator: int) -> Meter | None:
 
 
 def _holding(
-    changes: Sequence[tuple[int, Any]], onsets: list[int], default: Any  # noqa: ANN401
+    changes: Sequence[tuple[int, Any]],
+    onsets: list[int],
+    default: Any,  # noqa: ANN401
 ) -> dict[Any, tuple[int, int]]:
     """By value that holds for any hit: for how many, and the tick from which it first does.
 

@@ -31,13 +31,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from dj_core.drum_maps import drum_of_note
 from dj_core.drums import (
     DRUM,
     DRUM_CHANNEL,
     DRUMS,
     GENERAL_MIDI_PERCUSSION,
     Family,
-    drum_of_note,
     general_midi_note,
 )
 from dj_core.errors import SoundError

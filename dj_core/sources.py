@@ -27,8 +27,8 @@ from dj_core.errors import CorpusError
 from dj_core.legacy_text import ZIP_ENCODING, decoded_names, decoded_table
 from dj_core.limits import LIMITS
 from dj_core.midi import LIMITS as MIDI_LIMITS
+from dj_core.midi import MIDI_ENDINGS
 
-MIDI_ENDINGS = (".mid", ".midi", ".smf", ".kar", ".rmi")
 FACT_SHEET = "info.csv"
 CLOSED = ("hidden", "__MACOSX")  # folders that are not looked into
 NAMED = 5  # files of a kind that was left out

@@ -13,7 +13,8 @@ import numpy as np
 
 from dj_core.beat import DEFAULT_TEMPO_BPM
 from dj_core.corpus import Corpus, CorpusFile, files_of
-from dj_core.drums import DRUMS, MAPPED_NOTES, DrumMap
+from dj_core.drum_maps import DRUM_MAPS
+from dj_core.drums import DRUMS, DrumMap
 from dj_core.genres import typical_tempo_bpm
 from dj_core.intake import USUAL_MAP, MapSource
 
@@ -184,8 +185,8 @@ def unknown_hits(corpus: Corpus) -> dict[DrumMap, int]:
     )
     strokes = np.bincount(notes, weights=hits, minlength=128)
     return {
-        name: int(strokes.sum() - strokes[sorted(known)].sum())
-        for name, known in MAPPED_NOTES.items()
+        name: int(strokes.sum() - strokes[sorted(known.drums)].sum())
+        for name, known in DRUM_MAPS.items()
     }
 
 

@@ -1,11 +1,11 @@
 import pytest
 
 from dj_core.beat import Beat, Hit, Meter
+from dj_core.drum_maps import drum_of_note
 from dj_core.drums import (
     DRUM,
     DRUMS,
     GENERAL_MIDI_PERCUSSION,
-    drum_of_note,
     general_midi_note,
 )
 from dj_core.errors import BeatError

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dj_core.drums import DRUMS, drum_of_note
+from dj_core.drum_maps import drum_of_note
+from dj_core.drums import DRUMS
 from dj_core.errors import TokenizerError
 from dj_core.models.notes.note_tokenizer import (
     BAR_LINE,

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dj_core.beat import Meter, Provenance
-from dj_core.drums import drum_of_note
+from dj_core.drum_maps import drum_of_note
 from dj_core.errors import CheckpointError, GenerationError
 from dj_core.genres import typical_tempo_bpm
 from dj_core.models.checkpoint import ModelFacts, read_card

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import asdict
 
 from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, add_workers, say, workers
-from dj_core.drums import MAPPED_NOTES
+from dj_core.drum_maps import DRUM_MAPS
 from dj_core.library import Library
 from dj_core.sources import NAMED, counted_left_out, place
 from dj_core.statistics import map_uses
@@ -22,7 +22,7 @@ def add_import(verbs: Verbs) -> None:
     verb.add_argument("--name", required=True, help="what the corpus is called")
     verb.add_argument(
         "--drum-map",
-        choices=list(MAPPED_NOTES),
+        choices=list(DRUM_MAPS),
         help="how note numbers become drums, for all these files (default: each file's own notes "
         "on channel 10 tell; of files off channel 10, many together)",
     )

@@ -31,7 +31,8 @@ from functools import cached_property
 from itertools import pairwise
 
 from dj_core.beat import Hit
-from dj_core.drums import LANE, MAPPED_NOTES, DrumMap, drum_of_note, general_midi_note
+from dj_core.drum_maps import DRUM_MAPS, drum_of_note
+from dj_core.drums import LANE, DrumMap, general_midi_note
 from dj_core.errors import TokenizerError
 from dj_core.notation import REST, NoteEvent, NoteSong
 from dj_core.storage import sha256_of
@@ -71,8 +72,8 @@ class NotesSettings:
     ends: bool = False
 
     def __post_init__(self) -> None:
-        if self.drum_map not in MAPPED_NOTES:
-            known = ", ".join(MAPPED_NOTES)
+        if self.drum_map not in DRUM_MAPS:
+            known = ", ".join(DRUM_MAPS)
             raise TokenizerError(f"A note map is one of {known}; got {self.drum_map!r}.")
         for name in ("durations", "spelled", "prime", "times", "ends"):
             if type(getattr(self, name)) is not bool:
