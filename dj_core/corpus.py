@@ -20,11 +20,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from dj_core.beat import Beat, Meter
+from dj_core.drum_maps import DRUM_MAPS
 from dj_core.drums import DRUMS, DrumMap
 from dj_core.errors import BeatError, CorpusError, MidiError
 from dj_core.families import HASHES, SPLIT_SHARES, families_of, splits_of
@@ -727,7 +728,7 @@ def files_of(table: pa.Table) -> Iterator[CorpusFile]:
             )
     lane_hits = table["lane_hits"].combine_chunks().flatten().to_numpy()
     columns = {name: table[name].to_pylist() for name in FILE_COLUMNS if name != "lane_hits"}
-    if odd := set(columns["drum_map"]) - set(get_args(DrumMap)):
+    if odd := set(columns["drum_map"]) - set(DRUM_MAPS):
         raise CorpusError(
             f"The corpus has a damaged index (there is no note map {min(odd)[:80]!r}). Import it "
             "again."

@@ -21,6 +21,7 @@ from dj_core.beat_json import (
     provenance_from_json,
     provenance_to_json,
 )
+from dj_core.drum_maps import DRUM_MAPS
 from dj_core.drums import DRUM_CHANNEL, DRUMS, DrumMap, general_midi_note
 from dj_core.errors import BeatError, MidiError
 from dj_core.midi_events import LIMITS, MIDI_ENDINGS, MidiEvents, parse_midi, without_riff
@@ -232,10 +233,23 @@ def _telling(beat: Beat, settings: MidiSettings) -> str:
 
 
 def map_telling(target: str, hits: Iterable[Hit]) -> dict[str, Any]:
-    """Which note map a file is in; where it keeps its corpus's notes, what drum each of them is."""
+    """Which note map a file is in: the target, and what its notes are where these are a corpus's.
+
+    A note map is named where one fits; else every note is.
+    """
     told: dict[str, Any] = {"target": target}
     if target == AS_IN_CORPUS:
-        told["drums"] = {str(hit.note): hit.drum.name for hit in hits}
+        drums = {hit.note: hit.drum.name for hit in hits}
+        fitting = (
+            name
+            for name, known in DRUM_MAPS.items()
+            if name == "general-midi" or name not in NOTE_MAP
+            if all(known.drums.get(note) == drum for note, drum in drums.items())
+        )
+        if name := next(fitting, ""):
+            told["map"] = name
+        else:
+            told["drums"] = {str(note): drum for note, drum in drums.items()}
     return told
 
 

@@ -45,7 +45,7 @@ from dj_core.note_maps import NOTE_MAP
 MICROSECONDS_PER_MINUTE = 60_000_000
 PROVENANCE_MARK = "digital-dj "  # begins the text event that says where a beat comes from
 AS_IN_CORPUS = "as-in-corpus"
-"""The map of a file of ours that keeps its corpus's notes, and says itself what they are."""
+"""The target of a file of ours that keeps its corpus's notes, and says what they are."""
 _MOST_SILENT_BARS = 4  # after the last hit, where the end mark is not quite on a bar line
 _ENOUGH_FOR_ALL = 1 / 3  # of the hits, for a tempo that stands for them all
 
@@ -218,9 +218,10 @@ def _lanes_of(
     events: MidiEvents, drum_map: DrumMap | None, notes: Collection[int]
 ) -> tuple[Sequence[int] | dict[int, int], DrumMap, bool]:
     """Note → lane, by which map, and whether its notes are pads, which say nothing of a corpus."""
-    if drum_map in (None, AS_IN_CORPUS):
+    if drum_map is None:
         if told := _told_lanes(events, set(notes)):
-            return told[1], told[0], _is_pads(told[0])
+            name, lanes = told
+            return lanes, name, _is_pads(name)
         drum_map = drum_map_of(events) or drum_map_vote(events)
     if drum_map not in DRUM_MAPS:
         raise MidiError(f"No note map is called {drum_map!r}. Maps: {', '.join(DRUM_MAPS)}.")
@@ -241,11 +242,14 @@ def _told_lanes(
         lanes = {
             int(note): LANE[name]
             for note, name in drums.items()
-            if note.isdecimal() and isinstance(name, str) and name in LANE
+            if note.isdecimal() and len(note) <= 3 and isinstance(name, str) and name in LANE
         }
-        return (AS_IN_CORPUS, lanes) if notes <= lanes.keys() else None
-    if isinstance(target, str) and target in DRUM_MAPS and notes <= DRUM_MAPS[target].drums.keys():
-        return target, lanes_by_note(target)
+        if notes <= lanes.keys():
+            return guessed_map(Counter(notes), on_channel_10=True), lanes
+        return None
+    name = told.get("map") if target == AS_IN_CORPUS else target
+    if isinstance(name, str) and name in DRUM_MAPS and notes <= DRUM_MAPS[name].drums.keys():
+        return name, lanes_by_note(name)
     return None
 
 
@@ -254,8 +258,8 @@ def _warnings(
 ) -> tuple[str, ...]:
     """All that a DJ should know about a file as it was read."""
     said = [*frame.warnings]
-    if drum_map != AS_IN_CORPUS:
-        taken = DRUM_MAPS[drum_map]
+    taken = DRUM_MAPS[drum_map]
+    if told_in(events) is None or is_chosen:
         if unnamed := taken.unnamed(counts):
             numbers = sorted(note for note in counts if note not in taken.drums)
             said.append(

@@ -104,12 +104,14 @@ def test_a_map_of_another_name_is_refused_with_those_there_are():
 def test_every_file_of_ours_says_its_map_whoever_made_the_beat(target):
     """Without a word about its making, and from bar 1 to the last, however silent these are."""
     hits = [Hit(4.0 + lane / 4, lane, 90) for lane in range(len(DRUMS))]
-    hits += [Hit(5.125, 0, 80, source_note=99), Hit(5.375, 1, 80, source_note=36)]
+    hits.append(Hit(9.125, 0, 80, source_note=99))  # a kick that no known map has there
     beat = Beat(tuple(hits), bars=5)
     content = midi_bytes(beat, settings=MidiSettings(target=target, provenance=False))
     report = read_midi_report(content)
-    assert (report.drum_map, report.warnings) == (target, ())
-    assert drum_map_of(parse_midi(content)) == target
+    assert report.warnings == ()
+    assert drum_map_of(parse_midi(content)) == report.drum_map
     assert report.beat.bars == 5
-    if target not in ("tr-8s", "as-in-corpus"):  # those play two lanes by one note
+    if target != "as-in-corpus":
+        assert report.drum_map == target
+    if target != "tr-8s":  # which plays two lanes by one note
         assert [hit.lane for hit in report.beat.hits] == [hit.lane for hit in beat.hits]
