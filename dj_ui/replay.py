@@ -10,6 +10,7 @@ from dj_core.genres import genre_label
 from dj_core.library import Library, ModelInfo
 from dj_core.models.request import GenerationRequest, replay_request
 from dj_ui.models import loaded
+from dj_ui.turns import bars_asked, turn_to_play
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,18 @@ class Replay:
 
 
 def play_again(beat: Beat) -> Replay:
-    """Ask the model that made a beat for it once more.
+    """Ask the model that made a beat for it once more, when it is the visitor's turn.
 
     Raises:
-        GenerationError: no model made it, or its settings were altered.
+        GenerationError: no model made it, its settings were altered, or ask for too much.
         CheckpointError: the model is not here.
+        LibraryError: too many wait.
     """
     origin = beat.provenance
     request = replay_request(origin)
     model = model_of(origin)
-    again = loaded(model).generate(request).beat
+    with turn_to_play("Playing it again…", bars_asked(request)):
+        again = loaded(model).generate(request).beat
     same = (again.hits, again.bars, again.tempo_bpm) == (beat.hits, beat.bars, beat.tempo_bpm)
     return Replay(again, model, same, _outcome(origin, model, same))
 

@@ -35,7 +35,7 @@ from dj_ui.takes import (
     laid_out,
 )
 from dj_ui.tapping import tapping_pads
-from dj_ui.turns import turn_to_play
+from dj_ui.turns import bars_of, turn_to_play
 from dj_ui.words import counted, spoken
 
 TOOL, ANSWERS, TURN = "shape", "dj_shape_answers", "dj_shape_turn"
@@ -165,6 +165,7 @@ class _Panel:
             self._answers(
                 "Vary",
                 f"Making {count} variations…",
+                count,
                 lambda: [
                     (f"{rung.distance:.0%} away", rung.beat)
                     for rung in vary(self.model(), self.beat, count, keep, seed=self.seed)
@@ -277,6 +278,7 @@ class _Panel:
             self._answers(
                 "Morph",
                 f"Making {steps} steps…",
+                steps,
                 lambda: [
                     (f"Step {number}", beat)
                     for number, beat in enumerate(morph(*ends, steps), start=1)
@@ -419,23 +421,25 @@ class _Panel:
 
     def _answer(self, doing: str, play: Callable[[], Beat]) -> None:
         """Make one beat and put it on deck; `doing` says meanwhile what is done."""
-        beats = self._played(doing, lambda: [("", play())])
+        beats = self._played(doing, 1, lambda: [("", play())])
         if beats:
             self._put(beats[0][1], self.kept.settings)
 
-    def _answers(self, tool: str, doing: str, play: Callable[[], list[tuple[str, Beat]]]) -> None:
-        """Make several beats and set them side by side."""
-        beats = self._played(doing, play)
+    def _answers(
+        self, tool: str, doing: str, count: int, play: Callable[[], list[tuple[str, Beat]]]
+    ) -> None:
+        """Make so many beats and set them side by side."""
+        beats = self._played(doing, count, play)
         if beats:
             st.session_state[ANSWERS] = (tool, beats)
             keep_laid_out(tool, beats)
 
     def _played(
-        self, doing: str, play: Callable[[], list[tuple[str, Beat]]]
+        self, doing: str, count: int, play: Callable[[], list[tuple[str, Beat]]]
     ) -> list[tuple[str, Beat]]:
         st.session_state[TURN] = self.seed
         try:
-            with self.place, turn_to_play(doing):
+            with self.place, turn_to_play(doing, count * bars_of(self.beat)):
                 return play()
         except DigitalDJError as error:
             st.warning(spoken(error))

@@ -24,8 +24,10 @@ from streamlit.proto.RootContainer_pb2 import RootContainer
 from streamlit.runtime.app_session import AppSessionState
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dj_core.errors import LibraryError
+from dj_core.beat import Beat
+from dj_core.errors import GenerationError, LibraryError
 from dj_core.limits import LIMITS
+from dj_core.models.request import GenerationRequest
 from dj_core.queueing import Line
 from dj_ui.visiting import Presence, visitor
 from dj_ui.words import counted
@@ -37,6 +39,7 @@ _SECONDS_SAID = 60  # how long a place in line is shown; each word takes that of
 _SECONDS_TO_READ = 4  # a word in passing
 _SAYING = 0  # its place among what a page says in passing; the words before it are replaced
 _SECONDS_AWAY = 5.0  # a visitor may be for so long and keep their place in line
+NOTES_PER_BAR = 16
 _TAKES = Line(LIMITS.takes_at_once, LIMITS.takes_waiting, LIMITS.takes_each)
 _RENDERS = Line(LIMITS.renders_at_once, LIMITS.waiting, LIMITS.renders_each)
 
@@ -59,11 +62,22 @@ def share_time() -> None:
 
 
 @contextlib.contextmanager
-def turn_to_play(doing: str) -> Iterator[None]:
+def turn_to_play(doing: str, bars: float) -> Iterator[None]:
     """A visitor's turn to have takes made; their place is on the page until then.
 
-    Raises LibraryError where too many wait, of all or of theirs.
+    Args:
+        doing: what to say meanwhile.
+        bars: how many of 4/4 all its takes have together: everybody else waits as long as that
+            takes, whatever it is that they are made of.
+
+    Raises GenerationError for more bars than a turn may make, before anybody waits; LibraryError
+    where too many wait, of all or of theirs.
     """
+    if bars > LIMITS.turn_bars:
+        raise GenerationError(
+            f"That is {bars:,.0f} bars to play in one go, and here it may be {LIMITS.turn_bars:,}: "
+            "others wait for their beats meanwhile. Ask for fewer bars, or fewer at once."
+        )
     ticket = _TAKES.join(visitor())
     try:
         place: list[DeltaGenerator] = []
@@ -80,6 +94,18 @@ def turn_to_play(doing: str) -> Iterator[None]:
             yield
     finally:
         _TAKES.leave(ticket)
+
+
+def bars_asked(request: GenerationRequest) -> float:
+    """Bars of 4/4 that a request is as long as; of one in notes, if they were 16ths."""
+    if request.bars is None:
+        return (request.notes or 0) / NOTES_PER_BAR
+    return request.bars * request.meter.bar_quarters / 4
+
+
+def bars_of(beat: Beat) -> float:
+    """Bars of 4/4 that a beat is as long as."""
+    return beat.length_quarters / 4
 
 
 @contextlib.contextmanager

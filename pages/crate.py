@@ -22,7 +22,6 @@ from dj_ui.frame import open_page, run_page
 from dj_ui.models import model_label
 from dj_ui.player import player, show_facts
 from dj_ui.replay import link_of, play_again
-from dj_ui.turns import turn_to_play
 from dj_ui.visiting import take_allowance, tell_shared
 from dj_ui.words import counted, spoken
 
@@ -353,8 +352,7 @@ def show_origin(kept: KeptBeat) -> None:
         settings = st.button("Its settings on Generate", key="crate_settings")
     try:
         if again:
-            with turn_to_play("Playing…"):
-                outcome = play_again(kept.beat)
+            outcome = play_again(kept.beat)
             (st.success if outcome.same else st.info)(outcome.words)
         if settings:
             st.switch_page("pages/generate.py", query_params=link_of(kept.beat))

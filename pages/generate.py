@@ -53,7 +53,7 @@ from dj_ui.takes import (
     take_on_deck,
     write_down,
 )
-from dj_ui.turns import turn_to_play
+from dj_ui.turns import bars_asked, turn_to_play
 from dj_ui.words import spoken
 
 STRIP = {GREEDY: 0.0, "0.5": 0.5, "1": 1.0, "2": 2.0, "5": 5.0}
@@ -238,8 +238,9 @@ def play(model: ModelInfo) -> bool:
         return True
     settings = {**set_controls(), **st.session_state.get(NEXT, {})}
     try:
-        with turn_to_play("Making a beat…"):
-            take = loaded(model).generate(request_of(model, settings))
+        request = request_of(model, settings)
+        with turn_to_play("Making a beat…", bars_asked(request)):
+            take = loaded(model).generate(request)
     except DigitalDJError as error:
         st.warning(spoken(error))
         return False
@@ -387,7 +388,8 @@ def draw_strip(model: ModelInfo, kept: KeptTake) -> None:
     st.html('<h2 class="dj-head">Temperature strip</h2>')
     if st.button("Play this seed at five temperatures", key="dj_strip_go", shortcut="t"):
         try:
-            with turn_to_play("Making five takes…"):
+            bars = len(STRIP) * bars_asked(request_of(model, kept.settings))
+            with turn_to_play("Making five takes…", bars):
                 st.session_state[STRIP_TAKES] = strip_takes(model, kept.settings)
         except DigitalDJError as error:
             st.warning(spoken(error))

@@ -60,7 +60,7 @@ from dj_ui.set_view import (
     set_display,
 )
 from dj_ui.set_work import Work
-from dj_ui.turns import turn_to_play, turn_to_render
+from dj_ui.turns import bars_of, turn_to_play, turn_to_render
 from dj_ui.visiting import take_allowance, tell_shared
 from dj_ui.words import counted, spoken
 
@@ -595,7 +595,7 @@ def play_take(planned: SetList, slot: int, after: bool, library: Library) -> Non
     """Let the model play a beat for this place."""
 
     def change() -> None:
-        with turn_to_play("Playing…"):
+        with turn_to_play("Playing…", bars_of(planned.slots[slot].beat)):
             model = loaded(library.model())
             changed = with_new_take(planned, slot, model, after=after)
         set_state.hold(changed, library)

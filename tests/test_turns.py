@@ -23,7 +23,9 @@ def one_at_a_time(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "turn", [lambda: turns.turn_to_play("Playing…"), turns.turn_to_render], ids=["play", "render"]
+    "turn",
+    [lambda: turns.turn_to_play("Playing…", 4), turns.turn_to_render],
+    ids=["play", "render"],
 )
 def test_who_comes_first_is_served_first_and_a_failure_holds_nobody_up(turn, one_at_a_time):
     order, first_is_in, first_may_go = [], threading.Event(), threading.Event()
@@ -152,3 +154,27 @@ def test_a_models_card_is_read_anew_when_it_changes(tmp_path):
     assert seen() is seen()
     (folder / "model.json").write_text("[]")
     assert seen().reason != nothing
+
+
+def test_no_way_to_a_take_gets_a_turn_for_more_than_generate_may_ask(monkeypatch):
+    """A hostile beat of a thousand bars, played again or shaped; many notes; very long bars."""
+    from dj_core.beat import Beat, Meter, Provenance
+    from dj_core.errors import GenerationError
+    from dj_core.models.request import GenerationRequest
+    from dj_ui.replay import play_again
+
+    def nobody_waits(_):
+        raise AssertionError("it took a turn")
+
+    monkeypatch.setattr(turns._TAKES, "join", nobody_waits)
+    long = {"meter": "4/4", "bars": 1_000, "temperature": 1.0}
+    beat = Beat((), bars=1_000, provenance=Provenance(model="groove", seed=1, settings=long))
+    with pytest.raises(GenerationError, match="1,000 bars"):
+        play_again(beat)
+    for bars in (
+        turns.bars_of(beat),
+        turns.bars_asked(GenerationRequest(bars=64, meter=Meter(64, 1))),
+        turns.bars_asked(GenerationRequest(notes=20_000)),
+    ):
+        with pytest.raises(GenerationError, match="fewer"), turns.turn_to_play("Playing…", bars):
+            pass
