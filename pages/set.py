@@ -488,9 +488,9 @@ def draw_slot(planned: SetList, slot: int, library: Library) -> None:
         asked = not last and st.button(
             f"Hear the change into {slot_title(planned, slot + 1)}", key="set_change"
         )
-    with st.container(key="set_heard"):
-        if not last:
-            hear_change(planned, slot, bool(asked))
+        with st.container(key="set_heard"):
+            if not last:
+                hear_change(planned, slot, bool(asked))
     if on_both:
         ending, opening = transition(planned, slot)
         deck(

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import soundfile
 import streamlit
+from conftest import DESKTOP, PHONE
 from starlette.applications import Starlette
 from streamlit.testing.v1 import AppTest
 
@@ -412,3 +413,91 @@ def test_a_download_that_cannot_be_made_says_why_and_names_no_place(home):
     assert "try again" in said[1].error_msg
     assert "secret" not in said[1].error_msg
     assert said[2].deferred_file.url.startswith("/media/")
+
+
+# -- in a browser --------------------------------------------------------------------------------
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_set_from_the_crate_to_the_booth(app, visitor, size, tmp_path):
+    """Built, dragged and put in order by keys, a tempo, a change heard, packed, shared."""
+    titles = [f"Journey {size['width']} {letter}" for letter in "ABC"]
+    for number, title in enumerate(titles):
+        Crate(app.home / "crate.db").keep(simple(120 + number, title), name=title)
+    screen = visitor(viewport=size)
+    page = screen.page
+
+    def names():
+        return page.locator(".order .row .name").all_inner_texts()
+
+    def tempos():
+        return [field.input_value() for field in page.locator(".order .bpm").all()]
+
+    screen.open("/set")
+    with screen.rerun():
+        page.get_by_label("Name").fill(f"Night {size['width']}")
+        page.get_by_label("Name").press("Enter")
+    for title in titles:
+        with screen.rerun(moves=True):
+            page.get_by_role("combobox", name="From your crate").fill(title)
+            page.get_by_role("combobox", name="From your crate").press("Enter")
+    for label, value in (("Beats", "3"), ("Minutes", "3.5")):
+        with screen.rerun():
+            page.get_by_label(label, exact=True).fill(value)
+            page.get_by_label(label, exact=True).press("Enter")
+    page.get_by_role("button", name="Build the set").click()
+    page.locator(".order .row").nth(2).wait_for()
+    with screen.rerun(moves=True):
+        page.get_by_role("button", name="Later").click()
+    built = names()
+    assert sorted(built) == titles
+    # dragged by its handle from the first place to the last, and by keys back to the middle
+    grip = page.locator(".order .grip").first.bounding_box()
+    height = page.locator(".order .row").first.bounding_box()["height"]
+    with screen.rerun():
+        page.mouse.move(grip["x"] + 20, grip["y"] + 20)
+        page.mouse.down()
+        page.mouse.move(grip["x"] + 20, grip["y"] + 20 + 2.1 * height, steps=8)
+        page.mouse.up()
+    assert names() == [*built[1:], built[0]]
+    with screen.rerun():
+        page.locator(".order .grip").last.press("ArrowUp")
+    order = [built[1], built[0], built[2]]
+    assert names() == order
+    with screen.rerun():
+        page.locator(".order .bpm").nth(1).fill("126,5")
+        page.locator(".order .bpm").nth(1).press("Enter")
+    assert tempos()[1] == "126.5"
+    with screen.rerun():
+        page.get_by_role("button", name="Hear the change").click()
+    page.locator("audio").wait_for()
+    page.wait_for_function("document.querySelector('audio').duration > 5")
+    # progress stands where the button was, and the work can be stopped there
+    packing = page.get_by_role("button", name="Pack for the booth")
+    packing.scroll_into_view_if_needed()
+    there = packing.bounding_box()
+    packing.click()
+    stop = page.get_by_role("button", name="Stop", exact=True)
+    stop.wait_for()
+    assert abs(stop.bounding_box()["y"] - there["y"]) < 40
+    stop.click()
+    packing.wait_for()
+    packing.click()
+    link = page.get_by_role("link", name="Save")
+    link.wait_for()
+    with page.expect_download() as download:
+        link.click()
+    download.value.save_as(tmp_path / "pack.zip")
+    with zipfile.ZipFile(tmp_path / "pack.zip") as archive:
+        assert archive.testzip() is None
+        assert any("126-5bpm" in name for name in archive.namelist())
+    screen.settle(moves=True)
+    page.reload()
+    screen.settle(moves=True)
+    assert (names(), tempos()[1]) == (order, "126.5")
+    friend = visitor(viewport=size)
+    friend.open(page.url.removeprefix(screen.url))
+    assert friend.page.locator(".order .row .name").all_inner_texts() == order
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    assert str(app.home) not in page.content()
