@@ -148,7 +148,7 @@ def stop_training(run_folder: Path) -> None:
 
 def read_run(run_folder: Path) -> Run:
     """What is known of a run. Raises TrainingError when there is no such run."""
-    if not run_folder.is_dir():
+    if not any((run_folder / name).is_file() for name in (STATUS_NAME, SETTINGS_NAME)):
         raise TrainingError(f"There is no run called {run_folder.name!r}.")
     try:
         settings = read_run_settings(run_folder)

@@ -3,6 +3,9 @@
 Those of the crate, sets and sessions are with the tests of what reads them.
 """
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -11,9 +14,12 @@ from test_hostile_models import LOAD, WRITE
 
 from dj_core.beat import Beat, Hit
 from dj_core.corpus import INDEX_NAME, METADATA_KEY, Corpus, import_corpus
+from dj_core.jobs import list_runs, resume_training, start_training
 from dj_core.library import STARTER_STAMP, Library, _stamp_in
 from dj_core.midi import save_midi
 from dj_core.models.checkpoint import CARD_NAME, read_card
+from dj_core.models.families import read_run_settings, settings_from
+from dj_core.models.run_folder import PROGRESS_NAME, SETTINGS_NAME, STATUS_NAME, read_progress
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +42,48 @@ def test_cards(family, tmp_path):
             LOAD[family](folder)
         with only_our_errors(form):
             library.models(), library.broken_models()
+
+
+@pytest.fixture
+def run(home, monkeypatch):
+    """A run that has begun, as far as its process."""
+    monkeypatch.setattr("dj_core.jobs.subprocess.Popen", lambda *_, **__: NoProcess())
+    start_training(home, "night", corpora=["starter"], preset="groove")
+    folder = home / "runs" / "night"
+    step = {
+        "epoch": 1, "epochs": 6, "step": 4, "steps": 9, "train_loss": 1.5, "train_accuracy": 0.5,
+        "validation_loss": 1.25, "validation_accuracy": 0.4, "notes_per_second": 80.0,
+        "seconds": 3.5, "seconds_left": 9.0, "finished": False, "take": "epoch-0001.mid",
+    }  # fmt: skip
+    (folder / PROGRESS_NAME).write_text(json.dumps(step) + "\n")
+    settings = asdict(settings_from("groove", corpora=("starter",)))
+    (folder / SETTINGS_NAME).write_text(json.dumps({"family": "groove", **settings}))
+    assert read_progress(folder)[0].take == folder / "takes" / "epoch-0001.mid"
+    assert read_run_settings(folder).corpora == ("starter",)
+    return folder
+
+
+class NoProcess:
+    pid = 2**22 + 1
+
+    def wait(self):
+        pass
+
+
+@pytest.mark.parametrize("name", [STATUS_NAME, SETTINGS_NAME, PROGRESS_NAME, "pid"])
+def test_files_of_a_run(name, run, home):
+    path = run / name
+    for form in hostile_forms(path.read_bytes().strip()):
+        path.write_bytes(form.content)
+        with only_our_errors(form):
+            list_runs(run.parent)
+        with only_our_errors(form):
+            read_run_settings(run)
+        with only_our_errors(form):
+            read_progress(run)
+        with only_our_errors(form):
+            resume_training(home, run.name)
+        (run / STATUS_NAME).write_text('{"state": "stopped", "message": ""}')
 
 
 def test_an_index_of_a_corpus_and_the_stamp_of_the_starter_patterns(home, tmp_path):

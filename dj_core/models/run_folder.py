@@ -18,12 +18,13 @@ import json
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from dj_core.errors import TrainingError
+from dj_core.records import json_of, read_json, record_of
 from dj_core.storage import write_json_atomic
 
 SETTINGS_NAME, STATUS_NAME, PROGRESS_NAME = "settings.json", "status.json", "progress.jsonl"
@@ -102,11 +103,11 @@ def read_progress(run_folder: Path) -> tuple[TrainingStep, ...]:
     steps: list[TrainingStep] = []
     for line in lines:
         try:
-            record = json.loads(line)
-            take = record["take"]
-            step = TrainingStep(**{**record, "take": take and run_folder / TAKES_NAME / take})
-        except (ValueError, TypeError, KeyError):
+            step = record_of(TrainingStep, json_of(line))
+        except ValueError:
             continue
+        if step.take:
+            step = replace(step, take=run_folder / TAKES_NAME / step.take.name)
         while steps and (steps[-1].epoch, steps[-1].step) >= (step.epoch, step.step):
             steps.pop()
         steps.append(step)
@@ -123,7 +124,8 @@ def check_run_folder(run_folder: Path) -> None:
         raise TrainingError(
             f"The run's folder {run_folder} cannot be read: {error.strerror}."
         ) from error
-    if held and held != [LOCK_NAME] and not {SETTINGS_NAME, STATUS_NAME} & set(held):
+    is_new = held == [LOCK_NAME] and not (run_folder / LOCK_NAME).stat().st_size
+    if held and not is_new and not {SETTINGS_NAME, STATUS_NAME} & set(held):
         raise TrainingError(
             f"There is a folder {run_folder} that is no run: it holds {held[0]!r}. Choose "
             "another name, or move the folder away."
@@ -173,9 +175,9 @@ def is_locked(run_folder: Path) -> bool:
 def read_status(run_folder: Path) -> tuple[str, str]:
     """What a run last said of itself: state and message, both '' when it said nothing."""
     try:
-        status = json.loads((run_folder / STATUS_NAME).read_text("utf-8"))
+        status = read_json(run_folder / STATUS_NAME)
         return str(status["state"]), str(status["message"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "", ""
 
 

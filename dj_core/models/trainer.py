@@ -11,7 +11,6 @@ from (seed, epoch, step) or from a generator whose state it saves.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -38,6 +37,7 @@ from dj_core.models.run_folder import (
     write_status,
 )
 from dj_core.models.threads import cpu_threads
+from dj_core.records import read_json, record_of
 from dj_core.storage import write_bytes_atomic, write_json_atomic
 
 if TYPE_CHECKING:
@@ -204,13 +204,12 @@ def train(
 def read_settings_file(run_folder: Path) -> dict[str, Any]:
     """The settings.json of an earlier run as it is. Raises TrainingError when it cannot be used."""
     try:
-        content = json.loads((run_folder / SETTINGS_NAME).read_text("utf-8"))
-        return dict(content)
+        return dict(read_json(run_folder / SETTINGS_NAME))
     except FileNotFoundError:
         raise TrainingError(
             f"There is no run called {run_folder.name!r} to go on with. Start it first."
         ) from None
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise TrainingError(
             f"{SETTINGS_NAME} of run {run_folder.name!r} cannot be used ({error}). "
             "Start the run again under another name."
@@ -220,8 +219,8 @@ def read_settings_file(run_folder: Path) -> dict[str, Any]:
 def settings_of(kind: type[Any], content: dict[str, Any], run: str) -> Any:  # noqa: ANN401
     """A settings.json as settings of `kind`. Raises TrainingError where it says something else."""
     try:
-        return kind(**{name: value for name, value in content.items() if name != "family"})
-    except TypeError as error:
+        return record_of(kind, {name: it for name, it in content.items() if name != "family"})
+    except ValueError as error:
         raise TrainingError(
             f"{SETTINGS_NAME} of run {run!r} cannot be used ({error}). "
             "Start the run again under another name."
