@@ -84,12 +84,14 @@ def start_training(
     corpora: Sequence[str],
     preset: str,
     all_data: bool = False,
+    starter: bool = True,
     **overrides: Any,  # noqa: ANN401 - settings of several types, checked by settings_from
 ) -> None:
     """Start a run in a process of its own and return at once.
 
     Args:
         library_home: the DJ's folder; the run will be ``runs/RUN`` in it.
+        starter, all_data: as in `settings_from`.
         overrides: settings to change: epochs, learning_rate, batch_size, hidden, layers, dropout,
             seed. None keeps the preset's.
 
@@ -102,7 +104,7 @@ def start_training(
         raise TrainingError(f"{name!r} cannot be changed. What can: {', '.join(_OPTIONS)}.")
     if not corpora:
         raise TrainingError("Choose at least one corpus to train on.")
-    settings_from(preset, corpora=corpora, all_data=all_data, **overrides)
+    settings_from(preset, corpora=corpora, all_data=all_data, starter=starter, **overrides)
     folder = library_home / "runs" / checked_name(run)
     check_run_folder(folder)
     others = list_runs(folder.parent)
@@ -115,6 +117,7 @@ def start_training(
         )
     options = [part for corpus in corpora for part in ("--corpus", corpus)]
     options += ["--preset", preset, *(["--all-data"] if all_data else [])]
+    options += [] if starter else ["--without-starter"]
     for name, value in overrides.items():
         if value is not None:
             options += [_OPTIONS[name], repr(value)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from dj_core.models.families import (
     settings_from,
     tunables,
 )
+from dj_core.models.groove.groove_training import weights_of
+from dj_core.models.groove.training_clips import STARTER
 from dj_core.models.run_folder import TrainingStep
 from dj_core.naming import checked_name
 from dj_ui.charts import loss_chart
@@ -84,13 +87,20 @@ def draw_new_run(library: Library) -> None:
             key=f"dj_all_{preset}",
             help="Keeps none back to validate on, as the paper did for its final songs.",
         )
+    starter = choose_starter(preset, chosen, corpora)
     tell_duration(preset, overrides, sum(corpora[name] for name in chosen))
     if st.button("Start training", type="primary", key="dj_start", width="stretch"):
         try:
             run = checked_name(name)
             take_allowance("train")
             start_training(
-                library.home, run, corpora=chosen, preset=preset, all_data=all_data, **overrides
+                library.home,
+                run,
+                corpora=chosen,
+                preset=preset,
+                all_data=all_data,
+                starter=starter,
+                **overrides,
             )
         except DigitalDJError as error:
             st.warning(spoken(error))
@@ -108,6 +118,26 @@ def free_name(preset: str, taken: set[str]) -> str:
     """A name for a run that no run has."""
     numbers = range(1, len(taken) + 2)
     return next(name for number in numbers if (name := f"{preset}-{number}") not in taken)
+
+
+def choose_starter(preset: str, chosen: Sequence[str], corpora: Mapping[str, int]) -> bool:
+    """Whether the starter patterns are learned, too; and how much of what is heard is whose."""
+    settings = PRESETS[preset]
+    if not family_of(settings).learns_starter:
+        return True  # of no consequence: they are learned where they are chosen
+    also = STARTER in chosen or st.checkbox(
+        f"Also the {corpora[STARTER]:,} starter patterns",
+        True,
+        key="dj_starter",
+        persist_state="session",
+        help="Patterns of many genres that come with the app. They keep a model that learns from "
+        "a few beats from knowing nothing else.",
+    )
+    weights = weights_of(replace(settings, starter=also), chosen)
+    if len(weights) > 1:
+        parts = [f"{weight / sum(weights.values()):.0%} {name}" for name, weight in weights.items()]
+        st.caption(f"What it hears while it learns: {', '.join(parts)}.")
+    return also
 
 
 def tell_duration(preset: str, overrides: dict[str, Any], beats: int) -> None:
@@ -202,26 +232,30 @@ def draw_run(library: Library, folder: Path, was_running: bool) -> None:
 
 
 def share_done(run: Run) -> float:
-    """How much of a run is done, 0 to 1."""
+    """How much of a run's time is over, 0 to 1."""
     step = run.last_step
     if run.state == "finished":
         return 1.0
-    if not step:
+    if not step or step.seconds_left is None:
         return 0.0
-    return min(1.0, (step.epoch - 1 + step.step / step.steps) / step.epochs)
+    return min(1.0, step.seconds / max(step.seconds + step.seconds_left, 1e-9))
 
 
 def progress_words(run: Run) -> str:
-    """The line above the progress bar."""
+    """The line above the progress bar: the stage, and how long it still takes or took."""
     step = run.last_step
+    if run.state == "running" and (not step or run.starting):
+        return "Preparing: reading the beats…"
     if not step:
-        return "Reading the beats…" if run.state == "running" else state_words(run).capitalize()
-    words = [f"Epoch {step.epoch} of {step.epochs}"]
+        return state_words(run).capitalize()
     if run.state != "running":
-        words.append(f"{state_words(run)} after {duration_words(step.seconds)}")
-    elif step.seconds_left is not None:
-        words.append(f"{duration_words(step.seconds_left)} left")
-    return " · ".join(words)
+        words = f"{state_words(run)} after {duration_words(step.seconds)}"
+        return f"Epoch {step.epoch} of {step.epochs} · {words}"
+    stage = f"{step.stage.capitalize()}, epoch {step.epoch} of {step.epochs}"
+    if step.stage != "training":
+        stage = f"It has learned and is {step.stage}"
+    left = "" if step.seconds_left is None else f" · {duration_words(step.seconds_left)} left"
+    return stage + left
 
 
 def draw_actions(library: Library, run: Run) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from dj_core.models.groove.groove_checkpoint import load_groove_model
 from dj_core.models.groove.style_bias import TAKES, settle_style_bias
 from dj_core.models.groove.style_vector import SHARED_NAMES
 
@@ -15,7 +16,9 @@ def main() -> None:
     parser.add_argument("model", type=Path, help="folder of a groove model")
     parser.add_argument("--takes", type=int, default=TAKES)
     given = parser.parse_args()
-    lean = settle_style_bias(given.model, given.takes)
+    for _ in settle_style_bias(given.model, given.takes):
+        pass
+    lean = load_groove_model(given.model).tables.lean
     for name, amount in zip(SHARED_NAMES, lean, strict=False):
         print(f"{name:24s} {amount:+.3f}")
 

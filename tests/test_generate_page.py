@@ -331,6 +331,19 @@ def test_train_offers_the_groove_model_first_and_says_how_long_it_takes(models):
     assert "dj_all_paper-2x32" in [box.key for box in at.checkbox]
 
 
+def test_train_says_what_is_learned_beside_what_was_chosen(home, tmp_path):
+    (tmp_path / "one.mid").write_bytes(midi_bytes(load_patterns()[0]))
+    Library(home).import_corpus(tmp_path / "one.mid", "mine")
+    at = visit("train")
+    assert "dj_starter" not in [box.key for box in at.checkbox]  # it is what was chosen
+    at.multiselect(key="dj_corpora").set_value(["mine"]).run()
+    assert at.checkbox(key="dj_starter").label == "Also the 278 starter patterns"
+    assert any("45% mine, 55% starter" in caption.value for caption in at.caption)
+    at.checkbox(key="dj_starter").uncheck().run()
+    assert not any("What it hears" in caption.value for caption in at.caption)
+    assert not at.exception
+
+
 def test_train_draws_the_form_of_every_preset(home):
     at = visit("train")
     for preset, settings in PRESETS.items():

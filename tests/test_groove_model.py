@@ -13,12 +13,12 @@ from dj_core.drums import DRUMS
 from dj_core.errors import CheckpointError, GenerationError, TrainingError
 from dj_core.midi import midi_bytes, read_midi
 from dj_core.models.checkpoint import write_card
-from dj_core.models.families import read_run_settings, train_run
+from dj_core.models.families import read_run_settings, settings_from, train_run
 from dj_core.models.groove.groove_checkpoint import load_groove_model
 from dj_core.models.groove.groove_likelihood import ClipTensors, _strokes, remember
 from dj_core.models.groove.groove_network import CHAIN
 from dj_core.models.groove.groove_player import DEFAULT_TUNING, Tuning, _Block, load_groove_player
-from dj_core.models.groove.groove_training import GROOVE_PRESETS
+from dj_core.models.groove.groove_training import GROOVE_PRESETS, training_clips, weights_of
 from dj_core.models.groove.streams import LAG_BARS, OWN_STYLE, Conditions, Streams, window_at
 from dj_core.models.groove.temperature import Heat
 from dj_core.models.groove.training_clips import Clip, ClipSet
@@ -88,10 +88,42 @@ def test_a_stopped_run_goes_on_to_the_same_weights(run, tmp_path):
     assert len(done) == 2
     assert json.loads((folder / "status.json").read_text())["state"] == "stopped"
     done += train_run(TINY, [], folder, resume=True)
-    assert [(step.epoch, step.step) for step in done] == [
+    assert [(step.epoch, step.step) for step in done if step.stage == "training"] == [
         (epoch, step) for epoch in (1, 2) for step in (1, 2, 3, 4)
     ]
     assert weights(folder) == weights(run)
+
+
+def test_measuring_styles_is_a_stage_of_its_own_that_stops_and_goes_on(tmp_path, monkeypatch):
+    where = "dj_core.models.groove.groove_training.settle_style_bias"
+    monkeypatch.setattr(where, lambda *_: iter((0.25, 0.5, 1.0)))
+    folder, last_stage = tmp_path / "measured", "measuring the styles of its takes"
+    done = []
+    for step in train_run(TINY, [], folder, should_stop=lambda: len(done) == 9):
+        done.append(step)
+    assert [step.stage for step in done] == ["training"] * 8 + [last_stage]
+    assert json.loads((folder / "status.json").read_text())["state"] == "stopped"
+    assert all(step.seconds_left > 0 for step in done), "measuring is still to come"
+    done += train_run(TINY, [], folder, resume=True, seconds_spent=60)
+    assert [step.stage for step in done[9:]] == [last_stage] * 4
+    assert [step.finished for step in done] == [False] * 12 + [True]
+    assert done[-1].seconds > done[8].seconds + 60, "what it took is the whole"
+    assert done[-1].seconds_left == 0
+    assert read_progress(folder)[-1] == done[-1]
+    assert [step.epoch for step in read_progress(folder) if step.ends_epoch] == [1, 2]
+    assert json.loads((folder / "status.json").read_text())["state"] == "finished"
+
+
+def test_the_starter_patterns_take_part_unless_they_are_left_out():
+    assert weights_of(TINY, ["mine"]) == {"mine": 0.15, "starter": 0.18}
+    without = replace(TINY, starter=False)
+    assert weights_of(without, ["mine"]) == {"mine": 0.15}
+    train, _ = training_clips([], starter=True)
+    assert {clip.corpus for clip in train.clips} == {"starter"}
+    with pytest.raises(TrainingError, match="nothing to learn from"):
+        training_clips([], starter=False)
+    with pytest.raises(TrainingError, match="left out at once"):
+        settings_from("groove", corpora=["mine", "starter"], starter=False)
 
 
 def test_a_run_is_neither_overwritten_nor_resumed_as_another(run):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import time
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +39,11 @@ def add_train(verbs: Verbs) -> None:
     verb.add_argument("--layers", type=int)
     verb.add_argument("--dropout", type=float)
     verb.add_argument("--seed", type=int)
+    verb.add_argument(
+        "--without-starter",
+        action="store_true",
+        help="leave out the starter patterns, which a groove preset learns beside the corpora",
+    )
     verb.add_argument(
         "--all-data", action="store_true", help="train on every file, as the paper's last step"
     )
@@ -75,13 +81,19 @@ def _train(
     from dj_core.models.families import material_of, train_run
     from dj_core.models.run_folder import stop_on_signals
 
+    began = time.perf_counter()
     corpora = [library.corpus(name) for name in settings.corpora]
     with _ReadingBars() as bars:
         material = material_of(settings, corpora, bars.show)
     last = None
     with ProgressBar("Training", "step") as bar, stop_on_signals() as should_stop:
         for last in train_run(
-            settings, material, folder, resume=options.resume, should_stop=should_stop
+            settings,
+            material,
+            folder,
+            resume=options.resume,
+            should_stop=should_stop,
+            seconds_spent=time.perf_counter() - began,
         ):
             done = (last.epoch - 1) * last.steps + last.step
             bar.show(done, last.epochs * last.steps, _standing(last))
@@ -116,6 +128,7 @@ def _asked(options: argparse.Namespace, library: Library) -> tuple[Settings, Pat
         options.preset,
         corpora=options.corpus,
         all_data=options.all_data,
+        starter=not options.without_starter,
         **{name: getattr(options, name) for name in TUNABLE},
     )
     return settings, library.run_folder(options.run or _free_run_name(library, options.preset))
@@ -144,7 +157,8 @@ class _ReadingBars:
 
 
 def _standing(step: TrainingStep) -> str:
-    words = f"epoch {step.epoch}/{step.epochs}, loss {step.train_loss:.3f}"
+    words = "" if step.stage == "training" or step.finished else f"{step.stage}, "
+    words += f"epoch {step.epoch}/{step.epochs}, loss {step.train_loss:.3f}"
     if step.validation_loss is not None:
         words += f", validation {step.validation_loss:.3f}"
     return words

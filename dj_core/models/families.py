@@ -17,6 +17,7 @@ from dj_core.errors import CheckpointError, TrainingError
 from dj_core.models.checkpoint import read_card
 from dj_core.models.distributed import Ranks
 from dj_core.models.groove.groove_training import GROOVE_PRESETS, GrooveTask, GrooveTrainingSettings
+from dj_core.models.groove.style_bias import ROUNDS, STEPS_A_TAKE
 from dj_core.models.groove.training_clips import STARTER
 from dj_core.models.humanizer.humanizer_training import (
     HUMANIZER_PRESETS,
@@ -76,6 +77,7 @@ class Family:
         counts_notes: it can be asked for a number of notes.
         can_shape: it goes on from a given beat: reroll, continue, fill, taps.
         can_use_all_data: it can learn from every file and validate on none.
+        learns_starter: it learns the starter patterns beside any corpora, unless they are left out.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Family:
     counts_notes: bool = False
     can_shape: bool = False
     can_use_all_data: bool = False
+    learns_starter: bool = False
 
 
 # --- notes ------------------------------------------------------------------------------------
@@ -158,16 +161,21 @@ FAMILIES: dict[str, Family] = {
                 "seed": (0, 2**31 - 1),
             },
             own_names={"batch_size": "streams"},  # beats learned from side by side
-            # the starter patterns always take part, as patterns rather than as files
+            # the starter patterns take part as patterns rather than as files
             read_material=lambda corpora, _: [c for c in corpora if c.name != STARTER],
             make_task=GrooveTask,
             expected_seconds=lambda settings, _: (
-                settings.epochs * settings.steps_per_epoch * _SECONDS_PER_GROOVE_STEP
+                (
+                    settings.epochs * settings.steps_per_epoch
+                    + STEPS_A_TAKE * len(ROUNDS) * settings.style_bias_takes
+                )
+                * _SECONDS_PER_GROOVE_STEP
             ),
             load=_load_groove,
             meters=METERS,
             has_feel=True,
             can_shape=True,
+            learns_starter=True,
         ),
         Family(
             name="notes",
@@ -260,6 +268,7 @@ def settings_from(
     *,
     corpora: Sequence[str] = (),
     all_data: bool = False,
+    starter: bool = True,
     **changes: Any,  # noqa: ANN401 - settings of several types, checked by their class
 ) -> Settings:
     """A preset's settings for `corpora`, some changed; those given as None keep the preset's.
@@ -268,6 +277,7 @@ def settings_from(
         preset: one of `PRESETS`.
         corpora: names, for the model's card and for whoever resumes.
         all_data: learn from every file and validate on none, for families that can.
+        starter: learn the starter patterns, too, in families that do.
         changes: any of `TUNABLE` that the family has.
 
     Raises:
@@ -279,7 +289,11 @@ def settings_from(
             f"Preset {preset!r} stops where held-out beats sound best and needs some to validate "
             "on. Leave --all-data out, or choose a notes preset."
         )
+    if not starter and STARTER in corpora:
+        raise TrainingError("The starter patterns are asked for as a corpus and left out at once.")
     changed: dict[str, Any] = {"corpora": tuple(corpora)}
+    if family.learns_starter:
+        changed["starter"] = starter
     if all_data:
         changed["all_data"] = True
     for name, value in changes.items():
@@ -326,6 +340,7 @@ def train_run(
     *,
     resume: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
+    seconds_spent: float = 0.0,
 ) -> Iterator[TrainingStep]:
     """Train on what `material_of` gave, yielding after every step; see `trainer.train`.
 
@@ -341,6 +356,7 @@ def train_run(
         run_folder,
         resume=resume,
         should_stop=should_stop,
+        seconds_spent=seconds_spent,
     )
 
 

@@ -37,6 +37,9 @@ STARTING = "starting"  # a process was started for the run and does not hold the
 class TrainingStep:
     """Where a run stands.
 
+    A run prepares its material (there is no step yet), trains, and in some families has one more
+    stage; a step of that stage repeats the last one of training.
+
     Attributes:
         epoch, epochs: the epoch under way, counted from 1, of how many.
         step, steps: the step just done in this epoch, counted from 1, of how many.
@@ -46,10 +49,11 @@ class TrainingStep:
         validation_loss, validation_accuracy: the same over the validation material after the last
             complete epoch; None before, and where there is no validation.
         notes_per_second: speed of this process so far, in the unit of the loss.
-        seconds: training time so far, earlier parts of a resumed run included.
-        seconds_left: until the last epoch's end at this speed; None before anything is known.
+        seconds: what the run took so far, preparing and earlier parts of a resumed run included.
+        seconds_left: until the run is finished, at this speed; None before anything is known.
         take: MIDI file of a take made in this step.
         finished: the run is complete.
+        stage: what it does.
     """
 
     epoch: int
@@ -65,6 +69,7 @@ class TrainingStep:
     seconds_left: float | None
     take: Path | None = None
     finished: bool = False
+    stage: str = "training"
 
     @property
     def ends_epoch(self) -> bool:

@@ -33,6 +33,7 @@ from dj_core.models.run_folder import (
     TrainingStep,
     locked,
     note_step,
+    read_progress,
     read_status,
     write_status,
 )
@@ -102,6 +103,8 @@ class Task(Protocol):
         network, optimizer: what learns. The loop saves and restores the state of both.
         material_sha256: a hash of what is learned from; a resumed run must find the same.
         note: a sentence for the DJ on how the material is used; '' for none.
+        last_stage: what `finish` does, in words; '' where nothing is to be done.
+        last_stage_steps: it takes about as long as so many training steps.
     """
 
     family: str
@@ -109,6 +112,8 @@ class Task(Protocol):
     optimizer: optim.Optimizer
     material_sha256: str
     note: str
+    last_stage: str
+    last_stage_steps: float
 
     def steps(self, epoch: int) -> int:
         """Optimiser steps in an epoch, counted from 1."""
@@ -138,8 +143,11 @@ class Task(Protocol):
         None for a family that plays nothing of its own.
         """
 
-    def finish(self, model_folder: Path) -> None:
-        """What remains to be done to the best model after the last epoch."""
+    def finish(self, model_folder: Path) -> Iterator[float]:
+        """Do what remains to be done to the best model after the last epoch.
+
+        Yields the share of it that is done, over 0 to 1. Whoever stops it starts it again.
+        """
 
     def state(self) -> dict[str, Any]:
         """The place in the material, beyond epoch and step; tensors and plain values."""
@@ -155,6 +163,7 @@ def train(
     *,
     resume: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
+    seconds_spent: float = 0.0,
 ) -> Iterator[TrainingStep]:
     """Train, yielding after every step; the best model is in ``run_folder/model``.
 
@@ -168,6 +177,7 @@ def train(
         run_folder: made if need be.
         resume: go on with the run in `run_folder`.
         should_stop: asked after every step.
+        seconds_spent: on reading the material; they count in what the run took.
 
     Raises:
         TrainingError: nothing to learn from, a folder already used or in use, or nothing that
@@ -175,6 +185,7 @@ def train(
         CorpusError: a file of a corpus that cannot be read any more.
         LibraryError: the folder cannot be written.
     """
+    began = time.perf_counter() - seconds_spent
     with ranks_joined() as ranks, ranks.own_folder(run_folder) as own, locked(own):
         if resume:
             _check_resumable(settings, run_folder)
@@ -185,6 +196,7 @@ def train(
         run = _Run(settings, make_task(ranks), own, ranks)
         if resume:
             run.load_state(run_folder)
+        run.seconds_before += run.trains_since - began
         if read_status(own)[0] != STARTING:  # else who started it may already want it to stop
             (own / STOP_NAME).unlink(missing_ok=True)
         write_json_atomic(own / SETTINGS_NAME, {"family": run.task.family, **asdict(settings)})
@@ -251,28 +263,44 @@ class _Run:
         self.tally = Tally()
         self.validated: dict[str, float] | None = None
         self.best: dict[str, Any] | None = None  # its epoch and loss
-        self.seconds_before, self.complete = 0.0, False
-        self._started = time.perf_counter()
-        self._counted = 0  # by this process
+        self.complete = self.finished = False  # nothing more to learn; nothing more to do
+        self.has_last_stage = bool(task.last_stage) and ranks.leads
+        self.last: TrainingStep | None = None
+        self.seconds_before = 0.0
+        self.trains_since = time.perf_counter()  # this process, which
+        self._steps = self._counted = 0  # has done so much
         self._noted = -math.inf
 
     def go(self, should_stop: Callable[[], bool]) -> Iterator[TrainingStep]:
         """Train to the end, to patience's end or until asked to stop."""
-        if self.complete:  # it was killed before it could say so
-            write_status(self.folder, "finished", self.task.note)
+
+        def asked() -> bool:
+            return should_stop() or (self.folder / STOP_NAME).exists()
+
         while not self.complete:
             self._learn()
             yield self._after_step()
-            if self.complete:
-                return
-            asked = should_stop() or (self.folder / STOP_NAME).exists()
-            if any(self.ranks.summed([asked])):  # all stop after the same step
+            # all processes stop after the same step
+            if not self.complete and any(self.ranks.summed([asked()])):
                 self.stop()
                 return
+        if self.finished:
+            return
+        if self.has_last_stage:
+            began = time.perf_counter()
+            for share in self.task.finish(self.folder / MODEL_NAME):
+                yield self._in_last_stage((time.perf_counter() - began) * (1 / share - 1))
+                if asked():
+                    self.stop()
+                    return
+        self.finished = True
+        last = self._in_last_stage(0.0)
+        write_status(self.folder, "finished", self.task.note)
+        yield last
 
     def stop(self) -> None:
         """Save the exact place, so that the run can go on."""
-        if self.complete:
+        if self.finished:
             return
         self.save_state()
         (self.folder / STOP_NAME).unlink(missing_ok=True)
@@ -297,15 +325,17 @@ class _Run:
         self.tally += tally
         self.step += 1
         self._counted += tally.count
+        self._steps += 1
 
     def _after_step(self) -> TrainingStep:
         """Note the step; at an epoch's end also validate, keep the best, play and save."""
         epoch, step, steps, tally = self.epoch, self.step, self.task.steps(self.epoch), self.tally
         take = self._end_epoch() if step == steps else None
+        self.finished = self.complete and not self.has_last_stage
         validated = self.validated or {}
-        seconds = self.seconds_before + time.perf_counter() - self._started
-        done = (epoch - 1) * steps + step
-        left = seconds / done * (self.settings.epochs * steps - done)
+        left = 0 if self.complete else (self.settings.epochs - epoch + 1) * steps - step
+        left += 0 if self.finished else self.task.last_stage_steps
+        seconds_here = time.perf_counter() - self.trains_since
         progress = TrainingStep(
             epoch=epoch,
             epochs=self.settings.epochs,
@@ -315,21 +345,38 @@ class _Run:
             validation_loss=validated.get("loss"),
             train_accuracy=tally.accuracy,
             validation_accuracy=validated.get("accuracy"),
-            notes_per_second=self._counted / max(time.perf_counter() - self._started, 1e-9),
-            seconds=seconds,
-            seconds_left=0.0 if self.complete else left,
+            notes_per_second=self._counted / max(seconds_here, 1e-9),
+            seconds=self._seconds(),
+            seconds_left=left * seconds_here / self._steps,
             take=take,
-            finished=self.complete,
+            finished=self.finished,
         )
         now = time.perf_counter()
         if progress.ends_epoch or now - self._noted >= SECONDS_BETWEEN_RECORDS:
             self._noted = now
             note_step(self.folder, progress)
         if progress.ends_epoch:
+            self.last = progress
             self.save_state()
-            if self.complete:  # said last: whoever reads it finds everything in place
+            if self.finished:  # said last: whoever reads it finds everything in place
                 write_status(self.folder, "finished", self.task.note)
         return progress
+
+    def _in_last_stage(self, seconds_left: float) -> TrainingStep:
+        """Note where the run stands once there is nothing more to learn."""
+        last = self.last or read_progress(self.folder)[-1]
+        progress = replace(
+            last,
+            seconds=self._seconds(),
+            seconds_left=seconds_left,
+            finished=self.finished,
+            stage=self.task.last_stage or last.stage,
+        )
+        note_step(self.folder, progress)
+        return progress
+
+    def _seconds(self) -> float:
+        return self.seconds_before + time.perf_counter() - self.trains_since
 
     def _end_epoch(self) -> Path | None:
         """Validate, keep the model if it is the best, and play a take when one is due."""
@@ -342,21 +389,23 @@ class _Run:
             self.best = {"epoch": self.epoch, "loss": loss}
             results = task.results(self.epoch, self.tally, self.validated)
             task.save_model(self.folder / MODEL_NAME, results)
-        impatient = (
-            self.validated is not None
-            and settings.patience is not None
-            and self.epoch - self.best["epoch"] >= settings.patience
-        )
         take = None
         if settings.take_every_epochs and self.epoch % settings.take_every_epochs == 0:
             beat = task.play(self.folder.name, TAKE_BARS, TAKE_SEED)
             if beat is not None:
                 take = save_midi(beat, self.folder / TAKES_NAME / f"epoch-{self.epoch:04d}.mid")
-        self.complete = self.epoch >= settings.epochs or impatient
-        if self.complete and self.ranks.leads:
-            task.finish(self.folder / MODEL_NAME)
+        self.complete = self._has_learned(self.epoch)
         self.epoch, self.step, self.tally = self.epoch + 1, 0, Tally()
         return take
+
+    def _has_learned(self, epoch: int) -> bool:
+        """There is nothing to be learned after `epoch`: it was the last, or patience is over."""
+        settings = self.settings
+        return epoch >= settings.epochs or (
+            self.validated is not None
+            and settings.patience is not None
+            and epoch - self.best["epoch"] >= settings.patience
+        )
 
     def save_state(self) -> None:
         """Write everything needed to go on from here. Raises LibraryError."""
@@ -371,7 +420,7 @@ class _Run:
             "tally": asdict(self.tally),
             "validated": self.validated,
             "best": self.best,
-            "seconds": self.seconds_before + time.perf_counter() - self._started,
+            "seconds": self._seconds(),
             "complete": self.complete,
             "material": self.task.material_sha256,
             "task": self.task.state(),
@@ -421,10 +470,9 @@ class _Run:
                 f"{STATE_NAME} of run {folder.name!r} is damaged ({type(error).__name__}). "
                 "Start another run."
             ) from error
-        if self.epoch > self.settings.epochs:
-            if complete and read_status(folder)[0] != "finished":
-                self.complete = True  # it was killed before it could say so
-                return
+        # stopped or killed between its last epoch and its end
+        self.complete = complete and self._has_learned(self.epoch - 1)
+        if self.complete and read_status(folder)[0] == "finished":
             raise TrainingError(
                 f"Run {folder.name!r} already finished its {self.settings.epochs} epochs. "
                 "Ask for more epochs to go on."

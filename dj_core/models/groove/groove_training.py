@@ -23,6 +23,7 @@ from dj_core.models.checkpoint import ModelFacts
 from dj_core.models.distributed import Ranks
 from dj_core.models.groove.groove_checkpoint import FAMILY, GrooveCheckpoint, save_groove_model
 from dj_core.models.groove.streams import TrainingStreams, Veil
+from dj_core.models.groove.style_bias import ROUNDS, STEPS_A_TAKE, settle_style_bias
 from dj_core.models.groove.style_tables import Tables, make_tables
 from dj_core.models.groove.style_vector import StyleSums
 from dj_core.models.groove.training_clips import (
@@ -75,6 +76,7 @@ class GrooveTrainingSettings:
             `style_bias`; 0 leaves it out.
         seed: decides the first weights, the streams and the dropout.
         threads: CPU threads; another number gives slightly other weights.
+        starter: the starter patterns are learned beside the corpora.
         corpora: names of what is learned from, for whoever goes on with the run; they decide
             nothing by themselves.
 
@@ -110,6 +112,7 @@ class GrooveTrainingSettings:
     style_bias_takes: int = 400
     seed: int = 1
     threads: int = 1
+    starter: bool = True
     corpora: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -165,14 +168,29 @@ GROOVE_PRESETS: dict[str, GrooveTrainingSettings] = {
 }
 
 
-def training_clips(corpora: Iterable[Corpus]) -> tuple[ClipSet, ClipSet]:
-    """Clips to learn from and to validate on; without the latter, the former serve as both."""
+def weights_of(settings: GrooveTrainingSettings, corpora: Sequence[str]) -> dict[str, float]:
+    """How much of what a run hears is of which corpus, `STARTER` among them; in any unit."""
+    weights = dict(settings.weights)
+    heard = [name for name in corpora if name != STARTER] + [STARTER] * settings.starter
+    return {name: weights.get(name, OTHER_WEIGHT) for name in heard}
+
+
+def training_clips(corpora: Iterable[Corpus], starter: bool = True) -> tuple[ClipSet, ClipSet]:
+    """Clips to learn from and to validate on; without the latter, the former serve as both.
+
+    Raises TrainingError where there is nothing to learn from.
+    """
     corpora = tuple(corpora)
 
     def of(split: Split) -> Iterator[Clip]:
         return chain.from_iterable(corpus_clips(corpus, split) for corpus in corpora)
 
-    train = ClipSet.of(chain(of("train"), starter_clips()))
+    clips = tuple(chain(of("train"), starter_clips() if starter else ()))
+    if not clips:
+        raise TrainingError(
+            "There is nothing to learn from: choose a corpus, or take the starter patterns along."
+        )
+    train = ClipSet.of(clips)
     validation = tuple(of("validation"))
     return train, ClipSet.of(validation, train.genres) if validation else train
 
@@ -181,14 +199,15 @@ class GrooveTask:
     """What the groove family adds to the training loop; see `trainer.Task`."""
 
     family = FAMILY
+    last_stage = "measuring the styles of its takes"
 
     def __init__(
         self, settings: GrooveTrainingSettings, corpora: Sequence[Corpus], ranks: Ranks
     ) -> None:
-        """Raises TrainingError where more processes are asked to share fewer streams.
+        """Raises TrainingError without material, or where processes outnumber streams.
 
         Args:
-            settings: of the run.
+            settings: of the run, which say whether the starter patterns take part.
             corpora: may be none: then the starter patterns alone are learned, and validated on.
                 The files of split 'test' are never looked at.
             ranks: the processes of the run.
@@ -204,14 +223,14 @@ class GrooveTask:
                 f"ask for a batch size of {ranks.count} or more."
             )
         self.settings, self.ranks = settings, ranks
-        self.corpora = (*(corpus.name for corpus in corpora), STARTER)
-        train, self.validation = training_clips(corpora)
+        weights = weights_of(settings, [corpus.name for corpus in corpora])
+        self.corpora = tuple(weights)
+        train, self.validation = training_clips(corpora, settings.starter)
         self.note = VALIDATED_ON_TRAINING if self.validation is train else ""
         sums = StyleSums(train)
         self.tables: Tables = make_tables(train, sums)
         self.tensors = ClipTensors(train)
         self.material_sha256 = sha256_of(str(self.tensors.clips.steps).encode())
-        weights = dict.fromkeys(self.corpora, OTHER_WEIGHT) | dict(settings.weights)
         self.streams = TrainingStreams(
             train,
             sums,
@@ -227,6 +246,9 @@ class GrooveTask:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
         )
+        if not settings.style_bias_takes:
+            self.last_stage = ""
+        self.last_stage_steps = STEPS_A_TAKE * len(ROUNDS) * settings.style_bias_takes
         self._memory: tuple[Tensor, ...] | None = None  # of the streams, from step to step
         self._corrupted_for = -1  # the epoch whose errors are heard
 
@@ -291,12 +313,9 @@ class GrooveTask:
         checkpoint = GrooveCheckpoint(self.network, self.tables, self._facts({}), "")
         return GrooveModel(name, checkpoint).generate(GenerationRequest(bars=bars, seed=seed)).beat
 
-    def finish(self, model_folder: Path) -> None:
-        """Measure the finished model's style bias and store it with the model."""
-        from dj_core.models.groove.style_bias import settle_style_bias
-
-        if self.settings.style_bias_takes:
-            settle_style_bias(model_folder, self.settings.style_bias_takes)
+    def finish(self, model_folder: Path) -> Iterator[float]:
+        """Measure the trained model's style bias and store it with the model."""
+        return settle_style_bias(model_folder, self.settings.style_bias_takes)
 
     def state(self) -> dict[str, Any]:
         """Where the streams are and what the network remembers of them."""

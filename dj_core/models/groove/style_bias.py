@@ -9,13 +9,14 @@ style drawn. The groove preset does so at the end of training. No held-out beat 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dj_core.beat import Beat
 from dj_core.models.groove.groove_checkpoint import (
     GrooveCheckpoint,
     load_groove_model,
@@ -35,14 +36,19 @@ ROUNDS = (0.9, 0.8, 0.7, 0.5, 0.4)
 """How much of what is found in a round is taken off in the next: ever less, as chance settles."""
 FARTHEST = 0.8  # taken off at most, in spreads of the styles
 FIRST_SEED = 900_000
+STEPS_A_TAKE = 0.1  # a take that is measured costs about as much time as so many training steps
+_AT_A_TIME = 40  # takes played side by side, between two looks at whether to go on
 _SHARED = np.arange(STYLE_SIZE) < len(SHARED_NAMES)
 """Numbers of all drums together. Those of one drum say nothing in the many takes without it."""
 
 
-def measure_style_bias(checkpoint: GrooveCheckpoint, takes: int = TAKES) -> np.ndarray:
+def measure_style_bias(
+    checkpoint: GrooveCheckpoint, takes: int = TAKES
+) -> Generator[float, None, np.ndarray]:
     """What to take off a style so that takes have on average the one drawn, (STYLE_SIZE).
 
-    All zeros for a model that knows no played style at a known tempo.
+    Yields the share that is done, over 0 to 1, every few takes; the answer is what it returns. All
+    zeros for a model that knows no played style at a known tempo.
 
     Args:
         checkpoint: its tables' own lean is not read.
@@ -57,7 +63,12 @@ def measure_style_bias(checkpoint: GrooveCheckpoint, takes: int = TAKES) -> np.n
         requests = _requests(tables, model.network.settings.genres, takes, number)
         if not requests:
             return lean
-        off = _played_styles(model, requests) - _drawn_styles(model, requests)
+        beats: list[Beat] = []
+        for first in range(0, len(requests), _AT_A_TIME):
+            made = model.generate_all(requests[first : first + _AT_A_TIME])
+            beats += [take.beat for take in made]
+            yield (number + len(beats) / len(requests)) / len(ROUNDS)
+        off = _styles_of(beats, model.tables) - _drawn_styles(model, requests)
         bias, error = off.mean(0), off.std(0) / np.sqrt(len(off))
         # what chance alone may have done is left where it is
         sure = np.clip((np.abs(bias) / np.maximum(error, 1e-6) - 1) / 2, 0, 1) * _SHARED
@@ -99,22 +110,22 @@ def _drawn_styles(model: GrooveModel, requests: Sequence[GenerationRequest]) -> 
     return np.array(drawn)
 
 
-def _played_styles(model: GrooveModel, requests: Sequence[GenerationRequest]) -> np.ndarray:
-    beats = [take.beat for take in model.generate_all(requests)]
+def _styles_of(beats: Sequence[Beat], tables: Tables) -> np.ndarray:
     clips = ClipSet.of([clip_of(beat, "beat", "leaning") for beat in beats])
     styles = StyleSums(clips).between(clips.starts[:-1], clips.starts[1:])
-    return model.tables.scale.scaled(styles)
+    return tables.scale.scaled(styles)
 
 
-def settle_style_bias(folder: Path, takes: int = TAKES) -> np.ndarray:
+def settle_style_bias(folder: Path, takes: int = TAKES) -> Iterator[float]:
     """Measure a model folder's lean and store it there; the network stays as it is.
+
+    Yields the share that is done, over 0 to 1; the lean is stored once all of it is.
 
     Raises:
         CheckpointError: no groove model.
         LibraryError: the folder cannot be written.
     """
     checkpoint = load_groove_model(folder)
-    lean = measure_style_bias(checkpoint, takes)
+    lean = yield from measure_style_bias(checkpoint, takes)
     tables = replace(checkpoint.tables, lean=lean)
     save_groove_model(folder, checkpoint.network, tables, checkpoint.facts)
-    return lean

@@ -93,6 +93,7 @@ class HumanizerTask:
     """What the humanizer family adds to the training loop; see `trainer.Task`."""
 
     family = FAMILY
+    last_stage, last_stage_steps = "", 0.0
     note = ""
 
     def __init__(
@@ -195,8 +196,9 @@ class HumanizerTask:
     def play(self, name: str, bars: int, seed: int) -> None:
         """A humaniser plays nothing of its own."""
 
-    def finish(self, model_folder: Path) -> None:
+    def finish(self, model_folder: Path) -> Iterator[float]:
         """Nothing remains to be done."""
+        yield from ()
 
     def state(self) -> dict[str, Any]:
         """What draws the stretches, and this epoch's parts."""

@@ -269,6 +269,7 @@ class NoteTask:
     """What the notes family adds to the training loop; see `trainer.Task`."""
 
     family = FAMILY
+    last_stage, last_stage_steps = "", 0.0
 
     def __init__(
         self, settings: NoteTrainingSettings, songs: Sequence[NoteSong], ranks: Ranks
@@ -371,8 +372,9 @@ class NoteTask:
         request = GenerationRequest(bars=bars, meter=self.data.meter, seed=seed)
         return NotesModel(name, checkpoint).generate(request).beat
 
-    def finish(self, model_folder: Path) -> None:
+    def finish(self, model_folder: Path) -> Iterator[float]:
         """Nothing remains to be done."""
+        yield from ()
 
     def state(self) -> dict[str, Any]:
         """Nothing beyond epoch and step: all is drawn from them."""
