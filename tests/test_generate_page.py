@@ -8,10 +8,12 @@ from streamlit.testing.v1 import AppTest
 
 from dj_core.drums import DRUM
 from dj_core.library import Library
+from dj_core.midi import midi_bytes
 from dj_core.models.families import PRESETS, settings_from, train_run
 from dj_core.models.notes.note_training import NoteTrainingSettings
 from dj_core.models.request import Feel, replay_request
 from dj_core.notation import NoteEvent, NoteSong
+from dj_core.patterns import load_patterns
 from dj_ui.models import model_label
 from dj_ui.takes import TAKES_KEPT
 
