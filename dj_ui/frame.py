@@ -23,7 +23,7 @@ _PAGES = (
 )
 _PAGE = "dj_page"  # the page a session was last on
 _BRAND = (
-    '<a class="dj-brand" href="/" target="_self">'
+    '<a class="dj-brand" href="/" target="_self" aria-label="Digital DJ">'
     "<i></i><i></i><i></i><i></i><span>Digital DJ</span></a>"
 )
 

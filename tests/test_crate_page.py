@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import random
 import zipfile
 from dataclasses import replace
 from io import BytesIO
@@ -10,6 +11,7 @@ from pathlib import Path
 import mido
 import pytest
 import soundfile
+from conftest import DESKTOP, PHONE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from streamlit.components.v2.bidi_component.main import _make_trigger_id
@@ -413,6 +415,121 @@ def downloaded(screen, name):
     with screen.page.expect_download() as download:
         press(screen, name)
     return Path(download.value.path()).read_bytes(), download.value.suggested_filename
+
+
+def row(screen, id):
+    return screen.page.locator(f'.row[data-id="{id}"]')
+
+
+def visit_row(screen, id):
+    """Put a beat on the deck by a click on its row, wherever the list has scrolled to."""
+    with screen.rerun(moves=True):
+        row(screen, id).locator(".name").click()
+    screen.page.locator(".deck .play.on").first.wait_for()
+
+
+def type_in_row(screen, id, field, value):
+    """Say something of a beat in its row, as a visitor does; without waiting for the server."""
+    page = screen.page
+    if field == "rating":
+        row(screen, id).focus()
+        page.keyboard.press(str(value))
+        return
+    opener = row(screen, id).locator(".open")
+    if opener.get_attribute("aria-expanded") == "false":
+        opener.click()
+    control = page.locator(f'.row[data-id="{id}"] + .form .{field} :is(input, textarea)')
+    control.fill(", ".join(value) if field == "tags" else value)
+    control.blur()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_djs_way_through_the_crate_loses_nothing(visitor, start_app, tmp_path, size):
+    """Keep, rate, leave, come back, edit, reload, hear by keys, delete, undo; in Explore too."""
+    app = start_app(home=tmp_path / "home")
+    crate = Crate(app.home / "crate.db")
+    ids = [crate.keep(BEAT.at_tempo(100.0 + n), name=f"Beat {n}").id for n in range(3)]
+    screen = visitor(app.url, viewport=size)
+    page = screen.page
+
+    def go_to(name):
+        with screen.rerun(moves=True):
+            page.get_by_role("link", name=name, exact=True).click()
+
+    screen.open("/generate?seed=7&bars=1")
+    with screen.rerun():
+        press(screen, "Keep")
+    assert len(crate.find()) == 4
+    go_to("Crate")
+    said = {
+        id: {"name": f"Beat {n}", "rating": 0, "tags": (), "notes": ""} for n, id in enumerate(ids)
+    }
+    draw = random.Random(3)
+    choices = {
+        "name": ["Röller", "<b>Late</b>", "Last one"],
+        "rating": [1, 4, 5],
+        "tags": [("late", "warm"), (), ("peak",)],
+        "notes": ["for the end", "", "two\nlines"],
+    }
+
+    def check():
+        for id, fields in said.items():
+            item = crate.get(id).item
+            assert {field: getattr(item, field) for field in fields} == fields
+
+    for step in range(10):
+        id = draw.choice(ids)
+        if step % 3 == 0:
+            visit_row(screen, id)
+        field = draw.choice(sorted(choices))
+        value = draw.choice(choices[field])
+        type_in_row(screen, id, field, value)
+        said[id][field] = value
+        if step == 4:
+            go_to("Explore")  # what was typed last has not been answered yet
+            for key, place in (("Enter", 0), ("ArrowDown", 1), ("End", 99)):
+                listed = page.locator(".row[data-id] .name")
+                with screen.rerun(moves=True):
+                    page.locator(".row.shown").press(key)
+                name = listed.nth(place).inner_text()
+                page.locator(".deck .name", has_text=name).first.wait_for()
+                assert page.evaluate("window.digitalDjEngine.state().playing")
+            with screen.rerun(moves=True):
+                page.locator(".row.shown").press("ArrowDown")  # on to the next hundred
+            assert page.locator(".list .size").inner_text().startswith("101 to 200 of ")
+            go_to("Crate")
+        if step == 7:
+            page.wait_for_timeout(1_000)
+            page.reload()
+            screen.settle(moves=True)
+    page.wait_for_timeout(1_500)
+    check()
+    screen.open("/crate")
+    check()
+    for id, fields in said.items():  # a form holds what is kept, and closing it changes nothing
+        row(screen, id).locator(".open").click()
+        form = page.locator(f'.row[data-id="{id}"] + .form')
+        assert form.locator(".name input").input_value() == fields["name"]
+        assert form.locator(".notes textarea").input_value() == fields["notes"]
+        assert form.locator(".tags input").input_value() == ", ".join(fields["tags"])
+        row(screen, id).locator(".open").click()
+
+    visit_row(screen, ids[2])
+    with screen.rerun(moves=True):
+        page.keyboard.press("ArrowDown")
+    page.locator(".deck .name", has_text=said[ids[1]]["name"]).first.wait_for()
+    assert page.evaluate("window.digitalDjEngine.state().playing")
+    for id in ids[:2]:
+        with screen.rerun():
+            row(screen, id).get_by_role("checkbox").click()
+    with screen.rerun(moves=True):
+        page.locator(".st-key-crate_delete_some button").click()
+    assert {item.id for item in crate.find()} & set(ids) == {ids[2]}
+    with screen.rerun(moves=True):
+        page.locator(".st-key-crate_undo button").click()
+    check()
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
 
 
 @pytest.mark.browser
