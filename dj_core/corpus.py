@@ -208,12 +208,14 @@ class ImportReport:
         found: names of the MIDI files it came upon, ascending.
         skipped: those that it refused.
         left_out: names of what is no MIDI file, by kind: '.wav', '.zip', 'hidden', 'link', …
+        replaced: how many files took the place of others of their name.
     """
 
     corpus: Corpus
     found: Sequence[str]
     skipped: tuple[Skipped, ...]
     left_out: Mapping[str, tuple[str, ...]]
+    replaced: int = 0
 
     @property
     def accepted(self) -> tuple[str, ...]:
@@ -317,7 +319,7 @@ def _bring(
         }
         if len(reader.new) or not earlier or facts != _load_facts(folder / INDEX_NAME):
             _save_index(folder, facts, *reader.all_rows(pack.finish()))
-    return ImportReport(Corpus(folder), source.names, skipped, source.left_out)
+    return ImportReport(Corpus(folder), source.names, skipped, source.left_out, reader.replaced)
 
 
 def _as_it_was(folder: Path) -> tuple[Corpus | None, pa.Table]:
@@ -370,6 +372,7 @@ class _Reader:
         new: rows of every file that is new, changed, or to be read by another note map; columns
             of the index, which take a fraction of what Python's objects do.
         refused: name and reason.
+        replaced: how many files have a name that others had.
     """
 
     def __init__(
@@ -388,6 +391,7 @@ class _Reader:
         self._done, self._total = 0, len(source.names)
         self.new = known.slice(0, 0)
         self.refused: dict[str, str] = {}
+        self.replaced = 0
         self._known = known
         columns = ("name", "id", "drum_map", "map_from", *Kept._fields)
         self._known_files: dict[str, tuple[str, DrumMap, MapSource]] = {}
@@ -413,6 +417,7 @@ class _Reader:
                 self.refused[name] = told.reason
             else:
                 rows.append(self._row(name, digest, content, told))
+                self.replaced += self._known_files.get(name, (digest,))[0] != digest
                 votes.update(filter(None, [told.map_vote]))
             if len(rows) == ROWS_AT_ONCE:
                 parts.append(_table_of(rows))

@@ -107,8 +107,9 @@ def test_new_files_join_and_changed_files_replace(folder, tmp_path):
     import_corpus(folder, tmp_path / "corpus", "mine")
     (folder / "House" / "one.mid").write_bytes(midi_bytes(beat_of(0, 8)))
     (folder / "House" / "three.mid").write_bytes(midi_bytes(beat_of(2, 6)))
-    corpus = import_corpus(folder, tmp_path / "corpus", "mine").corpus
-    hits = {file.title: file.hits for file in corpus.files}
+    report = import_corpus(folder, tmp_path / "corpus", "mine")
+    assert report.replaced == 1
+    hits = {file.title: file.hits for file in report.corpus.files}
     assert hits == {"one": 2, "a Fill": 4, "two": 2, "three": 2}
 
 

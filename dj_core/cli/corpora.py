@@ -43,6 +43,8 @@ def _run_import(options: argparse.Namespace) -> Answer:
     say(f"{len(files)} files in corpus {options.name!r}, {len(report.skipped)} skipped.")
     for skipped in report.skipped:
         say(f"  skipped {skipped.file}: {skipped.reason}")
+    if report.replaced:
+        say(f"Replaced: {report.replaced:,} files of the same name, with other notes in them.")
     if report.left_out:
         say(f"Left out, as they are no MIDI files: {counted_left_out(report.left_out)}.")
     maps = map_uses(report.corpus, files)
@@ -61,6 +63,7 @@ def _run_import(options: argparse.Namespace) -> Answer:
         "genres": dict(sorted(Counter(files["genre"].to_pylist()).items())),
         "bars": sum(files["bars"].to_pylist()),
         "skipped": [{"file": item.file, "reason": item.reason} for item in report.skipped],
+        "replaced": report.replaced,
         "left_out": [
             {"kind": kind, "count": len(names), "files": names[:NAMED]}
             for kind, names in report.left_out.items()
