@@ -37,10 +37,11 @@ from dj_core.intake import (
     drum_map_of_kind,
     summarised,
 )
-from dj_core.midi import Reading, read_midi_report
+from dj_core.midi import MIDI_ENDINGS, Reading, read_midi_report
+from dj_core.midi_reading import AS_IN_CORPUS
 from dj_core.packs import Kept, PackWriter, lay_out, read_kept
 from dj_core.records import json_of, record_of
-from dj_core.sources import MIDI_ENDINGS, Facts, Source, open_source
+from dj_core.sources import Facts, Source, open_source
 from dj_core.storage import atomic_file, sha256_of
 
 if TYPE_CHECKING:
@@ -733,7 +734,7 @@ def files_of(table: pa.Table) -> Iterator[CorpusFile]:
             )
     lane_hits = table["lane_hits"].combine_chunks().flatten().to_numpy()
     columns = {name: table[name].to_pylist() for name in FILE_COLUMNS if name != "lane_hits"}
-    if odd := set(columns["drum_map"]) - set(DRUM_MAPS):
+    if odd := set(columns["drum_map"]) - {*DRUM_MAPS, AS_IN_CORPUS}:
         raise CorpusError(
             f"The corpus has a damaged index (there is no note map {min(odd)[:80]!r}). Import it "
             "again."

@@ -135,6 +135,9 @@ def _within(values: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
     return (values >= bounds[0]) & (values <= bounds[1])
 
 
+CHOSEN = "chosen"
+
+
 @dataclass(frozen=True)
 class MapUse:
     """By which note map some files of a corpus are read, and why.
@@ -142,7 +145,7 @@ class MapUse:
     Attributes:
         drum_map: the note map.
         files: how many.
-        because: the reason, to stand behind the number.
+        because: the reason, without a subject: 'told by each file itself'.
     """
 
     drum_map: DrumMap
@@ -159,14 +162,14 @@ def map_uses(corpus: Corpus, index: pa.Table | None = None) -> tuple[MapUse, ...
 
     def because(drum_map: DrumMap, source: MapSource) -> str:
         if source == "choice":
-            return "as it was chosen"
+            return CHOSEN
         if source == "file":
-            return "as their notes on channel 10 tell"
+            return "told by each file itself"
         if drum_map == USUAL_MAP:
-            return "as they are not on channel 10 and too few of them ask for another"
+            return "not on channel 10, and too few such files suggest another map"
         return (
-            f"as {votes[drum_map]:,} of the {off_channel:,} files that are not on channel 10 ask "
-            "for it"
+            f"suggested by {votes[drum_map]:,} of the {off_channel:,} files that are not on "
+            "channel 10"
         )
 
     return tuple(
@@ -178,16 +181,12 @@ def map_uses(corpus: Corpus, index: pa.Table | None = None) -> tuple[MapUse, ...
 
 
 def unknown_hits(corpus: Corpus) -> dict[DrumMap, int]:
-    """For each note map, how many of a corpus's strokes have notes that it does not know."""
-    columns = corpus.columns("notes", "note_hits")
-    notes, hits = (
-        columns[name].combine_chunks().flatten().to_numpy() for name in columns.column_names
-    )
-    strokes = np.bincount(notes, weights=hits, minlength=128)
-    return {
-        name: int(strokes.sum() - strokes[sorted(known.drums)].sum())
-        for name, known in DRUM_MAPS.items()
-    }
+    """For each note map, how many of a corpus's hits are on notes that it has no drum for."""
+    columns = corpus.columns("notes", "note_hits").combine_chunks()
+    notes, hits = (column.chunk(0).flatten().to_numpy() for column in columns.columns)
+    counts = np.bincount(notes, weights=hits, minlength=128).astype(int).tolist()
+    played = {note: count for note, count in enumerate(counts) if count}
+    return {name: known.unnamed(played) for name, known in DRUM_MAPS.items()}
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from dj_core.notation import note_songs_report
 from dj_core.statistics import Catalogue, FileFilter, catalogue_of, note_statistics
 from dj_ui.beat_list import ROWS_A_PART, BeatRow, beat_list, first_row
 from dj_ui.frame import open_page, palette_name, run_page
+from dj_ui.import_report import show_note_maps, show_reading, tell_import
 from dj_ui.player import player, show_figure
 from dj_ui.visiting import take_allowance, tell_shared
 from dj_ui.words import counted, spoken
@@ -46,19 +47,24 @@ UPLOADS = "dj_explore_uploads"  # counts the uploaders: each press takes what is
 REFUSED = "dj_explore_refused"  # why the last import did not come about
 
 
-def show_corpus(corpus: Corpus) -> None:
+def show_corpus(library: Library, corpus: Corpus) -> None:
     """Search, audition and numbers of one collection."""
     catalogue = catalogue_of(corpus)
     bars, genres = int(catalogue.bars.sum()), len(catalogue.count_genres())
     size = (len(catalogue), "file"), (bars, "bar"), (genres, "genre")
     st.caption(" · ".join(counted(number, noun) for number, noun in size))
     left_out = [f"Left out ({len(corpus.skipped)})"] if corpus.skipped else []
-    listen, numbers, *refused = st.tabs(["Listen", "Numbers", *left_out], on_change="rerun")
+    listen, numbers, maps, *refused = st.tabs(
+        ["Listen", "Numbers", "Note map", *left_out], on_change="rerun"
+    )
     with listen:
         show_files(catalogue)
     if numbers.open:  # pictures take their time, and nobody has asked for them before
         with numbers:
             show_numbers(catalogue)
+    if maps.open:
+        with maps:
+            show_note_maps(library, corpus)
     for tab in refused:
         with tab:
             show_refused(corpus)
@@ -83,10 +89,12 @@ def show_files(catalogue: Catalogue) -> None:
         file = files[picked.id]
         try:
             beat = catalogue.corpus.beat(file).at_tempo(file.playing_tempo_bpm)
+            reading = catalogue.corpus.reading(file)
         except DigitalDJError as error:
             st.error(spoken(error))
             return
         player(beat, key="audition", slot=f"file-{file.id}", play=picked.play)
+        show_reading(reading)
 
 
 def ask_filter(catalogue: Catalogue) -> FileFilter:
@@ -226,7 +234,7 @@ def show_import(library: Library) -> None:
     except DigitalDJError as error:
         st.session_state[REFUSED] = str(error)
     else:
-        st.session_state["imported"] = tell(reports)
+        st.session_state["imported"] = tell_import(reports)
         st.session_state["show"] = reports[-1].corpus.name
     st.rerun()
 
@@ -286,14 +294,6 @@ def save_uploads(uploads: list[UploadedFile], folder: Path) -> list[Path]:
                 archive.writestr(Path(upload.name).name, upload.getbuffer())
         loose_files = len(archive.namelist())
     return [*zips, loose] if loose_files else zips
-
-
-def tell(reports: list[ImportReport]) -> str:
-    """What an import did, in one sentence."""
-    accepted = sum(len(report.accepted) for report in reports)
-    skipped = sum(len(report.skipped) for report in reports)
-    words = f"{counted(accepted, 'file')} added to {reports[-1].corpus.name}."
-    return f"{words} {counted(skipped, 'file')} left out, with reasons below." if skipped else words
 
 
 def show_sources() -> None:
@@ -368,7 +368,7 @@ def main() -> None:
     with more, st.popover("Add your own"):
         show_import(library)
         show_sources()
-    show_corpus(corpora[name])
+    show_corpus(library, corpora[name])
     tell_shared("The library")
     show_delete(library, corpora[name])
 

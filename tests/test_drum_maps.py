@@ -150,8 +150,8 @@ def test_why_each_note_map_was_taken_is_told_and_what_others_would_not_know(tmp_
     corpus = imported(tmp_path, odd | GROOVES)
     uses = {(use.drum_map, use.files): use.because for use in map_uses(corpus)}
     assert uses == {
-        ("extended", 5): "as 5 of the 5 files that are not on channel 10 ask for it",
-        ("general-midi", 3): "as their notes on channel 10 tell",
+        ("extended", 5): "suggested by 5 of the 5 files that are not on channel 10",
+        ("general-midi", 3): "told by each file itself",
     }
     unknown = unknown_hits(corpus)
     assert unknown["general-midi"] == 5

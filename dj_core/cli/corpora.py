@@ -11,6 +11,7 @@ from dataclasses import asdict
 from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, add_workers, say, workers
 from dj_core.drum_maps import DRUM_MAPS
 from dj_core.library import Library
+from dj_core.midi_events import counted
 from dj_core.sources import NAMED, counted_left_out, place
 from dj_core.statistics import map_uses
 
@@ -40,22 +41,22 @@ def _run_import(options: argparse.Namespace) -> Answer:
             executor=executor,
         )
     files = report.index
-    say(f"{len(files)} files in corpus {options.name!r}, {len(report.skipped)} skipped.")
+    say(f"{counted(len(files), 'file')} in corpus {options.name!r}, {len(report.skipped)} skipped.")
     for skipped in report.skipped:
         say(f"  skipped {skipped.file}: {skipped.reason}")
     if report.replaced:
-        say(f"Replaced: {report.replaced:,} files of the same name, with other notes in them.")
+        say(f"Replaced: {counted(report.replaced, 'file')} of the same name.")
     if report.left_out:
         say(f"Left out, as they are no MIDI files: {counted_left_out(report.left_out)}.")
     maps = map_uses(report.corpus, files)
     for use in maps:
-        say(f"Note map {use.drum_map}: {use.files:,} files, {use.because}.")
+        say(f"Note map {use.drum_map}: {counted(use.files, 'file')} ({use.because}).")
     notes_left_out = sum(files["notes_left_out"].to_pylist())
     warned = sum(warnings > 0 for warnings in files["warnings"].to_pylist())
     if warned:
         say(
-            f"{warned:,} files have warnings; {notes_left_out:,} notes that are no drums were left "
-            "out. `inspect FILE` tells what is odd about one."
+            f"Warnings: {counted(warned, 'file')}, with {counted(notes_left_out, 'note')} left "
+            "out. `inspect FILE` tells what is odd about a file."
         )
     return {
         "name": options.name,
