@@ -41,7 +41,7 @@ _PERCUSSION = frozenset(drum.name for drum in DRUMS if drum.family == "percussio
 _HAND_PERCUSSION = frozenset({54, 56, *range(60, 82)})  # of General MIDI
 TD_HAT_EDGES = frozenset({22, 26})
 """Notes that a Roland kit sends and General MIDI does not have: they tell one from the other."""
-_TD_TOM_3, _TD_TOM_3_RIM = 43, 58
+_TD_TOM_3_RIM = 58
 
 
 @dataclass(frozen=True)
@@ -211,5 +211,4 @@ def likelier_map(counts: Mapping[int, int], drum_map: DrumMap) -> DrumMap | None
 def _is_roland(counts: Mapping[int, int]) -> bool:
     if not TD_HAT_EDGES.isdisjoint(counts):
         return True
-    tom = _TD_TOM_3 in counts and _TD_TOM_3_RIM in counts
-    return tom and _HAND_PERCUSSION.isdisjoint(counts)
+    return _TD_TOM_3_RIM in counts and _HAND_PERCUSSION.isdisjoint(counts)
