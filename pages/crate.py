@@ -22,6 +22,7 @@ from dj_ui.frame import open_page, run_page
 from dj_ui.models import model_label
 from dj_ui.player import player, show_facts
 from dj_ui.replay import link_of, play_again
+from dj_ui.uploads import forget_uploads
 from dj_ui.visiting import take_allowance, tell_shared
 from dj_ui.words import counted, spoken
 
@@ -170,6 +171,7 @@ def show_bring_in(crate: Crate) -> None:
     except DigitalDJError as error:
         say(str(error), "bad")
     st.session_state.pop(HELD, None)
+    forget_uploads()
     st.rerun()
 
 

@@ -33,6 +33,7 @@ from dj_ui.beat_list import ROWS_A_PART, BeatRow, beat_list, first_row
 from dj_ui.frame import open_page, palette_name, run_page
 from dj_ui.import_report import show_note_maps, show_reading, tell_import
 from dj_ui.player import player, show_figure
+from dj_ui.uploads import forget_uploads
 from dj_ui.visiting import take_allowance, tell_shared
 from dj_ui.words import counted, spoken
 
@@ -236,6 +237,7 @@ def show_import(library: Library) -> None:
     else:
         st.session_state["imported"] = tell_import(reports)
         st.session_state["show"] = reports[-1].corpus.name
+    forget_uploads()
     st.rerun()
 
 

@@ -228,8 +228,8 @@ ODD_NAMES = (
 )  # fmt: skip
 PLACES = (
     "", "corpora", "corpora/mine", "corpora/theirs", "corpora/starter", "corpora/starter/files",
-    "runs", "runs/night", "runs/.turns", "sessions", "sessions/0123456789abcdef", "sets",
-    "sets/made", "models", "models/odd", "soundfonts", "Music", ".ssh",
+    "runs", "runs/night", "runs/.turns", "sessions", f"sessions/{'0123456789abcdef' * 2}",
+    "sets", "sets/made", "models", "models/odd", "soundfonts", "Music", ".ssh",
 )  # fmt: skip
 ACTIONS = {"tidy": 4, "look": 3, "import": 3, "import bad": 2, "delete": 4, "starter": 1,
            "train": 2, "resume": 2, "stop": 2, "take": 2, "keep": 2, "set": 2, "queue": 2,
@@ -301,7 +301,7 @@ def act(draw, what, home, files):
     elif what == "stop":
         stop_training(library.run_folder(name))
     elif what == "take":
-        History(home, draw.choice(("0123456789abcdef", new_session_id()))).add(beat_of(1), {})
+        History(home, draw.choice(("0123456789abcdef" * 2, new_session_id()))).add(beat_of(1), {})
     elif what == "keep":
         Crate(home / "crate.db").keep(beat_of(draw.randrange(9)))
     elif what == "set":
@@ -325,6 +325,8 @@ def own_home(home):
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("DIGITAL_DJ_HOME", str(home))
         patched.setattr("dj_core.jobs.subprocess.Popen", refuse)
+        patched.setattr("dj_core.shape.history.MOST_SESSIONS", 3)
+        patched.setattr("dj_core.shape.history.SECONDS_IN_USE", 0.0)
         yield home
 
 

@@ -201,3 +201,14 @@ def test_what_was_read_long_ago_makes_room(server, monkeypatch):
         assert server.held <= SMALL.uploads_bytes
 
     asyncio.run(later())
+
+
+def test_what_a_page_has_read_makes_room_at_once(server, monkeypatch):
+    server.sessions.add("a-0")
+    here = SimpleNamespace(session_id="a-0", uploaded_file_mgr=server.uploaded_file_mgr)
+    monkeypatch.setattr(uploads, "get_script_run_ctx", lambda suppress_warning: here)
+    for _ in range(3):
+        for _ in range(2):
+            assert asyncio.run(server.put("a-0", 49 * MEGABYTE))[0] == 204
+        uploads.forget_uploads()
+        assert server.held == 0
