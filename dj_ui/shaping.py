@@ -218,6 +218,7 @@ class _Panel:
         from dj_core.shape.attributes import attributes, genre_norm
         from dj_core.shape.controls import Controls, adjust
 
+        keep = Keep(drums=self._locked())
         norm, has = genre_norm(self.beat.genre), attributes(self.beat).as_dict()
         asked: dict[str, float] = {}
         columns = st.columns(len(SLIDER_WORDS), gap="medium")
@@ -233,7 +234,7 @@ class _Panel:
         if self._pressed("Apply", disabled=not asked):
             self._answer(
                 "Adjusting the beat…",
-                lambda: adjust(self.model(), self.beat, Controls(**asked), seed=self.seed),
+                lambda: adjust(self.model(), self.beat, Controls(**asked), keep, seed=self.seed),
             )
 
     def feel(self) -> None:
@@ -393,11 +394,7 @@ class _Panel:
     # --- what they share ----------------------------------------------------------------------
 
     def _choose_keep(self) -> Keep:
-        drums = locked_drums()
-        if drums:
-            st.caption(f"Locked on the deck: {', '.join(DRUM[name].label for name in drums)}.")
-        else:
-            st.caption("The padlock on a drum's row in the deck keeps that drum.")
+        drums = self._locked()
         bars: Sequence[int] = ()
         if self.beat.bars > 1:
             bars = st.pills(
@@ -410,6 +407,15 @@ class _Panel:
                 key=f"dj_keep_steps_{self.kept.number}",
             )  # fmt: skip
         return Keep(drums=drums, bars=bars, steps=steps)
+
+    def _locked(self) -> tuple[str, ...]:
+        """The drums that are locked on the deck; the page says which."""
+        drums = locked_drums()
+        if drums:
+            st.caption(f"Locked on the deck: {', '.join(DRUM[name].label for name in drums)}.")
+        else:
+            st.caption("The padlock on a drum's row in the deck keeps that drum.")
+        return drums
 
     def _genre(self) -> str:
         return self.beat.genre if self.beat.genre in self.model().genres else ""

@@ -595,7 +595,7 @@ def play_take(planned: SetList, slot: int, after: bool, library: Library) -> Non
     """Let the model play a beat for this place."""
 
     def change() -> None:
-        with turn_to_play("Playing…", bars_of(planned.slots[slot].beat)):
+        with turn_to_play("Making a beat…", bars_of(planned.slots[slot].beat)):
             model = loaded(library.model())
             changed = with_new_take(planned, slot, model, after=after)
         set_state.hold(changed, library)

@@ -11,6 +11,18 @@ pytestmark = pytest.mark.browser
 LINK = "/generate?seed=5&genre=Funk&bars=2&tempo=110"
 
 
+# What the page says while one waits, and how far down.
+WATCH_WAITING = """() => {
+  window.waited = []
+  new MutationObserver(() => {
+    const spinner = document.querySelector('[data-testid="stSpinner"]')
+    if (spinner?.innerText.trim()) {
+      waited.push([spinner.innerText.trim(), spinner.parentElement.getBoundingClientRect().top])
+    }
+  }).observe(document.body, { subtree: true, childList: true })
+}"""
+
+
 def panel(screen):
     return screen.page.locator(".st-key-dj_shape")
 
@@ -75,7 +87,13 @@ def test_every_tool_puts_its_answer_on_deck(screen):
 def test_variations_and_morphs_lie_side_by_side_and_a_reload_loses_nothing(screen):
     screen.open(LINK)
     choose(screen, "Vary")
+    screen.page.evaluate(WATCH_WAITING)
     press(screen, "Make variations")
+    button = panel(screen).get_by_role("button", name="Make variations").bounding_box()
+    for words, top in screen.page.evaluate("waited"):  # it says what is done, where that was asked
+        assert words == "Making 4 variations…"
+        assert abs(top - button["y"]) < 4
+    assert screen.page.evaluate("waited.length")
     strip = panel(screen).locator(".dj-strip")
     strip.nth(3).wait_for()
     away = [int(text.split("%")[0]) for text in strip.all_inner_texts()]

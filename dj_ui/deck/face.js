@@ -448,7 +448,7 @@ class Tools {
   }
 
   #usual(readOnly) {
-    if (readOnly) return `Edits, files and Shape work on deck A: ${this.face.data.name}`
+    if (readOnly) return `Edits and all below the deck work on A: ${this.face.data.name}`
     return matchMedia('(pointer: coarse)').matches
       ? 'Tap: on or off. Hold and drag: up for loudness, sideways for timing.'
       : 'Click: on or off. Drag up or down: loudness. Right-drag: timing.'
