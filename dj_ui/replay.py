@@ -41,7 +41,7 @@ def play_again(beat: Beat) -> Replay:
     origin = beat.provenance
     request = replay_request(origin)
     model = model_of(origin)
-    with turn_to_play("Playing it again…", bars_asked(request)):
+    with turn_to_play("Making it again…", bars_asked(request)):
         again = loaded(model).generate(request).beat
     same = (again.hits, again.bars, again.tempo_bpm) == (beat.hits, beat.bars, beat.tempo_bpm)
     return Replay(again, model, same, _outcome(origin, model, same))
