@@ -27,6 +27,7 @@ from dj_core.genres import genre_label
 from dj_core.library import Library
 from dj_core.limits import LIMITS
 from dj_core.storage import sha256_of
+from dj_core.traits import usual_name
 
 CRATE_NAME = "crate.db"
 MAX_RATING = 5
@@ -691,13 +692,9 @@ def _folded(text: str) -> str:
 
 
 def _usual_name(beat: Beat) -> str:
-    """What a beat is called that nobody named: its title, or 'House 124 · seed 7'."""
-    if title := _cleaned(beat.title):
-        return title if len(title) <= MAX_NAME else f"{title[: MAX_NAME - 1]}…"
-    parts = [genre_label(beat.genre) if beat.genre else "Beat", f"{beat.playing_tempo_bpm:g}"]
-    if beat.provenance.seed is not None:
-        parts.append(f"· seed {beat.provenance.seed}")
-    return _cleaned(" ".join(parts))[:MAX_NAME]
+    """What a beat is called that nobody named: its title, or 'House 124 · late claps'."""
+    name = _cleaned(usual_name(beat)) or usual_name(replace(beat, title=""))
+    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
 
 
 def _free_copy_name(connection: sqlite3.Connection, name: str) -> str:

@@ -22,6 +22,7 @@ from dj_core.models.request import BeatModel
 from dj_core.shape.history import PastTake
 from dj_core.shape.keeping import Keep
 from dj_core.shape.playing import take_of
+from dj_core.traits import trait
 from dj_ui.deck import listen, locked_drums
 from dj_ui.models import model_label
 from dj_ui.player import show_facts
@@ -380,7 +381,7 @@ class _Panel:
         when = datetime.fromtimestamp(take.made_at).astimezone().strftime("%H:%M")
         made = take.beat.provenance.settings.get("shape", "")
         told = (_WORDS.get(made, ""), "edited" if take.edit else "", f"at {when}")
-        name = genre_label(take.beat.genre) or take.beat.title or "Beat"
+        name = " · ".join(filter(None, (genre_label(take.beat.genre), trait(take.beat))))
         st.html(
             f'<div class="dj-strip"><b>{take.number:,} · {escape(name)}</b>'
             f"<span>{escape(', '.join(filter(None, told)))}</span></div>"

@@ -20,6 +20,7 @@ from dj_core.midi import MidiSettings, midi_bytes
 from dj_core.naming import beat_stem, safe_stem
 from dj_core.note_maps import NOTE_MAP, NOTE_MAPS, printed_map
 from dj_core.timing import swung
+from dj_core.traits import trait
 from dj_ui.crate import keep_button
 from dj_ui.downloads import LastFiles, download_button
 from dj_ui.grid import steps_of
@@ -229,7 +230,7 @@ def _choice(
 def _stem(beat: Beat, name: str) -> str:
     """What files are called, without their ending."""
     if not name:
-        return beat_stem(beat)
+        return f"{beat_stem(beat)}_{safe_stem(trait(beat))}"
     return f"{safe_stem(name)}_{round(beat.playing_tempo_bpm)}bpm"
 
 

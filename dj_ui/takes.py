@@ -19,6 +19,7 @@ from dj_core.genres import genre_label
 from dj_core.library import Library
 from dj_core.models.request import Take
 from dj_core.shape.history import History, PastTake
+from dj_core.traits import trait
 from dj_ui.deck import bring_back_edit, edit_of, edited
 from dj_ui.sessions import visitors_session
 from dj_ui.visiting import take_allowance
@@ -61,16 +62,16 @@ class KeptTake:
 
     @property
     def name(self) -> str:
-        """What the display shows: 'Take 3 · Jazz', or the model where it knows no genre."""
-        genre = self.take.beat.genre
-        return f"Take {self.number} · {genre_label(genre) if genre else self.settings['model']}"
+        """What the display shows: 'Take 3 · Jazz · busy ghosts', as it was made."""
+        beat = self.take.beat
+        style = [genre_label(beat.genre)] if beat.genre else []
+        return " · ".join([f"Take {self.number}", *style, trait(beat)])
 
     @property
     def label(self) -> str:
-        """What the row of takes shows: number, tempo and seed."""
-        beat = self.beat
-        words = [f"{self.number}", f"{beat.playing_tempo_bpm:.4g}", f"{beat.provenance.seed}"]
-        return " · ".join([*words, "edited"] if beat.provenance.edited else words)
+        """What the row of takes shows: its number, and what stands out in it."""
+        edited_too = ["edited"] if self.beat.provenance.edited else []
+        return " · ".join([f"{self.number}", trait(self.take.beat), *edited_too])
 
 
 def keep_take(take: Take, settings: Mapping[str, Any]) -> KeptTake:

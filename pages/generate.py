@@ -356,7 +356,7 @@ def draw_takes() -> None:
         return
     st.session_state[ON_DECK] = take_on_deck().number
     st.pills(
-        "Takes: number · tempo · seed",
+        "Takes, and what stands out in each",
         list(takes),
         format_func=lambda number: takes[number].label,
         key=ON_DECK,

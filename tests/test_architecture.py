@@ -14,7 +14,7 @@ LAYERS = [
     {"errors", "drums", "note_maps", "drum_maps", "genres", "beat", "timing", "limits",
      "access", "executors", "records"},
     {"storage", "remote", "naming", "legacy_text", "midi", "midi_events", "midi_reading",
-     "patterns", "beat_json", "queueing"},
+     "patterns", "beat_json", "queueing", "traits"},
     {
         "sources", "families", "intake", "packs", "corpus", "statistics",
         "ngram", "engraving", "notation", "music", "render", "figures", "metrics", "loudness",

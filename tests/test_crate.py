@@ -159,7 +159,7 @@ def test_a_kept_beat_has_its_facts_beside_it(crate):
 
 
 def test_a_beat_nobody_named_is_called_by_what_it_is(crate):
-    assert crate.keep(beat(seed=7)).name == "House 124 · seed 7"
+    assert crate.keep(beat(seed=7)).name.startswith("House 124 · ")
     assert crate.keep(beat(title="Mine")).name == "Mine"
     assert crate.keep(beat(title="x" * 130)).name == "x" * 119 + "…"
 

@@ -14,6 +14,7 @@ from dj_core.models.notes.note_training import NoteTrainingSettings
 from dj_core.models.request import Feel, replay_request
 from dj_core.notation import NoteEvent, NoteSong
 from dj_core.patterns import load_patterns
+from dj_core.traits import trait
 from dj_ui.models import model_label
 from dj_ui.takes import TAKES_KEPT
 
@@ -110,7 +111,7 @@ def test_one_click_puts_a_take_on_deck_with_everything_about_it(models):
     words = text(at)
     for shown in ("What it played most", "How it was made"):
         assert shown in words
-    assert on_deck(at)["name"] == "Take 2 · House"
+    assert on_deck(at)["name"] == f"Take 2 · House · {trait(take.beat)}"
     assert len(on_deck(at)["beat"]["hits"]) == len(take.beat.hits)
     assert on_deck(at)["play"]
     assert f"{take.distinct_notes} of {len(take.notes)} notes are distinct" in words
