@@ -1,6 +1,7 @@
 """In read-only mode no button, choice or download of any page changes a byte of the host's."""
 
 import hashlib
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,19 +26,26 @@ KINDS = (
 )  # fmt: skip
 
 
-@pytest.fixture
-def host(home, monkeypatch):
-    """What a host keeps: beats in the crate, a corpus, two sets; read only from now on."""
-    library, crate = Library.open(), Crate.open()
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory):
+    """What a host keeps: beats in the crate, a corpus, two sets."""
+    folder = tmp_path_factory.mktemp("furnished")
     beats = [beat for beat in load_patterns() if beat.bars > 1][:3]
-    kept = [crate.keep(replace(beat, title=f"Kept {n}")) for n, beat in enumerate(beats)]
-    crate.keep(replace(beats[0], title="Gone"))
-    assert len(kept) == 3
-    library.corpora()
+    crate = Crate(folder / "crate.db")
+    for number, beat in enumerate(beats):
+        crate.keep(replace(beat, title=f"Kept {number}"), tags=["mine"])
+    Library(folder).corpora()
     for name, minutes in (("Friday", 2.6), ("Sunday", None)):
         settings = SetSettings(name, minutes=minutes, phrase_bars=8, tempo_bpm=122.5, fills=False)
         planned = plan_set([Entry(beat, phrases=2) for beat in beats], settings)
-        save_set(planned, set_path(home / "sets", name))
+        save_set(planned, set_path(folder / "sets", name))
+    return folder
+
+
+@pytest.fixture
+def host(furnished, home, monkeypatch):
+    """The home of a host, read only from now on."""
+    shutil.copytree(furnished, home)
     monkeypatch.setenv("DIGITAL_DJ_READ_ONLY", "1")
     return home
 
@@ -132,4 +140,3 @@ def test_no_control_of_a_page_changes_anything_of_the_hosts(host, made, page):
         } | (before.keys() - hashes(host).keys())
         assert not changed, (left[0].key, changed)
     assert done, "the page has no controls"
-    print(page, len(done), len(made))
