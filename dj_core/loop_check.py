@@ -20,9 +20,11 @@ from dj_core.beat_json import parse_json
 from dj_core.errors import BeatError, SoundError
 from dj_core.export import CEILING_DBTP, TOLD
 from dj_core.loudness import loudness_lufs, true_peak_dbtp
+from dj_core.naming import counted
 
 MAX_CHECKED_BYTES = 500_000_000
 _PCM = 1
+_FLOAT_BITS = {"FLOAT": 32, "DOUBLE": 64}  # libsndfile's names
 _NEAR_FRAMES = 0.501  # a loop's length is rounded to the frame
 
 
@@ -33,6 +35,7 @@ class LoopCheck:
     Attributes:
         container: 'WAV', 'AIFF' or 'FLAC'.
         sample_rate, bits, channels, frames: of the sound.
+        is_float: whether its samples are floating-point numbers.
         tempo_bpm: what the file says of its tempo; None when nothing.
         quarters: how many quarter notes that makes, to the nearest eighth of one.
         bars, meter: as told by us; None in files of others.
@@ -49,6 +52,7 @@ class LoopCheck:
     container: str
     sample_rate: int
     bits: int
+    is_float: bool
     channels: int
     frames: int
     tempo_bpm: float | None
@@ -81,7 +85,11 @@ class LoopCheck:
     def words(self) -> str:
         """The check in one line, for a screen or a terminal."""
         length = f"{self.frames:,} frames, {self.duration_seconds:.3f} s"
-        told = f"{self.bars} bars of {self.meter}" if self.bars else f"{self.quarters:g} quarters"
+        told = (
+            f"{counted(self.bars, 'bar')} of {self.meter}"
+            if self.bars
+            else f"{self.quarters:g} quarters"
+        )
         if self.tempo_bpm is None:
             return f"{length}; no tempo told"
         return f"{told} at {self.tempo_bpm:g} BPM: {length}, {self.error_frames:+.2f} frames off"
@@ -142,7 +150,11 @@ def _problems(check: LoopCheck, content: bytes) -> tuple[str, ...]:
         problems.append("Its end and its start do not meet: the seam clicks.")
     if check.container not in ("WAV", "AIFF", "FLAC"):
         problems.append(f"{check.container} files begin a little late: take WAV, AIFF or FLAC.")
-    if check.container == "WAV" and _format_tag(content) != _PCM:
+    if check.is_float:
+        problems.append(
+            f"It is {check.bits}-bit float: programs play it, but many players want 16 or 24 bit."
+        )
+    elif check.container == "WAV" and _format_tag(content) != _PCM:
         problems.append("Its WAV format is not plain PCM: some players refuse it.")
     return tuple(problems)
 
@@ -171,12 +183,14 @@ def _sound_of(content: bytes) -> tuple[NDArray[np.float32], dict[str, Any]]:
     try:
         with soundfile.SoundFile(BytesIO(content)) as file:
             samples = file.read(dtype="float32", always_2d=True)
-            bits = int("".join(c for c in file.subtype if c.isdigit()) or 0)
+            digits = "".join(letter for letter in file.subtype if letter.isdigit())
+            bits = _FLOAT_BITS.get(file.subtype) or int(digits or 0)
             container = "WAV" if file.format.startswith("WAV") else file.format
             facts = {
                 "container": container,
                 "sample_rate": file.samplerate,
                 "bits": bits,
+                "is_float": file.subtype in _FLOAT_BITS,
                 "channels": file.channels,
             }
     except (soundfile.LibsndfileError, RuntimeError) as error:

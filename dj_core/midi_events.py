@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from dj_core import limits
 from dj_core.errors import MidiError
+from dj_core.naming import counted
 
 MIDI_ENDINGS = (".mid", ".midi", ".smf", ".kar", ".rmi")
 """How files that `parse_midi` reads are named, in lower case."""
@@ -111,11 +112,6 @@ ODDITIES: dict[str, tuple[str, str]] = {
     "odd-meters": ("time signature", "Not heeded: {n} that cannot be read."),
 }  # fmt: skip
 """By kind of oddity what it counts and, where a DJ should know, the sentence that says it."""
-
-
-def counted(count: int, noun: str) -> str:
-    """A number with its noun, as in '1 bar' and '2,000 bars'."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def oddity_sentences(oddities: Counter[str]) -> list[str]:

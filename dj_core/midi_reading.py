@@ -35,11 +35,11 @@ from dj_core.midi_events import (
     SLOWEST,
     MidiEvents,
     Note,
-    counted,
     few_ticks,
     oddity_sentences,
     parse_midi,
 )
+from dj_core.naming import counted
 from dj_core.note_maps import NOTE_MAP
 
 MICROSECONDS_PER_MINUTE = 60_000_000

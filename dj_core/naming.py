@@ -9,6 +9,7 @@ from dj_core.beat import Beat, Provenance
 from dj_core.errors import LibraryError
 
 MAX_STEM_LENGTH = 80
+MAX_STEM_BYTES = 160  # file systems take 255, and ours come with numbers, tempos and endings
 _JOINERS = "\u200c\u200d"  # letters of some scripts, and emoji, are joined by them
 _NO_CHARACTERS = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")
 MAX_NAME_LENGTH = 64
@@ -19,9 +20,23 @@ _DEVICES = {"con", "prn", "aux", "nul"} | {  # which Windows opens instead of a 
 
 
 def safe_stem(text: str) -> str:
-    """`text` reduced to A-Z a-z 0-9 _ -, accents folded; 'beat' when nothing is left."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", plain).strip("-_")[:MAX_STEM_LENGTH] or "beat"
+    """`text` reduced to letters, digits, _ and -; 'beat' when nothing is left.
+
+    Latin letters lose their accents, so that decks and samplers show them; those of other scripts
+    stay, so that a name in them can still be read.
+    """
+    latin = re.sub(r"([A-Za-z])[\u0300-\u036f]+", r"\1", unicodedata.normalize("NFKD", text))
+    kept = "".join(
+        letter if letter in "_-" or unicodedata.category(letter)[0] in "LNM" else " "
+        for letter in unicodedata.normalize("NFC", latin)
+    )
+    stem = "-".join(kept.split()).strip("-_")[:MAX_STEM_LENGTH]
+    return stem.encode()[:MAX_STEM_BYTES].decode("utf-8", "ignore").strip("-_") or "beat"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, as in '1 bar' and '2,000 bars'."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def one_line(text: str) -> str:

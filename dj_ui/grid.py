@@ -12,7 +12,7 @@ from html import escape
 
 from dj_core.beat import Beat, Hit, Meter
 from dj_core.drums import DRUMS
-from dj_ui.words import counted
+from dj_core.naming import counted
 
 ROLL_BARS = 16  # bars in one line of an overview
 SOFTEST = 0.3  # opacity of a stroke of velocity 0, so that ghost notes stay visible

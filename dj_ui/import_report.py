@@ -14,9 +14,10 @@ from dj_core.drums import DrumMap
 from dj_core.errors import DigitalDJError
 from dj_core.library import STARTER_CORPUS, Library
 from dj_core.midi import Reading
+from dj_core.naming import counted
 from dj_core.sources import counted_left_out
 from dj_core.statistics import CHOSEN, map_uses, unknown_hits
-from dj_ui.words import counted, spoken
+from dj_ui.words import spoken
 
 AS_FOUND = ""  # the choice to let the files say it
 

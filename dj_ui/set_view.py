@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from dj_core.naming import counted
 from dj_core.setlist.naming import slot_genre, slot_name
 from dj_core.setlist.plan import SetList, SetWarning
 from dj_ui.set_order import Row
-from dj_ui.words import counted, duration_words
+from dj_ui.words import duration_words
 
 ENERGY_LABELS = {
     "rise": "Rise",

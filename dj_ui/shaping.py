@@ -19,6 +19,7 @@ from dj_core.errors import DigitalDJError
 from dj_core.genres import genre_label
 from dj_core.models.humanizer.humanizer_checkpoint import FAMILY as HUMANIZER
 from dj_core.models.request import BeatModel
+from dj_core.naming import counted
 from dj_core.shape.history import PastTake
 from dj_core.shape.keeping import Keep
 from dj_core.shape.playing import take_of
@@ -37,7 +38,7 @@ from dj_ui.takes import (
 )
 from dj_ui.tapping import tapping_pads
 from dj_ui.turns import bars_of, turn_to_play
-from dj_ui.words import counted, spoken
+from dj_ui.words import spoken
 
 TOOL, ANSWERS, TURN = "shape", "dj_shape_answers", "dj_shape_turn"
 WAITING = "dj_shape_waiting"

@@ -78,11 +78,6 @@ def duration_words(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def counted(number: int, noun: str) -> str:
-    """A number and its noun, which takes an s: '1 bar', '1,544 files'."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def about_long(seconds: float) -> str:
     """How long something takes, as one would say it: 'about 5 minutes', 'about 2 hours'."""
     minutes = seconds / 60

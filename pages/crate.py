@@ -15,6 +15,7 @@ from dj_core.errors import DigitalDJError, LibraryError
 from dj_core.genres import genre_label
 from dj_core.limits import LIMITS
 from dj_core.midi import read_beat
+from dj_core.naming import counted
 from dj_ui.beat_list import ROWS_A_PART, BeatRow, RowEdit, beat_list, first_row, pick
 from dj_ui.crate import put_in_set, put_on_deck
 from dj_ui.downloads import download_button
@@ -24,7 +25,7 @@ from dj_ui.player import player, show_facts
 from dj_ui.replay import link_of, play_again
 from dj_ui.uploads import forget_uploads
 from dj_ui.visiting import take_allowance, tell_shared
-from dj_ui.words import counted, spoken
+from dj_ui.words import spoken
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile

@@ -26,7 +26,7 @@ from dj_core.genres import genre_label
 from dj_core.library import STARTER_CORPUS, Library
 from dj_core.limits import LIMITS
 from dj_core.midi import MIDI_ENDINGS
-from dj_core.naming import safe_stem
+from dj_core.naming import counted, safe_stem
 from dj_core.notation import note_songs_report
 from dj_core.statistics import Catalogue, FileFilter, catalogue_of, note_statistics
 from dj_ui.beat_list import ROWS_A_PART, BeatRow, beat_list, first_row
@@ -35,7 +35,7 @@ from dj_ui.import_report import show_note_maps, show_reading, tell_import
 from dj_ui.player import player, show_figure
 from dj_ui.uploads import forget_uploads
 from dj_ui.visiting import take_allowance, tell_shared
-from dj_ui.words import counted, spoken
+from dj_ui.words import spoken
 
 if TYPE_CHECKING:
     import numpy as np

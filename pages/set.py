@@ -18,6 +18,7 @@ from dj_core.export import LoopSettings
 from dj_core.genres import genre_label
 from dj_core.library import Library
 from dj_core.midi import MidiSettings
+from dj_core.naming import counted
 from dj_core.note_maps import NOTE_MAPS
 from dj_core.pack.contents import PackSettings, save_pack
 from dj_core.setlist.arrangement import transition
@@ -62,7 +63,7 @@ from dj_ui.set_view import (
 from dj_ui.set_work import Work
 from dj_ui.turns import bars_of, turn_to_play, turn_to_render
 from dj_ui.visiting import take_allowance, tell_shared
-from dj_ui.words import counted, spoken
+from dj_ui.words import spoken
 
 OWN, ONE, GLIDE = "Each its own", "One tempo", "From … to"
 THIS_BEAT, BOTH_DECKS = "This beat", "Both decks"

@@ -382,6 +382,16 @@ def test_a_loop_of_somebody_else_is_checked_by_its_tempo():
     assert check.error_frames == 0
 
 
+@pytest.mark.parametrize(("subtype", "bits"), [("FLOAT", 32), ("DOUBLE", 64), ("PCM_24", 24)])
+def test_a_float_loop_is_measured_and_said_to_be_one(subtype, bits):
+    file = BytesIO()
+    soundfile.write(file, tone(88_200), 44_100, format="WAV", subtype=subtype)
+    check = check_loop(file.getvalue())
+    assert (check.bits, check.frames, round(check.peak_dbfs)) == (bits, 88_200, -6)
+    said = [problem for problem in check.problems if f"{bits}-bit float" in problem]
+    assert len(said) == check.is_float == subtype.startswith(("F", "D"))
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"RIFF", b"RIFF\x04\0\0\0WAVE", b"no sound", b"MThd" + b"\0" * 60]
 )

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dj_core.cli.corpora import add_corpora, add_import, add_models
 from dj_core.cli.evaluating import add_evaluate
 from dj_core.cli.generating import add_generate
+from dj_core.cli.inspecting import add_inspect
 from dj_core.cli.moving import add_fetch, add_send
 from dj_core.cli.packing import add_pack, add_set
 from dj_core.cli.rendering import add_check_loop, add_one_shots, add_render
@@ -25,6 +26,7 @@ from dj_core.errors import DigitalDJError
 # in the order the help lists them
 VERBS = (
     add_import,
+    add_inspect,
     add_corpora,
     add_models,
     add_send,

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, add_workers, say, workers
 from dj_core.drum_maps import DRUM_MAPS
 from dj_core.library import Library
-from dj_core.midi_events import counted
+from dj_core.naming import counted
 from dj_core.sources import NAMED, counted_left_out, place
 from dj_core.statistics import map_uses
 
@@ -84,7 +84,7 @@ def add_corpora(verbs: Verbs) -> None:
 def _run_corpora(options: argparse.Namespace) -> Answer:
     corpora = Library.open().corpora()
     for corpus in corpora:
-        say(f"{corpus.name}: {len(corpus.index)} files, {corpus.bars} bars")
+        say(f"{corpus.name}: {counted(len(corpus.index), 'file')}, {counted(corpus.bars, 'bar')}")
     return {
         "corpora": [
             {
