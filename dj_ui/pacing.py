@@ -8,9 +8,11 @@ What goes beyond stands in one lane with all that goes beyond, and passes by tur
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnected
 
 AT_ONCE = 12
 A_SECOND = 3.0  # for each page, and for all together that have used up theirs
@@ -41,7 +43,9 @@ class Pacing:
                 passed = time.monotonic()
             return message
 
-        await self.app(scope, receive_in_pace, send)
+        # Streamlit 1.67 closes a websocket once more where its visitor left amid a flood
+        with contextlib.suppress(WebSocketDisconnected):
+            await self.app(scope, receive_in_pace, send)
 
     async def _wait_in_lane(self) -> None:
         """Locks are given in the order they were asked for: each page in the lane has its turn."""

@@ -309,8 +309,8 @@ class HostileDj(Dj):
         """Bring in a crate, five times."""
         self.page = self.pages["crate"]
         await self._run()
-        for number in range(5):
-            content = _crate_file(self.number * 10 + number)
+        for _ in range(5):
+            content = await asyncio.to_thread(_crate_file, self.draw.random())
             file_id, token = str(uuid.uuid4()), await asyncio.to_thread(_token, self.url)
             path = f"/_stcore/upload_file/{self.session}/{file_id}"
             await asyncio.to_thread(_sent, f"{self.url}{path}", token, content)
@@ -323,15 +323,15 @@ class HostileDj(Dj):
             })  # fmt: skip
 
 
-def _crate_file(seed: int) -> bytes:
-    """A crate of 200 beats that no other crate has."""
+def _crate_file(seed: float) -> bytes:
+    """A crate of 40 beats that no other crate has."""
     from dj_core.beat import Beat, Hit
     from dj_core.crate import Crate
 
     draw = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
         crate = Crate(Path(folder) / "crate.db")
-        for number in range(200):
+        for number in range(40):
             hits = Hit.of("kick", draw.randrange(16) / 4), Hit.of("snare", draw.random() * 3)
             crate.keep(Beat(hits, 1, title=f"hostile {seed} {number}"))
         return crate.export().content
