@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dj_core.access import read_only
 from dj_core.crate import Crate, CrateItem, CrateOverview, CrateSearch, KeptBeat, Sort
@@ -23,6 +24,7 @@ from dj_ui.frame import open_page, run_page
 from dj_ui.models import model_label
 from dj_ui.player import player, show_facts
 from dj_ui.replay import link_of, play_again
+from dj_ui.turns import say_to
 from dj_ui.uploads import forget_uploads
 from dj_ui.visiting import take_allowance, tell_shared
 from dj_ui.words import spoken
@@ -141,12 +143,13 @@ def export_button(
     label: str, crate: Crate, ids: tuple[str, ...] | None, key: str, help_: str
 ) -> None:
     """A download of the crate or some of it; what is damaged is left out and named."""
-    place = st.container(key=f"{key}_said")
 
     def content() -> bytes:
         export = crate.export(ids)
-        for words in export.damaged[:5]:
-            place.warning(spoken(f"{words} It is not in the file."))
+        visitor = get_script_run_ctx()
+        if export.damaged and visitor:
+            words = f"{counted(len(export.damaged), 'beat')} not in the file: {export.damaged[0]}"
+            say_to(visitor.session_id, spoken(words))
         return export.content
 
     download_button(label, content, EXPORT_NAME, "application/json", key, help_)
@@ -294,7 +297,7 @@ def show_many(crate: Crate, ticked: CrateSearch) -> None:
             if attempt(lambda: put_in_set(ids)):
                 st.switch_page("pages/set.py")
             st.rerun()
-        export_button("Export", crate, ids, "crate_export_some", "These beats, in one file.")
+        export_button("Export", crate, ids, "crate_export_some", "These, in one file.")
         st.button("Delete", key="crate_delete_some", on_click=delete, args=(crate, ids))
 
 
