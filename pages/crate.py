@@ -287,7 +287,6 @@ def show_many(crate: Crate, ticked: CrateSearch) -> None:
         if not ids:
             st.caption("Tick beats to tag, export or delete them, or to put them in a set.")
             return
-        st.caption(f"{len(ids):,} ticked", width="content")
         with st.popover("Tag"), st.form("crate_tag", border=False, clear_on_submit=True):
             tags = st.text_input("Tags for all of them", key="crate_tag_all")
             if st.form_submit_button("Add"):
@@ -298,7 +297,9 @@ def show_many(crate: Crate, ticked: CrateSearch) -> None:
                 st.switch_page("pages/set.py")
             st.rerun()
         export_button("Export", crate, ids, "crate_export_some", "These, in one file.")
-        st.button("Delete", key="crate_delete_some", on_click=delete, args=(crate, ids))
+        st.button(
+            f"Delete {len(ids):,}", key="crate_delete_some", on_click=delete, args=(crate, ids)
+        )
 
 
 # -- one beat --------------------------------------------------------------------------------------
