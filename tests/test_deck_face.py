@@ -597,9 +597,9 @@ def busy_beat(bars, drums):
 
 @browser_test
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_the_deck_is_as_high_whatever_is_on_it_and_plays(screen, size):
+def test_the_deck_is_as_high_whatever_is_on_it_and_plays(visitor, size):
+    screen = visitor(viewport=size, has_touch=size is PHONE, is_mobile=size is PHONE)
     page = screen.page
-    page.set_viewport_size(size)
     screen.open("/generate?tempo=124&genre=House&bars=8")
     deck = Deck(screen)
     deck.root.locator(".cell").first.wait_for()

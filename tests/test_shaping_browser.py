@@ -29,7 +29,7 @@ def panel(screen):
 
 def choose(screen, tool):
     """Open one of the panel's tools."""
-    with screen.rerun():
+    with screen.rerun(moves=True):
         panel(screen).locator('[data-testid="stButtonGroup"]').first.get_by_text(
             tool, exact=True
         ).click()

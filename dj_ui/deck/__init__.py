@@ -113,25 +113,26 @@ def deck(
     while len(originals) > _ORIGINALS_KEPT:
         del originals[next(iter(originals))]
     edit = _edit_of(beat, slot)
-    _component("dj_deck", _mounting("mountDeck"))(
-        key=key,
-        data={
-            "owner": key,
-            "slot": slot,
-            "name": name or beat.title or "Beat",
-            "beat": beat_payload(beat),
-            "edit": edit.payload if edit else None,
-            "facts": [list(fact) for fact in facts],
-            "kits": [[kit.name, kit.label] for kit in KITS],
-            "kit": chosen_kit(),
-            "other": other and {"name": other_name or other.title, "beat": beat_payload(other)},
-            "play": play,
-            "locks": list(locked_drums()) if locks else None,
-        },
-        on_edited_change=functools.partial(_take_edit, key),
-        on_kit_change=functools.partial(_take_kit, key),
-        on_locks_change=functools.partial(_take_locks, key),
-    )
+    with st.container(key=f"{key}_room"):  # theme.css keeps it free until the program is there
+        _component("dj_deck", _mounting("mountDeck"))(
+            key=key,
+            data={
+                "owner": key,
+                "slot": slot,
+                "name": name or beat.title or "Beat",
+                "beat": beat_payload(beat),
+                "edit": edit.payload if edit else None,
+                "facts": [list(fact) for fact in facts],
+                "kits": [[kit.name, kit.label] for kit in KITS],
+                "kit": chosen_kit(),
+                "other": other and {"name": other_name or other.title, "beat": beat_payload(other)},
+                "play": play,
+                "locks": list(locked_drums()) if locks else None,
+            },
+            on_edited_change=functools.partial(_take_edit, key),
+            on_kit_change=functools.partial(_take_kit, key),
+            on_locks_change=functools.partial(_take_locks, key),
+        )
     if not kit_later:
         send_kit(key, (beat, other) if other else (beat,), soundfont)
     return edit.beat if edit else beat

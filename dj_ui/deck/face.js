@@ -25,8 +25,10 @@ class Face extends Player {
     document.addEventListener('keydown', this.onKey)
     this.root.addEventListener('pointerleave', () => this.send())
     // by its whole width: what is inside grows as the narrow deck's edges shrink, and would flip it
-    new ResizeObserver(([entry]) => this.transport.fold(entry.borderBoxSize[0].inlineSize < 642))
-      .observe(this.root)
+    new ResizeObserver(([{ borderBoxSize: [{ inlineSize: width }] }]) => {
+      this.transport.fold(width < 642)
+      this.root.classList.toggle('wide', width >= 930)
+    }).observe(this.root)
   }
 
   close() {
