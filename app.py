@@ -4,7 +4,9 @@ import os
 import sys
 
 import streamlit as st
+import uvicorn.config
 from starlette.middleware import Middleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from dj_core import access, limits
 from dj_core.library import Library
@@ -17,7 +19,11 @@ from dj_ui.uploads import Uploads
 from dj_ui.warming import ready_to_play
 
 PROXIES, PROBLEMS = access.trusted_proxies(os.environ)
-os.environ["FORWARDED_ALLOW_IPS"] = PROXIES  # uvicorn, which serves the app, believes no others
+# uvicorn, which imports this file and then wraps the app in this class, would believe whatever
+# comes from this machine itself
+uvicorn.config.ProxyHeadersMiddleware = lambda app, trusted_hosts: ProxyHeadersMiddleware(
+    app, trusted_hosts=PROXIES
+)
 for problem in (*limits.PROBLEMS, *PROBLEMS):
     print(f"digital-dj: {problem}", file=sys.stderr)
 Library.open().tidy()

@@ -1,7 +1,11 @@
 """What every request passes: names, headers, pace, and whose word counts for its origin."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from starlette.responses import PlainTextResponse
@@ -11,6 +15,8 @@ from dj_ui import pacing
 from dj_ui.gate import Gate, browser_headers
 from dj_ui.pacing import Pacing
 from dj_ui.visiting import NOBODY, visitor_of
+
+ROOT = Path(__file__).resolve().parent.parent
 
 # -- the gate --------------------------------------------------------------------------------------
 
@@ -77,6 +83,21 @@ def test_only_servers_that_are_listed_are_believed(text, believed, problems):
     found, told = trusted_proxies({"DIGITAL_DJ_TRUSTED_PROXIES": text})
     assert found == believed
     assert len(told) == problems
+
+
+def test_the_server_itself_believes_nobody_else():
+    """As uvicorn loads the app: its own way is to believe whatever comes from this machine."""
+    program = (
+        "import uvicorn; config = uvicorn.Config('app:app'); config.load();"
+        "print([host in config.loaded_app.trusted_hosts"
+        " for host in ('127.0.0.1', '::1', '10.0.0.2', '10.0.0.3')])"
+    )
+    for listed, believed in (("", [False] * 4), ("10.0.0.2", [False, False, True, False])):
+        answer = subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True,
+            env={**os.environ, "DIGITAL_DJ_TRUSTED_PROXIES": listed},
+        )  # fmt: skip
+        assert answer.stdout.splitlines()[-1] == str(believed)
 
 
 def test_a_visitor_counts_by_their_sign_in_else_by_their_network():
