@@ -503,4 +503,4 @@ def _next_bar_line(events: MidiEvents, end_tick: int) -> int:
 
 def few_ticks(ticks_per_quarter: float) -> int:
     """How far from a bar line an event may stand and still be meant to stand on it."""
-    return max(1, int(ticks_per_quarter / 120))
+    return max(1, int(ticks_per_quarter / 48))

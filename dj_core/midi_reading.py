@@ -514,7 +514,7 @@ def _frame(events: MidiEvents) -> _Frame:
         if min(shift, bar - shift) <= few:
             shift = 0.0
     ours = told_in(events) is not None if events.texts else False
-    if (empty := int((first + shift + few) // bar)) and not ours:
+    if (empty := int((first + shift + few // 2) // bar)) and not ours:
         shift -= empty * bar
         warnings.append(f"Left out: {counted(empty, 'empty bar')} before the first hit.")
     if shift:
