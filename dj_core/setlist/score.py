@@ -17,6 +17,7 @@ from dj_core.midi import (
     PROVENANCE_MARK,
     TICKS_PER_QUARTER,
     apart,
+    map_telling,
     note_of,
 )
 from dj_core.setlist.arrangement import Bar, set_bars
@@ -40,17 +41,19 @@ def set_midi(planned: SetList, target: str = "general-midi") -> bytes:
     """
     import mido
 
+    bars = list(set_bars(planned))
+    told = map_telling(target, (hit for _, bar in bars for hit in (*bar.hits, *bar.pushed)))
     conductor = mido.MidiTrack(
         [
             mido.MetaMessage("track_name", name=planned.settings.name),
-            mido.MetaMessage("text", text=PROVENANCE_MARK + canonical_json({"target": target})),
+            mido.MetaMessage("text", text=PROVENANCE_MARK + canonical_json(told)),
         ]
     )
     drums = mido.MidiTrack([mido.MetaMessage("track_name", name="Drums")])
     notes: list[_Note] = []
     tick = marked = 0
     playing: tuple[float, object] | None = None
-    for number, bar in set_bars(planned):
+    for number, bar in bars:
         if bar.first:
             for message in _signs(bar, playing, f"{slot_title(planned, number)} · {bar.section}"):
                 message.time, marked = tick - marked, tick
