@@ -103,9 +103,6 @@ def show_note_maps(library: Library, corpus: Corpus) -> None:
 
 def show_reading(reading: Reading) -> None:
     """What a DJ should know about a file, as the command `inspect` says it."""
-    said = [f"Read as {map_label(reading.drum_map)}."]
-    if reading.notes_left_out:
-        said.append(f"{counted(reading.notes_left_out, 'note')} left out.")
-    st.caption(spoken(" ".join(said)))
+    st.caption(spoken(f"Read as {map_label(reading.drum_map)}."))
     for warning in reading.warnings:
         st.caption(f":material/info: {spoken(warning)}")

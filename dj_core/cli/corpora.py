@@ -54,10 +54,8 @@ def _run_import(options: argparse.Namespace) -> Answer:
     notes_left_out = sum(files["notes_left_out"].to_pylist())
     warned = sum(warnings > 0 for warnings in files["warnings"].to_pylist())
     if warned:
-        say(
-            f"Warnings: {counted(warned, 'file')}, with {counted(notes_left_out, 'note')} left "
-            "out. `inspect FILE` tells what is odd about a file."
-        )
+        left = f", {counted(notes_left_out, 'note')} left out" if notes_left_out else ""
+        say(f"Warnings: {counted(warned, 'file')}{left}. `inspect FILE` tells what is odd in one.")
     return {
         "name": options.name,
         "files": len(files),
