@@ -92,17 +92,12 @@ class Line:
                 ticket.called = ticket.called or not before
                 if ticket.called:
                     return True
-            if before != told:
-                tell(before)
-                told = before
-            with self._changed:
-                self._changed.wait(SECONDS_BETWEEN_LOOKS)
+                if before == told:  # looked and waited under one lock, no call is missed
+                    self._changed.wait(SECONDS_BETWEEN_LOOKS)
+                    continue
+            tell(before)
+            told = before
         return False
-
-    def others_wait(self, ticket: Ticket) -> bool:
-        """Somebody else stands in line."""
-        with self._changed:
-            return any(not each.called and each is not ticket for each in self._tickets)
 
     def leave(self, ticket: Ticket) -> None:
         """Make room for the next."""

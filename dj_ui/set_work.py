@@ -20,8 +20,7 @@ from dj_ui.visiting import Presence, visitor
 
 State = Literal["waiting", "running", "done", "failed", "stopped"]
 _LINE = Line(LIMITS.works_at_once, LIMITS.waiting, LIMITS.works_each)
-_SECONDS_AWAY = 20.0  # a visitor may be for so long while others wait: a reload, a tunnel
-_SECONDS_GONE = 120.0  # and so long where nobody does; then Streamlit forgets their session, too
+_SECONDS_AWAY = 30.0  # a visitor may be for so long: a phone in a pocket, a tunnel
 
 
 class StoppedError(Exception):
@@ -102,9 +101,7 @@ class Work:
             _LINE.leave(self._ticket)
 
     def _is_to_stop(self) -> bool:
-        away = self._presence.seconds_away()
-        left = away > (_SECONDS_AWAY if _LINE.others_wait(self._ticket) else _SECONDS_GONE)
-        return left or self._stop.is_set()
+        return self._stop.is_set() or self._presence.seconds_away() > _SECONDS_AWAY
 
     def _tell_place(self, before: int) -> None:
         others = "another one" if before == 1 else f"{before} others"

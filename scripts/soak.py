@@ -292,8 +292,9 @@ class HostileDj(Dj):
         reading.cancel()
 
     async def _drink(self) -> None:
-        while True:
-            await self._next()
+        with contextlib.suppress(Exception):  # the end of its page
+            while True:
+                await self._next()
 
     async def _leave_a_take(self) -> None:
         """Ask for a take and be gone."""
