@@ -83,7 +83,11 @@ def choose_settings(library: Library, model: ModelInfo) -> dict[str, Any]:
             "Genre", list(genres), key="genre", on_change=follow_genre, bind="query-params"
         )
     choose_length(model)
-    number("Tempo (BPM)", "tempo", round(DEFAULT_TEMPO_BPM))
+    number(
+        "Next take at (BPM)", "tempo", round(DEFAULT_TEMPO_BPM),
+        "The tempo of what is made next. It follows the deck's, and a genre's usual one; what "
+        "plays now is the deck's.",
+    )  # fmt: skip
     choose_odds(model)
     if model.has_feel:
         choose_feel()
@@ -149,19 +153,20 @@ def choose_odds(model: ModelInfo) -> None:
             key="sampling",
             required=True,
             bind="query-params",
-            help="Greedy always takes the likeliest next note. As learned draws notes as often as "
-            "the model expects them (multinomial). Temperature bends those odds: below 1 plays "
-            "safe, above 1 takes risks.",
+            help="Greedy always takes the likeliest next note, and soon repeats itself. As learned "
+            "draws each note as often as the model heard it in such a place. Temperature goes as "
+            "far from that as *Daring* says.",
         )
     st.slider(
-        "Temperature",
+        "Daring (temperature)",
         *SPANS["temperature"],
         1.0,
         0.1,
         key="temperature",
         disabled=in_notes and st.session_state.sampling != TEMPERATURE,
         bind="query-params",
-        help="Below 1 plays safe, above 1 takes risks; 0 always plays what is likeliest.",
+        help="Below 1 the model plays safe, above 1 it takes risks; at 0 it always plays what is "
+        "likeliest.",
     )
 
 
@@ -173,8 +178,10 @@ def choose_feel() -> None:
         "2 loose. The notes stay near the same.",
     )  # fmt: skip
     st.segmented_control(
-        "Play", list(KIND_OF), default="Beat", key="kind", required=True, bind="query-params"
-    )
+        "Kind of take", list(KIND_OF), default="Beat", key="kind", required=True,
+        bind="query-params",
+        help="A beat to loop, a fill from its first bar to its last, or whichever comes.",
+    )  # fmt: skip
     with st.container(horizontal=True, key="dj_levels"):
         st.selectbox("Density", DENSITIES, key="density", bind="query-params")
         st.selectbox("Loudness", LOUDNESSES, key="loudness", bind="query-params")
@@ -202,7 +209,7 @@ def choose_details(model: ModelInfo) -> None:
     st.slider(
         "Keep to the likeliest", *SPANS["top_p"], 100, 5, format="%d%%", key="top_p",
         bind="query-params",
-        help="Below 100%, rare notes are never drawn.",
+        help="At 100% any note may come, the rarest too; at less, the rarest never do (top p).",
     )  # fmt: skip
 
 
@@ -244,9 +251,9 @@ def soundfonts(folder: str) -> tuple[SoundFont, ...]:
     return find_soundfonts(SHIPPED_SOUNDFONTS, Path(folder))
 
 
-def number(label: str, key: str, default: int) -> None:
+def number(label: str, key: str, default: int, help_: str | None = None) -> None:
     """A whole number that is part of the link."""
-    st.number_input(label, *SPANS[key], default, 1, key=key, bind="query-params")
+    st.number_input(label, *SPANS[key], default, 1, key=key, bind="query-params", help=help_)
 
 
 def drop_unless(key: str, choices: Mapping[str, Any] | list[str]) -> None:

@@ -52,6 +52,7 @@ def player(
         soundfont=soundfont,
         locks=locks,
         kit_later=True,
+        follow=True,
     )
     drums = st.container(key=f"{key}_kit_box")
     if then:

@@ -91,13 +91,13 @@ def draw_shaping(kept: KeptTake, model: Model, usable: bool, recall: Recall) -> 
             "Reroll": panel.reroll,
             "Vary": panel.vary,
             "Continue": panel.go_on,
-            "Fill": panel.fill,
+            "End in a fill": panel.fill,
             "Sliders": panel.sliders,
         }
     tools |= {"Feel": panel.feel, "Morph": panel.morph}
     if usable:
         tools |= {"Tap": panel.tap, "Song": panel.song}
-    tools |= {"Copy meter": panel.nearest, "History": panel.history}
+    tools |= {"Is it copied?": panel.nearest, "History": panel.history}
     st.html('<h2 class="dj-head">Shape it</h2>')
     if st.session_state.get(TOOL) not in (None, *tools):
         del st.session_state[TOOL]

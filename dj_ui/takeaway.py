@@ -19,11 +19,9 @@ from dj_core.loop_check import LoopCheck, check_loop
 from dj_core.midi import MidiSettings, midi_bytes
 from dj_core.naming import beat_stem, safe_stem
 from dj_core.note_maps import NOTE_MAP, NOTE_MAPS, printed_map
-from dj_core.timing import swung
 from dj_core.traits import trait
 from dj_ui.crate import keep_button
 from dj_ui.downloads import LastFiles, download_button
-from dj_ui.grid import steps_of
 from dj_ui.turns import turn_to_render
 from dj_ui.words import spoken
 
@@ -42,7 +40,6 @@ TRACKS = {
 }
 TIMINGS = {"as-played": "As played", "straight": "Straight"}
 CONTAINERS = {"wav": "WAV", "aiff": "AIFF", "flac": "FLAC"}
-SWINGS = (50, 75)  # percent of an eighth that its first 16th takes, as the deck shows it
 MIME = {"wav": "audio/wav", "aiff": "audio/aiff", "flac": "audio/flac"}
 RATES = {44_100: "44.1 kHz", 48_000: "48 kHz"}
 LEVELS = {"loudness": f"{TARGET_LUFS:g} LUFS", "peak": "Peak", "none": "Kit's own"}
@@ -91,29 +88,12 @@ def takeaway(
     ) as choices:
         if not choices.open:  # a dozen controls that a page is drawn sooner without
             return
-        beat, stem = _swung(beat, stem, key)
         midi, audio = st.columns(2, gap="large")
         with midi:
             _midi_choices(beat, key, stem)
         with audio:
             if not silence:
                 _sound_choices(beat, key, stem, LoopSettings(kit, soundfont))
-
-
-def _swung(beat: Beat, stem: str, key: str) -> tuple[Beat, str]:
-    """The beat with the deck's swing in it, if wanted, and what its files are then called."""
-    if steps_of(beat).per_quarter % 4:  # triplets have no second 16ths to swing
-        return beat, stem
-    percent = st.slider(
-        "Swing in the files", *SWINGS, SWINGS[0], 1, format="%d%%", key=f"{key}_swing",
-        persist_state="session",
-        help="Set it as on the deck: every second 16th comes later. 50% is as the beat is, "
-        "67% a triplet feel.",
-    )  # fmt: skip
-    if percent == SWINGS[0]:
-        return beat, stem
-    swing = (percent - SWINGS[0]) / (SWINGS[1] - SWINGS[0])
-    return swung(beat, swing), f"{stem}_swing{percent}"
 
 
 # -- MIDI ------------------------------------------------------------------------------------------

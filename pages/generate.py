@@ -35,7 +35,7 @@ from dj_ui.controls import (
     set_controls,
 )
 from dj_ui.crate import leave_crate, taken_from_crate
-from dj_ui.deck import DEFAULT_KIT, choose_kit, chosen_kit, listen
+from dj_ui.deck import DEFAULT_KIT, choose_kit, chosen_kit, listen, new_tempo
 from dj_ui.frame import open_page, run_page
 from dj_ui.models import loaded
 from dj_ui.opening import opening_beat
@@ -75,6 +75,8 @@ def main() -> None:
     arrived = open_page("Generate")
     st.session_state.pop(ALONE, None)
     restore(st.session_state.pop(NEXT, {}))
+    if (tempo := new_tempo()) is not None:
+        restore({"tempo": round(tempo)})
     latest = bring_back()
     asked = read_link(arrived or came_by_history())
     if not any(key in asked for key in CONTROLS):
@@ -330,20 +332,16 @@ def note_changes() -> None:
 
 
 def draw_transport(kept: KeptTake | None, usable: bool) -> None:
-    """Generate, and the two ways to go on from a take."""
+    """A new take, and the same one with other settings."""
     with st.container(horizontal=True, key="dj_transport"):
         st.button(
             "Generate", type="primary", key="dj_go", shortcut="g", on_click=press_generate,
-            disabled=not usable, help="Plays what is set; pressed again, with a new seed.",
+            disabled=not usable, help="A new beat, as the settings say.",
         )  # fmt: skip
         st.button(
-            "Same seed", key="dj_same", shortcut="s", on_click=play_same_seed,
+            "Same seed again", key="dj_same", shortcut="s", on_click=play_same_seed,
             disabled=not (usable and kept),
             help="Once more with this seed: turn one knob and hear what it alone does.",
-        )  # fmt: skip
-        st.button(
-            "New seed", key="dj_new", shortcut="n", on_click=wish, args=(None,),
-            disabled=not usable, help="The same settings with another seed.",
         )  # fmt: skip
 
 

@@ -134,7 +134,7 @@ def test_a_link_holds_the_beat(screen, visitor):
 def test_settings_reach_the_link_and_new_seeds_make_new_beats(screen):
     screen.open("/generate?bars=2")
     seen = set()
-    for name in (".st-key-dj_go", ".st-key-dj_new"):
+    for name in (".st-key-dj_go", ".st-key-dj_go"):
         with screen.rerun():
             screen.page.locator(f"{name} button").first.click()
         assert "seed=" in screen.page.url

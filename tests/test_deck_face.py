@@ -279,7 +279,7 @@ def test_an_edited_take_survives_reruns_other_takes_and_other_pages(deck, screen
         deck.cell("kick", 6).click()
     edited = deck.midi()
     with screen.rerun():
-        page.locator(".st-key-dj_new button").first.click()
+        page.locator(".st-key-dj_go button").first.click()
     assert deck.midi() != edited
     takes = page.locator(".st-key-dj_on_deck button")
     with screen.rerun():
@@ -306,9 +306,6 @@ def test_mutes_tempo_and_decks_ask_nobody(screen):
     before = len(sent)
     deck.root.get_by_role("button", name=re.compile("^Mute ")).first.click()
     deck.root.get_by_role("button", name=re.compile("^Solo ")).last.click()
-    deck.button("Faster").click()
-    deck.button("Faster").click()
-    deck.root.get_by_label("Swing").fill("0.5")
     deck.root.get_by_label("Volume").fill("0.6")
     deck.button("Keep on deck B").click()
     deck.button("Fade to deck B on the beat").click()
@@ -316,21 +313,29 @@ def test_mutes_tempo_and_decks_ask_nobody(screen):
     state = deck.state()
     assert len(sent) == before
     assert len(state["muted"]) == len(state["soloed"]) == 1
-    assert (state["tempoBpm"], state["swing"], state["volume"]) == (126, 0.5, 0.6)
+    assert state["volume"] == 0.6
     assert state["crossfade"] == 1
     assert state["decks"]["B"]["beatId"]
 
 
 @browser_test
-def test_the_tempo_that_is_heard_can_be_written_into_the_file(deck, screen):
+def test_files_and_the_next_take_have_the_tempo_and_swing_that_are_heard(deck, screen):
     deck.play()
-    for _ in range(3):
-        deck.button("Faster").click()
-    assert read_midi(deck.midi()).tempo_bpm == 124
+    straight = read_midi(deck.midi())
+    assert straight.tempo_bpm == 124
     with screen.rerun():
-        deck.button("Write 127 BPM into the beat").click()
-    assert read_midi(deck.midi()).tempo_bpm == 127
+        for _ in range(3):
+            deck.button("Faster").click()
+    with screen.rerun():
+        deck.root.get_by_label("Swing").fill("0.5")
+    heard = read_midi(deck.midi())
+    assert heard.tempo_bpm == 127
+    assert [hit.onset_quarters for hit in heard.hits] != [
+        hit.onset_quarters for hit in straight.hits
+    ]
+    assert screen.page.get_by_role("spinbutton", name="Next take at").input_value() == "127"
     assert deck.state()["tempoBpm"] == 127
+    deck.button("Reset").click()
     deck.button("Stop").click()
 
 
@@ -347,7 +352,7 @@ def test_a_new_take_drops_in_while_the_old_one_plays(deck, screen):
         }"""
     )
     with screen.rerun():
-        screen.page.locator(".st-key-dj_new button").first.click()
+        screen.page.locator(".st-key-dj_go button").first.click()
     screen.page.wait_for_function(
         f"window.digitalDjEngine.state().beatId !== '{first}'"
         " && window.digitalDjEngine.state().queuedId === null"
@@ -444,7 +449,7 @@ def test_a_beat_costs_few_bytes_once_program_and_kit_are_there(visitor, app_url)
         for _ in range(3):
             before, bytes_before = len(received), way.bytes_back
             with screen.rerun():
-                page.locator(".st-key-dj_new button").first.click()
+                page.locator(".st-key-dj_go button").first.click()
             screen.settle()
             assert bytes_until_the_deck(received[before:]) < BEAT_BYTES / 2
             # with all else that a new take changes on the page, as it goes over the wire
@@ -608,7 +613,7 @@ def test_the_deck_is_as_high_whatever_is_on_it_and_plays(visitor, size):
     deck.play()
     for _ in range(2):  # the first take, and one more
         with screen.rerun():
-            page.locator(".st-key-dj_new button:visible").first.click()
+            page.locator(".st-key-dj_go button:visible").first.click()
         assert page.evaluate("below()") == below
     for bars in (1, 2, 4, 7, 8, 16, 64):
         for drums in (1, 6, 9, 16):
@@ -662,7 +667,7 @@ def test_what_sounds_is_what_is_shown(screen):
         ).first.fill("140")
         page.keyboard.press("Enter")
     with screen.rerun():
-        page.locator(".st-key-dj_new button:visible").first.click()
+        page.locator(".st-key-dj_go button:visible").first.click()
     page.wait_for_function("window.digitalDjEngine.state().playing")
     on_a = deck.steps()
     name, badge, tempo = (deck.root.locator(one) for one in (".name", ".badge", ".bpm"))
@@ -758,7 +763,7 @@ def test_a_locked_drum_stays_through_rerolls_takes_genres_and_reloads(deck, scre
         deck.button("Congas").click()
         deck.root.get_by_role("button", name="Lock Congas", exact=True).first.click()
     with screen.rerun():
-        page.locator(".st-key-dj_new button:visible").first.click()
+        page.locator(".st-key-dj_go button:visible").first.click()
     row = deck.root.get_by_role("button", name="Lock Congas", exact=True).first
     assert row.get_attribute("aria-pressed") == "true"
     with screen.rerun():

@@ -66,7 +66,7 @@ def test_every_tool_puts_its_answer_on_deck(screen):
     first = midi(screen)
     for tool, button, words in (
         ("Reroll", "Reroll the rest", "rerolled around what was kept"),
-        ("Fill", "Add a fill", "with a fill"),
+        ("End in a fill", "Add a fill", "with a fill"),
         ("Feel", "Humanise", "humanised"),
         ("Continue", "Continue", "continued"),
     ):
@@ -153,7 +153,7 @@ def test_the_tools_fit_a_phone_and_the_copy_meter_says_how_near_it_is(screen):
     page = screen.page
     page.set_viewport_size({"width": 390, "height": 844})
     screen.open(LINK)
-    for tool in ("Reroll", "Sliders", "Tap", "Copy meter"):
+    for tool in ("Reroll", "Sliders", "Tap", "Is it copied?"):
         choose(screen, tool)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
     facts = panel(screen).locator("dl.dj-list dt").all_inner_texts()

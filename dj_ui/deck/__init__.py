@@ -17,13 +17,15 @@ from typing import Any
 
 import streamlit as st
 
-from dj_core.beat import Beat
+from dj_core.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat
 from dj_core.drums import DRUMS, general_midi_note
 from dj_core.errors import BeatError, SoundError
 from dj_core.render import KIT, KITS
+from dj_core.timing import swung
 from dj_ui.deck.kits import kit_payload, note_payload
 from dj_ui.deck.payload import beat_id, beat_of_payload, beat_payload
 from dj_ui.deck.scripts import ENGINE_SCRIPTS, joined
+from dj_ui.grid import steps_of
 from dj_ui.words import spoken
 
 _HERE = Path(__file__).parent
@@ -39,6 +41,7 @@ FACE_SCRIPTS = (
     "listener.js",
 )
 _EDITS, _KIT, _SENT, _LOCKS = "dj_edits", "dj_kit", "dj_drums_sent", "dj_locks"
+_HEARD, _NEW_TEMPO = "dj_heard", "dj_new_tempo"
 EDITS_KEPT = 16  # edited beats a session remembers
 _ORIGINALS_KEPT = 8  # beats of one deck that the browser may still send an edit of
 DEFAULT_KIT = KITS[0].name
@@ -87,6 +90,7 @@ def deck(
     soundfont: Path | None = None,
     locks: bool = False,
     kit_later: bool = False,
+    follow: bool = False,
 ) -> Beat:
     """Show a beat on a deck and return it as the visitor has edited it.
 
@@ -101,6 +105,7 @@ def deck(
         other: what to put on deck B, called `other_name`.
         soundfont: the DJ's own .sf2 file, or None for the best one at hand.
         locks: whether drums can be locked, so that what is made anew keeps them: `locked_drums`.
+        follow: the beat that comes back has the tempo and swing that it is heard with.
         kit_later: the caller calls `send_kit` itself, once what follows the deck is drawn.
 
     Returns:
@@ -128,14 +133,17 @@ def deck(
                 "other": other and {"name": other_name or other.title, "beat": beat_payload(other)},
                 "play": play,
                 "locks": list(locked_drums()) if locks else None,
+                "heard": list(_heard(slot)) if follow else None,
             },
             on_edited_change=functools.partial(_take_edit, key),
             on_kit_change=functools.partial(_take_kit, key),
             on_locks_change=functools.partial(_take_locks, key),
+            on_heard_change=functools.partial(_take_heard, key),
         )
     if not kit_later:
         send_kit(key, (beat, other) if other else (beat,), soundfont)
-    return edit.beat if edit else beat
+    now = edit.beat if edit else beat
+    return _as_heard(now, slot) if follow else now
 
 
 def listen(beat: Beat, *, key: str, name: str = "") -> None:
@@ -229,6 +237,41 @@ def _take_edit(key: str) -> None:
 
 def _take_kit(key: str) -> None:
     choose_kit(str(st.session_state[key].kit))
+
+
+def new_tempo() -> float | None:
+    """The tempo that the visitor has set on a deck since this was asked last; None for none."""
+    return st.session_state.pop(_NEW_TEMPO, None)
+
+
+def _heard(slot: str) -> tuple[float | None, float]:
+    """Tempo and swing that a beat is heard with: None for its own, 0 for its own."""
+    of, tempo_bpm, swing = st.session_state.get(_HEARD, ("", None, 0))
+    return (tempo_bpm, swing) if of == slot else (None, 0)
+
+
+def _as_heard(beat: Beat, slot: str) -> Beat:
+    tempo_bpm, swing = _heard(slot)
+    if tempo_bpm is not None:
+        beat = beat.at_tempo(tempo_bpm)
+    return beat if steps_of(beat).per_quarter % 4 or not swing else swung(beat, swing)
+
+
+def _take_heard(key: str) -> None:
+    """Know what a beat is heard with, and draw the page anew: files and the next take follow."""
+    match st.session_state[key].heard:
+        case {"slot": str(slot), "tempo_bpm": tempo_bpm, "swing": swing} if (
+            slot in st.session_state.get(f"{key}_originals", {})
+            and (tempo_bpm is None or _is_between(tempo_bpm, MIN_TEMPO_BPM, MAX_TEMPO_BPM))
+            and _is_between(swing, 0, 1)
+        ):
+            st.session_state[_HEARD] = (slot, tempo_bpm, swing)
+            st.session_state[_NEW_TEMPO] = tempo_bpm
+            st.rerun()
+
+
+def _is_between(value: object, low: float, high: float) -> bool:
+    return type(value) in (int, float) and low <= value <= high
 
 
 def _take_locks(key: str) -> None:

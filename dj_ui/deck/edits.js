@@ -245,12 +245,3 @@ class EditedBeat {
 }
 
 function clamp(value, low, high) { return Math.min(high, Math.max(low, value)) }
-
-// Strokes with a swing written into them, as pattern.js plays it.
-function withSwing({ strokes, steps }, amount) {
-  if (!amount || steps.per_quarter % 4) return strokes
-  return strokes.map((stroke) => {
-    const onset = swung(stroke.onset, amount)
-    return onset === stroke.onset ? stroke : Object.freeze({ ...stroke, onset, touched: true })
-  })
-}

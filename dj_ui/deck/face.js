@@ -46,6 +46,7 @@ class Face extends Player {
     this.data = data
     this.trigger = setTriggerValue
     if (another) {
+      this.toldFeel = null
       this.own = beatOf(data)
       this.grid.first = 0
       this.follows = true
@@ -173,13 +174,19 @@ class Face extends Player {
     return { tempo: differs ? tempoOverride : null, swing }
   }
 
-  // Writes it into the beat, and so into its files.
-  keepFeel() {
+  // Files, the crate and the next take follow what is heard: Python is told once a hand rests.
+  sendFeel() {
+    if (!this.isMine || this.readOnly || !this.data.heard) return
     const { tempo, swing } = this.feel
-    this.own.change(withSwing(this.own, swing), tempo ?? this.own.tempo)
-    this.engine.setTempo(null)
-    this.engine.setSwing(0)
-    this.changed()
+    const { slot } = this.data
+    const here = JSON.stringify([tempo, swing])
+    clearTimeout(this.feelWaits)
+    if (here === (this.toldFeel ?? JSON.stringify(this.data.heard))) return
+    this.feelWaits = setTimeout(() => {
+      if (this.closed || this.data.slot !== slot) return
+      this.toldFeel = here
+      this.trigger('heard', { slot, tempo_bpm: tempo, swing })
+    }, SEND_MILLISECONDS)
   }
 
   dropFeel() {
@@ -309,6 +316,7 @@ class Face extends Player {
     this.display.refresh(this, state)
     this.transport.refresh(state)
     this.tools.refresh()
+    this.sendFeel()
     this.grid.paint()
     const sounds = this.isSounding
     const words = sounds ? `Playing ${this.name}` : 'Stopped'
@@ -415,12 +423,10 @@ class Tools {
     this.buttons = make('div', { class: 'buttons' }, this.undo, this.redo, this.add, this.restore)
     this.hint = make('span', { class: 'hint' })
     this.aloud = make('span', { class: 'unseen', role: 'status' })
-    this.write = make('button', { type: 'button', class: 'chip',
-      title: 'Write the tempo and swing you hear into the beat and its files',
-      onclick: () => face.keepFeel() })
+    this.heard = make('span')
     this.reset = make('button', { type: 'button', class: 'chip quiet',
       title: 'Back to the tempo and swing of the beat', onclick: () => face.dropFeel() }, 'Reset')
-    this.feel = make('div', { class: 'feel', hidden: '' }, this.write, this.reset)
+    this.feel = make('div', { class: 'feel', hidden: '' }, this.heard, this.reset)
     this.root = make('div', { class: 'tools' }, this.buttons, this.keys,
       make('div', { class: 'word' }, this.hint, this.aloud, this.feel))
   }
@@ -440,11 +446,11 @@ class Tools {
     this.restore.hidden = readOnly || own.isOriginal
     this.add.disabled = readOnly || lanes.length === DRUMS.length
     const heard = feel.tempo === null ? [] : [`${shortTempo(feel.tempo)} BPM`]
-    if (feel.swing > 0) heard.push('swing')
+    if (feel.swing > 0) heard.push(`${Math.round(50 + 25 * feel.swing)}% swing`)
     this.feel.hidden = !heard.length || Boolean(this.said)
     this.hint.hidden = !this.feel.hidden
-    const write = `Write ${heard.join(' and ')} into the beat`
-    if (this.write.textContent !== write) this.write.textContent = write
+    const said = `${this.face.data.heard ? 'Files too' : 'Heard'}: ${heard.join(', ')}`
+    if (this.heard.textContent !== said) this.heard.textContent = said
     const words = this.said || this.#usual(readOnly)
     if (this.hint.textContent !== words) this.hint.textContent = words
   }
