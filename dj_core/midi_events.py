@@ -378,15 +378,15 @@ class _FileParser:
         """Data bytes of which one is over 127, and the position after them.
 
         A controller's value, a velocity and the like are cut to 127, as other programs do; a note
-        of such a number is returned with it. Clock and sensing bytes that a recorder left inside
-        a note's message are stepped over.
+        of such a number is returned with it. Clock and sensing bytes that a recorder left before
+        a note's number are stepped over.
         """
         data, oddities = [], self.events.oddities
         is_note = status <= 0x9F
         while len(data) < size:
             byte = self.content[position]
             position += 1
-            if is_note and 0xF8 <= byte <= 0xFE:
+            if is_note and not data and 0xF8 <= byte <= 0xFE:
                 oddities["system-messages"] += 1
                 continue
             data.append(byte)

@@ -397,6 +397,8 @@ def _count_again(
 ) -> None:
     if len(content) > 100_000:
         return  # mido needs seconds for these
+    if "running-status" in oddities and (b"\xf0" in content or b"\xf7" in content):
+        return  # mido takes running status after an exclusive message for another exclusive
     theirs = counted_by_mido(content)
     if theirs is not None:
         outcome.witnessed += 1
