@@ -299,6 +299,10 @@ def draw_figures(run: Run, step: TrainingStep) -> None:
             f"{unit} a second": f"{step.notes_per_second:,.0f}",
         }
     )
+    st.caption(
+        "Loss is how surprised the model is by what a drummer plays next, in nats: less is better. "
+        "Validation is on beats it does not learn from; the best epoch is kept."
+    )
 
 
 def draw_curves(run: Run) -> None:

@@ -1,12 +1,13 @@
 """The Paper page: readable from top to bottom, its songs to be heard, on a phone too."""
 
 import base64
+import json
 import re
 from html import unescape
 from pathlib import Path
 
 import pytest
-from conftest import PHONE
+from conftest import DESKTOP, PHONE
 from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
@@ -56,12 +57,20 @@ def test_notation_is_drawn_in_the_colour_of_the_text(visit):
         assert f'color="{text}" fill="{text}"' in drawn
 
 
-def test_any_song_of_the_figures_is_put_on_the_deck(visit):
+def beats_shown(at):
+    """Beats on the page by the component that plays them."""
+    shown = [one.proto for one in at.get("bidi_component")]
+    loaded = {one.id: json.loads(one.json) for one in shown if '"beat"' in one.json}
+    return {data["owner"]: data["beat"] for data in loaded.values()}
+
+
+def test_every_song_of_the_figures_can_be_heard_where_it_is_and_put_on_the_deck(visit):
     for temperature in FIGURE_TEMPERATURES:
         for name in (FINAL, BEST):
-            visit.button(key=f"hear_{name}_{temperature:g}").click().run()
+            visit.selectbox(key="paper_song").set_value((name, temperature)).run()
             assert not visit.exception
-            assert visit.selectbox(key="paper_song").value == (name, temperature)
+            beats = beats_shown(visit)
+            assert beats["paper_deck"] == beats[f"hear_{name}_{temperature:g}"]
 
 
 def test_missing_results_are_said_in_one_sentence(home, monkeypatch, tmp_path):
@@ -73,12 +82,34 @@ def test_missing_results_are_said_in_one_sentence(home, monkeypatch, tmp_path):
 
 
 @pytest.mark.browser
-def test_it_fits_a_phone_and_plays(visitor):
-    screen = visitor(viewport=PHONE)
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_reader_goes_down_the_page_hears_songs_and_stops_them(visitor, size):
+    """The journey: read, hear one song, then another, stop it, scroll tables, come back."""
+    screen = visitor(viewport=size)
+    page = screen.page
     screen.open("/paper")
-    expect(screen.page.get_by_role("heading", name="The drum files themselves")).to_be_visible()
-    assert screen.page.locator('[data-testid="stException"]').count() == 0
-    assert screen.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-    screen.page.get_by_role("button", name="Hear it").nth(2).click()  # Figure 2, the paper's own
-    expect(screen.page.get_by_text("Figure 2 · temperature 1").first).to_be_visible()
-    screen.page.wait_for_function("window.digitalDjEngine?.state().playing")
+    expect(page.get_by_role("heading", name="The drum files themselves")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    playing = "window.digitalDjEngine?.state().playing"
+    songs = [f"Figure {number}" for number in (1, 2)]
+    for song in songs:
+        page.get_by_role("button", name=re.compile(f"^Play {song}")).click()
+        page.wait_for_function(playing)
+        page.get_by_role("button", name=re.compile(f"^Stop {song}")).first.wait_for()
+        screen.look()
+    assert page.get_by_role("button", name=re.compile(f"^Play {songs[0]}")).count() == 1
+    page.get_by_role("button", name=re.compile(f"^Stop {songs[1]}")).first.click()
+    page.wait_for_function(f"!{playing}")
+    page.get_by_role("button", name=re.compile(f"^Play {songs[1]}")).wait_for()
+    page.get_by_text("The whole table").click()
+    expect(page.get_by_role("columnheader", name="loss", exact=False).first).to_be_attached()
+    wide = page.locator(".dj-staff").first
+    wide.focus()
+    if size == PHONE:  # notation scrolls in its own box, by keys too
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function("document.querySelector('.dj-staff').scrollLeft > 0")
+    with screen.rerun():
+        page.get_by_role("link", name="Train", exact=True).click()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Table 1", exact=False)).to_be_visible()
+    screen.settle()
