@@ -79,7 +79,7 @@ def show_lead(results: Results) -> None:
     )
     show_readouts(
         {
-            f"The paper's network, {final.label}": f"{nats(final.loss())} nats a note",
+            f"The paper's network, {final.label}": f"{nats(final.loss())} nats",
             "A table of counts": f"{nats(results.floor.scores['validation']['once'].loss)} nats",
             "notes-best, ours": f"{nats(best.loss())} nats",
             "Next notes notes-best gets right": percent(best.scores["validation"]["once"].accuracy),
@@ -101,8 +101,8 @@ def show_accuracy(results: Results, claims: Claims) -> None:
     st.html(
         "<p class='dj-note'>The loss is of songs repeated to one length, so it is not the number "
         "at the top of this page. 2 × 32: two layers of 32 units each. lr: how large a step is "
-        "learned from each song. Dropout .9: nine units in ten are silenced while learning, so that "
-        "none is relied on. An epoch: once through all songs.</p>"
+        "learned from each song. Dropout .9: nine units in ten are silenced while learning, so "
+        "that none is relied on. An epoch: once through all songs.</p>"
     )
 
 
