@@ -268,8 +268,11 @@ def test_training_outlives_tab_and_server_and_is_found_again(
     screen = visitor(app.url)
     page = screen.page
     start_run(screen, epochs=500)
-    page.get_by_text(re.compile(r"Epoch \d+ of")).first.wait_for()
+    page.get_by_text(re.compile(r"Training, epoch [3-9] of 500")).first.wait_for()
     page.locator(".st-key-dj_stop button").first.wait_for()
+    screen.look(moves=True)  # the run that was started
+    page.get_by_text(re.compile(r"Training, epoch \d\d+ of 500")).first.wait_for()
+    screen.look()  # it goes on, and nothing moves
     page.close()
     app.stop()
     (run,) = Library(home_with_small_corpus).runs()
@@ -282,10 +285,30 @@ def test_training_outlives_tab_and_server_and_is_found_again(
     stop.wait_for()
     stop.click()
     other.page.locator(".st-key-dj_resume button").first.wait_for()
+    other.look(moves=True)
     assert_calm(other)
     (run,) = Library(home_with_small_corpus).runs()
     assert run.state == "stopped"
-    with other.rerun(moves=True):
+    with other.rerun():
         other.page.get_by_role("button", name="Play this model").click()
     other.page.locator(".st-key-dj_go button").first.wait_for()
     assert run.name in [model.name for model in Library(home_with_small_corpus).models()]
+
+
+def test_a_run_on_a_phone_goes_to_its_end_and_is_heard(start_app, visitor, home_with_small_corpus):
+    """The journey: choose, start, watch it finish, hear what it played on the way, reload."""
+    screen = visitor(start_app(home=home_with_small_corpus).url, viewport=PHONE)
+    page = screen.page
+    start_run(screen, epochs=5)
+    page.get_by_text(re.compile(r"Epoch 5 of 5 · finished after \d+:\d\d")).first.wait_for()
+    screen.look(moves=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    with screen.rerun(moves=True):
+        page.get_by_role("radio", name="5", exact=True).click()
+    page.wait_for_function("window.digitalDjEngine?.state().playing")
+    page.locator(".st-key-dj_lesson .deck .play").first.click()
+    page.wait_for_function("!window.digitalDjEngine.state().playing")
+    page.reload()
+    screen.settle(moves=True)
+    page.get_by_text("Epoch 5 of 5 · finished after").first.wait_for()
+    page.locator(".st-key-dj_play button").first.wait_for()
