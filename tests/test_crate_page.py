@@ -500,11 +500,10 @@ def test_a_djs_way_through_the_crate_loses_nothing(visitor, start_app, tmp_path,
             assert page.locator(".list .size").inner_text().startswith("101 to 200 of ")
             go_to("Crate")
         if step == 7:
-            page.wait_for_timeout(1_000)
+            screen.until(check)  # what was typed is kept
             page.reload()
             screen.settle(moves=True)
-    page.wait_for_timeout(1_500)
-    check()
+    screen.until(check)
     screen.open("/crate")
     check()
     for id, fields in said.items():  # a form holds what is kept, and closing it changes nothing

@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ import axe_playwright_python
 if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, Page
 
+EFFECT_SECONDS = 60  # on a busy machine; usually one
 SHIFT_ALLOWED = 0.05  # layout shift of one action, as browsers count it: share of the screen moved
 _AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
 _LOOKED_AT: set[str] = set()  # what axe-core has seen: a page, its width and what stands on it
@@ -179,6 +181,18 @@ class Screen:
         yield
         self._rest(asked)
         self.look(moves=moves)
+
+    def until(self, check: Callable[[], object]) -> None:
+        """Wait for an effect: until `check` passes. Its last failure, if it never does."""
+        deadline = time.monotonic() + EFFECT_SECONDS
+        while True:
+            try:
+                check()
+                return
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise
+            self.page.wait_for_timeout(100)
 
     def _rest(self, asked: int) -> None:
         self.page.wait_for_function("asked => window.watch?.rests(asked)", arg=asked)
