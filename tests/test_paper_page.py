@@ -91,16 +91,20 @@ def test_a_reader_goes_down_the_page_hears_songs_and_stops_them(visitor, size):
     expect(page.get_by_role("heading", name="The drum files themselves")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     playing = "window.digitalDjEngine?.state().playing"
-    songs = [f"Figure {number}" for number in (1, 2)]
-    for song in songs:
-        page.get_by_role("button", name=re.compile(f"^Play {song}")).click()
+
+    def song(number, to):
+        heard = page.get_by_role("region", name=re.compile(f"A beat to hear: Figure {number} "))
+        return heard.get_by_role("button", name=re.compile(f"^{to} Figure {number} "))
+
+    for number in (1, 2):
+        song(number, "Play").click()
         page.wait_for_function(playing)
-        page.get_by_role("button", name=re.compile(f"^Stop {song}")).first.wait_for()
+        song(number, "Stop").wait_for()
         screen.look()
-    assert page.get_by_role("button", name=re.compile(f"^Play {songs[0]}")).count() == 1
-    page.get_by_role("button", name=re.compile(f"^Stop {songs[1]}")).first.click()
+    song(1, "Play").wait_for()  # one thing sounds at a time
+    song(2, "Stop").click()
     page.wait_for_function(f"!{playing}")
-    page.get_by_role("button", name=re.compile(f"^Play {songs[1]}")).wait_for()
+    song(2, "Play").wait_for()
     page.get_by_text("The whole table").click()
     expect(page.get_by_role("columnheader", name="loss", exact=False).first).to_be_attached()
     wide = page.locator(".dj-staff").first
