@@ -75,7 +75,7 @@ def show_lead(results: Results) -> None:
         f"{results.floor.frequencies_loss['validation']['once']:.1f}. Below, each song counts "
         "once, as it was written. Table 1 repeats short songs to the length of the longest, as the "
         "paper did: there the same network has "
-        f"{nats(final.loss('validation', 'looped'))}.</p>"
+        f"{final.loss('validation', 'looped'):.3f}.</p>"
     )
     show_readouts(
         {
