@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.proto.WidgetStates_pb2 import WidgetState
+from streamlit.runtime.scriptrunner import RerunException
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.testing.v1 import AppTest
 
 from dj_core.beat import Beat, Hit
@@ -28,6 +30,7 @@ from dj_core.models.families import load_model
 from dj_core.models.request import GenerationRequest
 from dj_core.note_maps import NOTE_MAP
 from dj_core.patterns import load_patterns
+from dj_ui import beat_list
 from dj_ui.replay import link_of, play_again
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -249,6 +252,34 @@ def test_edits_that_arrive_twice_late_or_together_are_written_once_each(crate):
     for nonsense in ("x", [1], [{}], [{**edits[0], "number": 9, "field": "beat"}]):
         send(at, edits=nonsense)
     assert crate.get(item.id).item == replace(item, rating=4)
+
+
+@pytest.mark.parametrize("place", [1, 2])
+def test_an_edit_that_the_next_click_cuts_off_is_still_written(crate, monkeypatch, place):
+    item = crate.keep(BEAT, name="A")
+    at = visit()
+    looks = itertools.count(1)
+    change = Crate.change
+
+    def look(key, state=beat_list._state):
+        if next(looks) == place:
+            raise RerunException(RerunData())
+        return state(key)
+
+    def write(self, *values, **changes):
+        done = change(self, *values, **changes)
+        look("crate_list")
+        return done
+
+    monkeypatch.setattr(beat_list, "_state", look)
+    monkeypatch.setattr(Crate, "change", write)
+    edits = [
+        {"number": 1, "id": item.id, "field": "name", "from": "A", "value": "B"},
+        {"number": 2, "id": item.id, "field": "notes", "from": "", "value": "n"},
+    ]
+    at = send(at, edits=edits)
+    assert (crate.get(item.id).item.name, crate.get(item.id).item.notes) == ("B", "n")
+    assert not at.warning
 
 
 def test_what_was_changed_elsewhere_is_told_and_not_written_over(crate):

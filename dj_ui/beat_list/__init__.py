@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import RerunException
 
 from dj_ui.deck.scripts import joined
 
@@ -184,7 +185,23 @@ def _take_turn(key: str) -> None:
 
 
 def _take_edits(key: str, on_edit: Callable[[RowEdit], object] | None) -> None:
-    """Hand on the edits that have not been handed on; the browser keeps each until then."""
+    """Hand on the edits that have not been handed on; the browser keeps each until then.
+
+    The visitor's next click may cut this off at any look into the session, and nobody would call
+    again: so it is taken up anew, and the click is heeded afterwards.
+    """
+    next_click = None
+    while True:
+        try:
+            _hand_on(key, on_edit)
+            break
+        except RerunException as cut_off:
+            next_click = cut_off
+    if next_click is not None:
+        raise next_click
+
+
+def _hand_on(key: str, on_edit: Callable[[RowEdit], object] | None) -> None:
     edits, state = st.session_state[key].get("edits"), _state(key)
     if on_edit is None or not isinstance(edits, list):
         return
@@ -193,8 +210,8 @@ def _take_edits(key: str, on_edit: Callable[[RowEdit], object] | None) -> None:
             continue
         if edit["number"] <= state.get("taken", 0) or edit.get("field") not in FIELDS:
             continue
-        state["taken"] = edit["number"]
         on_edit(RowEdit(str(edit.get("id")), edit["field"], edit.get("from"), edit.get("value")))
+        state["taken"] = edit["number"]  # handed on twice is better than never: the same is written
 
 
 @functools.cache
