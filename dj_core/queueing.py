@@ -99,6 +99,11 @@ class Line:
             told = before
         return False
 
+    @property
+    def busy(self) -> bool:
+        """Somebody is served or waits."""
+        return bool(self._tickets)
+
     def leave(self, ticket: Ticket) -> None:
         """Make room for the next."""
         with self._changed:

@@ -2,7 +2,7 @@
 
 Every click has Streamlit run a page anew, a tenth of a second of the one Python that serves all. A
 page may ask for a dozen of them at once and for three a second after that, more than a hand does.
-What goes beyond stands in one lane with all that goes beyond, and passes by turns.
+What goes beyond stands in one lane with all that goes beyond, where one a second passes, by turns.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnected
 
 AT_ONCE = 12
-A_SECOND = 3.0  # for each page, and for all together that have used up theirs
+A_SECOND = 3.0  # for each page
+IN_LANE_A_SECOND = 1.0  # for all together that have used up theirs
 
 
 class Pacing:
@@ -51,4 +52,4 @@ class Pacing:
         """Locks are given in the order they were asked for: each page in the lane has its turn."""
         self._lane = self._lane or asyncio.Lock()
         async with self._lane:
-            await asyncio.sleep(1 / A_SECOND)
+            await asyncio.sleep(1 / IN_LANE_A_SECOND)

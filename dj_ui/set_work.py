@@ -16,6 +16,7 @@ from typing import Any, Literal
 from dj_core.errors import DigitalDJError
 from dj_core.limits import LIMITS
 from dj_core.queueing import Line
+from dj_ui.turns import give_way
 from dj_ui.visiting import Presence, visitor
 
 State = Literal["waiting", "running", "done", "failed", "stopped"]
@@ -110,4 +111,5 @@ class Work:
     def _tell(self, doing: str, done: int, total: int) -> None:
         if self._is_to_stop():
             raise StoppedError
+        give_way()
         self.progress = Progress(doing, min(1.0, done / max(1, total)))

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import gc
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -40,6 +41,7 @@ _SECONDS_TO_READ = 4  # a word in passing
 _SAYING = 0  # its place among what a page says in passing; the words before it are replaced
 _SECONDS_AWAY = 5.0  # a visitor may be for so long and keep their place in line
 NOTES_PER_BAR = 16
+_SECONDS_TO_STAND_BACK = 2.0
 _TAKES = Line(LIMITS.takes_at_once, LIMITS.takes_waiting, LIMITS.takes_each)
 _RENDERS = Line(LIMITS.renders_at_once, LIMITS.waiting, LIMITS.renders_each)
 
@@ -94,6 +96,13 @@ def turn_to_play(doing: str, bars: float) -> Iterator[None]:
             yield
     finally:
         _TAKES.leave(ticket)
+
+
+def give_way() -> None:
+    """For work that can wait: stand back a moment while takes are made, two seconds at most."""
+    end = time.monotonic() + _SECONDS_TO_STAND_BACK
+    while _TAKES.busy and time.monotonic() < end:
+        time.sleep(0.02)
 
 
 def bars_asked(request: GenerationRequest) -> float:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import sys
 import threading
+import time
 
 import pytest
 
@@ -60,6 +61,18 @@ def test_who_comes_first_is_served_first_and_a_failure_holds_nobody_up(turn, one
         thread.join(30)
     assert order == ["first", "second", "third"]
     assert line._tickets == []
+
+
+def test_a_set_gives_way_to_takes_and_not_for_ever(one_at_a_time, monkeypatch):
+    monkeypatch.setattr(turns, "_SECONDS_TO_STAND_BACK", 0.3)
+    ticket = turns._TAKES.join()
+    started = time.monotonic()
+    turns.give_way()
+    assert time.monotonic() - started >= 0.3
+    monkeypatch.setattr(turns, "_SECONDS_TO_STAND_BACK", 60)
+    threading.Timer(0.1, turns._TAKES.leave, [ticket]).start()
+    turns.give_way()
+    assert not turns._TAKES.busy
 
 
 def test_who_waits_for_a_file_sees_their_place(one_at_a_time):
