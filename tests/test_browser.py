@@ -142,7 +142,7 @@ def test_what_one_plays_is_found_again_and_shared_without_oneself(visitor, viewp
     assert settings_in(screen.page.url) == settings_in(address)
     assert downloaded(screen, "MIDI") == mine
     screen.page.reload()
-    screen.settle()
+    screen.settle(moves=True)
     assert settings_in(screen.page.url) == settings_in(address)
     assert downloaded(screen, "MIDI") == mine
 
@@ -152,7 +152,7 @@ def test_what_one_plays_is_found_again_and_shared_without_oneself(visitor, viewp
     generate(other)
     assert downloaded(other, "MIDI") != mine
     screen.page.reload()
-    screen.settle()
+    screen.settle(moves=True)
     assert downloaded(screen, "MIDI") == mine
 
 
