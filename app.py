@@ -8,8 +8,8 @@ import uvicorn.config
 from starlette.middleware import Middleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from dj_core import access, limits
-from dj_core.library import Library
+from dj_core.host import limits, read_only
+from dj_core.library.library import Library
 from dj_ui.document import DarkDocument
 from dj_ui.gate import Gate
 from dj_ui.pacing import Pacing
@@ -18,7 +18,7 @@ from dj_ui.set_files import FILES_ROUTE
 from dj_ui.uploads import Uploads
 from dj_ui.warming import ready_to_play
 
-PROXIES, PROBLEMS = access.trusted_proxies(os.environ)
+PROXIES, PROBLEMS = read_only.trusted_proxies(os.environ)
 # uvicorn, which imports this file and then wraps the app in this class, would believe whatever
 # comes from this machine itself
 uvicorn.config.ProxyHeadersMiddleware = lambda app, trusted_hosts: ProxyHeadersMiddleware(

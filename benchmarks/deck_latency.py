@@ -32,12 +32,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from browser import FLAGS, find_browser  # noqa: E402 - tests/ is no package
-from playwright.sync_api import Page, sync_playwright  # noqa: E402
+from browser import FLAGS, find_browser
+from playwright.sync_api import Page, sync_playwright
 
-from dj_core.library import Library  # noqa: E402
-from dj_core.models.families import load_model  # noqa: E402
-from dj_core.models.request import GenerationRequest  # noqa: E402
+from dj_core.library.library import Library
+from dj_core.models.families import load_model
+from dj_core.models.request import GenerationRequest
 
 GENRE, TEMPO_BPM = "house", 124.0
 # Marks when the click came, when the server was told of it, when its last message before the beat

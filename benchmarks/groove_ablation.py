@@ -15,8 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dj_core.beat import Meter
-from dj_core.corpus import Corpus
+from dj_core.corpus.store import Corpus
 from dj_core.errors import DigitalDJError, TrainingError
 from dj_core.models.families import read_run_settings, train_run
 from dj_core.models.groove.groove_checkpoint import load_groove_model
@@ -24,6 +23,7 @@ from dj_core.models.groove.groove_likelihood import Bits, bits_of
 from dj_core.models.groove.groove_training import GROOVE_PRESETS, GrooveTrainingSettings
 from dj_core.models.groove.training_clips import ClipSet, corpus_clips
 from dj_core.models.run_folder import MODEL_NAME, SETTINGS_NAME, STATE_NAME, read_status
+from dj_core.music.beat import Meter
 from dj_core.music.step_grid import METERS
 
 DEFAULT_STEPS = 250

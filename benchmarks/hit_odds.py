@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dj_core.drums import LANE
 from dj_core.errors import BeatError
 from dj_core.models.groove.groove_likelihood import (
     CLASSES,
@@ -28,6 +27,7 @@ from dj_core.models.groove.groove_network import CONTENT, LAGS, GrooveNetwork
 from dj_core.models.groove.streams import Scale, Window, whole_clips
 from dj_core.models.groove.style_vector import StyleSums
 from dj_core.models.groove.training_clips import ClipSet
+from dj_core.music.drums import LANE
 from dj_core.music.step_grid import LANES
 
 _LANES_OF_CLASS = tuple(tuple(LANE[name] for name in names) for names in CLASSES)

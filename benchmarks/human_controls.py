@@ -15,10 +15,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dj_core.library import Library
-from dj_core.metrics.clips import Clip, ClipRequest
-from dj_core.metrics.evaluation import Ground, describe_clips
-from dj_core.metrics.judge import Judged, judge
+from dj_core.evaluation.evaluation import Ground, describe_clips
+from dj_core.evaluation.judge import Judged, judge
+from dj_core.evaluation.judged_clips import Clip, ClipRequest
+from dj_core.library.library import Library
 
 SPREAD = 0.12  # of tempos, in logarithms
 NEAREST = (None, 40, 25)

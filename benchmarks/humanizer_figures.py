@@ -22,16 +22,16 @@ from typing import Any
 
 import numpy as np
 
-from dj_core.beat import DEFAULT_TEMPO_BPM, Beat, Hit
-from dj_core.corpus import Corpus
-from dj_core.drums import LANE
+from dj_core.corpus.store import Corpus
 from dj_core.errors import DigitalDJError
-from dj_core.metrics.judge import describe, judge
-from dj_core.metrics.likelihood import CLASSES, FOUR_FOUR, cells_of
+from dj_core.evaluation.judge import describe, judge
+from dj_core.evaluation.likelihood import CLASSES, FOUR_FOUR, cells_of
+from dj_core.files.storage import write_json_atomic
 from dj_core.models.humanizer.humanizer_player import Humanizer, load_humanizer
 from dj_core.models.humanizer.performances import FILE_TICKS_PER_QUARTER, Batch
+from dj_core.music.beat import DEFAULT_TEMPO_BPM, Beat, Hit
+from dj_core.music.drums import LANE
 from dj_core.music.step_grid import LANES, METERS, STEPS_PER_QUARTER
-from dj_core.storage import write_json_atomic
 
 WINDOW_BARS = 2
 BAR = 16

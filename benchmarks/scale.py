@@ -25,9 +25,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from dj_core.corpus import Corpus, import_corpus  # noqa: E402 - the path comes first
-from dj_core.drums import DRUMS  # noqa: E402
-from dj_core.statistics import Catalogue, FileFilter  # noqa: E402
+from dj_core.corpus.search import Catalogue, FileFilter
+from dj_core.corpus.store import Corpus, import_corpus
+from dj_core.music.drums import DRUMS
 
 MOST_BYTES = 1_200  # of a seed: the paper's files have 434 on average
 CHANGED = 0.15  # share of a mutated file's strokes that change, in either way

@@ -19,24 +19,24 @@ from typing import Any
 
 import numpy as np
 
-from dj_core.beat import Beat
-from dj_core.corpus import Corpus
-from dj_core.drums import DRUMS, LANE
+from dj_core.corpus.store import Corpus
 from dj_core.errors import CorpusError, DigitalDJError
-from dj_core.metrics.clips import Clip, corpus_clips, stretch
-from dj_core.metrics.judge import describe, judge
-from dj_core.metrics.likelihood import FOUR_FOUR
+from dj_core.evaluation.judge import describe, judge
+from dj_core.evaluation.judged_clips import Clip, corpus_clips, stretch
+from dj_core.evaluation.likelihood import FOUR_FOUR
+from dj_core.files.storage import write_json_atomic
 from dj_core.models.families import load_model
 from dj_core.models.request import BeatModel, GenerationRequest
-from dj_core.shape.attributes import NAMES, attributes, genre_norm, norm_of, norms_as_json
-from dj_core.shape.continuing import bars_of, continue_all
-from dj_core.shape.controls import Controls, adjust
-from dj_core.shape.distance import distance
-from dj_core.shape.filling import add_fill
-from dj_core.shape.keeping import Keep, hits_in, struck
-from dj_core.shape.morphing import looped, morph
-from dj_core.shape.rerolling import reroll_all
-from dj_core.storage import write_json_atomic
+from dj_core.music.beat import Beat
+from dj_core.music.drums import DRUMS, LANE
+from dj_core.shaping.attributes import NAMES, attributes, genre_norm, norm_of, norms_as_json
+from dj_core.shaping.continuing import bars_of, continue_all
+from dj_core.shaping.distance import distance
+from dj_core.shaping.filling import add_fill
+from dj_core.shaping.locks import Keep, hits_in, struck
+from dj_core.shaping.morphing import looped, morph
+from dj_core.shaping.rerolling import reroll_all
+from dj_core.shaping.sliders import Controls, adjust
 
 Figures = dict[str, Any]
 _FAMILIES = ("kick", "snare", "hat", "tom", "cymbal", "percussion")

@@ -18,6 +18,8 @@ A message says what is wrong, what was received and what to do about it; it is w
 be shown to a DJ as it stands. Pages and the command line catch `DigitalDJError` only.
 """
 
+import errno
+
 
 class DigitalDJError(Exception):
     """Base class; never raised itself."""
@@ -69,3 +71,21 @@ class SetChangedError(SetError):
 
 class LibraryError(DigitalDJError):
     """The user's own folder: a bad name, a full disk, a missing permission."""
+
+
+NO_SPACE = "there is no space left on the disk. Free some space and try again"
+OTHER_FOLDER = "Choose a folder that you may write to"
+OTHER_HOME = "Set DIGITAL_DJ_HOME to a folder you own"
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # EFBIG: a limit on the size of one file
+
+
+def not_saved(what: str, error: OSError, else_do: str = OTHER_FOLDER) -> LibraryError:
+    """What to say where something cannot be written: the same words wherever it is.
+
+    Args:
+        what: the sentence's beginning, as in 'The crate could not be saved'.
+        error: why; a full disk, a folder of somebody else's, a disk that may only be read.
+        else_do: what to do where it is not for want of space.
+    """
+    why = NO_SPACE if error.errno in FULL_DISK else f"{error.strerror or error}. {else_do}"
+    return LibraryError(f"{what}: {why}; nothing was changed.")

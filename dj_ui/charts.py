@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import streamlit as st
 
-from dj_core.figures import PALETTES
+from dj_core.corpus.figures import PALETTES
 from dj_ui.frame import palette_name
 
 HEIGHT_PX = 260

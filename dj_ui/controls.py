@@ -11,11 +11,11 @@ from typing import Any
 
 import streamlit as st
 
-from dj_core.beat import DEFAULT_TEMPO_BPM, Meter
-from dj_core.genres import genre_label, genre_name, typical_tempo_bpm
-from dj_core.library import SHIPPED_SOUNDFONTS, Library, ModelInfo
+from dj_core.library.library import SHIPPED_SOUNDFONTS, Library, ModelInfo
 from dj_core.models.request import DEFAULT_FEEL, Feel, GenerationRequest
-from dj_core.render import SoundFont, find_soundfonts
+from dj_core.music.beat import DEFAULT_TEMPO_BPM, Meter
+from dj_core.music.genres import genre_label, genre_name, typical_tempo_bpm
+from dj_core.sound.render import SoundFont, find_soundfonts
 from dj_ui.words import spoken
 
 ANY, MODELS_CHOICE, BEST_SOUND = "Any", "Model's choice", "Best at hand"

@@ -10,9 +10,9 @@ from collections import Counter
 from dataclasses import dataclass
 from html import escape
 
-from dj_core.beat import Beat, Hit, Meter
-from dj_core.drums import DRUMS
-from dj_core.naming import counted
+from dj_core.files.file_names import counted
+from dj_core.music.beat import Beat, Hit, Meter
+from dj_core.music.drums import DRUMS
 
 ROLL_BARS = 16  # bars in one line of an overview
 SOFTEST = 0.3  # opacity of a stroke of velocity 0, so that ghost notes stay visible

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dj_core.access import read_only
-from dj_core.corpus import Corpus, ImportReport
-from dj_core.drum_maps import DRUM_MAPS
-from dj_core.drums import DrumMap
+from dj_core.corpus.search import CHOSEN, map_uses, unknown_hits
+from dj_core.corpus.sources import counted_left_out
+from dj_core.corpus.store import Corpus, ImportReport
 from dj_core.errors import DigitalDJError
-from dj_core.library import STARTER_CORPUS, Library
-from dj_core.midi import Reading
-from dj_core.naming import counted
-from dj_core.sources import counted_left_out
-from dj_core.statistics import CHOSEN, map_uses, unknown_hits
+from dj_core.files.file_names import counted
+from dj_core.files.midi import Reading
+from dj_core.host.read_only import read_only
+from dj_core.library.library import STARTER_CORPUS, Library
+from dj_core.music.drum_maps import DRUM_MAPS
+from dj_core.music.drums import DrumMap
 from dj_ui.words import spoken
 
 AS_FOUND = ""  # the choice to let the files say it

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dj_core.library import Library, ModelInfo
+from dj_core.library.library import Library, ModelInfo
 from dj_core.models.families import load_model
 from dj_core.models.request import BeatModel
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 
-from dj_core.beat import Beat
-from dj_core.patterns import genre_patterns
+from dj_core.music.beat import Beat
+from dj_core.music.patterns import genre_patterns
 
 _GENRE = "house"
 

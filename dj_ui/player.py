@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 
 import streamlit as st
 
-from dj_core.beat import Beat
-from dj_core.genres import genre_label
+from dj_core.music.beat import Beat
+from dj_core.music.genres import genre_label
 from dj_ui.deck import chosen_kit, deck, send_kit
 from dj_ui.takeaway import takeaway
 
@@ -86,17 +86,3 @@ def show_counts(counts: Sequence[tuple[str, int]], title: str) -> None:
         for name, count in counts
     )
     st.html(f'<p class="dj-title">{escape(title)}</p><dl class="dj-counts">{rows}</dl>')
-
-
-def show_facts(facts: Mapping[str, str]) -> None:
-    """Facts as a quiet two-column list."""
-    rows = "".join(
-        f"<dt>{escape(name)}</dt><dd>{escape(fact)}</dd>" for name, fact in facts.items()
-    )
-    st.html(f'<dl class="dj-list">{rows}</dl>')
-
-
-def show_readouts(numbers: Mapping[str, str]) -> None:
-    """Numbers side by side, each under its name."""
-    tiles = [f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in numbers.items()]
-    st.html(f'<dl class="dj-readouts">{"".join(f"<div>{tile}</div>" for tile in tiles)}</dl>')

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dj_core.beat import Beat, Provenance
 from dj_core.errors import CheckpointError, GenerationError
-from dj_core.genres import genre_label
-from dj_core.library import Library, ModelInfo
+from dj_core.library.library import Library, ModelInfo
 from dj_core.models.request import GenerationRequest, replay_request
+from dj_core.music.beat import Beat, Provenance
+from dj_core.music.genres import genre_label
 from dj_ui.models import loaded
 from dj_ui.turns import bars_asked, turn_to_play
 

@@ -20,9 +20,9 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from dj_core.errors import LibraryError
-from dj_core.library import Library
-from dj_core.shape.history import SESSIONS, new_session_id
-from dj_core.storage import one_at_a_time
+from dj_core.files.storage import one_at_a_time
+from dj_core.library.library import Library
+from dj_core.library.take_history import SESSIONS, new_session_id
 
 KEY_NAME = "key"  # in the folder of sessions
 _KEY = re.compile(r"[0-9a-f]{64}")

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from dj_core.access import check_may_change, read_only
 from dj_core.errors import DigitalDJError, SetChangedError, SetError
-from dj_core.library import Library
-from dj_core.setlist.plan import Entry, SetList
-from dj_core.setlist.saving import KeptSet, keep_set, open_set, saved_sets, set_path
+from dj_core.host.read_only import check_may_change, read_only
+from dj_core.library.library import Library
+from dj_core.sets.saved_sets import KeptSet, keep_set, open_set, saved_sets, set_path
+from dj_core.sets.set_plan import Entry, SetList
 from dj_ui.set_files import SessionFolder
 from dj_ui.set_work import Work
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from dj_core.naming import counted
-from dj_core.setlist.naming import slot_genre, slot_name
-from dj_core.setlist.plan import SetList, SetWarning
+from dj_core.files.file_names import counted
+from dj_core.sets.set_names import slot_genre, slot_name
+from dj_core.sets.set_plan import SetList, SetWarning
 from dj_ui.set_order import Row
 from dj_ui.words import duration_words
 

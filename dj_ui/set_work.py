@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dj_core.errors import DigitalDJError
-from dj_core.limits import LIMITS
-from dj_core.queueing import Line
+from dj_core.host.limits import LIMITS
+from dj_core.host.queues import Line
 from dj_ui.turns import give_way
 from dj_ui.visiting import Presence, visitor
 

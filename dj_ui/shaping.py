@@ -13,20 +13,20 @@ from typing import Any
 
 import streamlit as st
 
-from dj_core.beat import Beat
-from dj_core.drums import DRUM, DRUMS
 from dj_core.errors import DigitalDJError
-from dj_core.genres import genre_label
+from dj_core.files.file_names import counted
+from dj_core.library.take_history import PastTake
 from dj_core.models.humanizer.humanizer_checkpoint import FAMILY as HUMANIZER
 from dj_core.models.request import BeatModel
-from dj_core.naming import counted
-from dj_core.shape.history import PastTake
-from dj_core.shape.keeping import Keep
-from dj_core.shape.playing import take_of
-from dj_core.traits import trait
+from dj_core.music.beat import Beat
+from dj_core.music.drums import DRUM, DRUMS
+from dj_core.music.genres import genre_label
+from dj_core.music.traits import trait
+from dj_core.shaping.locks import Keep
+from dj_core.shaping.playing import take_of
 from dj_ui.deck import listen, locked_drums
 from dj_ui.models import model_label
-from dj_ui.player import show_facts
+from dj_ui.readouts import show_facts
 from dj_ui.takes import (
     KeptTake,
     call_back,
@@ -36,7 +36,7 @@ from dj_ui.takes import (
     kept_takes,
     laid_out,
 )
-from dj_ui.tapping import tapping_pads
+from dj_ui.tap_pad import tapping_pads
 from dj_ui.turns import bars_of, turn_to_play
 from dj_ui.words import spoken
 
@@ -151,7 +151,7 @@ class _Panel:
         """Keep some drums and bars; the rest is played anew."""
         keep = self._choose_keep()
         if self._pressed("Reroll the rest"):
-            from dj_core.shape.rerolling import reroll
+            from dj_core.shaping.rerolling import reroll
 
             self._answer(
                 "Rerolling the rest…", lambda: reroll(self.model(), self.beat, keep, seed=self.seed)
@@ -162,7 +162,7 @@ class _Panel:
         keep = self._choose_keep()
         count = st.slider("Variations", 2, 8, 4, key="dj_vary_count", width=NARROW)
         if self._pressed("Make variations"):
-            from dj_core.shape.rerolling import vary
+            from dj_core.shaping.rerolling import vary
 
             self._answers(
                 "Vary",
@@ -183,7 +183,7 @@ class _Panel:
         primer = from_.selectbox("Go on from", primers, key=f"dj_primer_{self.kept.number}")
         bars = more.slider("Bars to add", 1, 16, 4, key="dj_more_bars")
         if self._pressed("Continue"):
-            from dj_core.shape.continuing import bars_of, continue_beat
+            from dj_core.shaping.continuing import bars_of, continue_beat
 
             bar = primers.index(primer)
             given = bars_of(self.beat, bar, bar) if bar else self.beat
@@ -206,7 +206,7 @@ class _Panel:
             half = st.toggle("Half a bar", key="dj_fill_half")
             crash = st.toggle("Crash on the one after it", value=True, key="dj_fill_crash")
         if self._pressed("Add a fill"):
-            from dj_core.shape.filling import add_fill, add_fills
+            from dj_core.shaping.filling import add_fill, add_fills
 
             more: dict[str, Any] = {"half": half, "crash": crash, "seed": self.seed}
             if where == LAST_BAR:
@@ -217,8 +217,8 @@ class _Panel:
 
     def sliders(self) -> None:
         """Density, syncopation, swing, loudness, complexity; 0 is what the genre usually has."""
-        from dj_core.shape.attributes import attributes, genre_norm
-        from dj_core.shape.controls import Controls, adjust
+        from dj_core.shaping.attributes import attributes, genre_norm
+        from dj_core.shaping.sliders import Controls, adjust
 
         keep = Keep(drums=self._locked())
         norm, has = genre_norm(self.beat.genre), attributes(self.beat).as_dict()
@@ -254,7 +254,7 @@ class _Panel:
                     ),
                 )
         with tight:
-            from dj_core.shape.tightening import GRIDS, tighten
+            from dj_core.shaping.tightening import GRIDS, tighten
 
             degree = st.slider("Tighten", 0, 100, 50, 5, format="%d%%", key="dj_tighten")
             grid = st.selectbox("Grid", list(GRIDS), key="dj_tighten_grid")
@@ -271,7 +271,7 @@ class _Panel:
         other = others[to.selectbox("To", list(others), key=f"dj_morph_to_{len(others)}")]
         steps = how_many.slider("Steps, both ends included", 3, 8, 4, key="dj_morph_steps")
         if self._pressed("Morph"):
-            from dj_core.shape.morphing import looped, morph
+            from dj_core.shaping.morphing import looped, morph
 
             bars = max(self.beat.bars, other.beat.bars)
             ends = [
@@ -291,8 +291,8 @@ class _Panel:
 
     def tap(self) -> None:
         """A tapped rhythm, or one drum of this take, becomes a full beat."""
-        from dj_core.shape.rerolling import drum_to_beat
-        from dj_core.shape.tapping import Tap, only, rhythm_of
+        from dj_core.shaping.rerolling import drum_to_beat
+        from dj_core.shaping.tapping import Tap, only, rhythm_of
 
         labels = {DRUMS[lane].label: DRUMS[lane].name for lane in self.beat.lanes}
         taps = tapping_pads("dj_tap")
@@ -327,7 +327,7 @@ class _Panel:
             key="dj_phrase", required=True,
         )  # fmt: skip
         if self._pressed("Grow a song"):
-            from dj_core.shape.form import song_from
+            from dj_core.shaping.song_form import song_from
 
             self._answer(
                 "Growing a song…",
@@ -338,7 +338,7 @@ class _Panel:
 
     def nearest(self) -> None:
         """How near each bar comes to one the model learned from."""
-        from dj_core.shape.nearness import shipped_fingerprints
+        from dj_core.shaping.copy_meter import shipped_fingerprints
 
         try:
             known = shipped_fingerprints()

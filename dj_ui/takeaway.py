@@ -11,17 +11,18 @@ from typing import Any
 
 import streamlit as st
 
-from dj_core.beat import Beat
-from dj_core.beat_json import beat_key
 from dj_core.errors import DigitalDJError, LibraryError, SoundError
-from dj_core.export import TARGET_LUFS, LoopSettings, loop_files, one_shot_files
-from dj_core.loop_check import LoopCheck, check_loop
-from dj_core.midi import MidiSettings, midi_bytes
-from dj_core.naming import beat_stem, safe_stem
-from dj_core.note_maps import NOTE_MAP, NOTE_MAPS, printed_map
-from dj_core.traits import trait
-from dj_ui.crate import keep_button
+from dj_core.files.beat_json import beat_key
+from dj_core.files.file_names import beat_stem, safe_stem
+from dj_core.files.midi import MidiSettings, midi_bytes
+from dj_core.music.beat import Beat
+from dj_core.music.note_maps import NOTE_MAP, NOTE_MAPS, printed_map
+from dj_core.music.traits import trait
+from dj_core.sound.loop_check import LoopCheck, check_loop
+from dj_core.sound.loop_files import TARGET_LUFS, LoopSettings, loop_files, one_shot_files
 from dj_ui.downloads import LastFiles, download_button
+from dj_ui.keeping import keep_button
+from dj_ui.readouts import show_facts
 from dj_ui.turns import turn_to_render
 from dj_ui.words import spoken
 
@@ -58,7 +59,7 @@ def takeaway(
     Args:
         beat: what to take, as it is on screen.
         key: unique on the page.
-        kit: a name from `dj_core.render.KITS`.
+        kit: a name from `dj_core.sound.render.KITS`.
         soundfont: the DJ's own .sf2 file, or None for the best one at hand.
         name: what the DJ calls it; '' names files by genre, tempo and seed.
     """
@@ -187,7 +188,6 @@ def show_check(check: LoopCheck) -> None:
         "Loudness": f"{check.loudness_lufs:.1f} LUFS",
         "True peak": f"{check.true_peak_dbtp:.1f} dB",
     }
-    from dj_ui.player import show_facts  # the player shows this panel
 
     if check.exact:
         st.success("Decks lock to this loop: its length is exact to the frame.")
@@ -236,7 +236,7 @@ def _zip(files: Iterable[tuple[str, bytes]]) -> bytes:
 
 def _why_silent() -> str:
     """Why no sound can be made here, and what to do about it; '' where it can."""
-    from dj_core.render import check_sound
+    from dj_core.sound.render import check_sound
 
     try:
         check_sound()

@@ -13,13 +13,13 @@ from typing import Any
 
 import streamlit as st
 
-from dj_core.beat import Beat
 from dj_core.errors import DigitalDJError
-from dj_core.genres import genre_label
-from dj_core.library import Library
+from dj_core.library.library import Library
+from dj_core.library.take_history import History, PastTake
 from dj_core.models.request import Take
-from dj_core.shape.history import History, PastTake
-from dj_core.traits import trait
+from dj_core.music.beat import Beat
+from dj_core.music.genres import genre_label
+from dj_core.music.traits import trait
 from dj_ui.deck import bring_back_edit, edit_of, edited
 from dj_ui.sessions import visitors_session
 from dj_ui.visiting import take_allowance

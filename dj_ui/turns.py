@@ -25,12 +25,12 @@ from streamlit.proto.RootContainer_pb2 import RootContainer
 from streamlit.runtime.app_session import AppSessionState
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dj_core.beat import Beat
 from dj_core.errors import GenerationError, LibraryError
-from dj_core.limits import LIMITS
+from dj_core.files.file_names import counted
+from dj_core.host.limits import LIMITS
+from dj_core.host.queues import Line
 from dj_core.models.request import GenerationRequest
-from dj_core.naming import counted
-from dj_core.queueing import Line
+from dj_core.music.beat import Beat
 from dj_ui.visiting import Presence, visitor
 
 # How long a thread may keep Python while others want it. Beside one busy thread a take of 0.06 s

@@ -20,8 +20,8 @@ from streamlit import runtime
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dj_core.access import read_only
-from dj_core.limits import LIMITS
+from dj_core.host.limits import LIMITS
+from dj_core.host.read_only import read_only
 from dj_ui.turns import say_to
 from dj_ui.visiting import is_allowed, visitor_of, wants_sign_in
 

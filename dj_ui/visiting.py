@@ -17,9 +17,9 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dj_core.access import OFF, read_only
-from dj_core.limits import LIMITS
-from dj_core.queueing import Allowance
+from dj_core.host.limits import LIMITS
+from dj_core.host.queues import Allowance
+from dj_core.host.read_only import OFF, read_only
 
 NOBODY = "this machine"  # who comes from no other, and did not sign in
 SIGN_IN, ALLOWED = "DIGITAL_DJ_SIGN_IN", "DIGITAL_DJ_ALLOWED_EMAILS"

@@ -14,7 +14,7 @@ import importlib
 from collections.abc import AsyncIterator, Callable
 
 from dj_core.errors import DigitalDJError
-from dj_core.library import Library
+from dj_core.library.library import Library
 from dj_core.models.request import GenerationRequest
 from dj_ui.deck import DEFAULT_KIT
 from dj_ui.deck.kits import kit_payload
@@ -25,7 +25,7 @@ from dj_ui.turns import share_time
 # modules the first page stands on, and what Streamlit fetches for it
 _FIRST_PAGE = (
     "dj_ui.controls",
-    "dj_ui.crate",
+    "dj_ui.keeping",
     "dj_ui.frame",
     "dj_ui.player",
     "dj_ui.shaping",

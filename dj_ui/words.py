@@ -7,8 +7,8 @@ import tempfile
 import unicodedata
 from pathlib import Path
 
-from dj_core.jobs import Run
-from dj_core.library import PRODUCT_FOLDER, Library
+from dj_core.library.library import PRODUCT_FOLDER, Library
+from dj_core.library.training_jobs import Run
 
 _PRESETS = {
     "groove": "Groove · beats with feel, in any genre",

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, get_args
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dj_core.access import read_only
-from dj_core.crate import Crate, CrateItem, CrateOverview, CrateSearch, KeptBeat, Sort
 from dj_core.errors import DigitalDJError, LibraryError
-from dj_core.genres import genre_label
-from dj_core.limits import LIMITS
-from dj_core.midi import read_beat
-from dj_core.naming import counted
+from dj_core.files.file_names import counted
+from dj_core.files.midi import read_beat
+from dj_core.host.limits import LIMITS
+from dj_core.host.read_only import read_only
+from dj_core.library.kept_beats import Crate, CrateItem, CrateOverview, CrateSearch, KeptBeat, Sort
+from dj_core.music.genres import genre_label
 from dj_ui.beat_list import ROWS_A_PART, BeatRow, RowEdit, beat_list, first_row, pick
-from dj_ui.crate import put_in_set, put_on_deck
 from dj_ui.downloads import download_button
 from dj_ui.frame import open_page, run_page
+from dj_ui.keeping import put_in_set, put_on_deck
 from dj_ui.models import model_label
-from dj_ui.player import player, show_facts
+from dj_ui.player import player
+from dj_ui.readouts import show_facts
 from dj_ui.replay import link_of, play_again
 from dj_ui.turns import say_to
 from dj_ui.uploads import forget_uploads

@@ -9,11 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dj_core.access import read_only
-from dj_core.corpus import Corpus, CorpusFile, ImportReport
-from dj_core.drums import DRUM, DRUMS, LANE
-from dj_core.errors import DigitalDJError, LibraryError
-from dj_core.figures import (
+from dj_core.corpus.figures import (
     PALETTES,
     drum_use,
     figure_svg,
@@ -22,13 +18,17 @@ from dj_core.figures import (
     note_histogram,
     start_note_histogram,
 )
-from dj_core.genres import genre_label
-from dj_core.library import STARTER_CORPUS, Library
-from dj_core.limits import LIMITS
-from dj_core.midi import MIDI_ENDINGS
-from dj_core.naming import counted, safe_stem
-from dj_core.notation import note_songs_report
-from dj_core.statistics import Catalogue, FileFilter, catalogue_of, note_statistics
+from dj_core.corpus.note_strings import note_songs_report
+from dj_core.corpus.search import Catalogue, FileFilter, catalogue_of, note_statistics
+from dj_core.corpus.store import Corpus, CorpusFile, ImportReport
+from dj_core.errors import DigitalDJError, LibraryError
+from dj_core.files.file_names import counted, safe_stem
+from dj_core.files.midi import MIDI_ENDINGS
+from dj_core.host.limits import LIMITS
+from dj_core.host.read_only import read_only
+from dj_core.library.library import STARTER_CORPUS, Library
+from dj_core.music.drums import DRUM, DRUMS, LANE
+from dj_core.music.genres import genre_label
 from dj_ui.beat_list import ROWS_A_PART, BeatRow, beat_list, first_row
 from dj_ui.frame import open_page, palette_name, run_page
 from dj_ui.import_report import show_note_maps, show_reading, tell_import

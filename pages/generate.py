@@ -17,9 +17,9 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dj_core.errors import DigitalDJError
-from dj_core.genres import genre_label
-from dj_core.library import Library, ModelInfo
+from dj_core.library.library import Library, ModelInfo
 from dj_core.models.request import DEFAULT_FEEL, Feel, Take
+from dj_core.music.genres import genre_label
 from dj_ui.controls import (
     CONTROLS,
     DENSITIES,
@@ -34,12 +34,13 @@ from dj_ui.controls import (
     restore,
     set_controls,
 )
-from dj_ui.crate import leave_crate, taken_from_crate
 from dj_ui.deck import DEFAULT_KIT, choose_kit, chosen_kit, listen, new_tempo
 from dj_ui.frame import open_page, run_page
+from dj_ui.keeping import leave_crate, taken_from_crate
 from dj_ui.models import loaded
 from dj_ui.opening import opening_beat
-from dj_ui.player import beat_name, player, show_counts, show_facts
+from dj_ui.player import beat_name, player, show_counts
+from dj_ui.readouts import show_facts
 from dj_ui.shaping import TOOL, draw_shaping, put_shaped, shaped_facts
 from dj_ui.takes import (
     ON_DECK,

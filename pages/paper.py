@@ -30,7 +30,7 @@ from dj_core.paper.tables import (
 )
 from dj_ui.deck import deck, listen, send_kit
 from dj_ui.frame import open_page, run_page
-from dj_ui.paper import (
+from dj_ui.paper_parts import (
     draw,
     draw_wide,
     palette,
@@ -39,7 +39,7 @@ from dj_ui.paper import (
     show_staff,
     show_table,
 )
-from dj_ui.player import show_readouts
+from dj_ui.readouts import show_readouts
 from dj_ui.words import spoken
 
 SONGS = {

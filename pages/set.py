@@ -10,20 +10,21 @@ from typing import Any
 
 import streamlit as st
 
-from dj_core.access import read_only
-from dj_core.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM
-from dj_core.crate import Crate, CrateSearch
 from dj_core.errors import DigitalDJError
-from dj_core.export import LoopSettings
-from dj_core.genres import genre_label
-from dj_core.library import Library
-from dj_core.midi import MidiSettings
-from dj_core.naming import counted
-from dj_core.note_maps import NOTE_MAPS
-from dj_core.pack.contents import PackSettings, save_pack
-from dj_core.setlist.arrangement import transition
-from dj_core.setlist.counting import Count, counted_tempo_bpm
-from dj_core.setlist.editing import (
+from dj_core.files.file_names import counted
+from dj_core.files.midi import MidiSettings
+from dj_core.host.read_only import read_only
+from dj_core.library.kept_beats import Crate, CrateSearch
+from dj_core.library.library import Library
+from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM
+from dj_core.music.genres import genre_label
+from dj_core.music.note_maps import NOTE_MAPS
+from dj_core.sets.arrangement import transition
+from dj_core.sets.bar_counts import Count, counted_tempo_bpm
+from dj_core.sets.mixdown import Mixdown, change_wav, save_cue_sheet, save_mix
+from dj_core.sets.pack_contents import PackSettings, save_pack
+from dj_core.sets.saved_sets import saved_sets
+from dj_core.sets.set_edits import (
     at_own_tempo,
     lengthened,
     moved,
@@ -33,10 +34,9 @@ from dj_core.setlist.editing import (
     with_new_take,
     without,
 )
-from dj_core.setlist.generating import build_set
-from dj_core.setlist.mixdown import Mixdown, change_wav, save_cue_sheet, save_mix
-from dj_core.setlist.naming import set_stem, slot_name, slot_title
-from dj_core.setlist.plan import (
+from dj_core.sets.set_midi import set_midi
+from dj_core.sets.set_names import set_stem, slot_name, slot_title
+from dj_core.sets.set_plan import (
     MAX_BEATS,
     MAX_MINUTES,
     PHRASE_BARS,
@@ -44,8 +44,8 @@ from dj_core.setlist.plan import (
     SetSettings,
     warnings_of,
 )
-from dj_core.setlist.saving import saved_sets
-from dj_core.setlist.score import set_midi
+from dj_core.sets.set_takes import build_set
+from dj_core.sound.loop_files import LoopSettings
 from dj_ui import set_state
 from dj_ui.deck import chosen_kit, deck
 from dj_ui.downloads import download_button

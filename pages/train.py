@@ -9,11 +9,17 @@ from typing import Any
 
 import streamlit as st
 
-from dj_core.beat import Beat
 from dj_core.errors import DigitalDJError
-from dj_core.jobs import Run, read_run, resume_training, start_training, stop_training
-from dj_core.library import Library
-from dj_core.midi import read_midi
+from dj_core.files.file_names import checked_name
+from dj_core.files.midi import read_midi
+from dj_core.library.library import Library
+from dj_core.library.training_jobs import (
+    Run,
+    read_run,
+    resume_training,
+    start_training,
+    stop_training,
+)
 from dj_core.models.families import (
     PRESETS,
     expected_seconds,
@@ -24,10 +30,11 @@ from dj_core.models.families import (
 from dj_core.models.groove.groove_training import weights_of
 from dj_core.models.groove.training_clips import STARTER
 from dj_core.models.run_folder import TrainingStep
-from dj_core.naming import checked_name
+from dj_core.music.beat import Beat
 from dj_ui.charts import loss_chart
 from dj_ui.frame import open_page, run_page
-from dj_ui.player import player, show_readouts
+from dj_ui.player import player
+from dj_ui.readouts import show_readouts
 from dj_ui.visiting import take_allowance
 from dj_ui.words import about_long, duration_words, preset_label, spoken, state_words
 

@@ -9,15 +9,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from dj_core.beat import Beat
-from dj_core.drums import DRUMS
+from dj_core.corpus.figures import DARK
 from dj_core.errors import DigitalDJError
-from dj_core.figures import DARK
-from dj_core.genres import genre_label
+from dj_core.files.storage import write_bytes_atomic
 from dj_core.models.groove.groove_player import GrooveModel, load_groove_player
 from dj_core.models.request import GenerationRequest
+from dj_core.music.beat import Beat
+from dj_core.music.drums import DRUMS
+from dj_core.music.genres import genre_label
 from dj_core.music.step_grid import MAX_VELOCITY, STEPS_PER_QUARTER, steps_per_bar
-from dj_core.storage import write_bytes_atomic
 
 SEED, BARS = 1, 4
 STEP, ROW, LABELS, HEAD, BAR_GAP = 11, 13, 34, 6, 6  # pixels

@@ -22,15 +22,15 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 sys.path.insert(0, str(ROOT))
 
-from browser import FLAGS, find_browser  # noqa: E402 - tests/ is no package
+from browser import FLAGS, find_browser
 
-from dj_core.crate import Crate  # noqa: E402
-from dj_core.library import SHIPPED_MODELS  # noqa: E402
-from dj_core.models.families import load_model  # noqa: E402
-from dj_core.models.request import GenerationRequest  # noqa: E402
-from dj_core.setlist.generating import build_set  # noqa: E402
-from dj_core.setlist.plan import SetSettings  # noqa: E402
-from dj_core.setlist.saving import save_set, set_path  # noqa: E402
+from dj_core.library.kept_beats import Crate
+from dj_core.library.library import SHIPPED_MODELS
+from dj_core.models.families import load_model
+from dj_core.models.request import GenerationRequest
+from dj_core.sets.saved_sets import save_set, set_path
+from dj_core.sets.set_plan import SetSettings
+from dj_core.sets.set_takes import build_set
 
 PORT = 8577
 URL = f"http://127.0.0.1:{PORT}"

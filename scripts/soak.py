@@ -326,8 +326,8 @@ class HostileDj(Dj):
 
 def _crate_file(seed: float) -> bytes:
     """A crate of 40 beats that no other crate has."""
-    from dj_core.beat import Beat, Hit
-    from dj_core.crate import Crate
+    from dj_core.library.kept_beats import Crate
+    from dj_core.music.beat import Beat, Hit
 
     draw = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:

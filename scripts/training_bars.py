@@ -9,10 +9,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from dj_core.corpus import Corpus
-from dj_core.metrics.likelihood import FOUR_FOUR
-from dj_core.patterns import load_patterns
-from dj_core.shape.nearness import shipped_fingerprints, write_fingerprints
+from dj_core.corpus.store import Corpus
+from dj_core.evaluation.likelihood import FOUR_FOUR
+from dj_core.music.patterns import load_patterns
+from dj_core.shaping.copy_meter import shipped_fingerprints, write_fingerprints
 
 
 def main() -> int:

@@ -22,9 +22,9 @@ from browser import FLAGS, find_browser
 from hypothesis import settings
 from watch import Screen
 
-from dj_core.genres import genre_label
-from dj_core.midi import midi_bytes
-from dj_core.patterns import load_patterns
+from dj_core.files.midi import midi_bytes
+from dj_core.music.genres import genre_label
+from dj_core.music.patterns import load_patterns
 
 # examples take as long as the machine takes; how long is measured elsewhere
 settings.register_profile("unhurried", deadline=None)

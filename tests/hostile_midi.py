@@ -143,9 +143,9 @@ def _by_grammar(draw: random.Random) -> bytes:
 
 def _ours(draw: random.Random) -> bytes:
     """A file of our own writing, whole."""
-    from dj_core.beat import Beat, Hit, Meter
-    from dj_core.drums import DRUMS
-    from dj_core.midi import MidiSettings, midi_bytes
+    from dj_core.files.midi import MidiSettings, midi_bytes
+    from dj_core.music.beat import Beat, Hit, Meter
+    from dj_core.music.drums import DRUMS
 
     meter, bars = (
         draw.choice((Meter(), Meter(3, 4), Meter(7, 16), Meter(64, 1))),
@@ -302,9 +302,9 @@ def read_as_an_import_does(content: bytes) -> tuple[int, dict[str, int]]:
 
     Returns its notes, read or counted, and what was odd about it. Raises MidiError.
     """
-    from dj_core.beat_json import beat_from_json, beat_to_json
-    from dj_core.families import sketch_beat
-    from dj_core.midi import (
+    from dj_core.corpus.near_duplicates import sketch_beat
+    from dj_core.files.beat_json import beat_from_json, beat_to_json
+    from dj_core.files.midi import (
         drum_map_of,
         drum_map_vote,
         midi_bytes,

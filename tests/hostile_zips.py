@@ -27,8 +27,8 @@ Maker = Callable[[Path], None]
 
 def good_midi(number: int = 0) -> bytes:
     """A beat like no other of these."""
-    from dj_core.beat import Beat, Hit
-    from dj_core.midi import midi_bytes
+    from dj_core.files.midi import midi_bytes
+    from dj_core.music.beat import Beat, Hit
 
     hits = [Hit.of("closed_hat", 0.5 * place, 40 + number % 80) for place in range(8)]
     hits += [Hit.of("kick", (number % 16) / 4), Hit.of("snare", 1 + number % 3)]
@@ -203,7 +203,7 @@ def import_one(kind: str, folder: Path) -> dict[str, object]:
     """Import a zip that was made before, and measure it."""
     from hostile_midi import peak_megabytes
 
-    from dj_core.corpus import import_corpus
+    from dj_core.corpus.store import import_corpus
     from dj_core.errors import DigitalDJError
 
     before = peak_megabytes()

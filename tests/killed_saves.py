@@ -49,12 +49,12 @@ def _kill_after(steps: int, seconds: float, work: Callable[[Tell], None]) -> boo
 
 def killed_saves(folder: Path, kills: int) -> dict[str, object]:
     """Save one of two models over and over, and be killed at it; what could be loaded then."""
+    from dj_core.files.storage import write_bytes_atomic
     from dj_core.models.checkpoint import PREVIOUS_NAME, ModelFacts
     from dj_core.models.notes.network_settings import NetworkSettings
     from dj_core.models.notes.note_checkpoint import load_note_model, save_note_model
     from dj_core.models.notes.note_network import build_network
     from dj_core.models.notes.note_tokenizer import NotesSettings, NotesTokenizer, Vocabulary
-    from dj_core.storage import write_bytes_atomic
 
     words = ("C2", "D2", "F#2", "rest")
     tokenizer = NotesTokenizer(NotesSettings(), Vocabulary(words))
@@ -143,7 +143,7 @@ def _groove_run(folder: Path, resume: bool, tell: Tell) -> None:
 
 
 def _hash_of(run: Path) -> str:
-    from dj_core.storage import sha256_of
+    from dj_core.files.storage import sha256_of
 
     return sha256_of((run / "model" / "weights.safetensors").read_bytes())
 

@@ -1,15 +1,10 @@
 import pytest
 
-from dj_core.beat import Beat, Hit, Meter
-from dj_core.drum_maps import drum_of_note
-from dj_core.drums import (
-    DRUM,
-    DRUMS,
-    GENERAL_MIDI_PERCUSSION,
-    general_midi_note,
-)
 from dj_core.errors import BeatError
-from dj_core.genres import GENRES, genre_name
+from dj_core.music.beat import Beat, Hit, Meter
+from dj_core.music.drum_maps import drum_of_note
+from dj_core.music.drums import DRUM, DRUMS, GENERAL_MIDI_PERCUSSION, general_midi_note
+from dj_core.music.genres import GENRES, genre_name
 
 
 def test_hits_are_kept_in_playing_order():

@@ -6,8 +6,8 @@ import torch
 from benchmarks.speed import importing, playing, rendering, training
 from benchmarks.speed.measure import Row, ratio_of
 from benchmarks.speed.report import as_json, as_markdown
-from dj_core.midi import save_midi
-from dj_core.patterns import load_patterns
+from dj_core.files.midi import save_midi
+from dj_core.music.patterns import load_patterns
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from dj_core.errors import CheckpointError
+from dj_core.files.storage import sha256_of
 from dj_core.models.checkpoint import CARD_NAME, WEIGHTS_NAME, ModelFacts, read_card, write_card
 from dj_core.models.notes.network_settings import NetworkSettings
 from dj_core.models.notes.note_checkpoint import load_note_model, save_note_model
 from dj_core.models.notes.note_network import build_network
 from dj_core.models.notes.note_tokenizer import NotesSettings, NotesTokenizer, Vocabulary
-from dj_core.storage import sha256_of
 
 SETTINGS = NotesSettings(durations=True, spelled=True, prime=True, drum_map="extended")
 WORDS = ("+0.5", "+1", "<bar:4>", "<genre:jazz>", "<genre:rock>", "<kind:beat>", "C2", "D2", "|")

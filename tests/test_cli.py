@@ -11,11 +11,11 @@ import mido
 import pytest
 from conftest import PAPER_GENRES
 
-from dj_core.beat import Beat, Hit
 from dj_core.cli import main
 from dj_core.cli.generating import _different_takes
-from dj_core.midi import midi_bytes, read_midi
+from dj_core.files.midi import midi_bytes, read_midi
 from dj_core.models.request import GenerationRequest, Take
+from dj_core.music.beat import Beat, Hit
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -17,11 +17,8 @@ from full_disk import files_of_at_most
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dj_core import families as families_module
-from dj_core.beat import Beat, Hit
-from dj_core.corpus import Corpus, import_corpus
-from dj_core.errors import CorpusError, DigitalDJError, LibraryError
-from dj_core.families import (
+from dj_core.corpus import near_duplicates as families_module
+from dj_core.corpus.near_duplicates import (
     KIN_JACCARD,
     SPLIT_SHARES,
     Sketch,
@@ -30,12 +27,15 @@ from dj_core.families import (
     assign_splits,
     sketch_beat,
 )
-from dj_core.genres import genre_name
-from dj_core.library import STARTER_CORPUS, Library
-from dj_core.limits import LIMITS
-from dj_core.midi import midi_bytes, read_midi
-from dj_core.sources import open_source
-from dj_core.storage import remove_leftovers
+from dj_core.corpus.sources import open_source
+from dj_core.corpus.store import Corpus, import_corpus
+from dj_core.errors import CorpusError, DigitalDJError, LibraryError
+from dj_core.files.midi import midi_bytes, read_midi
+from dj_core.files.storage import remove_leftovers
+from dj_core.host.limits import LIMITS
+from dj_core.library.library import STARTER_CORPUS, Library
+from dj_core.music.beat import Beat, Hit
+from dj_core.music.genres import genre_name
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -215,7 +215,7 @@ def test_a_damaged_index_is_said_in_words_and_an_import_repairs_it(folder, tmp_p
 def test_what_a_killed_import_leaves_is_known_for_what_it_is(folder, tmp_path):
     script = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from dj_core.corpus import import_corpus\n"
+        "from dj_core.corpus.store import import_corpus\n"
         "def stop(done, total):\n"
         "    if done == 2: os.kill(os.getpid(), signal.SIGKILL)\n"
         "import_corpus(Path(sys.argv[1]), Path(sys.argv[2]), 'mine', progress=stop)\n"
@@ -519,7 +519,7 @@ def test_the_groove_dataset_brings_its_own_facts_and_splits(corpora, tmp_path):
 
 
 def test_a_fresh_library_holds_the_starter_patterns(home):
-    from dj_core.patterns import load_patterns
+    from dj_core.music.patterns import load_patterns
 
     corpora = Library(home).corpora()
     assert [corpus.name for corpus in corpora] == [STARTER_CORPUS]

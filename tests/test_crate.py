@@ -21,20 +21,27 @@ from hostile_json import Form, hostile_forms, only_our_errors
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dj_core.beat import Beat, Hit, Meter, Provenance
-from dj_core.beat_json import (
+from dj_core.errors import BeatError, LibraryError
+from dj_core.files.beat_json import (
     beat_from_json,
     beat_key,
     beat_to_json,
     canonical_json,
     parse_json,
 )
-from dj_core.crate import FILE_FORMAT, MAX_TAGS, Crate, CrateOverview, CrateSearch, Sort
-from dj_core.crate_store import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
-from dj_core.drums import DRUM, DRUMS
-from dj_core.errors import BeatError, LibraryError
-from dj_core.limits import LIMITS
-from dj_core.patterns import load_patterns
+from dj_core.host.limits import LIMITS
+from dj_core.library.crate_store import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
+from dj_core.library.kept_beats import (
+    FILE_FORMAT,
+    MAX_TAGS,
+    Crate,
+    CrateOverview,
+    CrateSearch,
+    Sort,
+)
+from dj_core.music.beat import Beat, Hit, Meter, Provenance
+from dj_core.music.drums import DRUM, DRUMS
+from dj_core.music.patterns import load_patterns
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -292,7 +299,7 @@ def test_what_is_deleted_is_gone_and_comes_back_as_it_was(full):
 def test_after_a_month_the_deleted_are_forgotten(full, monkeypatch):
     first, second = full.find()[:2]
     full.delete([first.id])
-    monkeypatch.setattr("dj_core.crate.UNDO_SECONDS", -1)
+    monkeypatch.setattr("dj_core.library.kept_beats.UNDO_SECONDS", -1)
     full.delete([second.id])
     assert full.restore([first.id]) == 0
 
@@ -376,7 +383,7 @@ def test_three_hundred_hostile_crate_files_are_read_or_refused(full, tmp_path):
 
 
 def test_a_crate_takes_only_so_much_and_what_was_deleted_makes_room(crate, monkeypatch):
-    monkeypatch.setattr("dj_core.crate.LIMITS", replace(LIMITS, crate_beats=3))
+    monkeypatch.setattr("dj_core.library.kept_beats.LIMITS", replace(LIMITS, crate_beats=3))
     items = [crate.keep(beat(seed=number)) for number in range(3)]
     for more in (
         lambda: crate.keep(beat(seed=3)),
@@ -392,7 +399,7 @@ def test_a_crate_takes_only_so_much_and_what_was_deleted_makes_room(crate, monke
     with pytest.raises(LibraryError, match="full"):
         crate.import_file(content)
     assert crate.count() == 3
-    monkeypatch.setattr("dj_core.crate.LIMITS", replace(LIMITS, crate_bytes=100_000))
+    monkeypatch.setattr("dj_core.library.kept_beats.LIMITS", replace(LIMITS, crate_bytes=100_000))
     with pytest.raises(LibraryError, match="full"):
         crate.keep(beat(hits=tuple(Hit(n / 999, 0, 1) for n in range(3_000))))
     assert crate.count() == 3
@@ -430,8 +437,8 @@ def test_what_is_no_crate_file_is_refused(crate, content):
 SAVE_A_THOUSAND = textwrap.dedent("""
     import sys
     from pathlib import Path
-    from dj_core.crate import Crate
-    from dj_core.patterns import load_patterns
+    from dj_core.library.kept_beats import Crate
+    from dj_core.music.patterns import load_patterns
     crate = Crate(Path(sys.argv[1]))
     patterns = load_patterns()
     for number in range(1000):
@@ -525,8 +532,8 @@ def test_an_upgrade_that_fails_leaves_the_old_crate_whole(crate, monkeypatch):
         raise sqlite3.OperationalError("out of luck")
 
     with monkeypatch.context() as newer:
-        newer.setattr("dj_core.crate_store.MIGRATIONS", (*MIGRATIONS, stumble))
-        newer.setattr("dj_core.crate_store.SCHEMA_VERSION", SCHEMA_VERSION + 1)
+        newer.setattr("dj_core.library.crate_store.MIGRATIONS", (*MIGRATIONS, stumble))
+        newer.setattr("dj_core.library.crate_store.SCHEMA_VERSION", SCHEMA_VERSION + 1)
         with pytest.raises(LibraryError, match="out of luck"):
             crate.find()
     assert len(crate.find()) == 1
@@ -693,9 +700,9 @@ def test_read_only_a_crate_is_read_without_a_trace(tmp_path, monkeypatch):
 FILL_THE_DISK = textwrap.dedent("""
     import resource, sys
     from pathlib import Path
-    from dj_core.crate import Crate
+    from dj_core.library.kept_beats import Crate
     from dj_core.errors import LibraryError
-    from dj_core.patterns import load_patterns
+    from dj_core.music.patterns import load_patterns
     crate, patterns = Crate(Path(sys.argv[1])), load_patterns()
     crate.keep(patterns[0])
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))  # no file grows past this
@@ -726,9 +733,9 @@ def test_a_disk_that_takes_no_more_is_told_and_what_was_kept_stays(tmp_path):
 READ_ONLY = textwrap.dedent("""
     import os, sys
     from pathlib import Path
-    from dj_core.crate import Crate
+    from dj_core.library.kept_beats import Crate
     from dj_core.errors import LibraryError
-    from dj_core.patterns import load_patterns
+    from dj_core.music.patterns import load_patterns
     beat = load_patterns()[0]
     if os.getuid() == 0:
         os.setuid(65534)  # root may write everywhere

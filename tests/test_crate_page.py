@@ -20,16 +20,16 @@ from streamlit.runtime.scriptrunner import RerunException
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.testing.v1 import AppTest
 
-from dj_core.beat import Beat, Hit
-from dj_core.crate import Crate, CrateSearch
-from dj_core.drums import DRUM
-from dj_core.export import loop_files
-from dj_core.library import Library
-from dj_core.midi import midi_bytes
+from dj_core.files.midi import midi_bytes
+from dj_core.library.kept_beats import Crate, CrateSearch
+from dj_core.library.library import Library
 from dj_core.models.families import load_model
 from dj_core.models.request import GenerationRequest
-from dj_core.note_maps import NOTE_MAP
-from dj_core.patterns import load_patterns
+from dj_core.music.beat import Beat, Hit
+from dj_core.music.drums import DRUM
+from dj_core.music.note_maps import NOTE_MAP
+from dj_core.music.patterns import load_patterns
+from dj_core.sound.loop_files import loop_files
 from dj_ui import beat_list
 from dj_ui.replay import link_of, play_again
 
@@ -382,7 +382,7 @@ def test_a_copy_is_shown_when_it_was_made(crate):
 
 def test_a_beat_of_the_crate_goes_on_generates_deck_until_a_take_comes(crate, made):
     kept = crate.get(crate.keep(BEAT, name="Mine").id)
-    from dj_ui.crate import FromCrate
+    from dj_ui.keeping import FromCrate
 
     at = visit("generate", dj_from_crate=FromCrate(kept, "token"))
     assert on_deck(at)["name"] == "Mine"

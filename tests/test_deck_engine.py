@@ -21,11 +21,11 @@ import pytest
 import soundfile
 from conftest import PAGE_MILLISECONDS, ROOT, START_SECONDS
 
-from dj_core import render as sound
-from dj_core.beat import Beat, Hit, Meter
-from dj_core.drums import DRUMS, GENERAL_MIDI_PERCUSSION, general_midi_note
 from dj_core.errors import SoundError
-from dj_core.patterns import load_patterns
+from dj_core.music.beat import Beat, Hit, Meter
+from dj_core.music.drums import DRUMS, GENERAL_MIDI_PERCUSSION, general_midi_note
+from dj_core.music.patterns import load_patterns
+from dj_core.sound import render as sound
 from dj_ui.deck.kits import KIT_BYTES, kit_payload, note_payload
 from dj_ui.deck.scripts import joined
 

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from dj_core.beat import Beat, Hit, Meter
-from dj_core.drums import DRUMS, LANE
 from dj_core.errors import BeatError
-from dj_core.library import Library
-from dj_core.midi import midi_bytes, read_midi
-from dj_core.patterns import load_patterns
+from dj_core.files.midi import midi_bytes, read_midi
+from dj_core.library.library import Library
+from dj_core.music.beat import Beat, Hit, Meter
+from dj_core.music.drums import DRUMS, LANE
+from dj_core.music.patterns import load_patterns
 from dj_ui.deck import ENGINE_SCRIPTS, FACE_SCRIPTS, program
 from dj_ui.deck.payload import beat_id, beat_of_payload, beat_payload
 from dj_ui.grid import steps_of

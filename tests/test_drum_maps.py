@@ -6,11 +6,11 @@ import mido
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dj_core.corpus import import_corpus, read_again
-from dj_core.drum_maps import DRUM_MAPS
-from dj_core.intake import DECIDING_FILES, drum_map_of_kind
-from dj_core.midi import midi_bytes, read_midi
-from dj_core.statistics import map_uses, unknown_hits
+from dj_core.corpus.importing import DECIDING_FILES, drum_map_of_kind
+from dj_core.corpus.search import map_uses, unknown_hits
+from dj_core.corpus.store import import_corpus, read_again
+from dj_core.files.midi import midi_bytes, read_midi
+from dj_core.music.drum_maps import DRUM_MAPS
 
 TOM_RIM, HAT_EDGE, ODD = 58, 22, 97
 

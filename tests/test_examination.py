@@ -14,22 +14,22 @@ import pytest
 import torch
 from test_sampling import NAMES, SPELLED, TIMED, checkpoint_of
 
-from dj_core.beat import Beat, Hit
 from dj_core.cli import main
-from dj_core.corpus import import_corpus
+from dj_core.corpus.note_strings import note_songs
+from dj_core.corpus.store import import_corpus
 from dj_core.errors import CorpusError, GenerationError
-from dj_core.examination import examining
-from dj_core.examination.examining import examine
-from dj_core.examination.figures import FIGURES, flat
-from dj_core.examination.reference import reference_of_corpora, reference_of_folder
-from dj_core.examination.surprise import surprise_of
-from dj_core.library import SHIPPED_MODELS
-from dj_core.metrics.likelihood import PatternNGram
-from dj_core.midi import save_midi
+from dj_core.evaluation import examination
+from dj_core.evaluation.evaluation_charts import FIGURES, flat
+from dj_core.evaluation.examination import examine
+from dj_core.evaluation.likelihood import PatternNGram
+from dj_core.evaluation.references import reference_of_corpora, reference_of_folder
+from dj_core.evaluation.surprise import surprise_of
+from dj_core.files.midi import save_midi
+from dj_core.library.library import SHIPPED_MODELS
 from dj_core.models.families import load_model
 from dj_core.models.notes.note_player import NotesModel
 from dj_core.models.notes.note_tokenizer import song_words
-from dj_core.notation import note_songs
+from dj_core.music.beat import Beat, Hit
 
 ROOT = Path(__file__).resolve().parent.parent
 GENRES = {
@@ -88,10 +88,10 @@ def undivided(tmp_path_factory):
 @pytest.fixture
 def quick(monkeypatch):
     """Less of everything, where what is measured matters and not how sharply."""
-    monkeypatch.setattr("dj_core.metrics.judge.TREES", 3)
-    monkeypatch.setattr("dj_core.metrics.genre.TREES", 10)
+    monkeypatch.setattr("dj_core.evaluation.judge.TREES", 3)
+    monkeypatch.setattr("dj_core.evaluation.genre_classifier.TREES", 10)
     for name, value in (("DRIFT_BARS", 16), ("SPEED_TRIES", 2), ("SPEED_TAKES", 8)):
-        monkeypatch.setattr(examining, name, value)
+        monkeypatch.setattr(examination, name, value)
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_a_stopped_examination_leaves_nothing_behind(divided, home, tmp_path, mo
         assert list(tmp_path.glob("digital-dj-*"))  # the folder is imported here
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dj_core.examination.examining.surprise_of", press_ctrl_c)
+    monkeypatch.setattr("dj_core.evaluation.examination.surprise_of", press_ctrl_c)
     assert main(["evaluate", "--reference", str(divided), "--out", str(tmp_path / "out")]) == 130
     assert not list(tmp_path.glob("digital-dj-*"))
     assert not (tmp_path / "out").exists()

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from dj_core.beat import Beat, Hit
-from dj_core.library import Library
-from dj_core.midi import midi_bytes
+from dj_core.files.midi import midi_bytes
+from dj_core.library.library import Library
+from dj_core.music.beat import Beat, Hit
 
 ROOT = Path(__file__).resolve().parent.parent
 WAIT_SECONDS = 120

@@ -16,11 +16,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from dj_core.beat import Beat, Hit, Meter, Provenance
 from dj_core.cli import main
-from dj_core.drums import DRUMS
 from dj_core.errors import SoundError
-from dj_core.export import (
+from dj_core.files.midi import save_midi
+from dj_core.music.beat import Beat, Hit, Meter, Provenance
+from dj_core.music.drums import DRUMS
+from dj_core.music.patterns import load_patterns
+from dj_core.sound.loop_check import check_loop
+from dj_core.sound.loop_files import (
     CEILING_DBTP,
     TARGET_LUFS,
     LoopSettings,
@@ -29,11 +32,8 @@ from dj_core.export import (
     one_shot_files,
     save_loop,
 )
-from dj_core.loop_check import check_loop
-from dj_core.loudness import loudness_lufs, true_peak_dbtp
-from dj_core.midi import save_midi
-from dj_core.patterns import load_patterns
-from dj_core.render import render, render_stems
+from dj_core.sound.loudness import loudness_lufs, true_peak_dbtp
+from dj_core.sound.render import render, render_stems
 
 PASSES = 100
 PLAIN = LoopSettings(normalise="none")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from dj_core import figures
-from dj_core.drums import DRUMS, LANE
-from dj_core.figures import DARK, LIGHT, PALETTES, figure_svg
+from dj_core.corpus import figures
+from dj_core.corpus.figures import DARK, LIGHT, PALETTES, figure_svg
+from dj_core.music.drums import DRUMS, LANE
 
 ROOT = Path(__file__).resolve().parent.parent
 

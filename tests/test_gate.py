@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from starlette.responses import PlainTextResponse
 
-from dj_core.access import trusted_proxies
+from dj_core.host.read_only import trusted_proxies
 from dj_ui import pacing
 from dj_ui.gate import Gate, browser_headers
 from dj_ui.pacing import Pacing

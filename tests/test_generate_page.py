@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dj_core.drums import DRUM
-from dj_core.library import Library
-from dj_core.midi import midi_bytes
+from dj_core.corpus.note_strings import NoteEvent, NoteSong
+from dj_core.files.midi import midi_bytes
+from dj_core.library.library import Library
 from dj_core.models.families import PRESETS, family_of, settings_from, train_run
 from dj_core.models.notes.note_training import NoteTrainingSettings
 from dj_core.models.request import Feel, replay_request
-from dj_core.notation import NoteEvent, NoteSong
-from dj_core.patterns import load_patterns
-from dj_core.traits import trait
+from dj_core.music.drums import DRUM
+from dj_core.music.patterns import load_patterns
+from dj_core.music.traits import trait
 from dj_ui.models import model_label
 from dj_ui.takes import TAKES_KEPT
 
@@ -61,7 +61,7 @@ def models(home, small_models):
 
 @pytest.fixture
 def nothing_shipped(monkeypatch, tmp_path):
-    monkeypatch.setattr("dj_core.library.SHIPPED_MODELS", tmp_path / "none")
+    monkeypatch.setattr("dj_core.library.library.SHIPPED_MODELS", tmp_path / "none")
 
 
 def visit(page="generate", **link):

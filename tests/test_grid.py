@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dj_core.beat import Beat, Hit, Meter
-from dj_core.drums import DRUMS
-from dj_core.patterns import load_patterns
+from dj_core.music.beat import Beat, Hit, Meter
+from dj_core.music.drums import DRUMS
+from dj_core.music.patterns import load_patterns
 from dj_ui.grid import overview, steps_of, summary
 
 STRAIGHT = [Hit.of("closed_hat", quarter / 4) for quarter in range(16)]

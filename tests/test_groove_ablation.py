@@ -5,11 +5,11 @@ import shutil
 import pytest
 
 from benchmarks.groove_ablation import LEVERS, measure, settings_without
-from dj_core.corpus import import_corpus
+from dj_core.corpus.store import import_corpus
 from dj_core.errors import TrainingError
-from dj_core.midi import save_midi
+from dj_core.files.midi import save_midi
 from dj_core.models.groove.groove_training import GROOVE_PRESETS, GrooveTrainingSettings
-from dj_core.patterns import load_patterns
+from dj_core.music.patterns import load_patterns
 
 
 @pytest.fixture(scope="module")

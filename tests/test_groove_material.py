@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-from dj_core.beat import Beat, Hit, Meter
-from dj_core.drums import DRUMS, LANE
 from dj_core.errors import TrainingError
 from dj_core.models.groove.streams import (
     LAG_BARS,
@@ -29,6 +27,8 @@ from dj_core.models.groove.style_vector import (
     StyleSums,
 )
 from dj_core.models.groove.training_clips import LOOPED_BARS, ClipSet, clip_of, starter_clips
+from dj_core.music.beat import Beat, Hit, Meter
+from dj_core.music.drums import DRUMS, LANE
 
 
 def four_on_the_floor(bars=1, meter=None, velocity=127, genre="house"):

@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from dj_core.beat import Meter
-from dj_core.drums import DRUMS
 from dj_core.errors import CheckpointError, GenerationError, TrainingError
-from dj_core.midi import midi_bytes, read_midi
+from dj_core.files.midi import midi_bytes, read_midi
 from dj_core.models.checkpoint import write_card
 from dj_core.models.families import read_run_settings, settings_from, train_run
 from dj_core.models.groove.groove_checkpoint import load_groove_model
@@ -24,6 +22,8 @@ from dj_core.models.groove.temperature import Heat
 from dj_core.models.groove.training_clips import Clip, ClipSet
 from dj_core.models.request import Feel, GenerationRequest, replay_request
 from dj_core.models.run_folder import read_progress
+from dj_core.music.beat import Meter
+from dj_core.music.drums import DRUMS
 from dj_core.music.step_grid import LANES, METERS, Grid, encode, steps_per_bar, to_grid
 from scripts.gallery import beat_picture
 

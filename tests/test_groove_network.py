@@ -9,9 +9,8 @@ import torch
 from test_groove_material import made_clips, made_scale, random_beat
 
 from benchmarks.hit_odds import HitOdds, folded
-from dj_core.drums import LANE
 from dj_core.errors import BeatError, TrainingError
-from dj_core.metrics.likelihood import hit_bits_per_step
+from dj_core.evaluation.likelihood import hit_bits_per_step
 from dj_core.models.groove.groove_likelihood import (
     CLASSES,
     ClipTensors,
@@ -32,6 +31,7 @@ from dj_core.models.groove.moving_averages import (
 from dj_core.models.groove.streams import LAG_BARS, whole_clips
 from dj_core.models.groove.style_vector import STYLE_SIZE, StyleSums
 from dj_core.models.groove.training_clips import ClipSet, clip_of
+from dj_core.music.drums import LANE
 from dj_core.music.step_grid import LANES, Grid
 
 SMALL = {"hidden": 24, "condition": 16, "lane_units": 6, "stroke_units": 16}

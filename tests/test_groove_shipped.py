@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 
 from benchmarks.hit_odds import HitOdds
-from dj_core.beat import Meter
-from dj_core.drums import LANE
-from dj_core.genres import GENRES
-from dj_core.metrics.likelihood import hit_bits_per_step, quantise
-from dj_core.midi import read_midi
+from dj_core.evaluation.likelihood import hit_bits_per_step, quantise
+from dj_core.files.midi import read_midi
 from dj_core.models.groove.groove_likelihood import bits_of
 from dj_core.models.groove.groove_network import MAX_PARAMETERS
 from dj_core.models.groove.groove_player import load_groove_player
 from dj_core.models.groove.training_clips import ClipSet, clip_of
 from dj_core.models.request import GenerationRequest
+from dj_core.music.beat import Meter
+from dj_core.music.drums import LANE
+from dj_core.music.genres import GENRES
 from dj_core.music.step_grid import METERS
 
 FOLDER = Path(__file__).resolve().parents[1] / "models" / "groove"

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from dj_core.beat import Meter
 from dj_core.models.groove.groove_inference import ROWS, LaneChain, Product, StepwiseNetwork
 from dj_core.models.groove.groove_likelihood import ClipTensors, _strokes, remember
 from dj_core.models.groove.groove_network import GrooveNetwork, build_network
@@ -21,6 +20,7 @@ from dj_core.models.groove.groove_player import (
 from dj_core.models.groove.streams import LAG_BARS, OWN_STYLE, Conditions, Streams, window_at
 from dj_core.models.groove.training_clips import KINDS, Clip, ClipSet
 from dj_core.models.request import Feel, GenerationRequest
+from dj_core.music.beat import Meter
 from dj_core.music.step_grid import LANES, METERS, Grid, steps_per_bar
 
 FOLDER = Path(__file__).resolve().parents[1] / "models" / "groove"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dj_core.library import SHIPPED_MODELS
+from dj_core.library.library import SHIPPED_MODELS
 from dj_core.models.groove.groove_checkpoint import load_groove_model, save_groove_model
 from dj_core.models.groove.style_bias import measure_style_bias, settle_style_bias
 from dj_core.models.groove.style_choice import ENOUGH_PLAYED, NEAREST_STYLES, PLAYED, StyleChoice

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dj_core.beat import Beat, Hit, Meter
-from dj_core.drums import DRUMS
 from dj_core.errors import TokenizerError
-from dj_core.midi import read_midi
+from dj_core.files.midi import read_midi
 from dj_core.music import step_grid
+from dj_core.music.beat import Beat, Hit, Meter
+from dj_core.music.drums import DRUMS
+from dj_core.music.patterns import load_patterns
 from dj_core.music.step_grid import METERS, Grid, Groove, decode, encode, from_grid, to_grid
-from dj_core.patterns import load_patterns
 
 LIMIT_QUARTERS = 1 / 96
 

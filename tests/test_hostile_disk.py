@@ -18,12 +18,20 @@ from full_disk import files_of_at_most
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from dj_core.beat import Beat, Hit
-from dj_core.crate import Crate
 from dj_core.errors import DigitalDJError, LibraryError, TrainingError
-from dj_core.jobs import resume_training, start_training, stop_training
-from dj_core.library import STARTER_CORPUS, Library
-from dj_core.midi import save_midi
+from dj_core.files.midi import save_midi
+from dj_core.files.remote import fetch, send
+from dj_core.files.storage import (
+    TEMPORARY_PREFIX,
+    remove_leftovers,
+    temporary_folder,
+    write_bytes_atomic,
+)
+from dj_core.host.queues import turn_to_train
+from dj_core.library.kept_beats import Crate
+from dj_core.library.library import STARTER_CORPUS, Library
+from dj_core.library.take_history import History, new_session_id
+from dj_core.library.training_jobs import resume_training, start_training, stop_training
 from dj_core.models.checkpoint import ModelFacts
 from dj_core.models.families import train_run
 from dj_core.models.notes.note_checkpoint import load_note_model, save_note_model
@@ -31,17 +39,9 @@ from dj_core.models.notes.note_network import NetworkSettings, build_network
 from dj_core.models.notes.note_tokenizer import NotesSettings, NotesTokenizer, Vocabulary
 from dj_core.models.notes.note_training import NoteTrainingSettings
 from dj_core.models.run_folder import read_status
-from dj_core.queueing import turn_to_train
-from dj_core.remote import fetch, send
-from dj_core.setlist.plan import Entry, SetSettings, plan_set
-from dj_core.setlist.saving import save_set, set_path
-from dj_core.shape.history import History, new_session_id
-from dj_core.storage import (
-    TEMPORARY_PREFIX,
-    remove_leftovers,
-    temporary_folder,
-    write_bytes_atomic,
-)
+from dj_core.music.beat import Beat, Hit
+from dj_core.sets.saved_sets import save_set, set_path
+from dj_core.sets.set_plan import Entry, SetSettings, plan_set
 from dj_ui.warming import make_ready
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -324,9 +324,9 @@ def own_home(home):
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("DIGITAL_DJ_HOME", str(home))
-        patched.setattr("dj_core.jobs.subprocess.Popen", refuse)
-        patched.setattr("dj_core.shape.history.MOST_SESSIONS", 3)
-        patched.setattr("dj_core.shape.history.SECONDS_IN_USE", 0.0)
+        patched.setattr("dj_core.library.training_jobs.subprocess.Popen", refuse)
+        patched.setattr("dj_core.library.take_history.MOST_SESSIONS", 3)
+        patched.setattr("dj_core.library.take_history.SECONDS_IN_USE", 0.0)
         yield home
 
 
@@ -358,7 +358,7 @@ def test_a_first_start_that_was_interrupted_is_made_good(home, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("dj_core.library.import_corpus", stop)
+        patched.setattr("dj_core.library.library.import_corpus", stop)
         with pytest.raises(KeyboardInterrupt):
             Library(home).corpora()
     assert not (home / "corpora" / STARTER_CORPUS).exists()

@@ -12,14 +12,14 @@ import pytest
 from hostile_json import hostile_forms, only_our_errors
 from test_hostile_models import LOAD, WRITE
 
-from dj_core.beat import Beat, Hit
-from dj_core.corpus import INDEX_NAME, METADATA_KEY, Corpus, import_corpus
-from dj_core.jobs import list_runs, resume_training, start_training
-from dj_core.library import STARTER_STAMP, Library, _stamp_in
-from dj_core.midi import save_midi
+from dj_core.corpus.store import INDEX_NAME, METADATA_KEY, Corpus, import_corpus
+from dj_core.files.midi import save_midi
+from dj_core.library.library import STARTER_STAMP, Library, _stamp_in
+from dj_core.library.training_jobs import list_runs, resume_training, start_training
 from dj_core.models.checkpoint import CARD_NAME, read_card
 from dj_core.models.families import read_run_settings, settings_from
 from dj_core.models.run_folder import PROGRESS_NAME, SETTINGS_NAME, STATUS_NAME, read_progress
+from dj_core.music.beat import Beat, Hit
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,9 @@ def test_cards(family, tmp_path):
 @pytest.fixture
 def run(home, monkeypatch):
     """A run that has begun, as far as its process."""
-    monkeypatch.setattr("dj_core.jobs.subprocess.Popen", lambda *_, **__: NoProcess())
+    monkeypatch.setattr(
+        "dj_core.library.training_jobs.subprocess.Popen", lambda *_, **__: NoProcess()
+    )
     start_training(home, "night", corpora=["starter"], preset="groove")
     folder = home / "runs" / "night"
     step = {

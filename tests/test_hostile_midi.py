@@ -11,8 +11,8 @@ import symusic
 from hostile_midi import END, HEADER, counted_by_mido, hostile_file
 
 from dj_core.errors import MidiError
-from dj_core.limits import LIMITS
-from dj_core.midi import read_midi_report
+from dj_core.files.midi import read_midi_report
+from dj_core.host.limits import LIMITS
 
 ROOT = Path(__file__).resolve().parent.parent
 CASES = 2_000

@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import load, save
 
 from dj_core.errors import CheckpointError, DigitalDJError
-from dj_core.library import Library
+from dj_core.files.storage import sha256_of
+from dj_core.library.library import Library
 from dj_core.models.checkpoint import CARD_NAME, WEIGHTS_NAME, ModelFacts, read_card, write_card
 from dj_core.models.families import load_model
 from dj_core.models.groove.groove_checkpoint import load_groove_model, save_groove_model
@@ -30,7 +31,6 @@ from dj_core.models.notes.note_checkpoint import load_note_model, save_note_mode
 from dj_core.models.notes.note_network import build_network
 from dj_core.models.notes.note_tokenizer import NotesSettings, NotesTokenizer, Vocabulary
 from dj_core.models.request import GenerationRequest
-from dj_core.storage import sha256_of
 
 FAMILIES = ("notes", "groove", "humanizer")
 CASES = 300  # of each family

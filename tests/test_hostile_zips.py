@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from hostile_zips import MAKERS, good_midi
 
-from dj_core import corpus as corpus_module
-from dj_core.corpus import Corpus, import_corpus
+from dj_core.corpus import store as corpus_module
+from dj_core.corpus.store import Corpus, import_corpus
 from dj_core.errors import CorpusError
-from dj_core.limits import LIMITS
+from dj_core.host.limits import LIMITS
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = [maker.__name__ for maker in MAKERS]

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from dj_core.access import read_only
-from dj_core.beat import Beat, Hit
 from dj_core.cli import main
-from dj_core.crate import Crate
 from dj_core.errors import LibraryError
-from dj_core.jobs import start_training
-from dj_core.library import STARTER_CORPUS, Library
-from dj_core.limits import Limits, read_limits
-from dj_core.midi import save_midi
-from dj_core.queueing import Allowance, Line, turn_to_train
+from dj_core.files.midi import save_midi
+from dj_core.host.limits import Limits, read_limits
+from dj_core.host.queues import Allowance, Line, turn_to_train
+from dj_core.host.read_only import read_only
+from dj_core.library.kept_beats import Crate
+from dj_core.library.library import STARTER_CORPUS, Library
+from dj_core.library.training_jobs import start_training
+from dj_core.music.beat import Beat, Hit
 
 ROOT = Path(__file__).resolve().parent.parent
 BEAT = Beat((Hit.of("kick", 0), Hit.of("snare", 1)), bars=1)
@@ -265,8 +265,8 @@ def test_damaged_files_of_a_library_cost_only_themselves(home):
 
 
 def test_without_fluidsynth_the_deck_stands_and_says_what_is_missing(home, monkeypatch):
-    from dj_core import render
     from dj_core.errors import SoundError
+    from dj_core.sound import render
 
     def missing(*_):
         raise SoundError("FluidSynth is not installed.")

@@ -10,11 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.humanizer_figures import divergence, figures_of, quantised, windows_of
-from dj_core.beat import Beat, Hit, Meter
-from dj_core.corpus import Corpus, import_corpus
-from dj_core.drums import DRUMS
+from dj_core.corpus.store import Corpus, import_corpus
 from dj_core.errors import CheckpointError, GenerationError, TrainingError
-from dj_core.library import Library
+from dj_core.library.library import Library
 from dj_core.models.families import train_run
 from dj_core.models.humanizer.humanizer_checkpoint import load_humanizer_parts
 from dj_core.models.humanizer.humanizer_network import (
@@ -26,7 +24,9 @@ from dj_core.models.humanizer.humanizer_network import (
 from dj_core.models.humanizer.humanizer_player import SHIPPED_HUMANIZER, load_humanizer
 from dj_core.models.humanizer.humanizer_training import HumanizerTrainingSettings
 from dj_core.models.humanizer.performances import Alphabet, folded, performance_of
-from dj_core.patterns import load_patterns
+from dj_core.music.beat import Beat, Hit, Meter
+from dj_core.music.drums import DRUMS
+from dj_core.music.patterns import load_patterns
 
 TINY = HumanizerTrainingSettings(
     encoder=8, player=8, units=8, steps_per_epoch=2, epochs=2, learning_rate=0.01

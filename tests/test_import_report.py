@@ -4,15 +4,15 @@ import zipfile
 
 from streamlit.testing.v1 import AppTest
 
-from dj_core.beat import Beat, Hit
-from dj_core.library import Library
-from dj_core.midi import midi_bytes
+from dj_core.files.midi import midi_bytes
+from dj_core.library.library import Library
+from dj_core.music.beat import Beat, Hit
 
 WAIT_SECONDS = 120
 
 
 def note_map_tab():
-    from dj_core.library import Library
+    from dj_core.library.library import Library
     from dj_ui.import_report import show_note_maps
 
     library = Library.open()
@@ -20,7 +20,7 @@ def note_map_tab():
 
 
 def file_tab():
-    from dj_core.library import Library
+    from dj_core.library.library import Library
     from dj_ui.import_report import show_reading
 
     corpus = Library.open().corpus("mine")

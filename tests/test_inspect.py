@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dj_core.cli import main
-from dj_core.midi import read_midi_report
+from dj_core.files.midi import read_midi_report
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "cases"
 END = b"\x00\xff\x2f\x00"

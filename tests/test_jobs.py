@@ -7,9 +7,10 @@ import time
 
 import pytest
 
-from dj_core.beat import Beat, Hit
 from dj_core.errors import TrainingError
-from dj_core.jobs import (
+from dj_core.files.midi import save_midi
+from dj_core.library.library import Library
+from dj_core.library.training_jobs import (
     LOG_NAME,
     PID_NAME,
     list_runs,
@@ -18,11 +19,10 @@ from dj_core.jobs import (
     start_training,
     stop_training,
 )
-from dj_core.library import Library
-from dj_core.midi import save_midi
 from dj_core.models.families import load_model, settings_from, train_run
 from dj_core.models.request import GenerationRequest
 from dj_core.models.run_folder import write_status
+from dj_core.music.beat import Beat, Hit
 
 PATIENCE_SECONDS = 180  # a process imports torch and music21 first; usually 5
 

@@ -9,17 +9,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dj_core.beat import Beat, Hit, Meter
-from dj_core.corpus import import_corpus
-from dj_core.drums import DRUMS
+from dj_core.corpus.store import import_corpus
 from dj_core.errors import BeatError, CorpusError
-from dj_core.metrics.clips import Clip, corpus_clips, cut, matched_clips, matched_requests, stretch
-from dj_core.metrics.copying import BarBank, copying
-from dj_core.metrics.evaluation import Ground, describe_clips, drift, evaluate
-from dj_core.metrics.features import feature_names, is_hit_feature, window_features
-from dj_core.metrics.genre import GenreEar
-from dj_core.metrics.judge import area_under_curve, judge
-from dj_core.metrics.likelihood import (
+from dj_core.evaluation.copying import BarBank, copying
+from dj_core.evaluation.evaluation import Ground, describe_clips, drift, evaluate
+from dj_core.evaluation.evaluation_report import markdown, write_report
+from dj_core.evaluation.features import feature_names, is_hit_feature, window_features
+from dj_core.evaluation.genre_classifier import GenreEar
+from dj_core.evaluation.judge import area_under_curve, judge
+from dj_core.evaluation.judged_clips import (
+    Clip,
+    corpus_clips,
+    cut,
+    matched_clips,
+    matched_requests,
+    stretch,
+)
+from dj_core.evaluation.likelihood import (
     BAR_MEMORY,
     CLASS_NAMES,
     CLASS_OF_LANE,
@@ -31,7 +37,8 @@ from dj_core.metrics.likelihood import (
     hit_bits_per_step,
     quantise,
 )
-from dj_core.metrics.report import markdown, write_report
+from dj_core.music.beat import Beat, Hit, Meter
+from dj_core.music.drums import DRUMS
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +64,7 @@ def humans(ground):
 @pytest.fixture
 def quick_judge(monkeypatch):
     """A smaller forest, where what it is fed matters and not how sharp it is."""
-    monkeypatch.setattr("dj_core.metrics.judge.TREES", 20)
+    monkeypatch.setattr("dj_core.evaluation.judge.TREES", 20)
 
 
 def beat_of(*hits, bars=1, **facts):

@@ -8,10 +8,8 @@ import symusic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dj_core.beat import Beat, Hit, Meter
-from dj_core.drums import DRUM_CHANNEL, DRUMS, GENERAL_MIDI_PERCUSSION
 from dj_core.errors import DigitalDJError, MidiError
-from dj_core.midi import (
+from dj_core.files.midi import (
     LIMITS,
     TICKS_PER_QUARTER,
     midi_bytes,
@@ -19,6 +17,8 @@ from dj_core.midi import (
     read_midi_report,
     save_midi,
 )
+from dj_core.music.beat import Beat, Hit, Meter
+from dj_core.music.drums import DRUM_CHANNEL, DRUMS, GENERAL_MIDI_PERCUSSION
 
 METERS = [Meter(4, 4), Meter(3, 4), Meter(6, 8), Meter(12, 8), Meter(5, 4), Meter(7, 16)]
 
@@ -99,7 +99,7 @@ def test_a_tempo_reads_back_as_it_was_written(tempo_bpm):
 
 
 def test_the_starter_patterns_survive_both_kinds_of_writing():
-    from dj_core.patterns import load_patterns
+    from dj_core.music.patterns import load_patterns
 
     for beat in load_patterns():
         for notes in ("general-midi", "as-in-corpus"):

@@ -12,10 +12,8 @@ import symusic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dj_core.beat import Beat, Hit, Meter, Provenance
-from dj_core.drums import DRUM, DRUM_CHANNEL, DRUMS, LANE
 from dj_core.errors import BeatError, MidiError
-from dj_core.midi import (
+from dj_core.files.midi import (
     TICKS_PER_QUARTER,
     Marker,
     MidiSettings,
@@ -26,9 +24,11 @@ from dj_core.midi import (
     save_midi,
 )
 from dj_core.models.request import GenerationRequest, replay_request
-from dj_core.note_maps import NOTE_MAP, NOTE_MAPS, note_name, printed_map
-from dj_core.patterns import load_patterns
-from dj_core.timing import straightened, swung
+from dj_core.music.beat import Beat, Hit, Meter, Provenance
+from dj_core.music.drums import DRUM, DRUM_CHANNEL, DRUMS, LANE
+from dj_core.music.note_maps import NOTE_MAP, NOTE_MAPS, note_name, printed_map
+from dj_core.music.patterns import load_patterns
+from dj_core.music.timing import straightened, swung
 
 PATTERNS = load_patterns()
 TARGETS = [*NOTE_MAP, "as-in-corpus"]

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dj_core.beat import Beat, Hit
 from dj_core.errors import CorpusError, LibraryError, TrainingError
-from dj_core.jobs import start_training
-from dj_core.library import STARTER_CORPUS, Library
-from dj_core.midi import save_midi
-from dj_core.naming import MAX_NAME_LENGTH, checked_name, name_key
+from dj_core.files.file_names import MAX_NAME_LENGTH, checked_name, name_key
+from dj_core.files.midi import save_midi
+from dj_core.library.library import STARTER_CORPUS, Library
+from dj_core.library.training_jobs import start_training
+from dj_core.music.beat import Beat, Hit
 
 LIKELY = st.text(
     st.sampled_from("aAéÉßΣςſK1 _-.:/\\\n\0\u0301\u200b\u202e\ufeff日Ａﬀİ"), max_size=9

@@ -9,16 +9,16 @@ from pathlib import Path
 import mido
 import pytest
 
-from dj_core.beat import Beat, Hit, Meter
-from dj_core.errors import CorpusError, MidiError
-from dj_core.midi import save_midi
-from dj_core.notation import (
+from dj_core.corpus.note_strings import (
     CACHE_NAME,
     NoteEvent,
     note_songs,
     note_songs_report,
     read_note_events,
 )
+from dj_core.errors import CorpusError, MidiError
+from dj_core.files.midi import save_midi
+from dj_core.music.beat import Beat, Hit, Meter
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -211,7 +211,7 @@ def test_workers_need_nothing_from_the_main_program(tmp_path, two_beats):
         "import sys; from pathlib import Path\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
         "print('once')\n"
-        "from dj_core.notation import _Worker\n"
+        "from dj_core.corpus.note_strings import _Worker\n"
         "worker = _Worker(60)\n"
         f"print(len(worker.read(Path({str(two_beats.files[0].path)!r}))['names']))\n"
         "worker.close()\n"

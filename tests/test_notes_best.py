@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dj_core.beat import Meter
+from dj_core.corpus.note_strings import REST, NoteEvent, NoteSong
 from dj_core.errors import GenerationError, TokenizerError
-from dj_core.library import DEFAULT_NOTES_MODEL, SHIPPED_MODELS
+from dj_core.library.library import DEFAULT_NOTES_MODEL, SHIPPED_MODELS
 from dj_core.models.checkpoint import ModelFacts
 from dj_core.models.families import load_model, train_run
 from dj_core.models.notes.network_settings import NetworkSettings
@@ -33,7 +33,7 @@ from dj_core.models.notes.note_tokenizer import (
 from dj_core.models.notes.note_training import NOTE_PRESETS
 from dj_core.models.notes.pointer_network import NAME, TIME, WORD
 from dj_core.models.request import GenerationRequest
-from dj_core.notation import REST, NoteEvent, NoteSong
+from dj_core.music.beat import Meter
 
 VOICES = NotesSettings(times=True, prime=True, drum_map="extended")
 

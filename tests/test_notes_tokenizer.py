@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dj_core.drum_maps import drum_of_note
-from dj_core.drums import DRUMS
+from dj_core.corpus.note_strings import NoteEvent, NoteSong, read_note_events
 from dj_core.errors import TokenizerError
 from dj_core.models.notes.note_tokenizer import (
     BAR_LINE,
@@ -29,7 +28,8 @@ from dj_core.models.notes.note_tokenizer import (
     song_words,
     struck_at,
 )
-from dj_core.notation import NoteEvent, NoteSong, read_note_events
+from dj_core.music.drum_maps import drum_of_note
+from dj_core.music.drums import DRUMS
 
 NAMES = NotesSettings()
 TIMED = NotesSettings(durations=True)

@@ -21,24 +21,24 @@ from hypothesis import strategies as st
 from mutagen.wave import WAVE
 from pyrekordbox.rbxml import RekordboxXml
 
-from dj_core.beat import Beat, Hit, Meter
 from dj_core.cli import main
 from dj_core.errors import SetError
-from dj_core.loop_check import check_loop
-from dj_core.midi import MidiSettings, read_beat, save_midi
-from dj_core.naming import one_line
-from dj_core.note_maps import NOTE_MAP
-from dj_core.pack.contents import PackSettings, loop_of, playlist, save_pack
-from dj_core.pack.folder import pack_folder
-from dj_core.pack.readme import readme_text
-from dj_core.pack.sheet import set_sheet
-from dj_core.patterns import load_patterns
-from dj_core.rekordbox import NOWHERE, DeckTrack, rekordbox_xml
-from dj_core.setlist.mixdown import cue_sheet
-from dj_core.setlist.naming import set_stem, slot_genre, slot_name, slot_stem
-from dj_core.setlist.plan import Entry, SetSettings, plan_set
-from dj_core.setlist.saving import save_set
-from dj_core.setlist.score import set_midi
+from dj_core.files.file_names import one_line
+from dj_core.files.midi import MidiSettings, read_beat, save_midi
+from dj_core.music.beat import Beat, Hit, Meter
+from dj_core.music.note_maps import NOTE_MAP
+from dj_core.music.patterns import load_patterns
+from dj_core.sets.mixdown import cue_sheet
+from dj_core.sets.pack_contents import PackSettings, loop_of, playlist, save_pack
+from dj_core.sets.pack_folder import pack_folder
+from dj_core.sets.pack_readme import readme_text
+from dj_core.sets.pack_sheet import set_sheet
+from dj_core.sets.rekordbox import NOWHERE, DeckTrack, rekordbox_xml
+from dj_core.sets.saved_sets import save_set
+from dj_core.sets.set_midi import set_midi
+from dj_core.sets.set_names import set_stem, slot_genre, slot_name, slot_stem
+from dj_core.sets.set_plan import Entry, SetSettings, plan_set
+from dj_core.sound.loop_check import check_loop
 
 PATTERNS = {beat.title: beat for beat in load_patterns() if "fill" not in beat.title}
 FILL = Beat(tuple(Hit.of("snare", step / 4) for step in range(16)), 1, 120.0, title="Roll")

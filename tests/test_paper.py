@@ -14,19 +14,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dj_core.beat import Beat, Hit, Meter
 from dj_core.cli import main
-from dj_core.engraving import music_xml, staff_svg
+from dj_core.corpus.note_strings import NoteEvent, NoteSong
 from dj_core.errors import BeatError, CorpusError, LibraryError, TrainingError
-from dj_core.library import PRODUCT_FOLDER
+from dj_core.library.library import PRODUCT_FOLDER
 from dj_core.models.notes.note_tokenizer import NotesSettings, NotesTokenizer
 from dj_core.models.notes.note_training import NOTE_PRESETS, NoteTrainingSettings
-from dj_core.ngram import NoteNGram
-from dj_core.notation import NoteEvent, NoteSong
+from dj_core.music.beat import Beat, Hit, Meter
 from dj_core.paper import reproduction
-from dj_core.paper.document import document
 from dj_core.paper.facts import corpus_facts, split_leak, vocabulary_by_naming
-from dj_core.paper.form import STEPS_PER_BAR, _bars_right, chorus, one_bar_share
+from dj_core.paper.ngram import NoteNGram
+from dj_core.paper.paper_document import document
 from dj_core.paper.plan import BEST, FINAL, PLAN
 from dj_core.paper.reproduction import Material, few_songs, reproduce
 from dj_core.paper.results import load_results, save_results
@@ -40,7 +38,9 @@ from dj_core.paper.scoring import (
 )
 from dj_core.paper.songs import OPENINGS, KeptSong, beat_of, play_on
 from dj_core.paper.story import all_claims
+from dj_core.paper.structure import STEPS_PER_BAR, _bars_right, chorus, one_bar_share
 from dj_core.paper.tables import Table, all_tables
+from dj_core.sound.engraving import music_xml, staff_svg
 
 SHIPPED = PRODUCT_FOLDER / "docs" / "reproduction"
 NAMES = ("C2", "C2 F#2", "D2 F#2", "F#2", "rest")
@@ -300,8 +300,8 @@ def short_plan(monkeypatch):
     monkeypatch.setattr("dj_core.paper.songs.SONG_NOTES", 20)
     monkeypatch.setattr(reproduction, "SONG_NOTES", 20)
     monkeypatch.setattr(reproduction, "SEEDS", (1,))
-    monkeypatch.setattr("dj_core.paper.form.QUICK_STEPS", 1)
-    monkeypatch.setattr("dj_core.paper.form.CHORUSES_PLAYED", 2)
+    monkeypatch.setattr("dj_core.paper.structure.QUICK_STEPS", 1)
+    monkeypatch.setattr("dj_core.paper.structure.CHORUSES_PLAYED", 2)
     return plan
 
 

@@ -11,12 +11,12 @@ from conftest import DESKTOP, PHONE
 from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
-from dj_core.figures import PALETTES
+from dj_core.corpus.figures import PALETTES
 from dj_core.paper.plan import BEST, FINAL
 from dj_core.paper.results import load_results
 from dj_core.paper.songs import FIGURE_TEMPERATURES
 from dj_core.paper.story import all_claims
-from dj_ui.paper import SHIPPED_RESULTS
+from dj_ui.paper_parts import SHIPPED_RESULTS
 
 ROOT = Path(__file__).resolve().parent.parent
 WAIT_SECONDS = 120
@@ -74,7 +74,7 @@ def test_every_song_of_the_figures_can_be_heard_where_it_is_and_put_on_the_deck(
 
 
 def test_missing_results_are_said_in_one_sentence(home, monkeypatch, tmp_path):
-    monkeypatch.setattr("dj_ui.paper.SHIPPED_RESULTS", tmp_path)
+    monkeypatch.setattr("dj_ui.paper_parts.SHIPPED_RESULTS", tmp_path)
     at = AppTest.from_file(str(ROOT / "home.py"), default_timeout=WAIT_SECONDS)
     at.switch_page("pages/paper.py").run()
     assert not at.exception

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dj_core.beat import Beat, Hit, Meter
-from dj_core.drums import DRUM, DRUMS, LANE
 from dj_core.errors import PatternError
-from dj_core.genres import GENRE
-from dj_core.patterns import (
+from dj_core.music.beat import Beat, Hit, Meter
+from dj_core.music.drums import DRUM, DRUMS, LANE
+from dj_core.music.genres import GENRE
+from dj_core.music.patterns import (
     FLAM_SECONDS,
     LEVELS,
     PATTERN_SUFFIX,

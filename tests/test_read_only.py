@@ -9,11 +9,11 @@ import pytest
 import streamlit
 from streamlit.testing.v1 import AppTest, element_tree
 
-from dj_core.crate import Crate
-from dj_core.library import Library
-from dj_core.patterns import load_patterns
-from dj_core.setlist.plan import Entry, SetSettings, plan_set
-from dj_core.setlist.saving import save_set, set_path
+from dj_core.library.kept_beats import Crate
+from dj_core.library.library import Library
+from dj_core.music.patterns import load_patterns
+from dj_core.sets.saved_sets import save_set, set_path
+from dj_core.sets.set_plan import Entry, SetSettings, plan_set
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))

@@ -6,11 +6,8 @@ from io import BytesIO
 import mido
 import pytest
 
-from dj_core.beat import Beat, Hit
-from dj_core.drum_maps import DRUM_MAPS, drum_of_note
-from dj_core.drums import DRUM, DRUMS
 from dj_core.errors import MidiError
-from dj_core.midi import (
+from dj_core.files.midi import (
     MidiSettings,
     drum_map_of,
     drum_map_vote,
@@ -19,7 +16,10 @@ from dj_core.midi import (
     read_midi,
     read_midi_report,
 )
-from dj_core.note_maps import NOTE_MAP
+from dj_core.music.beat import Beat, Hit
+from dj_core.music.drum_maps import DRUM_MAPS, drum_of_note
+from dj_core.music.drums import DRUM, DRUMS
+from dj_core.music.note_maps import NOTE_MAP
 
 TOM, TOM_RIM, HAT_EDGE, VIBRASLAP, CONGA, ODD = 43, 58, 22, 58, 62, 97
 EZ_OPEN, EZ_OPEN_2, NITRO_HALF_OPEN = 24, 25, 23

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import pytest
 
 from dj_core.errors import TrainingError
+from dj_core.files.storage import write_json_atomic
 from dj_core.models.families import (
     PRESETS,
     TUNABLE,
@@ -17,7 +18,6 @@ from dj_core.models.families import (
 )
 from dj_core.models.groove.groove_training import GrooveTrainingSettings
 from dj_core.models.run_folder import SETTINGS_NAME
-from dj_core.storage import write_json_atomic
 
 
 def test_the_groove_presets_are_offered_first():

@@ -8,13 +8,13 @@ import fsspec
 import pytest
 
 from dj_core.cli import main
-from dj_core.corpus import Corpus
+from dj_core.corpus.store import Corpus
 from dj_core.errors import LibraryError
-from dj_core.library import Library
-from dj_core.midi import midi_bytes
+from dj_core.files.midi import midi_bytes
+from dj_core.files.remote import ABOUT_NAME, fetch, send
+from dj_core.library.library import Library
 from dj_core.models.run_folder import SETTINGS_NAME, locked
-from dj_core.patterns import load_patterns
-from dj_core.remote import ABOUT_NAME, fetch, send
+from dj_core.music.patterns import load_patterns
 
 ADDRESS = "memory://bucket/mine.zip"
 

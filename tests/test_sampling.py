@@ -11,10 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dj_core.beat import Meter, Provenance
-from dj_core.drum_maps import drum_of_note
+from dj_core.corpus.note_strings import NoteEvent, NoteSong
 from dj_core.errors import CheckpointError, GenerationError
-from dj_core.genres import typical_tempo_bpm
 from dj_core.models.checkpoint import ModelFacts, read_card
 from dj_core.models.families import load_model
 from dj_core.models.notes.network_settings import NetworkSettings
@@ -28,7 +26,9 @@ from dj_core.models.notes.note_tokenizer import (
     first_names,
 )
 from dj_core.models.request import Feel, GenerationRequest, replay_request
-from dj_core.notation import NoteEvent, NoteSong
+from dj_core.music.beat import Meter, Provenance
+from dj_core.music.drum_maps import drum_of_note
+from dj_core.music.genres import typical_tempo_bpm
 
 NAMES = NotesSettings(drum_map="extended")
 TIMED = NotesSettings(durations=True, prime=True, drum_map="extended")

@@ -14,19 +14,19 @@ from pathlib import Path
 import pytest
 import training_ranks
 
-from dj_core.beat import Beat, Hit
 from dj_core.cli import main
-from dj_core.corpus import INDEX_NAME, Corpus, import_corpus
+from dj_core.corpus.importing import BYTES_AT_ONCE, FILES_AT_ONCE, _pieces
+from dj_core.corpus.store import INDEX_NAME, Corpus, import_corpus
 from dj_core.errors import CorpusError, LibraryError, TrainingError
-from dj_core.executors import executor_for, in_order
-from dj_core.intake import BYTES_AT_ONCE, FILES_AT_ONCE, _pieces
-from dj_core.library import Library
-from dj_core.midi import midi_bytes
+from dj_core.files.midi import midi_bytes
+from dj_core.host.executors import executor_for, in_order
+from dj_core.library.library import Library
 from dj_core.models.distributed import Ranks
 from dj_core.models.groove.groove_training import GrooveTask
 from dj_core.models.run_folder import read_progress, read_status
-from dj_core.pack.contents import save_pack
-from dj_core.setlist.plan import Entry, SetSettings, plan_set
+from dj_core.music.beat import Beat, Hit
+from dj_core.sets.pack_contents import save_pack
+from dj_core.sets.set_plan import Entry, SetSettings, plan_set
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEDULER_SECONDS = 60
@@ -241,7 +241,7 @@ def test_a_worker_that_is_killed_in_the_middle_costs_nothing(cluster, folder, al
 
 def test_an_address_where_nobody_answers_is_said_in_words(monkeypatch):
     pytest.importorskip("distributed", reason="needs requirements-scale.txt")
-    monkeypatch.setattr("dj_core.executors.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("dj_core.host.executors.CONNECT_SECONDS", 1)
     with (
         pytest.raises(LibraryError, match="No Dask scheduler answers"),
         executor_for("tcp://127.0.0.1:9"),
@@ -304,7 +304,7 @@ def test_more_ranks_than_streams_are_refused():
 
 
 def test_a_beat_played_elsewhere_is_the_same_beat():
-    from dj_core.examination.examining import play_away
+    from dj_core.evaluation.examination import play_away
     from dj_core.models.families import load_model
     from dj_core.models.request import GenerationRequest
 

@@ -10,10 +10,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from check_code import check_source, main  # noqa: E402 - found by the line above
+from check_code import check_source, main
 
-from dj_core.library import Library  # noqa: E402
-from dj_ui.words import MOST_SPOKEN, spoken  # noqa: E402
+from dj_core.library.library import Library
+from dj_ui.words import MOST_SPOKEN, spoken
 
 # -- the checker -----------------------------------------------------------------------------------
 
@@ -181,8 +181,8 @@ def test_names_from_a_stranger_become_no_markup_on_any_page(app, screen):
              "</p><script>window.hacked=1</script>", ":red[**loud**]"]  # fmt: skip
     from hostile_zips import good_midi
 
-    from dj_core.beat import Beat, Hit
-    from dj_core.crate import Crate
+    from dj_core.library.kept_beats import Crate
+    from dj_core.music.beat import Beat, Hit
 
     source = app.home.parent / "strange"
     for number, name in enumerate(names):

@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from dj_core.beat import Beat, Provenance
-from dj_core.drums import DRUM
 from dj_core.errors import LibraryError
-from dj_core.patterns import genre_patterns
-from dj_core.shape import history
-from dj_core.shape.history import History, new_session_id
+from dj_core.library import take_history
+from dj_core.library.take_history import History, new_session_id
+from dj_core.music.beat import Beat, Provenance
+from dj_core.music.drums import DRUM
+from dj_core.music.patterns import genre_patterns
 from dj_ui import sessions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -88,7 +88,7 @@ def test_odd_sessions_are_refused(tmp_path, session):
 
 
 def test_a_session_of_many_takes_forgets_its_oldest(tmp_path, monkeypatch):
-    monkeypatch.setattr(history, "MOST_TAKES", 3)
+    monkeypatch.setattr(take_history, "MOST_TAKES", 3)
     past = History(tmp_path, new_session_id())
     for number in range(1, 6):
         past.add(ROCK, {})
@@ -98,7 +98,7 @@ def test_a_session_of_many_takes_forgets_its_oldest(tmp_path, monkeypatch):
 
 
 def test_nobody_who_plays_today_is_forgotten_for_cheap_sessions(tmp_path, monkeypatch):
-    monkeypatch.setattr(history, "MOST_SESSIONS", 5)
+    monkeypatch.setattr(take_history, "MOST_SESSIONS", 5)
 
     def session(takes, days):
         past = History(tmp_path, new_session_id())

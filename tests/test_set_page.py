@@ -14,11 +14,11 @@ from conftest import DESKTOP, PHONE
 from starlette.applications import Starlette
 from streamlit.testing.v1 import AppTest
 
-from dj_core.beat import Beat, Hit
-from dj_core.crate import Crate
 from dj_core.errors import SetError, SoundError
-from dj_core.setlist.plan import Entry, SetSettings, plan_set
-from dj_core.setlist.saving import load_set, save_set, saved_sets, set_path
+from dj_core.library.kept_beats import Crate
+from dj_core.music.beat import Beat, Hit
+from dj_core.sets.saved_sets import load_set, save_set, saved_sets, set_path
+from dj_core.sets.set_plan import Entry, SetSettings, plan_set
 from dj_ui import set_order
 from dj_ui.downloads import SayingHandler
 from dj_ui.set_files import ADDRESS, FILES_ROUTE, offer

@@ -16,16 +16,15 @@ from hostile_json import hostile_forms, only_our_errors
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from dj_core.beat import Beat, Hit, Meter
 from dj_core.cli import main
-from dj_core.drums import LANE
 from dj_core.errors import GenerationError, SetChangedError, SetError
-from dj_core.library import SHIPPED_MODELS
-from dj_core.midi import midi_bytes, read_midi, save_midi
+from dj_core.files.midi import midi_bytes, read_midi, save_midi
+from dj_core.library.library import SHIPPED_MODELS
 from dj_core.models.families import load_model
-from dj_core.patterns import load_patterns
-from dj_core.render import CEILING, peak_dbfs, render
-from dj_core.setlist.arrangement import (
+from dj_core.music.beat import Beat, Hit, Meter
+from dj_core.music.drums import LANE
+from dj_core.music.patterns import load_patterns
+from dj_core.sets.arrangement import (
     BREAKDOWN_LEVEL,
     as_beat,
     bars_of,
@@ -33,8 +32,10 @@ from dj_core.setlist.arrangement import (
     slot_beat,
     transition,
 )
-from dj_core.setlist.counting import Count, in_count, nearest_count, tempo_distance
-from dj_core.setlist.editing import (
+from dj_core.sets.bar_counts import Count, in_count, nearest_count, tempo_distance
+from dj_core.sets.mixdown import Mixdown, change_wav, cue_sheet, save_mix
+from dj_core.sets.saved_sets import keep_set, load_set, open_set, save_set, saved_sets, set_path
+from dj_core.sets.set_edits import (
     at_own_tempo,
     lengthened,
     moved,
@@ -44,10 +45,9 @@ from dj_core.setlist.editing import (
     with_new_take,
     without,
 )
-from dj_core.setlist.generating import add_fills, beat_power, build_set, order_entries
-from dj_core.setlist.mixdown import Mixdown, change_wav, cue_sheet, save_mix
-from dj_core.setlist.naming import set_stem, slot_stem
-from dj_core.setlist.plan import (
+from dj_core.sets.set_midi import set_midi
+from dj_core.sets.set_names import set_stem, slot_stem
+from dj_core.sets.set_plan import (
     PHRASE_BARS,
     Entry,
     SetSettings,
@@ -56,15 +56,8 @@ from dj_core.setlist.plan import (
     sections_of,
     warnings_of,
 )
-from dj_core.setlist.saving import (
-    keep_set,
-    load_set,
-    open_set,
-    save_set,
-    saved_sets,
-    set_path,
-)
-from dj_core.setlist.score import set_midi
+from dj_core.sets.set_takes import add_fills, beat_power, build_set, order_entries
+from dj_core.sound.render import CEILING, peak_dbfs, render
 
 PATTERNS = [beat for beat in load_patterns() if "fill" not in beat.title and beat.bars > 1]
 FILL = Beat(tuple(Hit.of("snare", step / 4) for step in range(16)), 1, 120.0, title="Roll")

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from dj_core.beat import Beat, Hit, Meter
-from dj_core.drums import DRUMS, LANE
 from dj_core.errors import BeatError
-from dj_core.patterns import load_patterns
-from dj_core.shape.attributes import (
+from dj_core.music.beat import Beat, Hit, Meter
+from dj_core.music.drums import DRUMS, LANE
+from dj_core.music.patterns import load_patterns
+from dj_core.shaping.attributes import (
     Straightened,
     attributes,
     genre_norm,
@@ -23,19 +23,19 @@ from dj_core.shape.attributes import (
     with_loudness,
     with_swing,
 )
-from dj_core.shape.distance import distance, match, relative_distance
-from dj_core.shape.keeping import Keep, drums_of, hits_in, struck
-from dj_core.shape.morphing import looped, morph
-from dj_core.shape.nearness import (
+from dj_core.shaping.copy_meter import (
     Fingerprints,
     fingerprint,
     numbered_bars,
     shipped_fingerprints,
     write_fingerprints,
 )
-from dj_core.shape.steering import STEERED, Board, steer, values_after, values_of
-from dj_core.shape.tapping import Tap, only, rhythm_of
-from dj_core.shape.tightening import GRIDS, tighten
+from dj_core.shaping.distance import distance, match, relative_distance
+from dj_core.shaping.locks import Keep, drums_of, hits_in, struck
+from dj_core.shaping.morphing import looped, morph
+from dj_core.shaping.steering import STEERED, Board, steer, values_after, values_of
+from dj_core.shaping.tapping import Tap, only, rhythm_of
+from dj_core.shaping.tightening import GRIDS, tighten
 
 HITS = st.builds(
     Hit,

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from dj_core.beat import Beat, Hit
 from dj_core.cli import main
-from dj_core.drums import LANE
-from dj_core.midi import read_midi, save_midi
+from dj_core.files.midi import read_midi, save_midi
+from dj_core.music.beat import Beat, Hit
+from dj_core.music.drums import LANE
 
 
 @pytest.fixture

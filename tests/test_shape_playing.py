@@ -8,26 +8,26 @@ import numpy as np
 import pytest
 
 from benchmarks.shaping_figures import random_keep
-from dj_core.beat import Beat, Hit, Meter
-from dj_core.drums import DRUMS, LANE
 from dj_core.errors import GenerationError
 from dj_core.models.families import load_model
 from dj_core.models.groove.groove_player import load_groove_player
 from dj_core.models.groove.infilling import Guide, play_guided
 from dj_core.models.groove.loop_odds import loop_log_odds
 from dj_core.models.request import GenerationRequest
+from dj_core.music.beat import Beat, Hit, Meter
+from dj_core.music.drums import DRUMS, LANE
+from dj_core.music.patterns import load_patterns
 from dj_core.music.step_grid import Grid, encode, to_grid
-from dj_core.patterns import load_patterns
-from dj_core.shape.attributes import NAMES, attributes, genre_norm
-from dj_core.shape.continuing import bars_of, continue_beat
-from dj_core.shape.controls import Controls, adjust
-from dj_core.shape.distance import relative_distance
-from dj_core.shape.filling import add_fill, add_fills
-from dj_core.shape.form import song_from
-from dj_core.shape.keeping import Keep, hits_in, struck
-from dj_core.shape.playing import take_of
-from dj_core.shape.rerolling import drum_to_beat, reroll, reroll_all, vary
-from dj_core.shape.steering import STEERED
+from dj_core.shaping.attributes import NAMES, attributes, genre_norm
+from dj_core.shaping.continuing import bars_of, continue_beat
+from dj_core.shaping.distance import relative_distance
+from dj_core.shaping.filling import add_fill, add_fills
+from dj_core.shaping.locks import Keep, hits_in, struck
+from dj_core.shaping.playing import take_of
+from dj_core.shaping.rerolling import drum_to_beat, reroll, reroll_all, vary
+from dj_core.shaping.sliders import Controls, adjust
+from dj_core.shaping.song_form import song_from
+from dj_core.shaping.steering import STEERED
 
 TOMS = [lane for lane, drum in enumerate(DRUMS) if drum.family == "tom"]
 MODELS = Path(__file__).resolve().parents[1] / "models"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dj_core.midi import read_midi
+from dj_core.files.midi import read_midi
 
 pytestmark = pytest.mark.browser
 

@@ -4,11 +4,11 @@ from collections import Counter
 
 import pytest
 
-from dj_core.beat import Beat, Hit
-from dj_core.corpus import import_corpus
-from dj_core.drums import LANE
-from dj_core.midi import save_midi
-from dj_core.statistics import FileFilter, catalogue_of
+from dj_core.corpus.search import FileFilter, catalogue_of
+from dj_core.corpus.store import import_corpus
+from dj_core.files.midi import save_midi
+from dj_core.music.beat import Beat, Hit
+from dj_core.music.drums import LANE
 
 GENRES = ("House", "Rock", "nowhere known")
 DRUMS = ("kick", "snare", "closed_hat", "conga")

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from dj_core.corpus.note_strings import NoteEvent, NoteSong
 from dj_core.errors import TrainingError
-from dj_core.midi import read_midi
+from dj_core.files.midi import read_midi
 from dj_core.models.families import load_model, read_run_settings, settings_from, train_run
 from dj_core.models.notes.note_checkpoint import load_note_model
 from dj_core.models.notes.note_tokenizer import NOTE_OF_NAME
@@ -29,7 +30,6 @@ from dj_core.models.run_folder import (
     read_progress,
     stop_on_signals,
 )
-from dj_core.notation import NoteEvent, NoteSong
 
 ROOT = Path(__file__).resolve().parent.parent
 BEATS = {

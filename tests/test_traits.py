@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from dj_core.beat import Beat, Hit, Provenance
-from dj_core.patterns import load_patterns
-from dj_core.traits import trait, traits, usual_name
+from dj_core.music.beat import Beat, Hit, Provenance
+from dj_core.music.patterns import load_patterns
+from dj_core.music.traits import trait, traits, usual_name
 
 FOUR = [Hit.of("kick", quarter) for quarter in range(4)]
 SNARES = [Hit.of("snare", quarter) for quarter in (1, 3)]

@@ -9,10 +9,10 @@ import time
 import pytest
 
 from dj_core.errors import CorpusError
-from dj_core.library import BrokenModel, Library, _model_info, _state_of
-from dj_core.midi import midi_bytes
-from dj_core.patterns import load_patterns
-from dj_core.queueing import Line
+from dj_core.files.midi import midi_bytes
+from dj_core.host.queues import Line
+from dj_core.library.library import BrokenModel, Library, _model_info, _state_of
+from dj_core.music.patterns import load_patterns
 from dj_ui import turns
 from dj_ui.downloads import LastFiles
 
@@ -171,9 +171,9 @@ def test_a_models_card_is_read_anew_when_it_changes(tmp_path):
 
 def test_no_way_to_a_take_gets_a_turn_for_more_than_generate_may_ask(monkeypatch):
     """A hostile beat of a thousand bars, played again or shaped; many notes; very long bars."""
-    from dj_core.beat import Beat, Meter, Provenance
     from dj_core.errors import GenerationError
     from dj_core.models.request import GenerationRequest
+    from dj_core.music.beat import Beat, Meter, Provenance
     from dj_ui.replay import play_again
 
     def nobody_waits(_):

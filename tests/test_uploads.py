@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
-from dj_core.limits import Limits
+from dj_core.host.limits import Limits
 from dj_ui import uploads
 from dj_ui.uploads import Uploads
 

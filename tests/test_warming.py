@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from dj_core.errors import SoundError
-from dj_core.library import Library
+from dj_core.library.library import Library
 from dj_ui import warming
 from dj_ui.models import loaded
 
@@ -42,7 +42,7 @@ def test_the_app_starts_beside_a_fluidsynth_that_does_not_load(content, reason, 
     program = f"""
 import ctypes.util
 ctypes.util.find_library = lambda name: {str(library)!r} if {bool(content)} else None
-from dj_core.render import check_sound, default_soundfont, find_soundfonts
+from dj_core.sound.render import check_sound, default_soundfont, find_soundfonts
 from dj_core.errors import SoundError
 from dj_ui.warming import make_ready
 make_ready()

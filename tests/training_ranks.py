@@ -13,11 +13,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from dj_core.corpus.note_strings import NoteEvent, NoteSong
 from dj_core.models.distributed import ranks_joined
 from dj_core.models.families import train_run
 from dj_core.models.groove.groove_training import GROOVE_PRESETS
 from dj_core.models.notes.note_training import NoteTrainingSettings
-from dj_core.notation import NoteEvent, NoteSong
 
 NOTES = NoteTrainingSettings(
     hidden=16, batch_size=5, epochs=3, learning_rate=0.01, gradient_clip=1.0, take_every_epochs=0

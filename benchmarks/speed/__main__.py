@@ -24,8 +24,8 @@ import torch
 from benchmarks.speed import importing, playing, rendering, training
 from benchmarks.speed.measure import Row
 from benchmarks.speed.report import as_json, as_markdown
-from dj_core.midi import save_midi
-from dj_core.patterns import STARTER_FOLDER, load_patterns
+from dj_core.files.midi import save_midi
+from dj_core.music.patterns import STARTER_FOLDER, load_patterns
 
 MOST_FILES = 2_000
 PACKAGES = ("torch", "numpy", "symusic", "music21", "pretty_midi", "mido", "pyarrow")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.speed.measure import Row, core_seconds
-from dj_core.corpus import import_corpus
-from dj_core.midi import parse_midi, read_midi
+from dj_core.corpus.store import import_corpus
+from dj_core.files.midi import parse_midi, read_midi
 
 SLOW_FILES = 40  # music21 takes thirty milliseconds for one
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 
 from benchmarks.speed.measure import Row, core_seconds
-from dj_core.library import SHIPPED_MODELS
+from dj_core.library.library import SHIPPED_MODELS
 from dj_core.models.families import load_model
 from dj_core.models.request import GenerationRequest
 

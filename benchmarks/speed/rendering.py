@@ -12,12 +12,12 @@ from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 
 from benchmarks.speed.measure import Row, core_seconds
-from dj_core.beat import Beat
-from dj_core.executors import executor_for
-from dj_core.midi import save_midi
-from dj_core.pack.contents import save_pack
-from dj_core.render import default_soundfont, kit_shots, render
-from dj_core.setlist.plan import Entry, SetList, SetSettings, plan_set
+from dj_core.files.midi import save_midi
+from dj_core.host.executors import executor_for
+from dj_core.music.beat import Beat
+from dj_core.sets.pack_contents import save_pack
+from dj_core.sets.set_plan import Entry, SetList, SetSettings, plan_set
+from dj_core.sound.render import default_soundfont, kit_shots, render
 
 PACKED_BEATS = 24
 

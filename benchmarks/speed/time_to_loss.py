@@ -22,12 +22,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from benchmarks.speed.measure import Row
-from dj_core.library import Library
+from dj_core.corpus.note_strings import NoteSong, note_songs
+from dj_core.library.library import Library
 from dj_core.models.families import train_run
 from dj_core.models.notes.note_checkpoint import load_note_model
 from dj_core.models.notes.note_training import NOTE_PRESETS, NoteTrainingSettings
 from dj_core.models.run_folder import MODEL_NAME, STATE_NAME, read_progress
-from dj_core.notation import NoteSong, note_songs
 from dj_core.paper.scoring import NoteScore, longest_song, score_network
 
 PAPER, OURS, EPOCHS = "paper-2x32", "notes-quick", 50

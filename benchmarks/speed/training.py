@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed.measure import Row, core_seconds
+from dj_core.corpus.note_strings import NoteEvent, NoteSong
 from dj_core.models.families import train_run
 from dj_core.models.notes.note_tokenizer import NOTE_OF_NAME
 from dj_core.models.notes.note_training import NOTE_PRESETS
-from dj_core.notation import NoteEvent, NoteSong
 
 WORDS, SONGS, MEAN_NOTES = 1_911, 96, 44  # the paper's vocabulary and notes a song
 

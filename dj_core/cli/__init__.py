@@ -19,7 +19,7 @@ from dj_core.cli.moving import add_fetch, add_send
 from dj_core.cli.packing import add_pack, add_set
 from dj_core.cli.rendering import add_check_loop, add_one_shots, add_render
 from dj_core.cli.reproducing import add_paper
-from dj_core.cli.shaping import add_shaping
+from dj_core.cli.shape_verbs import add_shaping
 from dj_core.cli.training import add_train
 from dj_core.errors import DigitalDJError
 

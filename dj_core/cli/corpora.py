@@ -9,11 +9,11 @@ from collections import Counter
 from dataclasses import asdict
 
 from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, add_workers, say, workers
-from dj_core.drum_maps import DRUM_MAPS
-from dj_core.library import Library
-from dj_core.naming import counted
-from dj_core.sources import NAMED, counted_left_out, place
-from dj_core.statistics import map_uses
+from dj_core.corpus.search import map_uses
+from dj_core.corpus.sources import NAMED, counted_left_out, place
+from dj_core.files.file_names import counted
+from dj_core.library.library import Library
+from dj_core.music.drum_maps import DRUM_MAPS
 
 
 def add_import(verbs: Verbs) -> None:

@@ -20,10 +20,10 @@ from dj_core.cli.verb import (
     say,
     workers,
 )
-from dj_core.library import Library, ModelInfo
+from dj_core.library.library import Library, ModelInfo
 
 if TYPE_CHECKING:
-    from dj_core.examination.reference import Reference
+    from dj_core.evaluation.references import Reference
 
 PERCENT = 100
 
@@ -53,7 +53,7 @@ def _seeds(text: str) -> tuple[int, ...]:
 
 
 def _run_evaluate(options: argparse.Namespace) -> Answer:
-    from dj_core.examination.examining import Away, examine, write_results
+    from dj_core.evaluation.examination import Away, examine, write_results
     from dj_core.models.families import load_model
 
     started = time.perf_counter()
@@ -113,7 +113,7 @@ def _reference(
     options: argparse.Namespace, library: Library, model: ModelInfo
 ) -> Iterator[Reference]:
     """What the model is examined on; a folder is imported for as long as that takes."""
-    from dj_core.examination.reference import reference_of_corpora, reference_of_folder
+    from dj_core.evaluation.references import reference_of_corpora, reference_of_folder
 
     if options.corpus:
         corpora = [library.corpus(name) for name in options.corpus]

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dj_core.beat import Meter
 from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, meter, positive, say
 from dj_core.errors import GenerationError
-from dj_core.genres import genre_name
-from dj_core.library import DEFAULT_NOTES_MODEL, Library
+from dj_core.library.library import DEFAULT_NOTES_MODEL, Library
+from dj_core.music.beat import Meter
+from dj_core.music.genres import genre_name
 
 if TYPE_CHECKING:
     from dj_core.models.request import BeatModel, GenerationRequest, Take
@@ -70,9 +70,9 @@ def _add_feel(verb: argparse.ArgumentParser) -> None:
 
 
 def _run_generate(options: argparse.Namespace) -> Answer:
-    from dj_core.midi import save_midi
+    from dj_core.files.file_names import beat_stem
+    from dj_core.files.midi import save_midi
     from dj_core.models.families import load_model
-    from dj_core.naming import beat_stem
 
     started = time.perf_counter()
     request = _request(options)
@@ -149,8 +149,8 @@ def _first_note(path: Path | None) -> str | None:
     """The first note or chord of a MIDI file as a note string, or None without a file."""
     if path is None:
         return None
-    from dj_core.midi import read_midi
-    from dj_core.notation import read_note_events
+    from dj_core.corpus.note_strings import read_note_events
+    from dj_core.files.midi import read_midi
 
     read_midi(path)  # music21 never sees a file that was not checked
     for event in read_note_events(path):

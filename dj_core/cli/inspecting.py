@@ -7,10 +7,10 @@ from collections import Counter
 from pathlib import Path
 
 from dj_core.cli.verb import Answer, Verbs, add_verb, say
-from dj_core.drum_maps import DRUM_MAPS
-from dj_core.drums import DRUM
-from dj_core.midi import read_midi_report
-from dj_core.naming import counted
+from dj_core.files.file_names import counted
+from dj_core.files.midi import read_midi_report
+from dj_core.music.drum_maps import DRUM_MAPS
+from dj_core.music.drums import DRUM
 
 
 def add_inspect(verbs: Verbs) -> None:

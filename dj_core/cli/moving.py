@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import time
 
-from dj_core.access import check_may_change
 from dj_core.cli.verb import Answer, Verbs, add_verb, say
 from dj_core.errors import TrainingError
-from dj_core.library import Library
+from dj_core.host.read_only import check_may_change
+from dj_core.library.library import Library
 
 
 def add_send(verbs: Verbs) -> None:
@@ -26,8 +26,8 @@ def add_fetch(verbs: Verbs) -> None:
 
 
 def _run_send(options: argparse.Namespace) -> Answer:
+    from dj_core.files.remote import send
     from dj_core.models.run_folder import SETTINGS_NAME, is_locked
-    from dj_core.remote import send
 
     started = time.perf_counter()
     library = Library.open()
@@ -47,7 +47,7 @@ def _run_send(options: argparse.Namespace) -> Answer:
 
 
 def _run_fetch(options: argparse.Namespace) -> Answer:
-    from dj_core.remote import fetch
+    from dj_core.files.remote import fetch
 
     started = time.perf_counter()
     library = Library.open()

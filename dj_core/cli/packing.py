@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from dj_core.beat import Beat
 from dj_core.cli.verb import (
     Answer,
     ProgressBar,
@@ -20,19 +19,20 @@ from dj_core.cli.verb import (
     workers,
 )
 from dj_core.errors import SetError
+from dj_core.music.beat import Beat
 
 if TYPE_CHECKING:
-    from dj_core.export import LoopSettings
     from dj_core.models.request import BeatModel
-    from dj_core.pack.contents import Pack, PackSettings
-    from dj_core.setlist.plan import SetList, SetSettings
+    from dj_core.sets.pack_contents import Pack, PackSettings
+    from dj_core.sets.set_plan import SetList, SetSettings
+    from dj_core.sound.loop_files import LoopSettings
 
 TAKES = ("midi", "wav", "loops", "pack")
 
 
 def add_set(verbs: Verbs) -> None:
     """The verb and its options."""
-    from dj_core.setlist.plan import PHRASE_BARS, EnergyCurve
+    from dj_core.sets.set_plan import PHRASE_BARS, EnergyCurve
 
     verb = add_verb(verbs, "set", "put beats in order as a set", _run_set)
     verb.add_argument("files", type=Path, nargs="*", help="MIDI files, or folders of them")
@@ -58,7 +58,7 @@ def add_set(verbs: Verbs) -> None:
 
 def add_pack(verbs: Verbs) -> None:
     """The verb and its options."""
-    from dj_core.note_maps import NOTE_MAP
+    from dj_core.music.note_maps import NOTE_MAP
 
     verb = add_verb(verbs, "pack", "put a set into one zip for the booth", _run_pack)
     verb.add_argument(
@@ -86,8 +86,8 @@ def _add_sound(verb: argparse.ArgumentParser) -> None:
 
 
 def _run_set(options: argparse.Namespace) -> Answer:
-    from dj_core.setlist.generating import build_set
-    from dj_core.setlist.plan import warnings_of
+    from dj_core.sets.set_plan import warnings_of
+    from dj_core.sets.set_takes import build_set
 
     started = time.perf_counter()
     settings = _settings(options)
@@ -121,8 +121,8 @@ def _run_set(options: argparse.Namespace) -> Answer:
 
 
 def _settings(options: argparse.Namespace) -> SetSettings:
-    from dj_core.genres import genre_name
-    from dj_core.setlist.plan import SetSettings
+    from dj_core.music.genres import genre_name
+    from dj_core.sets.set_plan import SetSettings
 
     return SetSettings(
         name=options.name,
@@ -143,7 +143,7 @@ def _settings(options: argparse.Namespace) -> SetSettings:
 
 def _model(options: argparse.Namespace, given: int) -> BeatModel | None:
     """The model, if this set needs one."""
-    from dj_core.library import Library
+    from dj_core.library.library import Library
     from dj_core.models.families import load_model
 
     if options.no_fills and (options.beats or given) <= given:
@@ -153,11 +153,11 @@ def _model(options: argparse.Namespace, given: int) -> BeatModel | None:
 
 def _write_set(planned: SetList, options: argparse.Namespace) -> list[Path]:
     """The files asked for, and the set itself."""
-    from dj_core.setlist.mixdown import Mixdown, save_cue_sheet, save_mix
-    from dj_core.setlist.naming import set_stem
-    from dj_core.setlist.saving import SUFFIX, save_set
-    from dj_core.setlist.score import set_midi
-    from dj_core.storage import write_bytes_atomic
+    from dj_core.files.storage import write_bytes_atomic
+    from dj_core.sets.mixdown import Mixdown, save_cue_sheet, save_mix
+    from dj_core.sets.saved_sets import SUFFIX, save_set
+    from dj_core.sets.set_midi import set_midi
+    from dj_core.sets.set_names import set_stem
 
     stem, folder = set_stem(planned), options.out
     files = [save_set(planned, folder / f"{stem}{SUFFIX}")]
@@ -176,11 +176,11 @@ def _write_set(planned: SetList, options: argparse.Namespace) -> list[Path]:
 
 
 def _write_loops(planned: SetList, options: argparse.Namespace) -> list[Path]:
-    from dj_core.executors import in_order
-    from dj_core.export import LoopSettings
-    from dj_core.pack.contents import SLOTS_AHEAD, loop_of
-    from dj_core.setlist.naming import slot_stem
-    from dj_core.storage import write_bytes_atomic
+    from dj_core.files.storage import write_bytes_atomic
+    from dj_core.host.executors import in_order
+    from dj_core.sets.pack_contents import SLOTS_AHEAD, loop_of
+    from dj_core.sets.set_names import slot_stem
+    from dj_core.sound.loop_files import LoopSettings
 
     settings = LoopSettings(options.kit, options.soundfont, sample_rate=options.rate)
     jobs = (
@@ -197,7 +197,7 @@ def _write_loops(planned: SetList, options: argparse.Namespace) -> list[Path]:
 
 def _loop_file(beat: Beat, stem: str, settings: LoopSettings) -> tuple[str, bytes]:
     """A beat's loop by its file's name."""
-    from dj_core.export import loop_files
+    from dj_core.sound.loop_files import loop_files
 
     return next(loop_files(beat, settings, stem_name=stem))
 
@@ -221,9 +221,9 @@ def _set_of(options: argparse.Namespace) -> SetList:
     """A saved set, or the files as a set in the order given."""
     from dataclasses import replace
 
-    from dj_core.setlist.generating import build_set
-    from dj_core.setlist.plan import SetSettings, plan_set
-    from dj_core.setlist.saving import SUFFIX, load_set
+    from dj_core.sets.saved_sets import SUFFIX, load_set
+    from dj_core.sets.set_plan import SetSettings, plan_set
+    from dj_core.sets.set_takes import build_set
 
     saved = [file for file in options.files if file.name.endswith(SUFFIX)]
     if saved and len(options.files) > 1:
@@ -237,9 +237,9 @@ def _set_of(options: argparse.Namespace) -> SetList:
 
 
 def _pack_settings(options: argparse.Namespace) -> PackSettings:
-    from dj_core.export import LoopSettings
-    from dj_core.midi import MidiSettings
-    from dj_core.pack.contents import PackSettings
+    from dj_core.files.midi import MidiSettings
+    from dj_core.sets.pack_contents import PackSettings
+    from dj_core.sound.loop_files import LoopSettings
 
     chosen: dict[str, Any] = vars(options)
     return PackSettings(
@@ -252,7 +252,7 @@ def _pack_settings(options: argparse.Namespace) -> PackSettings:
 
 
 def _packed(planned: SetList, path: Path, options: argparse.Namespace) -> Pack:
-    from dj_core.pack.contents import save_pack
+    from dj_core.sets.pack_contents import save_pack
 
     with ProgressBar("Packing", "step") as bar, workers(options) as executor:
         return save_pack(
@@ -269,7 +269,7 @@ def _packed(planned: SetList, path: Path, options: argparse.Namespace) -> Pack:
 
 def _beats_in(files: Sequence[Path]) -> list[Beat]:
     """The beats of MIDI files, and of folders of them, in order."""
-    from dj_core.midi import MIDI_ENDINGS, read_beat
+    from dj_core.files.midi import MIDI_ENDINGS, read_beat
 
     beats = []
     for file in files:
@@ -285,7 +285,7 @@ def _beats_in(files: Sequence[Path]) -> list[Beat]:
 
 def _beats_kept(words: str | None) -> list[Beat]:
     """Beats of the crate, oldest first; none where they are not asked for."""
-    from dj_core.crate import Crate, CrateSearch
+    from dj_core.library.kept_beats import Crate, CrateSearch
 
     if words is None:
         return []

@@ -6,19 +6,19 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from dj_core.beat import Beat
 from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, say
 from dj_core.errors import SoundError
+from dj_core.music.beat import Beat
 
 if TYPE_CHECKING:
-    from dj_core.export import LoopSettings
+    from dj_core.sound.loop_files import LoopSettings
 
 _ENDINGS = {".wav": "wav", ".aif": "aiff", ".aiff": "aiff", ".flac": "flac"}
 
 
 def add_render(verbs: Verbs) -> None:
     """The verb and its options."""
-    from dj_core.export import BITS, SAMPLE_RATES, Container, Normalise
+    from dj_core.sound.loop_files import BITS, SAMPLE_RATES, Container, Normalise
 
     verb = add_verb(verbs, "render", "play a MIDI file into a sound file", _run_render)
     verb.add_argument("file", type=Path)
@@ -44,9 +44,9 @@ def add_render(verbs: Verbs) -> None:
 
 
 def _run_render(options: argparse.Namespace) -> Answer:
-    from dj_core.export import save_loop
-    from dj_core.loop_check import check_loop
-    from dj_core.midi import read_beat
+    from dj_core.files.midi import read_beat
+    from dj_core.sound.loop_check import check_loop
+    from dj_core.sound.loop_files import save_loop
 
     beat: Beat = read_beat(options.file)
     if options.tempo_bpm is not None:
@@ -82,7 +82,7 @@ def add_check_loop(verbs: Verbs) -> None:
 def _run_check_loop(options: argparse.Namespace) -> Answer:
     from dataclasses import asdict
 
-    from dj_core.loop_check import check_loop
+    from dj_core.sound.loop_check import check_loop
 
     loops = []
     for file in options.files:
@@ -96,7 +96,7 @@ def _run_check_loop(options: argparse.Namespace) -> Answer:
 
 def add_one_shots(verbs: Verbs) -> None:
     """The verb and its options."""
-    from dj_core.export import BITS, SAMPLE_RATES, Container
+    from dj_core.sound.loop_files import BITS, SAMPLE_RATES, Container
 
     verb = add_verb(verbs, "one-shots", "write a kit's drums one by one", _run_one_shots)
     verb.add_argument("--kit", default="standard", help="as in tr-808")
@@ -108,8 +108,8 @@ def add_one_shots(verbs: Verbs) -> None:
 
 
 def _run_one_shots(options: argparse.Namespace) -> Answer:
-    from dj_core.export import LoopSettings, one_shot_files
-    from dj_core.storage import write_bytes_atomic
+    from dj_core.files.storage import write_bytes_atomic
+    from dj_core.sound.loop_files import LoopSettings, one_shot_files
 
     settings = LoopSettings(
         kit=options.kit,
@@ -127,7 +127,7 @@ def _run_one_shots(options: argparse.Namespace) -> Answer:
 
 
 def _settings(options: argparse.Namespace) -> LoopSettings:
-    from dj_core.export import LoopSettings
+    from dj_core.sound.loop_files import LoopSettings
 
     container = options.format or _ENDINGS.get(options.out.suffix.lower())
     if container is None:

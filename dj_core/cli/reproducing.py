@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, say
-from dj_core.library import Library
+from dj_core.library.library import Library
 
 if TYPE_CHECKING:
     from dj_core.paper.results import Results
@@ -32,7 +32,7 @@ def add_paper(verbs: Verbs) -> None:
 
 
 def _run_paper(options: argparse.Namespace) -> Answer:
-    from dj_core.paper.report import made_files, write_document
+    from dj_core.paper.paper_report import made_files, write_document
 
     started = time.perf_counter()
     results = _redrawn(options.out) if options.redraw else _reproduced(options)
@@ -54,7 +54,7 @@ def _run_paper(options: argparse.Namespace) -> Answer:
 
 
 def _redrawn(out: Path) -> Results:
-    from dj_core.paper.report import write_report
+    from dj_core.paper.paper_report import write_report
     from dj_core.paper.results import load_results
 
     results = load_results(out)
@@ -63,7 +63,7 @@ def _redrawn(out: Path) -> Results:
 
 
 def _reproduced(options: argparse.Namespace) -> Results:
-    from dj_core.notation import note_songs
+    from dj_core.corpus.note_strings import note_songs
     from dj_core.paper.reproduction import Material, few_songs, reproduce
 
     corpus = Library.open().corpus(options.corpus)

@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dj_core.access import check_may_change
 from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, say
 from dj_core.errors import TrainingError
-from dj_core.library import Library
-from dj_core.limits import LIMITS
-from dj_core.queueing import turn_to_train
+from dj_core.host.limits import LIMITS
+from dj_core.host.queues import turn_to_train
+from dj_core.host.read_only import check_may_change
+from dj_core.library.library import Library
 
 if TYPE_CHECKING:
     from dj_core.models.families import Settings

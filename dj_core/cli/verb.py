@@ -8,9 +8,9 @@ from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from typing import Any
 
-from dj_core.beat import Meter
 from dj_core.errors import DigitalDJError
-from dj_core.executors import executor_for
+from dj_core.host.executors import executor_for
+from dj_core.music.beat import Meter
 
 Answer = dict[str, Any]
 Verbs = Any  # argparse keeps the type of its sub-parsers private

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dj_core.errors import CheckpointError
-from dj_core.limits import LIMITS
-from dj_core.storage import sha256_of, write_bytes_atomic, write_json_atomic
+from dj_core.files.storage import sha256_of, write_bytes_atomic, write_json_atomic
+from dj_core.host.limits import LIMITS
 
 if TYPE_CHECKING:
     from torch import Tensor

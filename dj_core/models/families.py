@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dj_core.beat import Meter
-from dj_core.corpus import Corpus
+from dj_core.corpus.note_strings import NoteSong, note_songs
+from dj_core.corpus.store import Corpus
 from dj_core.errors import CheckpointError, TrainingError
 from dj_core.models.checkpoint import read_card
 from dj_core.models.distributed import Ranks
@@ -34,8 +34,8 @@ from dj_core.models.notes.note_training import (
 from dj_core.models.request import BeatModel
 from dj_core.models.run_folder import TrainingStep
 from dj_core.models.trainer import Task, read_settings_file, settings_of, train
+from dj_core.music.beat import Meter
 from dj_core.music.step_grid import METERS
-from dj_core.notation import NoteSong, note_songs
 
 Settings = NoteTrainingSettings | GrooveTrainingSettings | HumanizerTrainingSettings
 Material = Sequence[Any]

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal, Protocol, get_args
 
-from dj_core.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat, Meter, Provenance
 from dj_core.errors import BeatError, GenerationError
+from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat, Meter, Provenance
 
 Spacing = Literal["learned", "fixed"]
 

@@ -24,8 +24,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from dj_core.errors import TrainingError
-from dj_core.records import json_of, read_json, record_of
-from dj_core.storage import write_json_atomic
+from dj_core.files.records import json_of, read_json, record_of
+from dj_core.files.storage import write_json_atomic
 
 SETTINGS_NAME, STATUS_NAME, PROGRESS_NAME = "settings.json", "status.json", "progress.jsonl"
 STATE_NAME, MODEL_NAME, TAKES_NAME = "state.pt", "model", "takes"

@@ -19,9 +19,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dj_core.beat import Beat
 from dj_core.errors import DigitalDJError, TrainingError
-from dj_core.midi import save_midi
+from dj_core.files.midi import save_midi
+from dj_core.files.records import read_json, record_of
+from dj_core.files.storage import write_bytes_atomic, write_json_atomic
 from dj_core.models.distributed import Ranks, ranks_joined
 from dj_core.models.run_folder import (
     MODEL_NAME,
@@ -38,8 +39,7 @@ from dj_core.models.run_folder import (
     write_status,
 )
 from dj_core.models.threads import cpu_threads
-from dj_core.records import read_json, record_of
-from dj_core.storage import write_bytes_atomic, write_json_atomic
+from dj_core.music.beat import Beat
 
 if TYPE_CHECKING:
     from torch import Tensor, nn, optim

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dj_core.beat import Beat, Hit, Meter, Provenance
-from dj_core.drums import DRUMS
 from dj_core.errors import TokenizerError
+from dj_core.music.beat import Beat, Hit, Meter, Provenance
+from dj_core.music.drums import DRUMS
 
 VERSION = 1
 LANES = len(DRUMS)

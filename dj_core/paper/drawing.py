@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from dj_core.figures import (
+from dj_core.corpus.figures import (
     DARK,
     FONT,
     HEAD_INCHES,

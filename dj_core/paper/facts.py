@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from statistics import median
 
-from dj_core.families import SPLIT_SHARES
+from dj_core.corpus.near_duplicates import SPLIT_SHARES
+from dj_core.corpus.note_strings import REST, NoteSong
 from dj_core.models.notes.note_tokenizer import FIXED_SPACING_QUARTERS, Stroke, hits_of
-from dj_core.ngram import NoteNGram
-from dj_core.notation import REST, NoteSong
+from dj_core.paper.ngram import NoteNGram
 from dj_core.paper.scoring import NoteScore, longest_song, score_ngram
 
 ORDERS = (1, 2, 3, 4, 5)

@@ -19,14 +19,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from dj_core.drums import DrumMap
+from dj_core.corpus.note_strings import NoteSong
 from dj_core.errors import CorpusError
+from dj_core.files.storage import sha256_of, write_json_atomic
 from dj_core.models.notes.note_checkpoint import NoteCheckpoint, load_note_model
 from dj_core.models.notes.note_network import count_weights
 from dj_core.models.notes.note_player import NotesModel
 from dj_core.models.request import GenerationRequest
-from dj_core.ngram import NoteNGram
-from dj_core.notation import NoteSong
+from dj_core.music.drums import DrumMap
 from dj_core.paper.facts import (
     CorpusFacts,
     Floor,
@@ -36,9 +36,9 @@ from dj_core.paper.facts import (
     measure_floor,
     split_leak,
 )
-from dj_core.paper.form import keep_the_form
+from dj_core.paper.ngram import NoteNGram
+from dj_core.paper.paper_report import write_report
 from dj_core.paper.plan import BEST, FINAL, PLAN, QUICK_SONGS, Entry
-from dj_core.paper.report import write_report
 from dj_core.paper.results import SPLITS, WAYS, Results, SystemResult, _results, save_results
 from dj_core.paper.scoring import NoteScore, authors_accuracy, longest_song, score_network
 from dj_core.paper.songs import (
@@ -55,8 +55,8 @@ from dj_core.paper.songs import (
     make_song,
     play_on,
 )
+from dj_core.paper.structure import keep_the_form
 from dj_core.paper.training_runs import read_curve, train_entry, trained
-from dj_core.storage import sha256_of, write_json_atomic
 
 HEAT_TEMPERATURES = (0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0)
 QUICK_TEMPERATURES = (0.0, 1.0, 5.0)
@@ -359,8 +359,8 @@ def _form_part(quick: bool) -> dict[str, Any]:
 
 def _figure5_part(songs: Sequence[dict[str, Any]], drum_map: DrumMap) -> dict[str, Any]:
     """A segment of the paper's song at temperature 1, and of ours."""
-    from dj_core.engraving import music_xml, staff_svg
     from dj_core.paper.results import _song
+    from dj_core.sound.engraving import music_xml, staff_svg
 
     drawn = {}
     for key, name in (("paper", FINAL), ("best", BEST)):

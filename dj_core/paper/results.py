@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dj_core.drums import DrumMap
 from dj_core.errors import LibraryError
+from dj_core.files.storage import write_json_atomic
+from dj_core.music.drums import DrumMap
 from dj_core.paper.facts import CorpusFacts, Floor, SplitLeak
-from dj_core.paper.form import FormResult
 from dj_core.paper.plan import PLAN
 from dj_core.paper.scoring import NoteScore
 from dj_core.paper.songs import Heat, KeptSong, Opening
+from dj_core.paper.structure import FormResult
 from dj_core.paper.training_runs import CurvePoint
-from dj_core.storage import write_json_atomic
 
 FORMAT = 1
 RESULTS_NAME = "results.json"

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dj_core.corpus.note_strings import NoteSong
 from dj_core.models.notes.note_tokenizer import (
     NotesTokenizer,
     extend_cyclically,
     prime_words,
     song_words,
 )
-from dj_core.ngram import NoteNGram
-from dj_core.notation import NoteSong
+from dj_core.paper.ngram import NoteNGram
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from dj_core.beat import Beat, Meter, Provenance
-from dj_core.drums import DrumMap
+from dj_core.corpus.note_strings import REST, NoteSong
 from dj_core.models.notes.note_checkpoint import NoteCheckpoint
 from dj_core.models.notes.note_player import NotesModel
 from dj_core.models.notes.note_tokenizer import FIXED_SPACING_QUARTERS, Stroke, hits_of
 from dj_core.models.request import GenerationRequest
-from dj_core.notation import REST, NoteSong
+from dj_core.music.beat import Beat, Meter, Provenance
+from dj_core.music.drums import DrumMap
 from dj_core.paper.scoring import NoteScore, measured_words, score_network
 
 SONG_NOTES = 500

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dj_core.paper.form import one_bar_share
 from dj_core.paper.plan import BEST, FINAL
 from dj_core.paper.results import Results, SystemResult
 from dj_core.paper.songs import OPENINGS
+from dj_core.paper.structure import one_bar_share
 from dj_core.paper.tables import (
     ARCHIVE_FILES,
     ARCHIVE_VOCABULARY,

@@ -6,11 +6,11 @@ import csv
 import io
 from dataclasses import dataclass
 
-from dj_core.families import SPLIT_SHARES
+from dj_core.corpus.near_duplicates import SPLIT_SHARES
 from dj_core.paper.facts import CorpusFacts
-from dj_core.paper.form import one_bar_share
 from dj_core.paper.plan import BEST, FINAL
 from dj_core.paper.results import Results, SystemResult
+from dj_core.paper.structure import one_bar_share
 
 PAPER_DISTINCT = {"0": 3, "1": 105, "5": 406}
 PAPER_VOCABULARY = 1_200

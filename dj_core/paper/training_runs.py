@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
+from dj_core.corpus.note_strings import NoteSong
+from dj_core.files.storage import write_bytes_atomic
 from dj_core.models.families import read_run_settings, train_run
 from dj_core.models.notes.note_checkpoint import NoteCheckpoint, load_note_model
 from dj_core.models.run_folder import (
@@ -18,10 +20,8 @@ from dj_core.models.run_folder import (
     read_progress,
     read_status,
 )
-from dj_core.notation import NoteSong
 from dj_core.paper.plan import Entry
 from dj_core.paper.scoring import NoteScore, authors_accuracy, longest_song, score_network
-from dj_core.storage import write_bytes_atomic
 
 CURVE_NAME = "curve.json"
 Watch = Callable[[TrainingStep], None]

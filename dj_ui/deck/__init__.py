@@ -17,11 +17,11 @@ from typing import Any
 
 import streamlit as st
 
-from dj_core.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat
-from dj_core.drums import DRUMS, general_midi_note
 from dj_core.errors import BeatError, SoundError
-from dj_core.render import KIT, KITS
-from dj_core.timing import swung
+from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat
+from dj_core.music.drums import DRUMS, general_midi_note
+from dj_core.music.timing import swung
+from dj_core.sound.render import KIT, KITS
 from dj_ui.deck.kits import kit_payload, note_payload
 from dj_ui.deck.payload import beat_id, beat_of_payload, beat_payload
 from dj_ui.deck.scripts import ENGINE_SCRIPTS, joined
@@ -185,7 +185,7 @@ def bring_back_edit(beat: Beat, slot: str, edit: Mapping[str, Any]) -> None:
 
 
 def chosen_kit() -> str:
-    """The kit the visitor hears, by its name in `dj_core.render.KITS`; for the whole session."""
+    """The kit the visitor hears, by its name in `render.KITS`; for the whole session."""
     kit = st.session_state.get(_KIT)
     return kit if kit in KIT else DEFAULT_KIT
 

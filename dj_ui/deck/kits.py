@@ -1,6 +1,6 @@
 """A drum kit on its way to the browser: every drum once, and how loud it is at each velocity.
 
-The sounds are `dj_core.render`'s own, struck as hard as can be. In most SoundFonts a softer stroke
+The sounds are `sound.render`'s own, struck as hard as can be. In most SoundFonts a softer stroke
 is the same wave turned down, so one wave and a table of 127 gains say it all; where a SoundFont
 has another recording for soft strokes, that is heard in the wave, and it is sent too.
 
@@ -20,8 +20,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from dj_core.drums import DRUMS, GENERAL_MIDI_PERCUSSION
-from dj_core.render import (
+from dj_core.files.storage import sha256_of
+from dj_core.music.drums import DRUMS, GENERAL_MIDI_PERCUSSION
+from dj_core.sound.render import (
     CEILING,
     CHOKE_SECONDS,
     KIT,
@@ -30,7 +31,6 @@ from dj_core.render import (
     default_soundfont,
     kit_shots,
 )
-from dj_core.storage import sha256_of
 
 KIT_BYTES = (
     700_000  # what a kit may weigh as JSON; drums that rarely play come when they are needed
@@ -54,7 +54,7 @@ def kit_payload(kit: str = "standard", soundfont: Path | None = None) -> dict[st
     """A kit as JSON-able values, for the engine's `loadKit`; do not change what you are given.
 
     Args:
-        kit: a name from `dj_core.render.KITS`.
+        kit: a name from `dj_core.sound.render.KITS`.
         soundfont: an .sf2 file; None for the best one at hand.
 
     Returns:

@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from dj_core.beat import Beat, Hit, Meter
-from dj_core.drums import general_midi_note
 from dj_core.errors import BeatError
-from dj_core.storage import sha256_of
+from dj_core.files.storage import sha256_of
+from dj_core.music.beat import Beat, Hit, Meter
+from dj_core.music.drums import general_midi_note
 from dj_ui.grid import steps_of, summary
 
 TICKS_PER_QUARTER = 480  # what MIDI files count in here; floats where a beat is finer

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dj_core.drums import DRUMS
 from dj_core.errors import CheckpointError, TrainingError
 from dj_core.models.checkpoint import (
     REPAIR,
@@ -19,6 +18,7 @@ from dj_core.models.checkpoint import (
 )
 from dj_core.models.groove.style_tables import Tables, are_whole
 from dj_core.music import step_grid
+from dj_core.music.drums import DRUMS
 
 if TYPE_CHECKING:
     from dj_core.models.groove.groove_network import GrooveNetwork

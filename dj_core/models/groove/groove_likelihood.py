@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dj_core.drums import LANE
 from dj_core.models.groove.groove_network import CHAIN, Asked, GrooveNetwork, Heard, Stroke
 from dj_core.models.groove.moving_averages import nothing_recent, quantities, recent_of, run_on
 from dj_core.models.groove.streams import (
@@ -25,20 +24,11 @@ from dj_core.models.groove.streams import (
 )
 from dj_core.models.groove.style_vector import StyleSums
 from dj_core.models.groove.training_clips import ClipSet
+from dj_core.music.drum_classes import CLASSES as NAMED_CLASSES
+from dj_core.music.drums import LANE
 from dj_core.music.step_grid import CEILING_BIN, LANES, MAX_OFFSET, OFFSETS, VELOCITY_BINS
 
-CLASSES: tuple[tuple[str, ...], ...] = (
-    ("kick",),
-    ("snare", "side_stick"),
-    ("closed_hat", "pedal_hat"),
-    ("open_hat",),
-    ("low_tom",),
-    ("mid_tom",),
-    ("high_tom",),
-    ("crash",),
-    ("ride",),
-)
-"""The nine classes of the hit alphabet in which models are compared."""
+CLASSES = tuple(drums for _, drums in NAMED_CLASSES)
 
 Carried = tuple[Tensor, Tensor, Tensor]
 """What goes on from window to window: the LSTM's hidden and cell values, and the recent sums."""

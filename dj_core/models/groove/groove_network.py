@@ -21,7 +21,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dj_core.drums import LANE
 from dj_core.errors import TrainingError
 from dj_core.models.groove.moving_averages import RECENT
 from dj_core.models.groove.streams import (
@@ -36,6 +35,7 @@ from dj_core.models.groove.streams import (
 )
 from dj_core.models.groove.style_vector import NUMBERS_OF_LANE, SHARED_NAMES, STYLE_SIZE
 from dj_core.models.groove.training_clips import KINDS
+from dj_core.music.drums import LANE
 from dj_core.music.step_grid import (
     CEILING_BIN,
     LANES,

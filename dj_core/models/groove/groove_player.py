@@ -19,10 +19,7 @@ import numpy as np
 import torch
 from scipy.special import ndtr, ndtri
 
-from dj_core.beat import DEFAULT_TEMPO_BPM, Beat, Provenance
-from dj_core.drums import DRUMS
 from dj_core.errors import GenerationError
-from dj_core.genres import genre_label, typical_tempo_bpm
 from dj_core.models.groove.groove_checkpoint import FAMILY, GrooveCheckpoint, load_groove_model
 from dj_core.models.groove.groove_inference import ROWS, Heard, Recent, StepwiseNetwork, Strokes
 from dj_core.models.groove.groove_likelihood import LONGEST_AGE
@@ -40,6 +37,9 @@ from dj_core.models.groove.temperature import Heat
 from dj_core.models.groove.training_clips import KINDS
 from dj_core.models.request import GenerationRequest, Spacing, Take
 from dj_core.models.threads import cpu_threads
+from dj_core.music.beat import DEFAULT_TEMPO_BPM, Beat, Provenance
+from dj_core.music.drums import DRUMS
+from dj_core.music.genres import genre_label, typical_tempo_bpm
 from dj_core.music.step_grid import (
     CEILING_BIN,
     LANES,

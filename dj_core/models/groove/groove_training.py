@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dj_core.beat import Beat
-from dj_core.corpus import Corpus
+from dj_core.corpus.store import Corpus
 from dj_core.errors import TrainingError
+from dj_core.files.storage import sha256_of
 from dj_core.models.checkpoint import ModelFacts
 from dj_core.models.distributed import Ranks
 from dj_core.models.groove.groove_checkpoint import FAMILY, GrooveCheckpoint, save_groove_model
@@ -36,7 +36,7 @@ from dj_core.models.groove.training_clips import (
 )
 from dj_core.models.request import GenerationRequest
 from dj_core.models.trainer import Tally
-from dj_core.storage import sha256_of
+from dj_core.music.beat import Beat
 
 if TYPE_CHECKING:
     from torch import Tensor

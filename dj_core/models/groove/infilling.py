@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from dj_core.beat import Beat
 from dj_core.models.groove.groove_inference import ROWS, Heard, odds
 from dj_core.models.groove.groove_network import Asked
 from dj_core.models.groove.groove_player import (
@@ -34,6 +33,7 @@ from dj_core.models.groove.streams import A_BAR, OWN_STYLE, PAST_STYLE, PAST_STY
 from dj_core.models.groove.style_vector import StyleSums
 from dj_core.models.groove.training_clips import KINDS, ClipSet, clip_of
 from dj_core.models.request import GenerationRequest, Take
+from dj_core.music.beat import Beat
 from dj_core.music.step_grid import LANES, MAX_OFFSET, Grid
 
 CERTAIN = 1e-4  # no given cell is held to be less likely than this: files hold what models rule out

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from dj_core.beat import Meter
 from dj_core.models.groove.groove_likelihood import ClipTensors, remember
 from dj_core.models.groove.groove_network import CONTENT, LAGS
 from dj_core.models.groove.groove_player import GrooveModel
@@ -19,6 +18,7 @@ from dj_core.models.groove.streams import OWN_STYLE, Conditions, Streams, window
 from dj_core.models.groove.style_vector import StyleSums
 from dj_core.models.groove.training_clips import KINDS, Clip, ClipSet
 from dj_core.models.threads import cpu_threads
+from dj_core.music.beat import Meter
 from dj_core.music.step_grid import LANES, MAX_VELOCITY, METERS, Grid, steps_per_bar
 
 LEAD_IN_BARS = 2  # of the loop, heard before its first bar

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dj_core.beat import Beat
 from dj_core.models.groove.groove_checkpoint import (
     GrooveCheckpoint,
     load_groove_model,
@@ -27,6 +26,7 @@ from dj_core.models.groove.style_tables import STYLE_BARS, Tables
 from dj_core.models.groove.style_vector import SHARED_NAMES, STYLE_SIZE, StyleSums
 from dj_core.models.groove.training_clips import ClipSet, clip_of
 from dj_core.models.request import GenerationRequest
+from dj_core.music.beat import Beat
 
 if TYPE_CHECKING:
     from dj_core.models.groove.groove_player import GrooveModel

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dj_core.drums import LANE
 from dj_core.models.groove.training_clips import ClipSet
+from dj_core.music.drums import LANE
 from dj_core.music.step_grid import CEILING_BIN, LANES, MAX_OFFSET, STEPS_PER_QUARTER, velocity_bin
 
 VOICES: tuple[tuple[str, ...], ...] = (

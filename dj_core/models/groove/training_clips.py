@@ -9,10 +9,11 @@ from typing import Literal
 
 import numpy as np
 
-from dj_core.beat import Beat
-from dj_core.corpus import Corpus
+from dj_core.corpus.store import Corpus
 from dj_core.errors import TrainingError
-from dj_core.genres import typical_tempo_bpm
+from dj_core.music.beat import Beat
+from dj_core.music.genres import typical_tempo_bpm
+from dj_core.music.patterns import load_patterns
 from dj_core.music.step_grid import (
     LANES,
     MAX_VELOCITY,
@@ -23,7 +24,6 @@ from dj_core.music.step_grid import (
     steps_per_bar,
     to_grid,
 )
-from dj_core.patterns import load_patterns
 
 STARTER = "starter"
 KINDS = ("", "beat", "fill")

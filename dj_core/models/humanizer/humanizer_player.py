@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dj_core.beat import Beat, Hit, Provenance
-from dj_core.drums import DRUMS, LANE
 from dj_core.errors import GenerationError
 from dj_core.models.checkpoint import SHIPPED_MODELS
 from dj_core.models.humanizer.humanizer_checkpoint import load_humanizer_parts
 from dj_core.models.humanizer.humanizer_network import HumanizerNetwork, Strokes, strokes_of
 from dj_core.models.humanizer.performances import Alphabet, Batch
 from dj_core.models.threads import cpu_threads
+from dj_core.music.beat import Beat, Hit, Provenance
+from dj_core.music.drums import DRUMS, LANE
 from dj_core.music.step_grid import (
     LANES,
     METERS,

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dj_core.corpus import Corpus
+from dj_core.corpus.store import Corpus
 from dj_core.errors import TrainingError
+from dj_core.files.storage import sha256_of
 from dj_core.models.checkpoint import ModelFacts
 from dj_core.models.distributed import Ranks
 from dj_core.models.humanizer.humanizer_checkpoint import FAMILY, save_humanizer
@@ -27,7 +28,6 @@ from dj_core.models.humanizer.performances import (
     stacked,
 )
 from dj_core.models.trainer import Tally
-from dj_core.storage import sha256_of
 
 if TYPE_CHECKING:
     from torch import Tensor

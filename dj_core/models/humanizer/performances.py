@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dj_core.beat import Beat
-from dj_core.corpus import Corpus
-from dj_core.drums import LANE
+from dj_core.corpus.store import Corpus
 from dj_core.errors import TrainingError
-from dj_core.metrics.likelihood import CLASSES
+from dj_core.music.beat import Beat
+from dj_core.music.drum_classes import CLASSES
+from dj_core.music.drums import LANE
 from dj_core.music.step_grid import (
     LANES,
     MAX_OFFSET,

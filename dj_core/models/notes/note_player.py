@@ -16,9 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from dj_core.beat import DEFAULT_TEMPO_BPM, MAX_BARS, Beat, Provenance
+from dj_core.corpus.note_strings import REST
 from dj_core.errors import GenerationError
-from dj_core.genres import typical_tempo_bpm
 from dj_core.models.notes.note_checkpoint import FAMILY, NoteCheckpoint, load_note_model
 from dj_core.models.notes.note_tokenizer import (
     BAR_LINE,
@@ -34,7 +33,8 @@ from dj_core.models.notes.note_tokenizer import (
 )
 from dj_core.models.request import DEFAULT_FEEL, GenerationRequest, Spacing, Take
 from dj_core.models.threads import cpu_threads
-from dj_core.notation import REST
+from dj_core.music.beat import DEFAULT_TEMPO_BPM, MAX_BARS, Beat, Provenance
+from dj_core.music.genres import typical_tempo_bpm
 
 Filter = Callable[[np.ndarray], np.ndarray]
 """Scores of every word in, scores out; -inf forbids a word."""

@@ -30,12 +30,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
-from dj_core.beat import Hit
-from dj_core.drum_maps import DRUM_MAPS, drum_of_note
-from dj_core.drums import LANE, DrumMap, general_midi_note
+from dj_core.corpus.note_strings import REST, NoteEvent, NoteSong
 from dj_core.errors import TokenizerError
-from dj_core.notation import REST, NoteEvent, NoteSong
-from dj_core.storage import sha256_of
+from dj_core.files.storage import sha256_of
+from dj_core.music.beat import Hit
+from dj_core.music.drum_maps import DRUM_MAPS, drum_of_note
+from dj_core.music.drums import LANE, DrumMap, general_midi_note
 
 TICKS_PER_QUARTER = 12
 FIXED_SPACING_QUARTERS = 0.5  # what the paper's code gives every note, chord and rest

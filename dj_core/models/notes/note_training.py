@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dj_core.beat import Beat, Meter
+from dj_core.corpus.note_strings import NoteSong
 from dj_core.errors import TrainingError
+from dj_core.files.storage import sha256_of
 from dj_core.models.checkpoint import ModelFacts
 from dj_core.models.distributed import Ranks
 from dj_core.models.notes.note_checkpoint import FAMILY, NoteCheckpoint, save_note_model
@@ -31,8 +32,7 @@ from dj_core.models.notes.note_tokenizer import (
 )
 from dj_core.models.request import GenerationRequest
 from dj_core.models.trainer import Tally
-from dj_core.notation import NoteSong
-from dj_core.storage import sha256_of
+from dj_core.music.beat import Beat, Meter
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -1,0 +1,1 @@
+"""Corpora: drum MIDI gathered, indexed, grouped into families and split."""

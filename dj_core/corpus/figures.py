@@ -1,0 +1,178 @@
+"""Figures in matplotlib, in the app's own colours; the paper's Figures 1 to 3 among them.
+
+Each function returns a `Figure` of its own, without pyplot's shared state, so that any thread may
+draw. `figure_svg` turns one into bytes for a page or a file.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dj_core.music.drums import DRUMS, Family
+from dj_core.music.genres import genre_label
+
+WIDTH_INCHES, ROW_INCHES, HEAD_INCHES = 4.8, 0.27, 0.62
+FONT = "DejaVu Sans Mono"  # comes with matplotlib: the same on every machine
+MAX_LABEL_LETTERS = 24
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours of one theme; the same as in `.streamlit/config.toml` and `dj_ui/theme.css`.
+
+    Attributes:
+        accent: for what matters.
+        bar: for bars that are not about drums.
+        text, quiet: words and numbers, and those that may step back.
+        line: axes and guides.
+        families: each drum family's hue.
+    """
+
+    accent: str
+    bar: str
+    text: str
+    quiet: str
+    line: str
+    families: Mapping[Family, str]
+
+
+DARK = Palette(
+    accent="#ff7a1f",
+    bar="#8b92a1",
+    text="#ecebe7",
+    quiet="#a3a6ae",
+    line="#343944",
+    families={
+        "kick": "#e98b86",
+        "snare": "#d9ad62",
+        "hat": "#5fbcc0",
+        "tom": "#8cbf7f",
+        "cymbal": "#86a9ea",
+        "percussion": "#c492cf",
+    },
+)
+LIGHT = Palette(
+    accent="#b34700",
+    bar="#7d7a74",
+    text="#1d1c1a",
+    quiet="#5d5a54",
+    line="#cfcac1",
+    families={
+        "kick": "#b3403d",
+        "snare": "#94620a",
+        "hat": "#12747a",
+        "tom": "#3d7a30",
+        "cymbal": "#345fb8",
+        "percussion": "#8a4699",
+    },
+)
+PALETTES: dict[str, Palette] = {"dark": DARK, "light": LIGHT}
+
+
+def note_histogram(notes: Sequence[str], palette: Palette = DARK, top: int = 10) -> Figure:
+    """The most frequent notes of a song, as in the paper's Figures 1 to 3.
+
+    Args:
+        notes: strings as the notes model writes them ('C2', 'rest', 'C2 F#2'), in any order.
+        palette: the theme's colours.
+        top: how many to show.
+    """
+    counts = Counter(notes)
+    title = f"{len(counts)} of {len(notes)} notes are distinct"
+    return _bars(counts.most_common(top), title, palette, accent=True)
+
+
+def start_note_histogram(notes: Iterable[str], palette: Palette = DARK, top: int = 10) -> Figure:
+    """What the songs of a corpus begin with, most frequent first; one note per song."""
+    counts = Counter(notes)
+    title = f"{len(counts)} ways to begin, in {counts.total()} beats"
+    return _bars(counts.most_common(top), title, palette)
+
+
+def genre_balance(files_by_genre: Mapping[str, int], palette: Palette = DARK) -> Figure:
+    """How many files each genre has, most first. Keys are genre names, '' for unknown."""
+    rows = sorted(files_by_genre.items(), key=lambda row: (-row[1], row[0]))
+    labelled = [(genre_label(name) if name else "No genre", count) for name, count in rows]
+    title = f"{len(rows)} genres, {sum(files_by_genre.values())} beats"
+    return _bars(labelled, title, palette)
+
+
+def length_distribution(files_by_bars: Mapping[int, int], palette: Palette = DARK) -> Figure:
+    """How many files have how many bars; what is longer than 16 bars is one row."""
+    short = [(bars, count) for bars, count in sorted(files_by_bars.items()) if bars <= 16]
+    rows = [("1 bar" if bars == 1 else f"{bars} bars", count) for bars, count in short]
+    longer = sum(count for bars, count in files_by_bars.items() if bars > 16)
+    if longer:
+        rows.append(("longer", longer))
+    return _bars(rows, f"{sum(files_by_bars.values())} beats by length", palette)
+
+
+def drum_use(files_by_lane: Mapping[int, int], files: int, palette: Palette = DARK) -> Figure:
+    """In how many of `files` files each drum plays; keys are lanes of the drum table."""
+    rows = [(DRUMS[lane].label, count) for lane, count in sorted(files_by_lane.items())]
+    colours = [palette.families[DRUMS[lane].family] for lane in sorted(files_by_lane)]
+    return _bars(rows, f"Drums in {files} beats", palette, colours=colours)
+
+
+def figure_svg(figure: Figure) -> bytes:
+    """The figure as an SVG file with a transparent ground; the same figure, the same drawing."""
+    file = io.BytesIO()
+    figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    return file.getvalue()
+
+
+def _bars(
+    rows: Sequence[tuple[str, int]],
+    title: str,
+    palette: Palette,
+    accent: bool = False,
+    colours: Sequence[str] | None = None,
+) -> Figure:
+    """Horizontal bars, the first on top, each with its count at its end."""
+    figure, axes = _empty_figure(HEAD_INCHES + ROW_INCHES * max(len(rows), 1), title, palette)
+    axes.xaxis.set_visible(False)
+    if not rows:
+        axes.yaxis.set_visible(False)
+        return figure
+    counts = [count for _, count in rows]
+    places = range(len(rows))
+    ground = palette.accent if accent else palette.bar
+    axes.barh(places, counts, height=0.66, color=list(colours) if colours else ground)
+    axes.set_yticks(places, [_short(name) for name, _ in rows])
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_xlim(0, max(counts) * 1.14 or 1)
+    for place, count in zip(places, counts, strict=True):
+        axes.annotate(
+            f"{count}",
+            (count, place),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center_baseline",
+            color=palette.text,
+            fontfamily=FONT,
+            fontsize=9,
+        )
+    return figure
+
+
+def _empty_figure(height_inches: float, title: str, palette: Palette) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_facecolor("none")
+    axes.set_title(title, loc="left", color=palette.text, fontfamily=FONT, fontsize=10, pad=10)
+    for name, spine in axes.spines.items():
+        spine.set_visible(name == "left")
+        spine.set_color(palette.line)
+    axes.tick_params(colors=palette.quiet, labelsize=9, labelfontfamily=FONT, length=0, pad=6)
+    return figure, axes
+
+
+def _short(name: str) -> str:
+    plain = name.replace("$", r"\$")  # matplotlib would read mathematics between two of them
+    return plain if len(plain) <= MAX_LABEL_LETTERS else plain[: MAX_LABEL_LETTERS - 1] + "…"

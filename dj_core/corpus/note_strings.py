@@ -1,0 +1,483 @@
+"""Drum files as the paper reads them: strings for notes, chords and rests, made by music21.
+
+music21 takes some 25 ms a file, so a corpus is read by worker processes, each under a time limit
+and killable, and what they found is kept in the corpus's folder (``note-strings.parquet``). A file
+is read again only when its content or the version of music21 changes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dj_core.errors import CorpusError, LibraryError, MidiError
+from dj_core.files.midi import midi_bytes, parse_midi, read_midi
+from dj_core.files.storage import write_bytes_atomic
+from dj_core.music.beat import Meter
+from dj_core.music.drums import DRUM_CHANNEL, DrumMap
+
+if TYPE_CHECKING:
+    from music21.base import Music21Object
+    from music21.stream import Part, Stream
+
+REST = "rest"
+CACHE_NAME = "note-strings.parquet"
+CACHE_FORMAT = "1"
+SECONDS_PER_FILE = 10.0
+BYTES_PER_FILE = 20_000  # a file so large gets the time twice, one twice as large three times,
+MOST_TIMES = 12  # and none more often than this; the longest real performances need 30 seconds
+SECONDS_TO_START = 120.0  # a cold import of music21 on a busy, slow disk
+MAX_WORKERS = 8
+FILES_PER_WORKER = 25  # below this, starting another music21 costs more than it saves
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) as files are read."""
+
+
+@dataclass(frozen=True)
+class NoteEvent:
+    """One element of a song, as music21 sees it on its grid of 1/4 and 1/3 quarters.
+
+    Attributes:
+        name: 'C2', 'rest', or a chord 'C2 F#2' (names with octave, sorted, a space between).
+        onset_quarters: from the start of the song.
+        duration_quarters: how long it sounds or rests; 0 for grace notes.
+        tied: it only continues the note before the bar line, nothing is struck.
+    """
+
+    name: str
+    onset_quarters: float
+    duration_quarters: float
+    tied: bool = False
+
+
+@dataclass(frozen=True)
+class NoteSong:
+    """One file of a corpus as note events.
+
+    Attributes:
+        file_id: the file's id in its corpus.
+        genre: as `genres.genre_name` gives it, '' when unknown.
+        split: 'train', 'validation' or 'test'.
+        events: in music21's own order: measure by measure and, inside a measure, voice by voice,
+            so onsets may step back at the start of a second voice.
+        bar_quarters: length of a bar in quarter notes.
+        bars: length of the song in bars; every onset lies inside them.
+        drum_map: the note map the events are named in.
+        kind: 'beat' or 'fill'.
+    """
+
+    file_id: str
+    genre: str
+    split: str
+    events: tuple[NoteEvent, ...]
+    bar_quarters: float = 4.0
+    bars: int = 1
+    drum_map: DrumMap = "general-midi"
+    kind: str = "beat"
+
+
+@dataclass(frozen=True)
+class UnreadFile:
+    """A file music21 could not read, and why."""
+
+    file_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class NoteSongsReport:
+    """Every song of a corpus, and what was left out."""
+
+    songs: tuple[NoteSong, ...]
+    unread: tuple[UnreadFile, ...]
+
+
+class NoteFile(Protocol):
+    """What of a corpus's file matters here; `corpus.CorpusFile` is one."""
+
+    id: str
+    genre: str
+    split: str
+    meter: Meter
+    bars: int
+    kind: str
+    drum_map: DrumMap
+
+
+class NoteSource(Protocol):
+    """What of a corpus matters here; `corpus.Corpus` is one."""
+
+    folder: Path
+    files: Sequence[NoteFile]
+
+    def path_of(self, file: NoteFile) -> Path:
+        """Where the file's bytes are."""
+
+
+# --- one file ---------------------------------------------------------------------------------
+
+
+def read_note_events(path: Path) -> tuple[NoteEvent, ...]:
+    """One MIDI file through music21, in music21's own order.
+
+    The file is checked first: music21 never sees one that `midi.parse_midi` refuses.
+
+    Raises:
+        MidiError: damaged, or music21 cannot make sense of it.
+    """
+    from music21.midi import MidiFile
+    from music21.midi.translate import midiFileToStream
+
+    content = _one_plain_track(path)
+    file = MidiFile()
+    try:
+        file.readstr(content)
+        for track in file.tracks:
+            for event in track.events:
+                if event.channel == DRUM_CHANNEL + 1:
+                    # music21 turns channel 10 into unpitched percussion, which has no note names
+                    event.channel = 1
+        part = midiFileToStream(file).parts[0]
+    except Exception as error:  # music21 raises all sorts on files it does not understand
+        raise MidiError(
+            f"music21 cannot read {path.name} ({type(error).__name__}: {error}). "
+            "Open it in a DAW and export it again."
+        ) from error
+    return _events_of(part)
+
+
+def _one_plain_track(path: Path) -> bytes:
+    """The file as it is if it is one track of notes off channel 10, else its drums as such.
+
+    Drums spread over tracks, or beside melodies, would be other parts to music21.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise MidiError(f"{path.name} cannot be read: {error.strerror}.") from error
+    channels = {channel for _, channel, *_ in parse_midi(content).notes}
+    one_track = content[10:12] == b"\0\1"  # the header's number of tracks
+    if one_track and len(channels) == 1:
+        return content
+    return midi_bytes(read_midi(content), "as-in-corpus")
+
+
+def _events_of(part: Part) -> tuple[NoteEvent, ...]:
+    from music21.chord import Chord
+    from music21.note import Note, Rest
+
+    events = []
+    for element, onset in _walk(part):
+        if isinstance(element, Note):
+            name = element.nameWithOctave
+        elif isinstance(element, Chord):
+            name = " ".join(sorted(note.nameWithOctave for note in element.notes))
+        elif isinstance(element, Rest):
+            name = REST
+        else:
+            continue
+        tie = element.tie
+        events.append(
+            NoteEvent(
+                name,
+                onset,
+                float(element.quarterLength),
+                tied=tie is not None and tie.type in ("stop", "continue"),
+            )
+        )
+    return tuple(events)
+
+
+def _walk(stream: Stream, start: float = 0.0) -> Iterator[tuple[Music21Object, float]]:
+    """What `stream.recurse()` visits, in its order, with onsets in quarters.
+
+    Not by `getOffsetInHierarchy`: for the second half of a tied note that is the first half's.
+    """
+    from music21.stream import Stream
+
+    for element in stream:
+        onset = start + float(stream.elementOffset(element))
+        if isinstance(element, Stream):
+            yield from _walk(element, onset)
+        else:
+            yield element, onset
+
+
+# --- a corpus ---------------------------------------------------------------------------------
+
+
+def note_songs(
+    corpus: NoteSource,
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> tuple[NoteSong, ...]:
+    """Every readable file of the corpus as a song; see `note_songs_report`."""
+    return note_songs_report(corpus, progress, workers).songs
+
+
+def note_songs_report(
+    corpus: NoteSource,
+    progress: Progress | None = None,
+    workers: int | None = None,
+    *,
+    retry_unread: bool = False,
+    seconds_per_file: float = SECONDS_PER_FILE,
+) -> NoteSongsReport:
+    """Read every file of the corpus through music21, or from what an earlier call kept.
+
+    Args:
+        progress: called with (files done, files to read); not at all when everything was kept.
+        workers: processes to use; None takes one per core, fewer for small corpora.
+        retry_unread: try the files that failed before once more.
+        seconds_per_file: a small file that takes longer is given up; large ones get more.
+
+    Raises:
+        CorpusError: not one file could be read.
+        LibraryError: what was found cannot be saved.
+    """
+    cache_path = corpus.folder / CACHE_NAME
+    known = _load_cache(cache_path)
+    if retry_unread:
+        known = {file_id: row for file_id, row in known.items() if not row["reason"]}
+    wanted = {file.id: file for file in corpus.files}
+    missing = {
+        file_id: corpus.path_of(file) for file_id, file in wanted.items() if file_id not in known
+    }
+    if missing:
+        fresh: dict[str, dict[str, Any]] = {}
+        try:
+            _read_all(missing, fresh, progress, workers, seconds_per_file)
+        finally:  # an interrupted reading keeps what it has
+            kept = {**known, **fresh}
+            _save_cache(cache_path, {key: row for key, row in kept.items() if key in wanted})
+        known = kept
+    return _report(corpus, known)
+
+
+def _report(corpus: NoteSource, rows: dict[str, dict[str, Any]]) -> NoteSongsReport:
+    songs, unread = [], []
+    for file in corpus.files:
+        row = rows[file.id]
+        if row["reason"]:
+            unread.append(UnreadFile(file.id, row["reason"]))
+            continue
+        columns = zip(row["names"], row["onsets"], row["durations"], row["tied"], strict=True)
+        events = tuple(NoteEvent(*column) for column in columns)
+        bar_quarters = file.meter.bar_quarters
+        # music21's grid may move the last hit onto the next bar line
+        last = max((event.onset_quarters for event in events), default=0.0)
+        bars = max(file.bars, int(last / bar_quarters + 1e-6) + 1)
+        songs.append(
+            NoteSong(
+                file.id,
+                file.genre,
+                file.split,
+                events,
+                bar_quarters,
+                bars,
+                file.drum_map,
+                file.kind,
+            )
+        )
+    if unread and not songs:
+        raise CorpusError(
+            f"music21 could read none of the corpus's {len(unread)} files; "
+            f"the first one: {unread[0].reason}"
+        )
+    return NoteSongsReport(tuple(songs), tuple(unread))
+
+
+def _cache_version() -> dict[str, str]:
+    return {"digital-dj.format": CACHE_FORMAT, "music21": version("music21")}
+
+
+def _load_cache(path: Path) -> dict[str, dict[str, Any]]:
+    """What an earlier call kept, by file id; nothing if it is of another version or damaged."""
+    import pyarrow
+    from pyarrow import parquet
+
+    if not path.exists():
+        return {}
+    try:
+        table = parquet.read_table(BytesIO(path.read_bytes()))
+    except (OSError, pyarrow.ArrowException):
+        return {}  # a cache: it is made again
+    metadata = table.schema.metadata or {}
+    if {key: metadata.get(key.encode(), b"").decode() for key in _cache_version()} != (
+        _cache_version()
+    ):
+        return {}
+    return {row["file_id"]: row for row in table.to_pylist()}
+
+
+def _save_cache(path: Path, rows: dict[str, dict[str, Any]]) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    schema = pyarrow.schema(
+        [
+            ("file_id", pyarrow.string()),
+            ("reason", pyarrow.string()),
+            ("names", pyarrow.list_(pyarrow.string())),
+            ("onsets", pyarrow.list_(pyarrow.float64())),
+            ("durations", pyarrow.list_(pyarrow.float64())),
+            ("tied", pyarrow.list_(pyarrow.bool_())),
+        ],
+        metadata=_cache_version(),
+    )
+    table = pyarrow.Table.from_pylist([rows[file_id] for file_id in sorted(rows)], schema=schema)
+    buffer = BytesIO()
+    parquet.write_table(table, buffer, compression="zstd")
+    write_bytes_atomic(path, buffer.getvalue())
+
+
+# --- worker processes -------------------------------------------------------------------------
+
+
+def _read_all(
+    paths: dict[str, Path],
+    rows: dict[str, dict[str, Any]],
+    progress: Progress | None,
+    workers: int | None,
+    seconds_per_file: float,
+) -> None:
+    """Read `paths` in worker processes and put a row for each into `rows`."""
+    count = workers or min(os.cpu_count() or 1, MAX_WORKERS, 1 + len(paths) // FILES_PER_WORKER)
+    pool = [_Worker(seconds_per_file) for _ in range(count)]
+    idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+    for worker in pool:
+        idle.put(worker)
+
+    def read(file_id: str, path: Path) -> dict[str, Any]:
+        worker = idle.get()
+        try:
+            return {**_EMPTY_ROW, "file_id": file_id, **worker.read(path)}
+        finally:
+            idle.put(worker)
+
+    executor = ThreadPoolExecutor(count, thread_name_prefix="note-strings")
+    try:
+        pending = [executor.submit(read, *item) for item in paths.items()]
+        for done, future in enumerate(as_completed(pending), start=1):
+            row = future.result()
+            rows[row["file_id"]] = row
+            if progress is not None:
+                progress(done, len(paths))
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+        for worker in pool:
+            worker.close()
+
+
+_EMPTY_ROW = {"reason": "", "names": [], "onsets": [], "durations": [], "tied": []}
+
+
+class _Worker:
+    """A process that reads one file at a time; killed and replaced when one takes too long.
+
+    A subprocess talking JSON lines, not `multiprocessing`: a spawned child would import the
+    parent's main module again, which under a web server is the whole app.
+    """
+
+    def __init__(self, seconds_per_file: float) -> None:
+        self._seconds_per_file = seconds_per_file
+        self._process: subprocess.Popen[str] | None = None
+
+    def read(self, path: Path) -> dict[str, Any]:
+        """The file's columns, or {'reason': why not}."""
+        if self._process is None and self._ask(None, SECONDS_TO_START) is None:
+            raise LibraryError(
+                "music21 did not start within two minutes. Check that it is installed: "
+                "python -m pip install music21."
+            )
+        seconds = self._seconds_per_file * min(1 + _size(path) / BYTES_PER_FILE, MOST_TIMES)
+        answer = self._ask(str(path), seconds)
+        if answer is not None:
+            return answer
+        self.close()
+        return {"reason": f"music21 did not finish within {seconds:.0f} seconds, or crashed."}
+
+    def close(self) -> None:
+        """End the process; a later `read` starts another."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            process.stdin.close()
+            process.stdout.close()
+
+    def _ask(self, question: str | None, seconds: float) -> dict[str, Any] | None:
+        """One line there, one line back; None when the process died or had to be killed."""
+        if self._process is None:
+            self._process = _start_process()
+        process = self._process
+        alarm = threading.Timer(seconds, process.kill)
+        alarm.start()
+        try:
+            if question is not None:
+                process.stdin.write(json.dumps(question) + "\n")
+                process.stdin.flush()
+            answer = process.stdout.readline()
+        except (OSError, ValueError):  # it died between two files, or was closed meanwhile
+            return None
+        finally:
+            alarm.cancel()
+        return json.loads(answer) if answer.endswith("\n") else None
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # reading it will say what is wrong
+
+
+def _start_process() -> subprocess.Popen[str]:
+    product = str(Path(__file__).resolve().parents[2])
+    search_path = os.pathsep.join(filter(None, [product, os.environ.get("PYTHONPATH")]))
+    return subprocess.Popen(
+        [sys.executable, "-c", "from dj_core.corpus.note_strings import serve; serve()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": search_path},
+        encoding="utf-8",
+    )
+
+
+def serve() -> None:
+    """The worker's loop: a path a line on stdin, its columns a line on stdout."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    sys.stdout = sys.stderr  # whatever music21 prints is not an answer
+    import music21.midi.translate  # noqa: F401 - the slow import, before the clock runs
+
+    print(json.dumps({"ready": True}), file=answers, flush=True)
+    for line in sys.stdin:
+        print(json.dumps(_columns(Path(json.loads(line)))), file=answers, flush=True)
+
+
+def _columns(path: Path) -> dict[str, Any]:
+    try:
+        events = read_note_events(path)
+    except MidiError as error:
+        return {"reason": str(error)}
+    if not events:
+        return {"reason": f"music21 finds no note in {path.name}."}
+    return {
+        "names": [event.name for event in events],
+        "onsets": [event.onset_quarters for event in events],
+        "durations": [event.duration_quarters for event in events],
+        "tied": [event.tied for event in events],
+    }

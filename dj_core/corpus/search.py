@@ -1,0 +1,221 @@
+"""What a corpus holds, counted; and files of it found by what a DJ remembers of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dj_core.corpus.importing import USUAL_MAP, MapSource
+from dj_core.corpus.store import Corpus, CorpusFile, files_of
+from dj_core.music.beat import DEFAULT_TEMPO_BPM
+from dj_core.music.drum_maps import DRUM_MAPS
+from dj_core.music.drums import DRUMS, DrumMap
+from dj_core.music.genres import typical_tempo_bpm
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from dj_core.corpus.note_strings import NoteSong
+
+
+@dataclass(frozen=True)
+class FileFilter:
+    """What a wanted file is like; everything left empty matches all.
+
+    Attributes:
+        words: all must occur in the file's path, whatever the case.
+        genres: names; '' stands for files without a genre.
+        tempo_bpm: lowest and highest playing tempo, both included.
+        bars: lowest and highest length, both included.
+        lanes: drums that must be played.
+        kind: 'beat' or 'fill'.
+    """
+
+    words: str = ""
+    genres: frozenset[str] = frozenset()
+    tempo_bpm: tuple[float, float] | None = None
+    bars: tuple[int, int] | None = None
+    lanes: frozenset[int] = frozenset()
+    kind: str = ""
+
+
+class Catalogue:
+    """A corpus's index by columns: counted and searched without an object for each file.
+
+    Attributes:
+        corpus: the corpus.
+        bars, tempos_bpm: of every file, in the index's order; tempos are playing tempos.
+    """
+
+    def __init__(self, corpus: Corpus) -> None:
+        """Raises CorpusError where the index is damaged."""
+        import pyarrow.compute as pc
+
+        self.corpus = corpus
+        self._index = index = corpus.index  # as it is now: an import may replace it any time
+        names = index["genre"].combine_chunks().dictionary_encode()
+        self._genre = names.indices.to_numpy()
+        self._genres: list[str] = names.dictionary.to_pylist()
+        usual = np.array([typical_tempo_bpm(name) or DEFAULT_TEMPO_BPM for name in self._genres])
+        told = index["tempo_bpm"].to_numpy()  # nothing told is not a number
+        self.tempos_bpm = np.where(np.nan_to_num(told) > 0, told, usual[self._genre])
+        self.bars = index["bars"].to_numpy()
+        lane_hits = index["lane_hits"].combine_chunks().flatten().to_numpy()
+        self._played = lane_hits.reshape(-1, len(DRUMS)) > 0
+        self._names = pc.utf8_lower(index["name"])
+
+    def __len__(self) -> int:
+        """How many files."""
+        return len(self.bars)
+
+    def find(self, wanted: FileFilter) -> np.ndarray:
+        """Places in the index of the files that match, in order."""
+        import pyarrow.compute as pc
+
+        fits = np.ones(len(self), bool)
+        if wanted.genres:
+            fits &= np.isin(self._genre, self._codes(wanted.genres))
+        if wanted.kind:
+            fits &= pc.equal(self._index["kind"], wanted.kind).to_numpy()
+        if wanted.bars:
+            fits &= _within(self.bars, wanted.bars)
+        if wanted.tempo_bpm:
+            fits &= _within(self.tempos_bpm, wanted.tempo_bpm)
+        for lane in wanted.lanes:
+            fits &= self._played[:, lane]
+        for word in wanted.words.lower().split():
+            fits &= pc.match_substring(self._names, word).to_numpy()
+        return np.flatnonzero(fits)
+
+    def files_at(self, places: Sequence[int] | np.ndarray) -> tuple[CorpusFile, ...]:
+        """The files at these places in the index."""
+        return tuple(files_of(self._index.take(places)))
+
+    def count_genres(self) -> dict[str, int]:
+        """Files per genre, most first."""
+        counts = np.bincount(self._genre, minlength=len(self._genres)).tolist()
+        pairs = zip(self._genres, counts, strict=True)
+        return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
+
+    def count_bars(self) -> dict[int, int]:
+        """Files per length in bars, shortest first."""
+        return _counted(*np.unique(self.bars, return_counts=True))
+
+    def count_drums(self) -> dict[int, int]:
+        """Files that play each lane, in drum table order; lanes nobody plays are left out."""
+        files = self._played.sum(axis=0)
+        lanes = np.flatnonzero(files)
+        return _counted(lanes, files[lanes])
+
+    def _codes(self, genres: frozenset[str]) -> list[int]:
+        return [code for code, name in enumerate(self._genres) if name in genres]
+
+
+def catalogue_of(corpus: Corpus) -> Catalogue:
+    """The corpus's catalogue; made once per version of its index. Raises CorpusError."""
+    return _catalogue(corpus.folder, corpus.written)
+
+
+@lru_cache(maxsize=16)
+def _catalogue(folder: Path, written: int) -> Catalogue:
+    return Catalogue(Corpus(folder))
+
+
+def _counted(values: np.ndarray, counts: np.ndarray) -> dict[int, int]:
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))
+
+
+def _within(values: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
+    return (values >= bounds[0]) & (values <= bounds[1])
+
+
+CHOSEN = "chosen"
+
+
+@dataclass(frozen=True)
+class MapUse:
+    """By which note map some files of a corpus are read, and why.
+
+    Attributes:
+        drum_map: the note map.
+        files: how many.
+        because: the reason, without a subject: 'told by each file itself'.
+    """
+
+    drum_map: DrumMap
+    files: int
+    because: str
+
+
+def map_uses(corpus: Corpus, index: pa.Table | None = None) -> tuple[MapUse, ...]:
+    """The note maps of a corpus's files, or of those in a part of its index; most files first."""
+    some = corpus.index if index is None else index
+    votes = Counter(filter(None, corpus.index["map_vote"].to_pylist()))
+    off_channel = sum(votes.values())
+    counts = Counter(zip(some["drum_map"].to_pylist(), some["map_from"].to_pylist(), strict=True))
+
+    def because(drum_map: DrumMap, source: MapSource) -> str:
+        if source == "choice":
+            return CHOSEN
+        if source == "file":
+            return "told by each file itself"
+        if drum_map == USUAL_MAP:
+            return "not on channel 10, and too few such files suggest another map"
+        return (
+            f"suggested by {votes[drum_map]:,} of the {off_channel:,} files that are not on "
+            "channel 10"
+        )
+
+    return tuple(
+        MapUse(drum_map, files, because(drum_map, source))
+        for (drum_map, source), files in sorted(
+            counts.items(), key=lambda item: (-item[1], item[0])
+        )
+    )
+
+
+def unknown_hits(corpus: Corpus) -> dict[DrumMap, int]:
+    """For each note map, how many of a corpus's hits are on notes that it has no drum for."""
+    columns = corpus.columns("notes", "note_hits").combine_chunks()
+    notes, hits = (column.chunk(0).flatten().to_numpy() for column in columns.columns)
+    counts = np.bincount(notes, weights=hits, minlength=128).astype(int).tolist()
+    played = {note: count for note, count in enumerate(counts) if count}
+    return {name: known.unnamed(played) for name, known in DRUM_MAPS.items()}
+
+
+@dataclass(frozen=True)
+class NoteStatistics:
+    """The paper's view of a corpus: strings for notes, chords and rests.
+
+    Attributes:
+        notes: every string of every song, in order.
+        start_notes: the first string of each song.
+    """
+
+    notes: tuple[str, ...]
+    start_notes: tuple[str, ...]
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Distinct strings."""
+        return len(set(self.notes))
+
+    @property
+    def rest_share(self) -> float:
+        """Share of the strings that are rests, 0 to 1."""
+        return self.notes.count("rest") / max(1, len(self.notes))
+
+
+def note_statistics(songs: Iterable[NoteSong]) -> NoteStatistics:
+    """The strings of `songs`."""
+    songs = tuple(songs)
+    return NoteStatistics(
+        tuple(event.name for song in songs for event in song.events),
+        tuple(song.events[0].name for song in songs if song.events),
+    )

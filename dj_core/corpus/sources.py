@@ -1,0 +1,409 @@
+"""Where a corpus comes from: a file, a folder or a zip, read with suspicion.
+
+Fact sheets (`info.csv`) beside the files are understood in two layouts: the Groove MIDI
+Dataset's (midi_filename, style, bpm, beat_type, split) and a plain one (file, genre, bpm).
+"""
+
+from __future__ import annotations
+
+import csv
+import mmap
+import os
+import struct
+import unicodedata
+import zipfile
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from io import StringIO
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, Literal
+
+from dj_core.errors import CorpusError
+from dj_core.files.legacy_text import ZIP_ENCODING, decoded_names, decoded_table
+from dj_core.files.midi import LIMITS as MIDI_LIMITS
+from dj_core.files.midi import MIDI_ENDINGS
+from dj_core.host.limits import LIMITS
+from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM
+
+FACT_SHEET = "info.csv"
+CLOSED = ("hidden", "__MACOSX")  # folders that are not looked into
+NAMED = 5  # files of a kind that was left out
+_USUAL_BYTES = 32_768  # of a MIDI file, at most
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a file besides its notes; empty or None where nothing is."""
+
+    genre: str = ""
+    tempo_bpm: float | None = None
+    kind: Literal["beat", "fill"] | None = None
+    split: str = ""
+
+
+class Source:
+    """The MIDI files of a place.
+
+    Attributes:
+        names: of the MIDI files, ascending, none twice, as they can be shown.
+        left_out: names of everything else, by what it is: '.wav', '.zip', 'hidden', 'link', …
+    """
+
+    def __init__(
+        self,
+        found: Iterable[tuple[str, Any]],
+        read: Callable[[Any, int], bytes],
+        facts: Mapping[str, Facts] | None = None,
+        top_genre: str = "",
+    ) -> None:
+        """Sort what was found.
+
+        Args:
+            found: names of everything in the place with where `read` finds each; None for what
+                is not to be followed.
+            read: at most so many bytes from there. Raises CorpusError.
+            facts: what is known of files by name, before fact sheets are read.
+            top_genre: of files that lie in no folder.
+        """
+        self._read, self._top_genre = read, top_genre
+        self._places: dict[str, Any] = {}
+        left_out: defaultdict[str, list[str]] = defaultdict(list)
+        sheets: list[tuple[str, Any]] = []
+        times: Counter[str] = Counter()
+        for name, place in found:
+            shown = _shown(name)
+            kind = _kind_of(shown, place)
+            if kind in MIDI_ENDINGS:
+                self._places[self._told_apart(shown, times)] = place
+            elif kind == FACT_SHEET:
+                sheets.append((shown.rpartition("/")[0], place))
+            else:
+                left_out[kind].append(shown)
+        self.names = tuple(sorted(self._places))
+        self.left_out = {kind: tuple(sorted(left_out[kind])) for kind in sorted(left_out)}
+        self._facts = dict(facts or {})
+        self._take_facts(sheets)
+
+    def read(self, name: str) -> bytes:
+        """The file's bytes, cut off just past the MIDI limit. Raises CorpusError."""
+        return self._read(self._places[name], MIDI_LIMITS.bytes + 1)
+
+    def facts(self, name: str) -> Facts:
+        """What the place says about the file; a folder names the genre where nothing else does."""
+        return self._facts.get(name) or _facts_of_genre(
+            _name_of_folder(name.rpartition("/")[0]) or self._top_genre
+        )
+
+    def _told_apart(self, shown: str, times: Counter[str]) -> str:
+        """The name, or one much like it where it is taken."""
+        unique = shown
+        while unique in self._places:
+            times[shown] += 1
+            path = PurePosixPath(shown)
+            unique = path.with_name(f"{path.stem} ({times[shown] + 1}){path.suffix}").as_posix()
+        return unique
+
+    def _take_facts(self, sheets: Sequence[tuple[str, Any]]) -> None:
+        """What fact sheets say, until there has been enough of them; no table says nothing."""
+        bytes_left, rows_left = LIMITS.fact_sheet_bytes, LIMITS.fact_sheet_rows
+        for folder, place in sheets:
+            try:
+                content = self._read(place, LIMITS.fact_sheet_bytes + 1)
+                bytes_left -= len(content)
+                if bytes_left < 0:
+                    return
+                for row in _rows_of(decoded_table(content)):
+                    rows_left -= 1
+                    if rows_left < 0:
+                        return
+                    if told := _facts_of(row):
+                        name, facts = told
+                        self._facts[_shown((PurePosixPath(folder) / name).as_posix())] = facts
+            except (csv.Error, CorpusError):
+                continue  # no table after all; what was read so far is true
+
+
+def place(text: str) -> Path | str:
+    """Where somebody says that files are: a path, or an address that fsspec knows (s3://…)."""
+    return text if "://" in text else Path(text)
+
+
+@contextmanager
+def open_source(path: Path | str) -> Iterator[Source]:
+    """Open a MIDI file, a .zip, a folder or an address. Raises CorpusError."""
+    if isinstance(path, str):
+        yield _remote(path)
+    elif path.is_dir():
+        yield Source(_walk(path), _start_of, top_genre=_shown(path.name))
+    elif path.suffix.lower() == ".zip":
+        with _open_zip(path) as archive:
+            yield _in_zip(archive)
+    elif path.is_file() and path.suffix.lower() in MIDI_ENDINGS:
+        yield Source([(path.name, str(path))], _start_of)
+    elif path.exists():
+        raise CorpusError(
+            f"{path.name} is no folder, zip or MIDI file ({', '.join(MIDI_ENDINGS)}). Choose one "
+            "of these to import."
+        )
+    else:
+        raise CorpusError(f"There is nothing at {path}. Check the path and try again.")
+
+
+def _kind_of(name: str, place: object) -> str:
+    """A MIDI ending, `FACT_SHEET`, or what else it is, in a word to count by."""
+    path = PurePosixPath(name)
+    if "__MACOSX" in path.parts:
+        return "__MACOSX"
+    if any(part[0] == "." and part.strip(".") for part in path.parts):
+        return "hidden"
+    if place is None:
+        return "link"
+    if path.name.lower() == FACT_SHEET:
+        return FACT_SHEET
+    return path.suffix.lower() or "without an ending"
+
+
+def counted_left_out(left_out: Mapping[str, Sequence[str]]) -> str:
+    """What was left out, counted by kind, with the first names of each."""
+    parts = []
+    for kind, names in left_out.items():
+        more = f", … {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+        parts.append(f"{len(names):,} {kind} ({', '.join(names[:NAMED])}{more})")
+    return "; ".join(parts)
+
+
+# --- a folder, an address ---------------------------------------------------------------------
+
+
+def _walk(folder: Path, inside: str = "", depth: int = 0) -> Iterator[tuple[str, str | None]]:
+    """Everything below `folder` in the order of names; links and what is hidden are not entered."""
+    if depth > LIMITS.folder_depth:
+        raise CorpusError(
+            f"Folders lie more than {LIMITS.folder_depth} deep in one another. Import the inner "
+            "ones by themselves."
+        )
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise CorpusError(f"{_shown(folder.name)} cannot be read: {error.strerror}.") from error
+    for entry in found:
+        name = f"{inside}{entry.name}"
+        if not entry.is_symlink() and entry.is_dir() and _kind_of(entry.name, entry) not in CLOSED:
+            yield from _walk(folder / entry.name, f"{name}/", depth + 1)
+        else:
+            yield name, entry.path if entry.is_file(follow_symlinks=False) else None
+
+
+def _start_of(path: str, most: int) -> bytes:
+    """At most so many bytes of a file; without a Path and a file object, which cost more."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        try:
+            content, part = b"", _USUAL_BYTES  # asking for the limit at once would take its memory
+            while more := os.read(descriptor, wanted := min(part, most - len(content))):
+                content, part = content + more, 2 * part
+                if len(more) < wanted:  # its end: files are asked for, no pipes
+                    break
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise CorpusError(f"The file could not be opened: {error.strerror}.") from error
+    return content
+
+
+def _remote(address: str) -> Source:
+    """Files below an address that fsspec reaches, read one at a time; fact sheets come along."""
+    import fsspec
+
+    try:
+        system, root = fsspec.core.url_to_fs(address)
+        found = sorted((path.removeprefix(root).lstrip("/"), path) for path in system.find(root))
+    except (OSError, ValueError, ImportError) as error:
+        raise CorpusError(f"{address} cannot be read: {error}.") from error
+
+    def read(path: str, most: int) -> bytes:
+        try:
+            with system.open(path, "rb") as file:
+                return file.read(most)
+        except OSError as error:
+            raise CorpusError(f"The file could not be opened: {error}.") from error
+
+    return Source(found, read)
+
+
+# --- a zip ------------------------------------------------------------------------------------
+
+
+def _in_zip(archive: zipfile.ZipFile) -> Source:
+    """What is in a zip, read entry by entry, in memory; nothing is unpacked by its own name."""
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    if sum(entry.file_size for entry in entries) > LIMITS.zip_bytes:
+        raise CorpusError(_TOO_LARGE)
+    if len(entries) > LIMITS.zip_entries:
+        raise CorpusError(_too_many(f"{len(entries):,}"))
+    read = 0
+
+    def read_entry(entry: zipfile.ZipInfo, limit: int) -> bytes:
+        """At most `limit` bytes of an entry, counted as they come out, not as the zip claims."""
+        nonlocal read
+        if read > LIMITS.zip_bytes:
+            raise CorpusError(_TOO_LARGE)
+        _check_entry(entry)
+        try:
+            with archive.open(entry) as file:
+                content = file.read(limit)
+        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError,
+                NotImplementedError) as error:  # fmt: skip
+            # NotImplementedError: made for a later version; ValueError: a name that is no text
+            read += min(limit, entry.compress_size * _MOST_SQUEEZED)
+            raise CorpusError(f"The zip gives this file up only in part: {error}.") from error
+        read += len(content)
+        return content
+
+    return Source(zip(_names_in_zip(entries), entries, strict=True), read_entry)
+
+
+def _names_in_zip(entries: Sequence[zipfile.ZipInfo]) -> list[str]:
+    """The entries' names; those that do not say that they are UTF-8 are guessed together."""
+    names = [entry.filename for entry in entries]
+    unmarked = [
+        place
+        for place, entry in enumerate(entries)
+        if not entry.flag_bits & _NAME_IS_UTF8 and not entry.filename.isascii()
+    ]
+    raw = [entries[place].orig_filename.encode(ZIP_ENCODING, "replace") for place in unmarked]
+    for place, name in zip(unmarked, decoded_names(raw), strict=True):
+        names[place] = _unicode_path(entries[place]) or name.partition("\0")[0]
+    return [name.replace("\\", "/") for name in names]  # as Windows' own programs once wrote them
+
+
+def _unicode_path(entry: zipfile.ZipInfo) -> str:
+    """The name in UTF-8 that Info-ZIP keeps beside the old one; '' where there is none."""
+    extra = entry.extra
+    while len(extra) >= 4:
+        kind, size = struct.unpack_from("<HH", extra)
+        if kind == _UNICODE_PATH and extra[4:5] == b"\x01":
+            return extra[9 : 4 + size].decode("utf-8", "replace")
+        extra = extra[4 + size :]
+    return ""
+
+
+_NAME_IS_UTF8 = 0x800  # flag of an entry
+_UNICODE_PATH = 0x7075  # extra field of an entry: version, checksum of the old name, name
+_TOO_LARGE = f"The zip unpacks to over {LIMITS.zip_bytes // 1_000_000} MB. Split it."
+_MOST_SQUEEZED = 1_032  # deflate turns one byte into no more: what a broken entry cost at most
+_ENTRY_MARK = b"PK\x01\x02"  # stands before every entry of a zip's table of contents
+
+
+def _too_many(count: str) -> str:
+    return (
+        f"The zip holds {count} files; {LIMITS.zip_entries:,} can be imported at once. Unpack it "
+        "and import the folder, or split it."
+    )
+
+
+def _check_entry(entry: zipfile.ZipInfo) -> None:
+    """Refuse what cannot be read safely. Raises CorpusError."""
+    if entry.flag_bits & 0x1:
+        raise CorpusError("It is locked with a password. Unpack the zip and import the folder.")
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # other methods may ask for gigabytes before the first byte
+        raise CorpusError("It is packed in an unusual way. Zip the files again and import that.")
+    depth = entry.filename.count("/")
+    if depth > LIMITS.folder_depth:
+        raise CorpusError(f"It lies {depth} folders deep; {LIMITS.folder_depth} are looked into.")
+
+
+@contextmanager
+def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        with path.open("rb") as file:
+            _check_table_of_contents(file)
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
+        raise CorpusError(f"{path.name} cannot be opened as a zip: {error}.") from error
+    with archive:
+        yield archive
+
+
+def _check_table_of_contents(file: BinaryIO) -> None:
+    """Refuse a zip of far too many entries before each of them takes memory. Raises CorpusError.
+
+    A zip inside, stored as it is, has marks of its own: twice the limit passes.
+    """
+    if not os.fstat(file.fileno()).st_size:
+        return  # cannot be mapped; zipfile says what is wrong with it
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        place, marks = content.find(_ENTRY_MARK), 0
+        while place >= 0:
+            marks += 1
+            if marks > 2 * LIMITS.zip_entries:
+                raise CorpusError(_too_many(f"over {2 * LIMITS.zip_entries:,}"))
+            place = content.find(_ENTRY_MARK, place + 1)
+
+
+def _shown(name: str) -> str:
+    """A name without what cannot be seen or turns the direction of writing, and not too long."""
+    most = LIMITS.name_characters
+    if len(name) <= most and name.isascii() and name.isprintable() and name.strip("./"):
+        return name  # nearly all are
+    plain = "".join(
+        character
+        for character in unicodedata.normalize("NFC", name)  # as macOS does not
+        if unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    )
+    shown = plain if len(plain) <= most else f"…{plain[1 - most :]}"
+    return shown if PurePosixPath(shown).name else "unnamed"
+
+
+@lru_cache(maxsize=1_024)
+def _name_of_folder(path: str) -> str:
+    return PurePosixPath(path).name.strip(".")
+
+
+_facts_of_genre = lru_cache(maxsize=1_024)(Facts)
+
+
+# --- fact sheets ------------------------------------------------------------------------------
+
+
+def _rows_of(table: str) -> Iterator[dict[str, str]]:
+    """Rows of a table by its header's names, whatever spreadsheet it came from."""
+    table = table.replace("\r\n", "\n").replace("\r", "\n")
+    first, _, rest = table.partition("\n")
+    if first.lower().startswith("sep="):  # Excel's own word for it
+        table, first = rest, rest.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    rows = csv.reader(StringIO(table), delimiter=delimiter)
+    header = [name.strip().lower() for name in next(rows, [])]
+    for row in rows:
+        yield dict(zip(header, row, strict=False))
+
+
+def _facts_of(row: dict[str, str]) -> tuple[str, Facts] | None:
+    """The file that a row is about, and what it says."""
+    file = (row.get("midi_filename") or row.get("file") or "").strip().replace("\\", "/")
+    if not file:
+        return None
+    style = row.get("style") or row.get("genre") or ""
+    kind = row.get("beat_type")
+    split = row.get("split")
+    return file, Facts(
+        genre=_shown(style.split("/")[0]) if style else "",  # Groove writes "funk/groove1"
+        tempo_bpm=_tempo(row.get("bpm") or ""),
+        kind=kind if kind in ("beat", "fill") else None,
+        split=split if split in ("train", "validation", "test") else "",
+    )
+
+
+def _tempo(text: str) -> float | None:
+    try:
+        tempo_bpm = float(text.strip().replace(",", "."))
+    except ValueError:
+        return None
+    return tempo_bpm if MIN_TEMPO_BPM <= tempo_bpm <= MAX_TEMPO_BPM else None

@@ -1,0 +1,1 @@
+"""How beats are judged: likelihood, a classifier as judge, copying, genre."""

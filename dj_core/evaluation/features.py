@@ -1,0 +1,260 @@
+"""What a judge may look at: some 300 numbers about two bars of drums.
+
+Hits, dynamics and microtiming are described apart, so that a judge can be shown hits alone. A
+feature of a class that is silent is 0; how often a class is hit is a feature itself.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+
+from dj_core.evaluation.likelihood import (
+    CLASS_NAMES,
+    CLASS_OF_LANE,
+    STEPS_PER_BAR,
+    STEPS_PER_QUARTER,
+)
+from dj_core.music.beat import Beat
+
+WINDOW_BARS = 2
+TICKS_PER_QUARTER = 480
+FEATURE_CLASSES = (*CLASS_NAMES, "percussion")
+_STEPS = WINDOW_BARS * STEPS_PER_BAR
+_LAGS = (1, 2, 3, 4, 6, 8, 12, 16)
+_POSITIONED = ("kick", "snare", "hat", "open hat", "ride")  # described position by position
+_PAIRS = (("kick", "snare"), ("kick", "hat"), ("snare", "hat"), ("kick", "crash"),
+          ("hat", "ride"), ("snare", "ride"), ("hat", "open hat"))  # fmt: skip
+_FEATURE_CLASS = np.where(CLASS_OF_LANE < 0, len(CLASS_NAMES), CLASS_OF_LANE)
+
+
+class _Window:
+    """The hits of two bars as arrays, one entry per hit, and as a grid."""
+
+    def __init__(self, beat: Beat) -> None:
+        quarters = np.array([hit.onset_quarters for hit in beat.hits])
+        # the finest resolution of the human files: finer differences say nothing about playing
+        sixteenths = np.round(quarters * TICKS_PER_QUARTER) * STEPS_PER_QUARTER / TICKS_PER_QUARTER
+        steps = np.floor(sixteenths + 0.5).astype(int)
+        inside = steps < _STEPS
+        lanes = np.array([hit.lane for hit in beat.hits], int)
+        self.step = steps[inside]
+        self.number = _FEATURE_CLASS[lanes[inside]]
+        self.velocity = np.array([hit.velocity for hit in beat.hits], float)[inside]
+        self.offset = (sixteenths - steps)[inside]
+        self.strokes = np.zeros((_STEPS, len(FEATURE_CLASSES)))
+        np.add.at(self.strokes, (self.step, self.number), 1)
+        self.grid = self.strokes > 0
+        loudness = np.zeros_like(self.strokes)
+        np.maximum.at(loudness, (self.step, self.number), self.velocity)
+        self.loudness = loudness
+        timing = np.zeros_like(self.strokes)
+        timing[self.step, self.number] = self.offset
+        self.timing = timing
+
+
+def window_features(beat: Beat) -> dict[str, float]:
+    """Every feature of a 4/4 beat of two bars by name.
+
+    Names begin with 'hits', 'velocity' or 'timing'.
+    """
+    window = _Window(beat)
+    return {**_hit_features(window), **_velocity_features(window), **_timing_features(window)}
+
+
+def is_hit_feature(name: str) -> bool:
+    """Whether a feature knows nothing of velocity and microtiming."""
+    return name.startswith("hits")
+
+
+@lru_cache(maxsize=1)
+def feature_names() -> tuple[str, ...]:
+    """All names in the order `window_features` gives them."""
+    return tuple(window_features(Beat((), bars=WINDOW_BARS)))
+
+
+# --- hits -------------------------------------------------------------------------------------
+
+
+def _hit_features(window: _Window) -> dict[str, float]:
+    grid = window.grid
+    features: dict[str, float] = {}
+    first, second = grid[:STEPS_PER_BAR], grid[STEPS_PER_BAR:]
+    for number, name in enumerate(FEATURE_CLASSES):
+        column = grid[:, number]
+        features[f"hits {name}: count"] = float(column.sum())
+        for phase in range(4):
+            features[f"hits {name}: on 16th {phase + 1} of the beat"] = column[phase::4].mean()
+        features[f"hits {name}: bars differ"] = float((first[:, number] ^ second[:, number]).sum())
+        onsets = np.flatnonzero(column)
+        gaps = np.diff(onsets)
+        features[f"hits {name}: shortest gap"] = float(gaps.min()) if len(gaps) else 0.0
+        features[f"hits {name}: gap spread"] = float(gaps.std()) if len(gaps) else 0.0
+        doubled = window.strokes[:, number] > 1
+        features[f"hits {name}: flams"] = float(doubled.sum())
+    for name in _POSITIONED:
+        bar = grid[:, FEATURE_CLASSES.index(name)].reshape(WINDOW_BARS, STEPS_PER_BAR).mean(axis=0)
+        for position in range(STEPS_PER_BAR):
+            features[f"hits {name}: at position {position + 1}"] = bar[position]
+    for one, other in _PAIRS:
+        both = grid[:, FEATURE_CLASSES.index(one)] & grid[:, FEATURE_CLASSES.index(other)]
+        features[f"hits {one} with {other}"] = float(both.sum())
+    return {**features, **_texture_features(grid)}
+
+
+def _texture_features(grid: np.ndarray) -> dict[str, float]:
+    """How dense, regular and varied the hits of all drums together are."""
+    features: dict[str, float] = {}
+    voices = grid.sum(axis=1)
+    for count in range(4):
+        features[f"hits together: {count} drums"] = float((voices == count).mean())
+    features["hits together: 4 and more drums"] = float((voices >= 4).mean())
+    features["hits: drums in use"] = float(grid.any(axis=0).sum())
+    patterns = grid @ (1 << np.arange(grid.shape[1]))
+    _, counts = np.unique(patterns, return_counts=True)
+    share = counts / counts.sum()
+    features["hits: distinct steps"] = float(len(counts))
+    features["hits: entropy of steps"] = float(-(share * np.log2(share)).sum())
+    features["hits: equal steps a bar apart"] = float(
+        (patterns[:STEPS_PER_BAR] == patterns[STEPS_PER_BAR:]).mean()
+    )
+    for lag in _LAGS:
+        features[f"hits: overlap {lag} 16ths apart"] = _overlap(grid[lag:], grid[:-lag])
+    sounding = voices > 0
+    features["hits: longest run"] = _longest_run(sounding)
+    features["hits: longest rest"] = _longest_run(~sounding)
+    quarters = voices.reshape(-1, 4).sum(axis=1)
+    features["hits: busiest quarter"] = float(quarters.max())
+    features["hits: quietest quarter"] = float(quarters.min())
+    features["hits: last quarter's share"] = float(quarters[-1] / max(quarters.sum(), 1))
+    return features
+
+
+def _overlap(one: np.ndarray, other: np.ndarray) -> float:
+    """Jaccard index of two grids."""
+    union = (one | other).sum()
+    return float((one & other).sum() / union) if union else 0.0
+
+
+def _longest_run(flags: np.ndarray) -> float:
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(int)))
+    return float((edges[1::2] - edges[::2]).max(initial=0))
+
+
+# --- dynamics and microtiming -----------------------------------------------------------------
+
+
+def _velocity_features(window: _Window) -> dict[str, float]:
+    features: dict[str, float] = {}
+    for number, name in enumerate(FEATURE_CLASSES):
+        chosen = window.number == number
+        numbers = _class_velocity(window, number, chosen) if chosen.any() else _SILENT
+        features |= {
+            f"velocity {name}: {what}": value
+            for what, value in zip(_CLASS_VELOCITY, numbers, strict=False)
+        }
+    values = window.velocity
+    features |= _spread("velocity", values)
+    features["velocity: at 127"] = _mean(values == 127)
+    features["velocity: ghosts below 40"] = _mean(values < 40)
+    features["velocity: loud above 110"] = _mean(values > 110)
+    features["velocity: distinct values"] = len(np.unique(values)) / max(len(values), 1)
+    features["velocity: most common value"] = _share_of_commonest(values)
+    for rest in range(4):  # coarse bins, decoded to one value each, show here
+        features[f"velocity: remainder {rest} of 4"] = _mean(values % 4 == rest)
+    halves = values[window.step < STEPS_PER_BAR], values[window.step >= STEPS_PER_BAR]
+    features["velocity: second bar louder by"] = _mean(halves[1]) - _mean(halves[0])
+    features["velocity: neighbours correlate"] = _correlation(values[:-1], values[1:])
+    return features
+
+
+def _timing_features(window: _Window) -> dict[str, float]:
+    features: dict[str, float] = {}
+    for number, name in enumerate(FEATURE_CLASSES):
+        chosen = window.number == number
+        numbers = _class_timing(window, number, chosen) if chosen.any() else _SILENT
+        features |= {
+            f"timing {name}: {what}": value
+            for what, value in zip(_CLASS_TIMING, numbers, strict=False)
+        }
+    values = window.offset
+    features |= _spread("timing", values)
+    features["timing: exactly on the grid"] = _mean(np.abs(values) < 1e-6)
+    features["timing: far from the grid"] = _mean(np.abs(values) > 0.4)
+    features["timing: distinct values"] = len(np.unique(values.round(4))) / max(len(values), 1)
+    features["timing: most common value"] = _share_of_commonest(values.round(4))
+    halves = values[window.step < STEPS_PER_BAR], values[window.step >= STEPS_PER_BAR]
+    features["timing: second bar later by"] = _mean(halves[1]) - _mean(halves[0])
+    features["timing: neighbours correlate"] = _correlation(values[:-1], values[1:])
+    features["timing: louder is later"] = _correlation(values, window.velocity)
+    apart = [np.ptp(values[window.step == step]) for step in np.unique(window.step)]
+    features["timing: drums struck together lie apart"] = _mean(np.array(apart))
+    first = {k: _mean(values[(window.number == k) & (window.step % 4 == 0)]) for k in range(3)}
+    features["timing: snare behind kick"] = first[1] - first[0]
+    features["timing: hat behind kick"] = first[2] - first[0]
+    return features
+
+
+_CLASS_VELOCITY = ("mean", "spread", "least", "most", "on the beat", "on the off-eighth",
+                   "between eighths", "step to step", "bar to bar")  # fmt: skip
+_CLASS_TIMING = ("mean", "spread", "on the beat", "on the off-eighth", "second 16th",
+                 "fourth 16th", "step to step", "bar to bar")  # fmt: skip
+_SILENT = (0.0,) * len(_CLASS_VELOCITY)
+
+
+def _class_velocity(window: _Window, number: int, chosen: np.ndarray) -> tuple[float, ...]:
+    """The values of `_CLASS_VELOCITY` for a class that is hit."""
+    values, steps = window.velocity[chosen], window.step[chosen]
+    return (
+        _mean(values),
+        float(values.std()),
+        float(values.min()),
+        float(values.max()),
+        _mean(values[steps % 4 == 0]),
+        _mean(values[steps % 4 == 2]),
+        _mean(values[steps % 2 == 1]),
+        _mean(np.abs(np.diff(values))),
+        _bar_to_bar(window, window.loudness, number),
+    )
+
+
+def _class_timing(window: _Window, number: int, chosen: np.ndarray) -> tuple[float, ...]:
+    """The values of `_CLASS_TIMING` for a class that is hit."""
+    values, steps = window.offset[chosen], window.step[chosen]
+    return (
+        _mean(values),
+        float(values.std()),
+        *(_mean(values[steps % 4 == phase]) for phase in (0, 2, 1, 3)),
+        _mean(np.abs(np.diff(values))),
+        _bar_to_bar(window, window.timing, number),
+    )
+
+
+def _spread(name: str, values: np.ndarray) -> dict[str, float]:
+    deviation = float(values.std()) if len(values) else 0.0
+    return {f"{name}: mean": _mean(values), f"{name}: spread": deviation}
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else 0.0
+
+
+def _bar_to_bar(window: _Window, values: np.ndarray, number: int) -> float:
+    """Mean absolute difference between cells that both bars strike."""
+    first, second = slice(None, STEPS_PER_BAR), slice(STEPS_PER_BAR, None)
+    both = window.grid[first, number] & window.grid[second, number]
+    return _mean(np.abs(values[first, number] - values[second, number])[both])
+
+
+def _share_of_commonest(values: np.ndarray) -> float:
+    if not len(values):
+        return 0.0
+    return float(np.unique(values, return_counts=True)[1].max() / len(values))
+
+
+def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+    if len(one) < 3 or math.isclose(one.std(), 0) or math.isclose(other.std(), 0):
+        return 0.0
+    return float(np.corrcoef(one, other)[0, 1])

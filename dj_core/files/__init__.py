@@ -1,0 +1,1 @@
+"""Files in and out: MIDI, beats as JSON, atomic storage, names."""

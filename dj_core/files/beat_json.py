@@ -1,0 +1,187 @@
+"""Beats as JSON, without losing a bit: how the crate, its files and MIDI's text events keep them.
+
+Written compactly: a hit is [onset_quarters, lane name, velocity, duration_quarters or null,
+source note or null]. Python writes the shortest decimal that reads back as the same float, so
+onsets come back to the bit. Lanes go by name: should the table of drums ever be put in another
+order, old beats still play the same drums.
+
+Reading trusts nothing: every type and range is checked, for a crate may come from a stranger.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from dj_core.errors import BeatError
+from dj_core.files.storage import sha256_of
+from dj_core.music.beat import Beat, Hit, Meter, Provenance
+from dj_core.music.drums import LANE
+
+MAX_HITS = 200_000  # as many as a MIDI file may hold
+MAX_TEXT = 2_000  # characters of a title, a genre, a source
+LARGEST_NUMBER = 1e9  # of quarters and tempos; `Beat` is stricter
+LARGEST_SEED = 2**63 - 1
+MAX_SETTINGS = 20_000  # characters of a provenance's settings, written out
+
+
+def beat_to_json(beat: Beat) -> dict[str, Any]:
+    """The beat as values that `json` can write."""
+    return {
+        "bars": beat.bars,
+        "meter": str(beat.meter),
+        "tempo_bpm": None if beat.tempo_bpm is None else float(beat.tempo_bpm),
+        "genre": beat.genre,
+        "title": beat.title,
+        "provenance": provenance_to_json(beat.provenance),
+        "hits": [
+            [
+                float(hit.onset_quarters),
+                hit.drum.name,
+                hit.velocity,
+                None if hit.duration_quarters is None else float(hit.duration_quarters),
+                hit.source_note,
+            ]
+            for hit in beat.hits
+        ],
+    }
+
+
+def beat_from_json(value: object) -> Beat:
+    """The beat that `beat_to_json` wrote. Raises BeatError for anything else."""
+    fields = _mapping(value, "A beat")
+    hits = fields.get("hits")
+    if not isinstance(hits, list) or len(hits) > MAX_HITS:
+        raise BeatError(f"A beat's hits are a list of up to {MAX_HITS:,}; got {shown(hits)}.")
+    tempo = fields.get("tempo_bpm")
+    return Beat(
+        hits=tuple(_hit(hit) for hit in hits),
+        bars=_whole(fields.get("bars"), "bars"),
+        tempo_bpm=None if tempo is None else _number(tempo, "tempo_bpm"),
+        meter=Meter.parse(_text(fields.get("meter"), "meter")),
+        genre=_text(fields.get("genre"), "genre"),
+        title=_text(fields.get("title"), "title"),
+        provenance=provenance_from_json(fields.get("provenance")),
+    )
+
+
+def provenance_to_json(provenance: Provenance) -> dict[str, Any]:
+    """The provenance as values that `json` can write; what is unknown is left out."""
+    found = {
+        "source": provenance.source,
+        "model": provenance.model,
+        "model_sha256": provenance.model_sha256,
+        "corpus": provenance.corpus,
+        "seed": provenance.seed,
+        "settings": provenance.settings,
+        "edited": provenance.edited,
+    }
+    # a seed of 0 is a seed
+    return {name: value for name, value in found.items() if value or type(value) is int}
+
+
+def provenance_from_json(value: object) -> Provenance:
+    """The provenance that `provenance_to_json` wrote. Raises BeatError for anything else."""
+    fields = _mapping(value, "A provenance")
+    texts = {
+        name: _text(fields[name], name)
+        for name in ("source", "model", "model_sha256", "corpus")
+        if fields.get(name) is not None
+    }
+    settings = _mapping(fields.get("settings", {}), "A provenance's settings")
+    if len(canonical_json(settings)) > MAX_SETTINGS:
+        raise BeatError(f"A provenance's settings have over {MAX_SETTINGS:,} characters.")
+    seed = fields.get("seed")
+    return Provenance(
+        **texts,
+        seed=None if seed is None else _seed(seed),
+        settings=settings,
+        edited=fields.get("edited") is True,
+    )
+
+
+def canonical_json(value: object) -> str:
+    """The one way to write a value: sorted, without spaces. Raises BeatError for no JSON value."""
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BeatError(f"This cannot be written as JSON: {error}.") from error
+
+
+def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """A JSON value, without NaN and infinity. Raises BeatError for anything else."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:  # ValueError: no JSON, no UTF-8, huge numbers
+        raise BeatError(f"This is no JSON we wrote: {error}.") from error
+
+
+def beat_key(beat: Beat) -> str:
+    """The SHA-256 of the beat as JSON: the same for the same beat, on every machine."""
+    return sha256_of(canonical_json(beat_to_json(beat)).encode())
+
+
+# -- checking ------------------------------------------------------------------------------------
+
+
+def _hit(value: object) -> Hit:
+    if not isinstance(value, list) or len(value) != 5:
+        raise BeatError(
+            "A hit is written as [onset, drum, velocity, duration, source note]; "
+            f"got {shown(value)}."
+        )
+    onset, drum, velocity, duration, source_note = value
+    if not isinstance(drum, str) or drum not in LANE:
+        raise BeatError(f"No drum is called {shown(drum)}. Drums: {', '.join(LANE)}.")
+    if duration is not None:
+        duration = _number(duration, "duration")
+        if duration < 0:
+            raise BeatError(f"A hit lasts 0 quarters or longer; got {duration}.")
+    return Hit(
+        onset_quarters=_number(onset, "onset"),
+        lane=LANE[drum],
+        velocity=_whole(velocity, "velocity"),
+        duration_quarters=duration,
+        source_note=None if source_note is None else _whole(source_note, "source note"),
+    )
+
+
+def _mapping(value: object, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise BeatError(f"{what} is written as names and values; got {shown(value)}.")
+    return value
+
+
+def _text(value: object, what: str) -> str:
+    if not isinstance(value, str) or len(value) > MAX_TEXT:
+        raise BeatError(f"{what} is a text of up to {MAX_TEXT:,} characters; got {shown(value)}.")
+    return value
+
+
+def _whole(value: object, what: str) -> int:
+    if type(value) is not int:
+        raise BeatError(f"{what} is a whole number; got {shown(value)}.")
+    return value
+
+
+def _seed(value: object) -> int:
+    seed = _whole(value, "seed")
+    if not 0 <= seed <= LARGEST_SEED:
+        raise BeatError(f"A seed is 0 to {LARGEST_SEED}; got {shown(seed)}.")
+    return seed
+
+
+def _number(value: object, what: str) -> float:
+    if type(value) not in (int, float) or not abs(value) <= LARGEST_NUMBER:  # NaN neither
+        raise BeatError(f"{what} is a number of up to {LARGEST_NUMBER:g}; got {shown(value)}.")
+    return float(value)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number")
+
+
+def shown(value: object) -> str:
+    """A value from elsewhere for a message, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"

@@ -1,0 +1,1 @@
+"""What a host allows: limits, read-only mode, queues, and executors for work elsewhere."""

@@ -1,0 +1,1 @@
+"""The DJ's folder: corpora and models by name, the crate, past takes, training jobs."""

@@ -1,0 +1,502 @@
+"""Starter patterns: a drum notation people write and read, and its way to `Beat`.
+
+One file per genre, named after it (``house.beat``). A pattern is a title line, settings, and one
+row per drum::
+
+    beat: Loft shuffle
+    tempo: 122  swing: 57
+    BD |X... x... x... x...|%|
+    SD |.... x..g .... x...|.... x..g .g.. x.2.|  +6ms
+    CH |x.ox x.ox x.ox x.ox|%|
+
+**Title line.** ``beat: TITLE`` or ``fill: TITLE`` opens a pattern; titles are unique in a file.
+The title of a fill ends in "fill", so that a file named after it says what it is.
+
+**Settings**, ``key: value`` pairs, as many to a line as fit. Those before the first pattern of a
+file hold for all its patterns.
+
+==========  ======================================================================================
+``tempo``   quarter notes a minute, 10 to 600 (120)
+``meter``   as in 4/4, 3/4, 12/8 (4/4)
+``steps``   characters in a bar (as many as the bar has sixteenths)
+``swing``   how far into its pair the second sixteenth falls, in percent from 50 (straight) over
+            66.7 (triplets) to 75; ``60/8`` swings eighths instead (50)
+``bars``    number of bars, 1 to 16, where the file shall be checked for it (counted)
+``touch``   ``hand``, ``machine`` or ``exact``: how much shaping velocities get (hand)
+==========  ======================================================================================
+
+**Rows.** A drum's name or two letters (`music.drums`), then bars between ``|``. Spaces are for
+the eye. ``%`` as a bar repeats the bar before, ``%%`` the bar two before.
+
+==========  ======================================================================================
+``.``       rest
+``g``       ghost stroke
+``o``       soft stroke
+``x``       normal stroke
+``X``       accent
+``f F``     flam: a grace stroke 28 ms ahead of a normal or accented one
+``2 3 4``   that many even strokes in one step, the later ones a little softer
+``(...)``   one whole beat shared evenly by the characters inside, always unswung: ``(xxx)`` is an
+            eighth-note triplet in 4/4
+==========  ======================================================================================
+
+**Feel.** After the last ``|`` a row may lean: ``+8ms`` is laid back, ``-6ms`` pushed; ``+2/96`` is
+in 96ths of a quarter. A pushed stroke on the very first step stays at 0.
+
+**Shaping.** No randomness: a stroke's velocity is the drum's default times its level, times a
+weight for its place in the bar (bar line, beat, half of a beat, between) and a seven-stroke cycle
+per row, which meets bars of 4, 8 or 16 strokes elsewhere each time, as a wrist does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+
+from dj_core.errors import BeatError, PatternError
+from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat, Hit, Meter, Provenance
+from dj_core.music.drums import DRUMS, LANE, Drum
+from dj_core.music.genres import GENRE
+
+STARTER_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "starter"
+PATTERN_SUFFIX = ".beat"
+
+LEVELS: dict[str, float] = {"g": 0.32, "o": 0.66, "x": 0.92, "X": 1.1}  # of the default velocity
+FLAMS: dict[str, float] = {"f": LEVELS["x"], "F": LEVELS["X"]}
+RATCHETS: dict[str, int] = {"2": 2, "3": 3, "4": 4}
+REST = "."
+RATCHET_TAIL = 0.8  # level of a ratchet's later strokes against its first
+FLAM_SECONDS = 0.028
+FLAM_GRACE = 0.4  # level of a grace stroke against its main stroke
+
+TOUCHES: dict[str, float] = {"hand": 1.0, "machine": 0.4, "exact": 0.0}
+BAR_LINE, ON_BEAT, HALF_BEAT, BETWEEN = 0.03, 0.0, -0.03, -0.06
+BREATH = (0.0, 0.03, -0.02, 0.01, -0.03, 0.02, -0.01)
+
+FOUR_FOUR = Meter()
+MAX_PATTERN_BARS = 16
+MAX_STEPS = 96
+MAX_FEEL_QUARTERS = 0.125  # half a sixteenth: further away, write another step
+MIN_SWING, MAX_SWING = 50, 75
+
+_LANE_OF_LABEL = {label: LANE[drum.name] for drum in DRUMS for label in (drum.name, drum.short)}
+_TITLE_LINE = re.compile(r"(beat|fill):(.*)")
+_TITLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 '-]{0,59}")
+_SETTING = re.compile(r"([a-z]+):[ \t]*(\S+)\s*", re.ASCII)
+_NUMBER = re.compile(r"\d{1,3}(\.\d{1,3})?", re.ASCII)
+_SWING = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)%?(?:/(8|16))?", re.ASCII)
+_FEEL = re.compile(r"([+-]\d{1,2}(?:\.\d)?)(ms|/96)", re.ASCII)
+
+
+def load_patterns(folder: Path = STARTER_FOLDER) -> tuple[Beat, ...]:
+    """Every pattern of every ``GENRE.beat`` in `folder`, by genre, then in the file's order.
+
+    Raises:
+        PatternError: no such files, one that cannot be read, or a pattern that is wrong.
+    """
+    paths = sorted(folder.glob(f"*{PATTERN_SUFFIX}"))
+    if not paths:
+        raise PatternError(
+            f"{folder} holds no starter patterns. Put a GENRE{PATTERN_SUFFIX} file there."
+        )
+    return tuple(beat for path in paths for beat in _patterns_in(path))
+
+
+def genre_patterns(genre: str, folder: Path = STARTER_FOLDER) -> tuple[Beat, ...]:
+    """The patterns of one genre, in the file's order; a fraction of the work of reading all.
+
+    Raises:
+        PatternError: no file of that genre, one that cannot be read, or a pattern that is wrong.
+    """
+    return _patterns_in(folder / f"{genre}{PATTERN_SUFFIX}")
+
+
+def _patterns_in(path: Path) -> tuple[Beat, ...]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PatternError(
+            f"{path.name} cannot be read: {error}. Save it as UTF-8 text."
+        ) from error
+    return parse_patterns(text, source=path.name, genre=path.stem)
+
+
+def parse_patterns(text: str, source: str, genre: str) -> tuple[Beat, ...]:
+    """The patterns of one file, in its order; none for a text without patterns.
+
+    Args:
+        text: the notation, as this module's docstring describes it.
+        source: the file's name, for messages.
+        genre: a name from `dj_core.music.genres`; every beat carries it.
+
+    Raises:
+        PatternError: naming source, line, what was found and what to write.
+    """
+    if genre not in GENRE:
+        raise PatternError(
+            f"{source}: {genre!r} is no genre. Name the file after one of: {', '.join(GENRE)}."
+        )
+    beats: dict[str, Beat] = {}
+    for draft in _drafts(text, source):
+        beat = _beat(draft, genre)
+        if beat.title in beats:
+            raise draft.title_line.error(
+                f"a second pattern is called {beat.title!r}", "Give each its own title."
+            )
+        beats[beat.title] = beat
+    return tuple(beats.values())
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One line of a file, which knows how to complain about itself."""
+
+    source: str
+    number: int
+    text: str
+
+    def error(self, problem: str, advice: str) -> PatternError:
+        return PatternError(f"{self.source}, line {self.number}: {problem}. {advice}")
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What the header of a pattern says; units as in the module's docstring."""
+
+    tempo_bpm: float = 120.0
+    meter: Meter = FOUR_FOUR
+    steps: int | None = None
+    swing: Fraction = Fraction(1, 2)
+    swing_pair_quarters: Fraction = Fraction(1, 2)
+    bars: int | None = None
+    touch: float = TOUCHES["hand"]
+
+    @property
+    def bar_quarters(self) -> Fraction:
+        return Fraction(4 * self.meter.numerator, self.meter.denominator)
+
+    @property
+    def beat_quarters(self) -> Fraction:
+        """The felt beat: three eighths in 6/8, 9/8 and 12/8, else the meter's own unit."""
+        unit = Fraction(4, self.meter.denominator)
+        compound = self.meter.denominator >= 8 and self.meter.numerator % 3 == 0
+        return unit * 3 if compound else unit
+
+    @property
+    def steps_per_beat(self) -> Fraction:
+        steps = self.bar_quarters * 4 if self.steps is None else Fraction(self.steps)
+        return steps * self.beat_quarters / self.bar_quarters
+
+
+@dataclass
+class _Draft:
+    """A pattern whose lines are collected but not yet read as music."""
+
+    title_line: _Line
+    kind: str
+    title: str
+    settings: _Settings
+    rows: list[_Line] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Stroke:
+    """One written stroke: where it falls in its bar, how long its step is, and its sign."""
+
+    position_quarters: Fraction
+    step_quarters: Fraction
+    sign: str
+    swung: bool
+
+
+def _drafts(text: str, source: str) -> Iterator[_Draft]:
+    defaults = _Settings()
+    draft: _Draft | None = None
+    for number, raw in enumerate(text.split("\n"), start=1):
+        line = _Line(source, number, raw.strip())
+        if not line.text or line.text.startswith("#"):
+            continue
+        title = _TITLE_LINE.fullmatch(line.text)
+        if title:
+            if draft:
+                yield draft
+            draft = _Draft(line, title[1], _title(line, title[1], title[2].strip()), defaults)
+        elif "|" in line.text:
+            if draft is None:
+                raise line.error("a row before any pattern", "Open one with 'beat: TITLE'.")
+            draft.rows.append(line)
+        elif draft is None:
+            defaults = _read_settings(line, defaults)
+        elif draft.rows:
+            raise line.error(
+                f"expected a row, found {_shown(line.text)}",
+                "Write settings above the rows, and rows like 'BD |x... x... x... x...|'.",
+            )
+        else:
+            draft.settings = _read_settings(line, draft.settings)
+    if draft:
+        yield draft
+
+
+def _title(line: _Line, kind: str, title: str) -> str:
+    if not _TITLE.fullmatch(title):
+        raise line.error(
+            f"the title {_shown(title)} cannot name a file",
+            "Use up to 60 letters, digits, spaces, hyphens and apostrophes, as in 'beat: Loft'.",
+        )
+    return f"{title} fill" if kind == "fill" and not title.lower().endswith("fill") else title
+
+
+def _read_settings(line: _Line, settings: _Settings) -> _Settings:
+    position = 0
+    while position < len(line.text):
+        pair = _SETTING.match(line.text, position)
+        if not pair:
+            raise line.error(
+                f"expected settings or a row, found {_shown(line.text[position:])}",
+                "Write settings like 'tempo: 124  swing: 56' and rows like 'BD |x... x...|'.",
+            )
+        settings = _with_setting(line, settings, pair[1], pair[2])
+        position = pair.end()
+    return settings
+
+
+def _with_setting(line: _Line, settings: _Settings, key: str, value: str) -> _Settings:
+    if key == "tempo":
+        low, high = MIN_TEMPO_BPM, MAX_TEMPO_BPM
+        return replace(settings, tempo_bpm=float(_number(line, key, value, low, high)))
+    if key == "steps":
+        return replace(settings, steps=int(_number(line, key, value, 1, MAX_STEPS, whole=True)))
+    if key == "bars":
+        bars = int(_number(line, key, value, 1, MAX_PATTERN_BARS, whole=True))
+        return replace(settings, bars=bars)
+    if key == "swing":
+        swing = _SWING.fullmatch(value)
+        if not swing:
+            raise line.error(f"swing is {_shown(value)}", "Write it like 'swing: 58' or '62/8'.")
+        percent = _number(line, key, swing[1], MIN_SWING, MAX_SWING)
+        pair_quarters = Fraction(8, int(swing[2] or 16))
+        return replace(settings, swing=percent / 100, swing_pair_quarters=pair_quarters)
+    if key == "meter":
+        try:
+            return replace(settings, meter=Meter.parse(value))
+        except BeatError as error:
+            raise line.error(f"meter is {_shown(value)}", str(error)) from error
+    if key == "touch" and value in TOUCHES:
+        return replace(settings, touch=TOUCHES[value])
+    raise line.error(
+        f"found {_shown(f'{key}: {value}')}",
+        f"Settings are tempo, meter, steps, swing, bars and touch ({', '.join(TOUCHES)}).",
+    )
+
+
+def _number(
+    line: _Line, key: str, value: str, low: float, high: float, whole: bool = False
+) -> Fraction:
+    number = Fraction(value) if _NUMBER.fullmatch(value) else None
+    if number is None or not low <= number <= high or (whole and number.denominator != 1):
+        kind = "a whole number" if whole else "a number"
+        raise line.error(
+            f"{key} is {_shown(value)}", f"Write {kind} from {low:g} to {high:g}, as in '{key}: …'."
+        )
+    return number
+
+
+def _beat(draft: _Draft, genre: str) -> Beat:
+    settings = draft.settings
+    _check_grid(draft.title_line, settings)
+    bars: int | None = settings.bars
+    hits: list[Hit] = []
+    seen: dict[int, int] = {}
+    for line in draft.rows:
+        lane, row_bars, lean_quarters = _read_row(line, settings)
+        if lane in seen:
+            raise line.error(
+                f"{DRUMS[lane].label} already has a row on line {seen[lane]}",
+                "Write one row per drum.",
+            )
+        if bars is not None and len(row_bars) != bars:
+            raise line.error(
+                f"this row has {len(row_bars)} bars where the pattern has {bars}",
+                "Give every row the same bars ('%' repeats one).",
+            )
+        seen[lane], bars = line.number, len(row_bars)
+        hits += _row_hits(line, settings, DRUMS[lane], row_bars, lean_quarters)
+    if bars is None or not hits:
+        raise draft.title_line.error(
+            f"{draft.title!r} has no strokes", "Add a row like 'BD |x... x... x... x...|'."
+        )
+    return Beat(
+        tuple(hits),
+        bars=bars,
+        tempo_bpm=settings.tempo_bpm,
+        meter=settings.meter,
+        genre=genre,
+        title=draft.title,
+        provenance=Provenance(source=f"starter/{genre}", settings={"kind": draft.kind}),
+    )
+
+
+def _check_grid(line: _Line, settings: _Settings) -> None:
+    if settings.steps_per_beat.denominator != 1:
+        beats = settings.bar_quarters / settings.beat_quarters
+        raise line.error(
+            f"{settings.steps} steps do not share {settings.meter} evenly",
+            f"Write 'steps: N' with a multiple of {beats} for its {beats} beats.",
+        )
+    straight = settings.swing == Fraction(1, 2)
+    if not straight and (settings.bar_quarters / settings.swing_pair_quarters).denominator != 1:
+        raise line.error(
+            f"a bar of {settings.meter} does not hold whole pairs to swing",
+            "Leave swing out or swing a smaller note.",
+        )
+
+
+def _read_row(line: _Line, settings: _Settings) -> tuple[int, list[list[_Stroke]], float]:
+    """Lane, strokes of each bar and lean in quarters of one row."""
+    label, *bars, tail = (part.strip() for part in line.text.split("|"))
+    if label not in _LANE_OF_LABEL:
+        known = ", ".join(f"{drum.short} {drum.name}" for drum in DRUMS)
+        raise line.error(f"no drum is called {_shown(label)}", f"Drums: {known}.")
+    if not bars or len(bars) > MAX_PATTERN_BARS:
+        raise line.error(
+            f"found {len(bars)} closed bars",
+            f"Write 1 to {MAX_PATTERN_BARS} bars, each closed by '|'.",
+        )
+    strokes: list[list[_Stroke]] = []
+    for bar in bars:
+        if bar in ("%", "%%"):
+            if len(strokes) < len(bar):
+                raise line.error(f"'{bar}' has no bar to repeat", "Write that bar out first.")
+            strokes.append(strokes[-len(bar)])
+        else:
+            strokes.append(_read_bar(line, settings, bar))
+    return _LANE_OF_LABEL[label], strokes, _lean_quarters(line, settings, tail)
+
+
+def _read_bar(line: _Line, settings: _Settings, bar: str) -> list[_Stroke]:
+    step = settings.beat_quarters / settings.steps_per_beat
+    signs = "".join(bar.split())
+    strokes: list[_Stroke] = []
+    position, index = Fraction(0), 0
+    while index < len(signs):
+        if signs[index] == "(":
+            end = signs.find(")", index)
+            inside = signs[index + 1 : end] if end > 0 else ""
+            if not inside or position % settings.beat_quarters:
+                raise line.error(
+                    f"a bracket in |{_shown(bar)}| is empty, open or off the beat",
+                    "Brackets such as (xxx) replace exactly one beat.",
+                )
+            part = settings.beat_quarters / len(inside)
+            for count, sign in enumerate(inside):
+                strokes.append(_stroke(line, position + count * part, part, sign, swung=False))
+            position, index = position + settings.beat_quarters, end + 1
+        else:
+            strokes.append(_stroke(line, position, step, signs[index], swung=True))
+            position, index = position + step, index + 1
+    if position != settings.bar_quarters:
+        raise line.error(
+            f"|{_shown(bar)}| fills {position / step} steps of {settings.bar_quarters / step}",
+            "Write every step, '.' for a rest.",
+        )
+    return [stroke for stroke in strokes if stroke.sign != REST]
+
+
+def _stroke(line: _Line, position: Fraction, step: Fraction, sign: str, swung: bool) -> _Stroke:
+    if sign != REST and sign not in LEVELS and sign not in FLAMS and sign not in RATCHETS:
+        known = " ".join((REST, *LEVELS, *FLAMS, *RATCHETS))
+        raise line.error(f"{_shown(sign)} is no stroke", f"Strokes: {known} and (beats).")
+    return _Stroke(position, step, sign, swung)
+
+
+def _lean_quarters(line: _Line, settings: _Settings, feel: str) -> float:
+    if not feel:
+        return 0.0
+    match = _FEEL.fullmatch(feel)
+    if not match:
+        raise line.error(
+            f"{_shown(feel)} follows the last bar",
+            "Close every bar with '|'; behind the last may stand a feel such as +8ms or -1/96.",
+        )
+    amount = float(match[1])
+    lean = amount / 96 if match[2] == "/96" else amount / 1000 * settings.tempo_bpm / 60
+    if abs(lean) > MAX_FEEL_QUARTERS:
+        raise line.error(
+            f"{feel} is {abs(lean):.3f} quarters", f"Lean {MAX_FEEL_QUARTERS} quarters at most."
+        )
+    return lean
+
+
+def _row_hits(
+    line: _Line, settings: _Settings, drum: Drum, bars: list[list[_Stroke]], lean_quarters: float
+) -> Iterator[Hit]:
+    end_quarters = float(len(bars) * settings.bar_quarters)
+    count = 0
+    for bar, strokes in enumerate(bars):
+        for stroke in strokes:
+            for ahead_quarters, position, level in _sounding(stroke, settings):
+                written = float(bar * settings.bar_quarters + position) - ahead_quarters
+                if written < 0:
+                    raise line.error(
+                        "a flam on the very first step has no room for its grace stroke",
+                        "Write an accent X there.",
+                    )
+                onset = max(0.0, written + lean_quarters)
+                if onset >= end_quarters:
+                    raise line.error(
+                        "the last stroke leans over the end of the pattern",
+                        "Lean less, or write it earlier.",
+                    )
+                velocity = _velocity(drum, level, stroke.position_quarters, count, settings)
+                yield Hit(onset, LANE[drum.name], velocity)
+            count += 1
+
+
+def _sounding(stroke: _Stroke, settings: _Settings) -> Iterator[tuple[float, Fraction, float]]:
+    """What sounds for one sign: (quarters ahead of time, position in the bar, level)."""
+    position = stroke.position_quarters
+    if stroke.sign in LEVELS:
+        yield 0.0, _swung(position, stroke, settings), LEVELS[stroke.sign]
+    elif stroke.sign in FLAMS:
+        ahead_quarters = FLAM_SECONDS * settings.tempo_bpm / 60
+        level = FLAMS[stroke.sign]
+        yield ahead_quarters, _swung(position, stroke, settings), level * FLAM_GRACE
+        yield 0.0, _swung(position, stroke, settings), level
+    else:
+        strokes = RATCHETS[stroke.sign]
+        for part in range(strokes):
+            at = position + stroke.step_quarters * part / strokes
+            tail = RATCHET_TAIL if part else 1.0
+            yield 0.0, _swung(at, stroke, settings), LEVELS["x"] * tail
+
+
+def _swung(position: Fraction, stroke: _Stroke, settings: _Settings) -> Fraction:
+    """`position` with each pair's first half stretched and its second half squeezed."""
+    if not stroke.swung:
+        return position
+    pair = settings.swing_pair_quarters
+    inside = position % pair
+    if inside <= pair / 2:
+        return position - inside + inside * 2 * settings.swing
+    return position - inside + pair - (pair - inside) * 2 * (1 - settings.swing)
+
+
+def _velocity(drum: Drum, level: float, position: Fraction, count: int, settings: _Settings) -> int:
+    beat = settings.beat_quarters
+    if position == 0:
+        weight = BAR_LINE
+    elif position % beat == 0:
+        weight = ON_BEAT
+    else:
+        weight = HALF_BEAT if position % (beat / 2) == 0 else BETWEEN
+    shape = 1 + settings.touch * (weight + BREATH[count % len(BREATH)])
+    return min(127, max(1, round(drum.default_velocity * level * shape)))
+
+
+def _shown(text: str) -> str:
+    """`text` quoted and cut to a length that fits a message."""
+    return repr(text if len(text) <= 40 else text[:39] + "…")

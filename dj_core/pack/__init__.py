@@ -1,1 +1,0 @@
-"""A set as one zip that drops into the booth."""

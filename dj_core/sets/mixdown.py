@@ -1,0 +1,376 @@
+"""The whole set as one WAV file, streamed: an hour needs no more memory than a few minutes.
+
+Every stroke is placed on the frame it belongs to, counted from the start of the set, and rings
+across bar lines and into the next beat. Bars that are the same are mixed once. A beat that would
+go over the ceiling is turned down as a whole, as `dj_core.sound.render` does.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import math
+import struct
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dj_core.errors import SetError
+from dj_core.files.file_names import one_line
+from dj_core.files.storage import atomic_file, write_bytes_atomic
+from dj_core.music.drums import general_midi_note
+from dj_core.sets.arrangement import Bar, bars_of
+from dj_core.sets.set_names import slot_name
+from dj_core.sets.set_plan import SetList
+from dj_core.sound.render import (
+    CEILING,
+    RING_SECONDS,
+    SAMPLE_RATE_HZ,
+    SILENCE_DBFS,
+    Striker,
+    choked,
+)
+
+LARGEST_WAV_BYTES = 2**32 - 4096  # a WAV file counts its bytes with 32 bits
+BYTES_A_FRAME = 4  # 16-bit stereo
+FULL_SCALE = 32_767
+MIXES_KEPT_BYTES = 24_000_000  # of bars that may come again
+STROKES_KEPT_BYTES = 32_000_000
+AROUND_BARS = 4  # heard of either beat where neither is mixed yet
+GAIN_ROUNDS = 4  # each brings what is too loud nearer to the ceiling
+END_FADE_SECONDS = 0.005  # long enough not to click, too short to hear
+CUE_FRAMES_A_SECOND = 75  # a compact disc's
+Progress = Callable[[int, int], None]
+"""Called with the bars done and the bars there are; what it raises stops the work."""
+
+_Stroke = tuple[int, int, int, int]
+"""(frame from the bar's start, note, velocity, frames it may ring)"""
+_BarStrokes = tuple[tuple[_Stroke, ...], int]
+"""A bar's strokes, and its length in frames."""
+_Sound = NDArray[np.float32]
+
+
+class Mixdown:
+    """A set as the bytes of a 16-bit stereo WAV file, made while they are read.
+
+    Attributes:
+        frames, sample_rate: its length, known beforehand.
+        start_frames: where each beat of the set begins.
+        peak_dbfs: the loudest sample that was read so far.
+    """
+
+    def __init__(
+        self,
+        planned: SetList,
+        kit: str = "standard",
+        soundfont: Path | None = None,
+        *,
+        sample_rate: int = SAMPLE_RATE_HZ,
+    ) -> None:
+        """Nothing is played yet.
+
+        Args:
+            planned: the set.
+            kit: a name from `dj_core.sound.render.KITS`.
+            soundfont: an .sf2 file of the DJ's own choice; None for the best one at hand.
+            sample_rate: frames per second.
+
+        Raises:
+            SetError: longer than a WAV file can be.
+        """
+        self.sample_rate = sample_rate
+        self._kit, self._soundfont = kit, soundfont
+        self._timeline = _Timeline(planned, sample_rate)
+        self._peak = 0
+        if self.frames * BYTES_A_FRAME > LARGEST_WAV_BYTES:
+            raise SetError(
+                f"The set lasts {planned.duration_seconds / 3600:.1f} hours, which is more than "
+                f"one WAV file can hold at {sample_rate} Hz. Take loops, or make two sets of it."
+            )
+
+    @property
+    def frames(self) -> int:
+        """Length in frames."""
+        return self._timeline.frames
+
+    @property
+    def start_frames(self) -> tuple[int, ...]:
+        """Where each beat of the set begins."""
+        timeline = self._timeline
+        return tuple(timeline.bar_frames[slot.start] for slot in timeline.slots)
+
+    @property
+    def peak_dbfs(self) -> float:
+        """The loudest sample that was read so far; -96 for silence."""
+        return 20 * math.log10(self._peak / FULL_SCALE) if self._peak else SILENCE_DBFS
+
+    def chunks(self, progress: Progress | None = None) -> Iterator[bytes]:
+        """The file from its first to its last byte, about a bar at a time.
+
+        Args:
+            progress: told about every bar; it may raise to stop.
+
+        Raises:
+            SoundError: FluidSynth is missing, or the kit or SoundFont will not do.
+        """
+        bars = len(self._timeline.bar_frames) - 1
+        with Striker(self._kit, self._soundfont, self.sample_rate) as striker:
+            yield _wav_head(self.frames, self.sample_rate)
+            for bar, sound in enumerate(
+                _sounding(self._timeline, striker, self._timeline.slots), start=1
+            ):
+                self._peak = max(self._peak, round(_peak(sound)))
+                yield sound.astype("<i2").tobytes()
+                if progress:
+                    progress(bar, bars)
+
+
+def change_wav(
+    planned: SetList, number: int, kit: str = "standard", soundfont: Path | None = None
+) -> bytes:
+    """What is heard where slot `number` goes into the next, as a WAV file: the end of the one,
+    from four bars before its outro, and the start of the next, to four bars after its intro.
+
+    The bars are mixed as the whole set's WAV has them. Only what still rings of beats before slot
+    `number` is missing.
+
+    Raises:
+        SoundError: FluidSynth is missing, or the kit or SoundFont will not do.
+    """
+    timeline = _Timeline(planned, SAMPLE_RATE_HZ)
+    line = timeline.slots[number + 1].start
+    ending, opening = planned.slots[number].sections[-1], planned.slots[number + 1].sections[0]
+    before = AROUND_BARS + (ending.bars if ending.kind == "outro" else 0)
+    after = AROUND_BARS + (opening.bars if opening.kind == "intro" else 0)
+    first = max(timeline.slots[number].start, line - before)
+    last = min(timeline.slots[number + 1].stop, line + after)
+    with Striker(kit, soundfont, SAMPLE_RATE_HZ) as striker:
+        heard = _sounding(timeline, striker, timeline.slots[number : number + 2])
+        skipped = first - timeline.slots[number].start
+        bars = list(itertools.islice(heard, skipped, skipped + last - first))
+    sound = np.concatenate(bars)
+    _fade_end(sound, SAMPLE_RATE_HZ)
+    return _wav_head(len(sound), SAMPLE_RATE_HZ) + sound.astype("<i2").tobytes()
+
+
+def save_mix(mixdown: Mixdown, path: Path, progress: Progress | None = None) -> Path:
+    """Write the set to `path` as WAV, completely or not at all.
+
+    Raises:
+        SoundError: FluidSynth is missing, or the kit or SoundFont will not do.
+        LibraryError: no space or permission.
+    """
+    with atomic_file(path) as file:
+        for chunk in mixdown.chunks(progress):
+            file.write(chunk)
+    return path
+
+
+def _wav_head(frames: int, sample_rate: int) -> bytes:
+    """What a WAV file of 16-bit stereo PCM (format tag 1) begins with."""
+    size = frames * BYTES_A_FRAME
+    form = struct.pack("<HHIIHH", 1, 2, sample_rate, sample_rate * BYTES_A_FRAME, BYTES_A_FRAME, 16)
+    riff = b"RIFF" + struct.pack("<I", 36 + size) + b"WAVE"
+    return riff + b"fmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", size)
+
+
+def cue_sheet(planned: SetList, wav_name: str) -> str:
+    """A cue sheet for the set's WAV file: a track per beat, at 75ths of a second.
+
+    Players that know cue sheets (foobar2000, VLC, burning programs) show and skip to the beats.
+    """
+    lines = [
+        f'TITLE "{_cue_text(planned.settings.name)}"',
+        'PERFORMER "Digital DJ"',
+        f'FILE "{_cue_text(wav_name)}" WAVE',
+    ]
+    for number, start in enumerate(planned.start_seconds):
+        slot = planned.slots[number]
+        seconds, frames = divmod(round(start * CUE_FRAMES_A_SECOND), CUE_FRAMES_A_SECOND)
+        lines += [
+            f"  TRACK {number + 1:02} AUDIO",
+            f'    TITLE "{_cue_text(slot_name(planned, number))} ({slot.tempo_bpm:.4g} BPM)"',
+            f"    INDEX 01 {seconds // 60:02}:{seconds % 60:02}:{frames:02}",
+        ]
+    return "\r\n".join(lines) + "\r\n"
+
+
+def save_cue_sheet(planned: SetList, path: Path, wav_name: str) -> Path:
+    """Write `cue_sheet` to `path`, completely or not at all. Raises LibraryError."""
+    # a mark tells players that the names are in UTF-8
+    return write_bytes_atomic(path, cue_sheet(planned, wav_name).encode("utf-8-sig"))
+
+
+def _cue_text(text: str) -> str:
+    """Text as a cue sheet can hold it: on one line, without its quotation marks."""
+    return one_line(text).replace('"', "'")
+
+
+# -- time ----------------------------------------------------------------------------------------
+
+
+class _Timeline:
+    """Where every bar and every stroke of the set begins, in frames.
+
+    Attributes:
+        frames: length of the set.
+        bar_frames: start of every bar, and the end.
+        slots: the bars of each slot.
+        strokes: the strokes that begin in each bar.
+    """
+
+    def __init__(self, planned: SetList, sample_rate: int) -> None:
+        bars: list[Bar] = []
+        seconds: list[float] = []
+        self.slots: list[range] = []
+        for number, start in enumerate(planned.start_seconds):
+            slot = planned.slots[number]
+            self.slots.append(range(len(bars), len(bars) + slot.bars))
+            bars += bars_of(slot, planned.settings, number)
+            seconds += [start + bar * slot.bar_seconds for bar in range(slot.bars)]
+        seconds.append(planned.duration_seconds)
+        self.bar_frames = [round(moment * sample_rate) for moment in seconds]
+        self.frames = self.bar_frames[-1]
+        self.strokes = self._placed(bars, sample_rate)
+
+    def bar(self, number: int) -> _BarStrokes:
+        """A bar's strokes and its length in frames."""
+        return self.strokes[number], self.bar_frames[number + 1] - self.bar_frames[number]
+
+    def _placed(self, bars: Sequence[Bar], sample_rate: int) -> list[tuple[_Stroke, ...]]:
+        struck: dict[tuple[int, int], tuple[int, bool]] = {}
+        for start, bar in zip(self.bar_frames, bars, strict=False):
+            quarter_frames = 60 / bar.tempo_bpm * sample_rate
+            onsets = [(hit, hit.onset_quarters) for hit in bar.hits]
+            onsets += [(hit, -hit.onset_quarters) for hit in bar.pushed]
+            for hit, quarters in onsets:
+                frame = min(max(0, start + round(quarters * quarter_frames)), self.frames - 1)
+                at = (frame, general_midi_note(hit.drum, hit.source_note))
+                louder = max(hit.velocity, struck.get(at, (0, False))[0])
+                struck[at] = louder, hit.drum.family == "hat"  # two strokes at once are one
+        hats = sorted({frame for (frame, _), (_, is_hat) in struck.items() if is_hat})
+        placed: list[list[_Stroke]] = [[] for _ in bars]
+        ring = round(RING_SECONDS * sample_rate)
+        for (frame, note), (velocity, is_hat) in sorted(struck.items()):
+            length = ring
+            if is_hat and (following := bisect.bisect_right(hats, frame)) < len(hats):
+                length = min(ring, hats[following] - frame)
+            bar = bisect.bisect_right(self.bar_frames, frame) - 1
+            placed[bar].append((frame - self.bar_frames[bar], note, velocity, length))
+        return [tuple(strokes) for strokes in placed]
+
+
+# -- sound ---------------------------------------------------------------------------------------
+
+
+def _sounding(
+    timeline: _Timeline, striker: Striker, slots: Sequence[range]
+) -> Iterator[NDArray[np.float32]]:
+    """These slots bar by bar, (frames, 2) of whole numbers at 16 bits' scale."""
+    mixer = _Mixer(striker)
+    ringing = np.zeros((0, 2), np.float32)
+    for slot in slots:
+        bars = [timeline.bar(bar) for bar in slot]
+        gain = mixer.gain(bars, ringing)
+        for number, heard in zip(slot, mixer.heard(bars, gain, ringing), strict=True):
+            if number == timeline.slots[-1][-1]:
+                _fade_end(heard, striker.sample_rate)
+            # rounding the gain may leave a hair too much
+            np.clip(heard, -CEILING, CEILING, out=heard)
+            yield np.rint(heard * np.float32(FULL_SCALE))
+        ringing = mixer.ringing
+
+
+class _Mixer:
+    """Mixes bars of strokes, remembering strokes and bars while there is room.
+
+    Attributes:
+        ringing: what the bars heard last leave to the next.
+    """
+
+    def __init__(self, striker: Striker) -> None:
+        self.ringing: _Sound = np.zeros((0, 2), np.float32)
+        self._striker = striker
+        self._strokes = _Shelf(STROKES_KEPT_BYTES)
+        self._mixes = _Shelf(MIXES_KEPT_BYTES)
+
+    def gain(self, bars: Sequence[_BarStrokes], ringing: _Sound) -> float:
+        """How loud a slot plays: the kit's own gain, less where it would go over the ceiling.
+
+        Args:
+            bars: all the slot's bars.
+            ringing: what is still heard of the slot before, as loud as it is heard.
+        """
+        gain = self._striker.gain
+        for _ in range(GAIN_ROUNDS):
+            peak = max(_peak(heard) for heard in self.heard(bars, gain, ringing))
+            if peak <= CEILING:
+                break
+            gain *= CEILING / peak
+        return gain
+
+    def heard(self, bars: Iterable[_BarStrokes], gain: float, ringing: _Sound) -> Iterator[_Sound]:
+        """What is heard in each bar; afterwards `self.ringing` is what goes on ringing."""
+        self.ringing = ringing
+        for strokes, frames in bars:
+            mix = self._mix(strokes)
+            sound = np.zeros((max(frames, len(self.ringing), len(mix)), 2), np.float32)
+            np.multiply(mix, np.float32(gain), out=sound[: len(mix)])
+            sound[: len(self.ringing)] += self.ringing
+            self.ringing = sound[frames:]
+            yield sound[:frames]
+
+    def _mix(self, strokes: tuple[_Stroke, ...]) -> _Sound:
+        """A bar's strokes until the last has died away, before any gain."""
+
+        def mixed() -> _Sound:
+            rate = self._striker.sample_rate
+            parts = [
+                (frame, choked(self._stroke(note, velocity), length, rate))
+                for frame, note, velocity, length in strokes
+            ]
+            frames = max((frame + len(part) for frame, part in parts), default=0)
+            sound = np.zeros((frames, 2), np.float32)
+            for frame, part in parts:
+                sound[frame : frame + len(part)] += part
+            return sound
+
+        return self._mixes.get(strokes, mixed)
+
+    def _stroke(self, note: int, velocity: int) -> _Sound:
+        return self._strokes.get((note, velocity), lambda: self._striker.strike(note, velocity))
+
+
+class _Shelf:
+    """Sounds by name; those not asked for the longest are given up for want of room."""
+
+    def __init__(self, room_bytes: int) -> None:
+        self._room_bytes = room_bytes
+        self._sounds: OrderedDict[Hashable, _Sound] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, name: Hashable, make: Callable[[], _Sound]) -> _Sound:
+        """The sound called `name`, made if it is not here."""
+        if name in self._sounds:
+            self._sounds.move_to_end(name)
+            return self._sounds[name]
+        sound = make()
+        self._sounds[name] = sound
+        self._bytes += sound.nbytes
+        while self._bytes > self._room_bytes and len(self._sounds) > 1:
+            _, given_up = self._sounds.popitem(last=False)
+            self._bytes -= given_up.nbytes
+        return sound
+
+
+def _peak(sound: _Sound) -> float:
+    return max(float(sound.max(initial=0)), -float(sound.min(initial=0)))
+
+
+def _fade_end(sound: _Sound, sample_rate: int) -> None:
+    """Bring the end of the set down to nothing, in place."""
+    frames = min(len(sound), round(END_FADE_SECONDS * sample_rate))
+    sound[len(sound) - frames :] *= np.linspace(1, 0, frames, dtype=np.float32)[:, np.newaxis]

@@ -1,0 +1,109 @@
+"""A collection for rekordbox as XML: tracks with tempo, beat grid and loop, and playlists.
+
+rekordbox reads it under *Preferences › Advanced › Database › rekordbox xml*; Engine DJ and Lexicon
+are reported to read the same file. Format: Pioneer DJ, "rekordbox xml file format list".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING
+
+from dj_core.files.file_names import one_line
+from dj_core.music.beat import Meter
+
+if TYPE_CHECKING:
+    from pyrekordbox.rbxml import Track
+
+PRODUCT, COMPANY, XML_VERSION = "Digital DJ", "Digital DJ", "1"
+FIRST_PAD = 0  # hot cues are numbered from 0; a memory cue is -1
+MEMORY_CUE = -1
+NOWHERE = PurePosixPath("/run-relocate-first")
+"""The folder of tracks that lie nobody knows where yet."""
+
+
+@dataclass(frozen=True)
+class DeckTrack:
+    """An audio file as a deck shall know it.
+
+    Attributes:
+        file: where it is inside the pack's folder, with / between the parts.
+        name, genre, comment: what a DJ reads.
+        tempo_bpm: quarter notes a minute.
+        meter: its bars.
+        duration_seconds: its length, which is that of its loop.
+        size_bytes: its size.
+        sample_rate, bits: of its stereo samples.
+    """
+
+    file: str
+    name: str
+    genre: str
+    comment: str
+    tempo_bpm: float
+    meter: Meter
+    duration_seconds: float
+    size_bytes: int
+    sample_rate: int
+    bits: int
+
+
+def rekordbox_xml(
+    name: str,
+    playlists: Mapping[str, Sequence[DeckTrack]],
+    folder: PurePosixPath | PureWindowsPath = NOWHERE,
+) -> bytes:
+    """The collection of a pack: its tracks, and its playlists in a folder of their own.
+
+    Args:
+        name: what the folder of playlists, and the album of all tracks, is called.
+        playlists: name → tracks in order; no track is in two of them.
+        folder: the absolute folder the pack will lie in; as long as it is `NOWHERE` rekordbox
+            finds no file, and the pack's relocate script must be run first.
+    """
+    from pyrekordbox.rbxml import RekordboxXml
+
+    xml = RekordboxXml(name=PRODUCT, version=XML_VERSION, company=COMPANY)
+    group = xml.add_playlist_folder(one_line(name))
+    identity = 0
+    for title, tracks in playlists.items():
+        playlist = group.add_playlist(one_line(title))
+        for number, track in enumerate(tracks, start=1):
+            identity += 1
+            added = xml.add_track(
+                location_path(folder, track.file),
+                TrackID=identity,
+                Name=one_line(track.name),
+                Artist=PRODUCT,
+                Album=one_line(name),
+                Genre=one_line(track.genre),
+                Kind="WAV File",
+                Size=track.size_bytes,
+                TotalTime=round(track.duration_seconds),
+                TrackNumber=number,
+                AverageBpm=f"{track.tempo_bpm:.2f}",
+                BitRate=round(track.sample_rate * track.bits * 2 / 1000),
+                SampleRate=track.sample_rate,
+                Comments=one_line(track.comment),
+            )
+            _add_grid(added, track)
+            playlist.add_track(identity)
+    return xml.tostring().encode()
+
+
+def location_path(folder: PurePosixPath | PureWindowsPath, file: str) -> str:
+    """Where a pack's file is, as pyrekordbox wants it: absolute, without the first slash.
+
+    Its addresses begin with file://localhost/ whatever the system.
+    """
+    return (folder / file).as_posix().lstrip("/")
+
+
+def _add_grid(added: Track, track: DeckTrack) -> None:
+    """The beat grid from the first frame on; the whole track as a loop on pad A and in memory."""
+    end = round(track.duration_seconds, 3)
+    added.add_tempo(0.0, round(track.tempo_bpm, 2), str(track.meter), 1)
+    for pad in (FIRST_PAD, MEMORY_CUE):
+        added.add_mark("Loop", "loop", 0.0, end, pad)

@@ -1,0 +1,1 @@
+"""What is done to a beat after the first take."""

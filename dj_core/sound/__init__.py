@@ -1,0 +1,1 @@
+"""Sound: kits, rendering, loop files for decks, loudness, engraving."""

@@ -1,0 +1,685 @@
+"""Beats as sound: FluidSynth strikes the drums of a SoundFont, numpy puts them in their places.
+
+    Beat --performance--> notes in seconds --FluidSynth--> one sound per drum and velocity
+         --mixed at the exact frame--> Audio --wav_bytes--> a file for any deck
+
+Why the strokes are mixed here and not in FluidSynth (measured on 2.3): its voices start on blocks
+of 64 frames only, up to 1.5 ms late, and the first block of a voice depends on what was played
+before. Struck one by one, every stroke of a drum is the same to the bit, begins on the frame it
+belongs to, and a loop's end rings into its start without a seam.
+
+The sound is dry: a DJ adds a room at the mixer, and cannot take one out of a loop.
+"""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+import functools
+import io
+import itertools
+import math
+import os
+import struct
+import sys
+import wave
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dj_core.errors import SoundError
+from dj_core.files.storage import write_bytes_atomic
+from dj_core.music.drum_maps import drum_of_note
+from dj_core.music.drums import (
+    DRUM,
+    DRUM_CHANNEL,
+    DRUMS,
+    GENERAL_MIDI_PERCUSSION,
+    Family,
+    general_midi_note,
+)
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from pretty_midi import PrettyMIDI
+
+    from dj_core.music.beat import Beat
+
+SAMPLE_RATE_HZ = 44_100
+SAMPLE_RATES_HZ = range(8_000, 96_001)  # what FluidSynth accepts
+SHIPPED_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "soundfonts"
+SYSTEM_FOLDERS = (
+    Path("/usr/share/sounds/sf2"),
+    Path("/usr/share/soundfonts"),
+    Path("/usr/local/share/soundfonts"),
+    Path("/opt/homebrew/share/soundfonts"),
+    Path("/Library/Audio/Sounds/Banks"),
+)
+BETTER_SOUNDFONTS = ("FluidR3_GM", "GeneralUser-GS", "MuseScore_General")  # best first
+
+_BLOCK_FRAMES = 64  # FluidSynth's own; fixed when it is compiled
+_CHUNK_BLOCKS = 64  # how much to ask for before looking whether anything still sounds
+_DRUM_BANK = 128
+_HOLD_SECONDS = 1.0  # drums die away by themselves; one that would sound on is let go then
+RING_SECONDS = 12.0  # no drum known to us rings for longer than 6
+CHOKE_SECONDS = 0.02  # two hi-hat cymbals closing
+_END_FADE_SECONDS = 0.005  # long enough not to click, too short to hear
+CEILING = 10 ** (-1 / 20)  # -1 dBFS: room for a converter's overshoot
+# A kick and a snare struck together as hard as can be would peak here; beats as they are played
+# then peak around -4 to -1 dBFS, and what goes over the ceiling is turned down as a whole.
+_BACKBEAT_PEAK = 10 ** (1.5 / 20)
+_FULL_SCALE = 32_767
+SILENCE_DBFS = -96.0
+
+
+@dataclass(frozen=True)
+class Kit:
+    """A drum kit as General MIDI's makers number them.
+
+    Attributes:
+        name: identifier used in code, links and on the command line.
+        label: what a DJ reads.
+        program: preset number in bank 128 of a SoundFont.
+    """
+
+    name: str
+    label: str
+    program: int
+
+
+KITS: tuple[Kit, ...] = (
+    Kit("standard", "Standard", 0),
+    Kit("room", "Room", 8),
+    Kit("power", "Power", 16),
+    Kit("electronic", "Electronic", 24),
+    Kit("tr-808", "TR-808", 25),
+    Kit("jazz", "Jazz", 32),
+    Kit("brush", "Brush", 40),
+    Kit("orchestra", "Orchestra", 48),
+)
+KIT: dict[str, Kit] = {kit.name: kit for kit in KITS}
+
+
+@dataclass(frozen=True)
+class SoundFont:
+    """A file of sampled instruments; `name` is what a DJ reads."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True, eq=False)
+class Audio:
+    """Stereo sound as a WAV file holds it.
+
+    Attributes:
+        samples: 16-bit integers, shape (frames, 2): left, right.
+        sample_rate: frames per second.
+    """
+
+    samples: NDArray[np.int16]
+    sample_rate: int
+
+    @property
+    def frames(self) -> int:
+        """Length in frames."""
+        return len(self.samples)
+
+    @property
+    def duration_seconds(self) -> float:
+        """Length in seconds."""
+        return self.frames / self.sample_rate
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """One stroke of a kit until it has died away.
+
+    Attributes:
+        note: General MIDI note that was struck, 35 to 81.
+        velocity: how hard, 1 to 127.
+        samples: shape (frames, 2): left, right; 1.0 is full scale, at the level `render` mixes
+            the kit at. A lone stroke of a loud drum may go over.
+        sample_rate: frames per second.
+    """
+
+    note: int
+    velocity: int
+    samples: NDArray[np.float32]
+    sample_rate: int
+
+
+def render(
+    beat: Beat,
+    kit: str = "standard",
+    soundfont: Path | None = None,
+    sample_rate: int = SAMPLE_RATE_HZ,
+    loop: bool = False,
+) -> Audio:
+    """The beat as played by a drum kit, to the frame as long as its bars.
+
+    Args:
+        beat: what to play; without a tempo it plays at MIDI's 120 BPM.
+        kit: a name from `KITS`.
+        soundfont: an .sf2 file of the DJ's own choice; None for the best one at hand.
+        sample_rate: frames per second, 8,000 to 96,000.
+        loop: True for a seamless loop: what still rings at the last bar line is heard at the
+            start, and the beat sounds as it does the second time round. False fades the last
+            5 ms.
+
+    Returns:
+        Exactly round(beat.duration_seconds * sample_rate) frames, never clipped. The same
+        arguments give the same bytes on the same machine.
+
+    Raises:
+        SoundError: FluidSynth is missing, or the kit, the SoundFont or the rate will not do.
+    """
+    _check_rate(sample_rate)
+    sound = np.zeros((round(beat.duration_seconds * sample_rate), 2), np.float32)
+    gain = _mix_strokes(beat, (kit, soundfont), sample_rate, loop, lambda _: sound)
+    if not loop:
+        _fade_out(sound[-round(_END_FADE_SECONDS * sample_rate) :])
+    return Audio(_as_16_bit(sound, gain), sample_rate)
+
+
+def render_stems(
+    beat: Beat,
+    kit: str = "standard",
+    soundfont: Path | None = None,
+    sample_rate: int = SAMPLE_RATE_HZ,
+    loop: bool = False,
+) -> dict[Family, NDArray[np.float32]]:
+    """What `render` mixes, apart: a sound per drum family that is played, in table order.
+
+    Each is as long as the beat, shape (frames, 2); 1.0 is full scale at the level `render` mixes
+    the kit at, before anything that goes over is turned down. Arguments and errors are those of
+    `render`.
+    """
+    _check_rate(sample_rate)
+    frames = round(beat.duration_seconds * sample_rate)
+    families = dict.fromkeys(DRUMS[lane].family for lane in beat.lanes)
+    stems = {family: np.zeros((frames, 2), np.float32) for family in families}
+    gain = _mix_strokes(
+        beat, (kit, soundfont), sample_rate, loop, lambda note: stems[drum_of_note(note).family]
+    )
+    for stem in stems.values():
+        if not loop:
+            _fade_out(stem[-round(_END_FADE_SECONDS * sample_rate) :])
+        stem *= np.float32(gain)
+    return stems
+
+
+def kit_shots(
+    kit: str = "standard",
+    soundfont: Path | None = None,
+    velocities: Iterable[int] = (127,),
+    notes: Iterable[int] | None = None,
+    sample_rate: int = SAMPLE_RATE_HZ,
+    longest_seconds: float = RING_SECONDS,
+) -> tuple[Shot, ...]:
+    """The strokes `render` makes its beats of: every drum of a kit, struck by itself.
+
+    Args:
+        kit: a name from `KITS`.
+        soundfont: an .sf2 file; None for the best one at hand.
+        velocities: how hard to strike, each 1 to 127.
+        notes: General MIDI notes; None for the notes of the drum table's lanes, in its order.
+        sample_rate: frames per second, 8,000 to 96,000.
+        longest_seconds: cut what rings longer, without a fade.
+
+    Returns:
+        A shot per note and velocity, in the order given; drums the kit does not have are left out.
+
+    Raises:
+        SoundError: as `render`, or a note or velocity is out of its range.
+    """
+    chosen, wanted = _kit_called(kit), tuple(velocities)
+    struck = tuple(drum.note for drum in DRUMS) if notes is None else tuple(notes)
+    _check_strokes(struck, wanted, sample_rate)
+    path = _checked_soundfont(soundfont or default_soundfont().path)
+    longest = round(longest_seconds * sample_rate)
+    with _Drummer(path, chosen, sample_rate) as drummer:
+        gain = np.float32(_BACKBEAT_PEAK / drummer.backbeat_peak())
+        shots = [
+            Shot(note, velocity, drummer.strike(note, velocity, longest) * gain, sample_rate)
+            for note in struck
+            for velocity in wanted
+        ]
+    return tuple(shot for shot in shots if shot.samples.any())
+
+
+def performance(beat: Beat, loop: bool = False) -> PrettyMIDI:
+    """The beat as a drummer's timed notes: one drum track, seconds instead of quarters.
+
+    Drums are folded to General MIDI (35 to 81), which every kit knows. A note ends when its
+    drum falls silent: a hi-hat's when the hi-hat is played again, any other's when it has died
+    away, 12 seconds later at most. In a loop both happen past the last bar line too, else
+    everything ends there.
+    """
+    pretty_midi = _pretty_midi()
+    quarter_seconds = 60 / beat.playing_tempo_bpm
+    hats = sorted({hit.onset_quarters for hit in beat.hits if hit.drum.family == "hat"})
+    if loop and hats:
+        hats.append(beat.length_quarters + hats[0])
+    last_end = math.inf if loop else beat.length_quarters
+    hardest: dict[tuple[float, int], Any] = {}  # two strokes of one drum at once are one
+    for hit in beat.hits:
+        start, end = hit.onset_quarters, hit.onset_quarters + RING_SECONDS / quarter_seconds
+        following = bisect.bisect_right(hats, start)
+        if hit.drum.family == "hat" and following < len(hats):
+            end = min(end, hats[following])
+        note = pretty_midi.Note(
+            velocity=hit.velocity,
+            pitch=general_midi_note(hit.drum, hit.source_note),
+            start=start * quarter_seconds,
+            end=min(end, last_end) * quarter_seconds,
+        )
+        struck = hardest.setdefault((note.start, note.pitch), note)
+        struck.velocity = max(struck.velocity, note.velocity)
+    drums = pretty_midi.Instrument(program=0, is_drum=True, name=beat.title)
+    drums.notes.extend(hardest.values())
+    song = pretty_midi.PrettyMIDI(initial_tempo=beat.playing_tempo_bpm)
+    song.time_signature_changes.append(
+        pretty_midi.TimeSignature(beat.meter.numerator, beat.meter.denominator, 0)
+    )
+    song.instruments.append(drums)
+    return song
+
+
+def wav_bytes(audio: Audio) -> bytes:
+    """The sound as a WAV file: 16-bit PCM with format tag 1, which every deck reads."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(2)
+        writer.setsampwidth(2)
+        writer.setframerate(audio.sample_rate)
+        writer.writeframes(np.ascontiguousarray(audio.samples, "<i2").data)
+    return file.getvalue()
+
+
+def save_wav(audio: Audio, path: Path) -> Path:
+    """Write the sound to `path` as WAV, completely or not at all. Raises LibraryError."""
+    return write_bytes_atomic(path, wav_bytes(audio))
+
+
+def peak_dbfs(audio: Audio) -> float:
+    """The loudest sample in decibels below full scale: 0 at most, -96 for silence."""
+    peak = _peak(audio.samples)
+    return 20 * math.log10(peak / _FULL_SCALE) if peak else SILENCE_DBFS
+
+
+def check_sound() -> None:
+    """Make sure that this machine can play. Raises SoundError with the fix in one sentence."""
+    _fluidsynth()
+
+
+def find_soundfonts(*folders: Path) -> tuple[SoundFont, ...]:
+    """Every usable .sf2 file: the product's folder, then `folders`, pretty_midi's, the system's.
+
+    Of files with one name the first is listed. Files that are no SoundFont are left out;
+    `render` says what is wrong with one that is named.
+    """
+    found: dict[str, SoundFont] = {}
+    for folder in (SHIPPED_FOLDER, *folders, _bundled_soundfont().parent, *SYSTEM_FOLDERS):
+        for path in _sf2_files(folder):
+            if _fault(path) is None:
+                found.setdefault(path.stem.lower(), SoundFont(path.stem, path))
+    return tuple(found.values())
+
+
+def default_soundfont() -> SoundFont:
+    """The system's best SoundFont that we know, else the one pretty_midi ships."""
+    for name, folder in itertools.product(BETTER_SOUNDFONTS, SYSTEM_FOLDERS):
+        path = folder / f"{name}.sf2"
+        if path.is_file() and _fault(path) is None:
+            return SoundFont(name, path)
+    path = _bundled_soundfont()
+    return SoundFont(path.stem, path)
+
+
+# -- striking ------------------------------------------------------------------------------------
+
+
+class _Drummer:
+    """One fresh FluidSynth with a kit selected; a context manager, for it holds C memory."""
+
+    def __init__(self, soundfont: Path, kit: Kit, sample_rate: int) -> None:
+        self._fluidsynth = _fluidsynth()
+        self._sample_rate = sample_rate
+        self._synth = self._fluidsynth.Synth(
+            gain=1.0,
+            samplerate=float(sample_rate),
+            channels=16,
+            **{
+                "synth.reverb.active": 0,
+                "synth.chorus.active": 0,
+                # only the chosen kit's samples: large SoundFonts load in a fraction of the time
+                "synth.dynamic-sample-loading": 1,
+            },
+        )
+        try:
+            self._take(kit, soundfont)
+        except SoundError:
+            self._synth.delete()
+            raise
+
+    def _take(self, kit: Kit, soundfont: Path) -> None:
+        font = self._synth.sfload(str(soundfont))
+        if font < 0:
+            raise SoundError(
+                f"FluidSynth cannot read the SoundFont {soundfont.name}; it is damaged. "
+                "Copy it again or choose another."
+            )
+        if self._synth.program_select(DRUM_CHANNEL, font, _DRUM_BANK, kit.program) != 0:
+            raise SoundError(
+                f"The SoundFont {soundfont.name} has no {kit.label} kit (bank {_DRUM_BANK}, "
+                f"program {kit.program}). Choose another kit or SoundFont."
+            )
+
+    def strike(self, note: int, velocity: int, longest: int) -> NDArray[np.float32]:
+        """One stroke until it has died away, at most `longest` frames; 1.0 is full scale."""
+        # A voice glides from its predecessor's place in the stereo image. Struck twice, it is
+        # its own predecessor, and every stroke is the same whatever came before.
+        self._synth.noteon(DRUM_CHANNEL, note, velocity)
+        self._read(_BLOCK_FRAMES)
+        self._synth.all_sounds_off(DRUM_CHANNEL)
+        self._read(_BLOCK_FRAMES)
+        self._synth.noteon(DRUM_CHANNEL, note, velocity)
+        hold = min(longest, round(_HOLD_SECONDS * self._sample_rate))
+        heard = [*self._ring(hold)]
+        self._synth.noteoff(DRUM_CHANNEL, note)
+        heard += self._ring(longest - hold)
+        self._synth.all_sounds_off(DRUM_CHANNEL)
+        self._read(_BLOCK_FRAMES)
+        return np.concatenate(heard)[:longest] if heard else np.zeros((0, 2), np.float32)
+
+    def backbeat_peak(self) -> float:
+        """The peak of kick and snare struck together as hard as can be: how loud the kit is."""
+        frames = self._sample_rate // 5
+        backbeat = np.zeros((frames, 2), np.float32)
+        for drum in ("kick", "snare"):
+            struck = self.strike(DRUM[drum].note, 127, frames)
+            backbeat[: len(struck)] += struck
+        return _peak(backbeat) or _BACKBEAT_PEAK  # a kit without either is left as it is
+
+    def _ring(self, frames: int) -> Iterator[NDArray[np.float32]]:
+        """The next frames in whole blocks, `frames` at least, or until nothing sounds."""
+        while frames > 0 and self._fluidsynth.fluid_synth_get_active_voice_count(self._synth.synth):
+            chunk = min(-(-frames // _BLOCK_FRAMES), _CHUNK_BLOCKS) * _BLOCK_FRAMES
+            yield self._read(chunk)
+            frames -= chunk
+
+    def _read(self, frames: int) -> NDArray[np.float32]:
+        out = np.empty((frames, 2), np.float32)
+        start = out.ctypes.data
+        if _float_writer()(self._synth.synth, frames, start, 0, 2, start, 1, 2) != 0:
+            raise SoundError("FluidSynth stopped in the middle of a beat. Play it again.")
+        return out
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._synth.delete()
+
+
+class Striker:
+    """A kit to strike drum by drum, for those who mix themselves; a context manager.
+
+    Attributes:
+        sample_rate: frames per second.
+        gain: what `render` multiplies this kit's strokes with; 1.0 is full scale then.
+
+    Raises:
+        SoundError: FluidSynth is missing, or the kit, the SoundFont or the rate will not do.
+    """
+
+    def __init__(
+        self,
+        kit: str = "standard",
+        soundfont: Path | None = None,
+        sample_rate: int = SAMPLE_RATE_HZ,
+    ) -> None:
+        chosen = _kit_called(kit)
+        _check_rate(sample_rate)
+        path = _checked_soundfont(soundfont or default_soundfont().path)
+        self.sample_rate = sample_rate
+        self._drummer = _Drummer(path, chosen, sample_rate)
+        self.gain = _BACKBEAT_PEAK / self._drummer.backbeat_peak()
+
+    def strike(self, note: int, velocity: int) -> NDArray[np.float32]:
+        """One stroke until it has died away, after 12 seconds at most: (frames, 2)."""
+        return self._drummer.strike(note, velocity, round(RING_SECONDS * self.sample_rate))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._drummer.__exit__()
+
+
+# -- mixing --------------------------------------------------------------------------------------
+
+
+def _mix_strokes(
+    beat: Beat,
+    kit_and_soundfont: tuple[str, Path | None],
+    sample_rate: int,
+    loop: bool,
+    target: Callable[[int], NDArray[np.float32]],
+) -> float:
+    """Play a beat into the sounds that `target` names for each note; returns the kit's gain."""
+    kit, soundfont = kit_and_soundfont
+    chosen = _kit_called(kit)
+    path = _checked_soundfont(soundfont or default_soundfont().path)
+    with _Drummer(path, chosen, sample_rate) as drummer:
+        for stroke, places in _by_stroke(performance(beat, loop), sample_rate).items():
+            # one that is damped sounds on while it is
+            longest = max(length for _, length in places) + round(CHOKE_SECONDS * sample_rate)
+            struck = drummer.strike(*stroke, longest)
+            for start, length in places:
+                _mix(target(stroke[0]), choked(struck, length, sample_rate), start, loop)
+        return _BACKBEAT_PEAK / drummer.backbeat_peak()
+
+
+def _by_stroke(song: PrettyMIDI, sample_rate: int) -> dict[tuple[int, int], list[tuple[int, int]]]:
+    """(note, velocity) → where it is struck and for how long it may ring, in frames."""
+    places: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for note in song.instruments[0].notes:
+        length = round((note.end - note.start) * sample_rate)
+        places.setdefault((note.pitch, note.velocity), []).append(
+            (round(note.start * sample_rate), length)
+        )
+    return dict(sorted(places.items()))  # in one order, for sums of floats depend on it
+
+
+def choked(struck: NDArray[np.float32], frames: int, sample_rate: int) -> NDArray[np.float32]:
+    """The stroke, damped from `frames` on."""
+    if frames >= len(struck):
+        return struck
+    damped = struck[: frames + round(CHOKE_SECONDS * sample_rate)].copy()
+    _fade_out(damped[frames:])
+    return damped
+
+
+def _mix(sound: NDArray[np.float32], struck: NDArray[np.float32], start: int, loop: bool) -> None:
+    """Add a stroke to `sound` from frame `start` on; in a loop it goes round as often as needed."""
+    if loop:
+        start %= len(sound)  # an onset within half a frame of the end belongs to the start
+    while len(struck) and start < len(sound):
+        part = struck[: len(sound) - start]
+        sound[start : start + len(part)] += part
+        struck = struck[len(part) :] if loop else struck[:0]
+        start = 0
+
+
+def _fade_out(sound: NDArray[np.float32]) -> None:
+    """Bring `sound` down to nothing, in place."""
+    sound *= np.linspace(1, 0, len(sound), dtype=np.float32)[:, np.newaxis]
+
+
+# -- loudness ------------------------------------------------------------------------------------
+
+
+def _as_16_bit(sound: NDArray[np.float32], gain: float) -> NDArray[np.int16]:
+    """`sound` times `gain` as integers, quieter where it would go over the ceiling.
+
+    Works in place: ten minutes of sound are 200 MB.
+    """
+    peak = _peak(sound) * gain
+    if peak > CEILING:
+        gain *= CEILING / peak
+    np.multiply(sound, np.float32(gain * _FULL_SCALE), out=sound)
+    np.rint(sound, out=sound)
+    return sound.astype(np.int16)
+
+
+def _peak(samples: NDArray[Any]) -> float:
+    """The largest distance from zero, without a copy of the samples."""
+    if not samples.size:
+        return 0.0
+    return float(max(samples.max(), -float(samples.min())))
+
+
+# -- what the machine offers ---------------------------------------------------------------------
+
+
+def _kit_called(name: str) -> Kit:
+    if name not in KIT:
+        raise SoundError(f"No drum kit is called {name!r}. Kits: {', '.join(KIT)}.")
+    return KIT[name]
+
+
+def _check_rate(sample_rate: int) -> None:
+    if sample_rate not in SAMPLE_RATES_HZ:
+        raise SoundError(
+            f"A sample rate is 8000 to 96000 frames per second; got {sample_rate}. Try 44100."
+        )
+
+
+def _check_strokes(notes: Iterable[int], velocities: Iterable[int], sample_rate: int) -> None:
+    _check_rate(sample_rate)
+    for note in notes:
+        if note not in GENERAL_MIDI_PERCUSSION:
+            raise SoundError(f"A kit's drums are notes 35 to 81; got {note}.")
+    for velocity in velocities:
+        if not 1 <= velocity <= 127:
+            raise SoundError(f"A velocity is 1 to 127; got {velocity}.")
+
+
+def _sf2_files(folder: Path) -> list[Path]:
+    try:
+        # resolved: systems link a default-GM.sf2 to one of its neighbours
+        files = {path.resolve() for path in folder.iterdir() if path.suffix.lower() == ".sf2"}
+        return sorted(files)
+    except OSError:  # absent, or not ours to read: nothing to offer from there
+        return []
+
+
+def _checked_soundfont(path: Path) -> Path:
+    """`path`, if FluidSynth may be handed it: bad files can crash it. Raises SoundError."""
+    if fault := _fault(path):
+        raise SoundError(f"{path.name} is not a SoundFont we can play: {fault}. Choose another.")
+    return path
+
+
+def _fault(path: Path) -> str | None:
+    """What is wrong with a SoundFont as seen from its outline; None for nothing."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            kind, length, form = struct.unpack("<4sI4s", file.read(12))
+            if (kind, form) != (b"RIFF", b"sfbk"):
+                return "it does not begin as an .sf2 file does"
+            if size < length + 8:
+                return "its end is missing"
+            for part in (b"INFO", b"sdta", b"pdta"):  # about it, its samples, its presets
+                kind, length, form = struct.unpack("<4sI4s", file.read(12))
+                if (kind, form) != (b"LIST", part):
+                    return f"its part {part.decode()!r} is missing"
+                file.seek(length - 4, os.SEEK_CUR)
+    except struct.error:
+        return "it is too short"
+    except OSError as error:
+        return error.strerror or "it cannot be read"
+    return None
+
+
+def _bundled_soundfont() -> Path:
+    """The SoundFont inside the pretty_midi package."""
+    return Path(_pretty_midi().__file__).parent / "TimGM6mb.sf2"
+
+
+def _pretty_midi() -> ModuleType:
+    """The pretty_midi package. It does without FluidSynth, but not with one that does not load."""
+    with contextlib.ExitStack() as until_imported:
+        try:
+            _fluidsynth()
+        except SoundError:
+            sys.modules["fluidsynth"] = None  # as if it were missing
+            until_imported.callback(sys.modules.pop, "fluidsynth", None)
+        return _import_quietly("pretty_midi")
+
+
+@functools.cache
+def _fluidsynth() -> ModuleType:
+    """pyfluidsynth with its library loaded and its chatter off. Raises SoundError."""
+    brew = Path("/opt/homebrew")
+    if sys.platform == "darwin" and brew.is_dir():
+        # where pyfluidsynth looks when a Python that is not Homebrew's misses Homebrew's library
+        os.environ.setdefault("HOMEBREW_PREFIX", str(brew))
+    try:
+        fluidsynth = _import_quietly("fluidsynth")
+    except ImportError as error:
+        raise SoundError(
+            "There is no sound because the FluidSynth library is missing; "
+            "install it with `sudo apt-get install libfluidsynth3` (Debian, Ubuntu) "
+            "or `brew install fluid-synth` (macOS)."
+        ) from error
+    except (OSError, AttributeError) as error:  # no library, of another machine, or of no use
+        raise SoundError(
+            "There is no sound because the FluidSynth library is damaged or made for another kind "
+            "of machine; install it anew with `sudo apt-get install --reinstall libfluidsynth3` "
+            "(Debian, Ubuntu) or `brew reinstall fluid-synth` (macOS)."
+        ) from error
+    _silence_log(fluidsynth)
+    return fluidsynth
+
+
+def _silence_log(fluidsynth: ModuleType) -> None:
+    """Stop FluidSynth writing to stderr; what goes wrong we read from its return values."""
+    from ctypes import c_int, c_void_p
+
+    set_log_function = fluidsynth.cfunc(
+        "fluid_set_log_function", c_void_p,
+        ("level", c_int, 1), ("function", c_void_p, 1), ("data", c_void_p, 1),
+    )  # fmt: skip
+    for level in range(5):  # panic, error, warning, information, debugging
+        set_log_function(level, None, None)
+
+
+@functools.cache
+def _float_writer() -> Any:  # noqa: ANN401 - a C function
+    """FluidSynth's float output, which pyfluidsynth leaves out: 16 bits clip and add dither."""
+    from ctypes import c_int, c_void_p
+
+    return _fluidsynth().cfunc(
+        "fluid_synth_write_float", c_int,
+        ("synth", c_void_p, 1), ("frames", c_int, 1),
+        ("left", c_void_p, 1), ("left_offset", c_int, 1), ("left_step", c_int, 1),
+        ("right", c_void_p, 1), ("right_offset", c_int, 1), ("right_step", c_int, 1),
+    )  # fmt: skip
+
+
+def _import_quietly(name: str) -> ModuleType:
+    """Import a package that finds FluidSynth; pyfluidsynth prints where when CI is set."""
+    import importlib
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        return importlib.import_module(name)

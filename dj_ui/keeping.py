@@ -1,0 +1,94 @@
+"""What pages share of the crate: keeping a beat, and taking one from the crate to Generate."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+import streamlit as st
+
+from dj_core.errors import DigitalDJError, LibraryError
+from dj_core.library.kept_beats import Crate, KeptBeat
+from dj_core.music.beat import Beat
+from dj_core.sets.set_plan import MAX_BEATS
+from dj_ui.words import spoken
+
+ON_DECK = "dj_from_crate"  # the kept beat that is on Generate's deck, and its play token
+IN_SET = "set_crate"  # the ids of those that are chosen on the Set page
+
+
+@dataclass(frozen=True)
+class FromCrate:
+    """A kept beat on Generate's deck.
+
+    Attributes:
+        kept: the beat and what the crate knows of it.
+        play: the deck's token: a tab that has not seen it starts the beat.
+    """
+
+    kept: KeptBeat
+    play: str
+
+    @property
+    def slot(self) -> str:
+        """What edits of it are kept by."""
+        return f"crate-{self.kept.item.id}"
+
+
+def keep_button(beat: Beat, *, key: str, name: str = "") -> None:
+    """A button that puts the beat in the crate; it says so where exactly this beat is in there.
+
+    Args:
+        beat: what to keep, as it is on screen.
+        key: unique on the page.
+        name: what to call it; '' for its title, or its genre, tempo and seed.
+    """
+    try:
+        kept = Crate.open().id_of(beat) is not None
+        trouble = ""
+    except DigitalDJError as error:
+        kept, trouble = False, spoken(error)
+    st.button(
+        "In the crate" if kept else "Keep",
+        key=key,
+        on_click=keep,
+        args=(beat, name),
+        disabled=kept or bool(trouble),
+        help=trouble or "Puts it in your crate, as it is on screen, for good.",
+    )
+
+
+def keep(beat: Beat, name: str = "") -> None:
+    """Put a beat in the crate and say so."""
+    try:
+        item = Crate.open().keep(beat, name=name)
+    except LibraryError as error:
+        st.toast(spoken(error))
+        return
+    st.toast(spoken(f"{item.name} is in the crate."))
+
+
+def put_on_deck(kept: KeptBeat) -> None:
+    """Have Generate's deck play a kept beat."""
+    st.session_state[ON_DECK] = FromCrate(kept, secrets.token_hex(4))
+
+
+def put_in_set(ids: tuple[str, ...]) -> None:
+    """Choose kept beats for the Set page, after those chosen there. Raises LibraryError."""
+    chosen = st.session_state.get(IN_SET, [])
+    wanted = [*chosen, *(id for id in ids if id not in chosen)]
+    if len(wanted) > MAX_BEATS:
+        raise LibraryError(
+            f"A set takes up to {MAX_BEATS} beats of yours; with these it would be {len(wanted):,}."
+        )
+    st.session_state[IN_SET] = wanted
+
+
+def taken_from_crate() -> FromCrate | None:
+    """The kept beat that is on Generate's deck; None when a take is."""
+    return st.session_state.get(ON_DECK)
+
+
+def leave_crate() -> None:
+    """Give Generate's deck back to the takes."""
+    st.session_state.pop(ON_DECK, None)
