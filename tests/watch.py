@@ -44,7 +44,7 @@ CONSOLE_EXCEPTIONS: tuple[tuple[str, str], ...] = ()
 # up for the next one says so (status 2) and is not over yet. The page rests when what was asked
 # last is answered and nothing has come or been drawn for a moment.
 WATCH = """
-window.watch = { asked: 0, askedAt: 0, began: 0, over: true, changed: 0, shifts: [] }
+window.watch = { asked: 0, askedAt: 0, began: 0, over: true, changed: 0, shifts: [], isFirst: true }
 window.WebSocket = class extends WebSocket {
   constructor(...address) {
     super(...address)
@@ -85,7 +85,7 @@ function noteAnswer(bytes) {
 }
 // a deck comes with the page and draws itself once its program is there
 const decksDrawn = () => [...document.querySelectorAll('[data-testid="stBidiComponentIsolated"]')]
-  .every((host) => host.closest('[class*="_kit"]') || host.shadowRoot?.childElementCount > 1)
+  .every((host) => host.closest('[class*="_kit"]') || host.shadowRoot?.querySelector('div:not(:empty), section'))
 const shown = () => document.querySelector('[data-test-script-state="notRunning"]') !== null
 watch.rests = (askedBefore) => {
   const now = performance.now()
@@ -113,6 +113,8 @@ _LOOK = """() => {
   if (!app) return null  // no page of ours
   const brand = document.querySelector('.dj-brand')
   const shown = document.body.innerText
+  const { isFirst } = window.watch
+  window.watch.isFirst = false
   return {
     styles: getComputedStyle(app).getPropertyValue('--dj-ground').trim() !== ''
       && (brand === null || getComputedStyle(brand).display === 'grid'),
@@ -120,6 +122,7 @@ _LOOK = """() => {
       ?? (shown.includes('Traceback') || shown.includes('Page not found') ? shown : ''),
     shifts: window.watch.shifts.splice(0),
     page: location.pathname,
+    isFirst,
   }
 }"""
 
@@ -204,7 +207,8 @@ class Screen:
             assert seen["styles"], "the styles are gone"
             assert not seen["failed"], seen["failed"]
             shift = sum(value for value, _ in seen["shifts"])
-            moves = moves or seen["page"] != self._page  # another page moves nothing of this one
+            # a page that has just come moves nothing of the one before
+            moves = moves or seen["isFirst"] or seen["page"] != self._page
             self._page = seen["page"]
             assert moves or shift < SHIFT_ALLOWED, (
                 f"moved by itself ({shift:.3f} of the screen):\n{_lines(seen['shifts'])}"
