@@ -85,7 +85,8 @@ function noteAnswer(bytes) {
 }
 // a deck comes with the page and draws itself once its program is there
 const decksDrawn = () => [...document.querySelectorAll('[data-testid="stBidiComponentIsolated"]')]
-  .every((host) => host.closest('[class*="_kit"]') || host.shadowRoot?.querySelector('div:not(:empty), section'))
+  .every((host) => host.closest('[class*="_kit"]')
+    || host.shadowRoot?.querySelector('div:not(:empty), section'))
 const shown = () => document.querySelector('[data-test-script-state="notRunning"]') !== null
 watch.rests = (askedBefore) => {
   const now = performance.now()
