@@ -17,6 +17,7 @@ from full_disk import files_of_at_most
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dj_core.corpus import near_duplicates as families_module
 from dj_core.corpus.near_duplicates import (
     KIN_JACCARD,
     SPLIT_SHARES,
@@ -28,7 +29,6 @@ from dj_core.corpus.near_duplicates import (
 )
 from dj_core.corpus.sources import open_source
 from dj_core.corpus.store import Corpus, import_corpus
-from dj_core.corpus.store import near_duplicates as families_module
 from dj_core.errors import CorpusError, DigitalDJError, LibraryError
 from dj_core.files.midi import midi_bytes, read_midi
 from dj_core.files.storage import remove_leftovers

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from dj_core.corpus import figures
 from dj_core.corpus.figures import DARK, LIGHT, PALETTES, figure_svg
-from dj_core.corpus.store import figures
 from dj_core.music.drums import DRUMS, LANE
 
 ROOT = Path(__file__).resolve().parent.parent

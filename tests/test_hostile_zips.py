@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hostile_zips import MAKERS, good_midi
 
+from dj_core.corpus import store as corpus_module
 from dj_core.corpus.store import Corpus, import_corpus
-from dj_core.corpus.store import store as corpus_module
 from dj_core.errors import CorpusError
 from dj_core.host.limits import LIMITS
 

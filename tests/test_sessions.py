@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from dj_core.errors import LibraryError
-from dj_core.library.library import take_history
+from dj_core.library import take_history
 from dj_core.library.take_history import History, new_session_id
 from dj_core.music.beat import Beat, Provenance
 from dj_core.music.drums import DRUM
