@@ -99,9 +99,11 @@ class Dj:
         """Open the app and do one thing after another; what goes wrong is noted."""
         address = self.url.replace("http", "ws") + "/_stcore/stream"
         try:
+            cookie = await asyncio.to_thread(_session, self.url)
             async with connect(
-                address, subprotocols=["streamlit"], origin=self.url, max_size=None
-            ) as self.socket:
+                address, subprotocols=["streamlit"], origin=self.url, max_size=None,
+                additional_headers={"Cookie": cookie},
+            ) as self.socket:  # fmt: skip
                 await self._timed("open", self._open())
                 async for action in actions:
                     await self._timed(action, getattr(self, f"_{action}")())
@@ -342,6 +344,13 @@ def _token(url: str) -> str:
     """What Streamlit wants to see with an upload, as it gives it to everybody."""
     with urllib.request.urlopen(f"{url}/_stcore/health") as answer:
         return SimpleCookie(answer.headers["set-cookie"])["_streamlit_xsrf"].value
+
+
+def _session(url: str) -> str:
+    """The cookie that comes with the document, by which the server keeps a browser's takes."""
+    request = urllib.request.Request(f"{url}/generate", headers={"accept": "text/html"})
+    with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
+        return answer.headers["set-cookie"].partition(";")[0]
 
 
 def _sent(address: str, token: str, content: bytes) -> None:
