@@ -662,9 +662,7 @@ def test_what_sounds_is_what_is_shown(screen):
     on_b = deck.steps()
     deck.button("Keep on deck B").click()
     with screen.rerun():
-        page.get_by_role("textbox", name="Tempo (BPM)").or_(
-            page.get_by_role("spinbutton", name="Tempo (BPM)")
-        ).first.fill("140")
+        page.get_by_label("Next take at (BPM)", exact=True).first.fill("140")
         page.keyboard.press("Enter")
     with screen.rerun():
         page.locator(".st-key-dj_go button:visible").first.click()
