@@ -64,20 +64,26 @@ PAGES = ("Generate", "Explore", "Crate", "Set", "Train", "Paper")
 
 
 @pytest.mark.parametrize(
-    ("path", "title"), [("/", "Generate"), *((f"/{name.lower()}", name) for name in PAGES)]
+    ("path", "title", "theme"), [("/", "Generate", "Dark"), ("/train", "Train", "Light")]
 )
-def test_a_cold_deep_link_shows_its_page_in_the_frame_and_complains_of_nothing(
-    start_app, visitor, path, title
+def test_a_cold_deep_link_shows_its_page_in_the_frame_and_all_pages_are_accessible(
+    start_app, visitor, path, title, theme
 ):
     screen = visitor(start_app().url)
     page = screen.page
+    page.add_init_script(f"localStorage.setItem('djTheme', '\"{theme}\"')")
     screen.open(path)
     assert_calm(screen)
     assert page.title().startswith(title)
     for name in PAGES:
         page.get_by_role("link", name=name, exact=True).wait_for()
-    screen.settle()
-    assert_calm(screen)
+    for name in PAGES:
+        screen.open(f"/{name.lower()}")
+        assert_calm(screen)
+        assert page.title().startswith(name)
+        ground = page.locator(".stApp").evaluate("app => getComputedStyle(app).backgroundColor")
+        assert ground == {"Dark": "rgb(15, 16, 19)", "Light": "rgb(244, 242, 238)"}[theme]
+        screen.look_closely()
 
 
 def test_one_click_makes_an_audible_beat_and_a_midi_file_others_open(start_app, visitor):
@@ -194,6 +200,7 @@ def test_every_page_fits_a_phone_and_is_under_the_thumb(visitor):
         page.wait_for_function("name => document.title.startsWith(name)", arg=name)
         assert_calm(screen)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        screen.look_closely()
         page.mouse.wheel(0, 2_000)  # the way to the other pages stays where the thumb is
         pads = {pad: page.get_by_role("link", name=pad, exact=True) for pad in PAGES}
         boxes = {pad: link.bounding_box() for pad, link in pads.items()}

@@ -307,12 +307,12 @@ def test_train_shows_a_finished_run_and_offers_to_play_it(models):
     assert at.session_state["model"] == at.selectbox(key="model").value
 
 
-@pytest.mark.parametrize("name", ["", "../up", "paper-like", "x" * 200])
-def test_train_refuses_names_in_words(models, name):
+def test_train_refuses_names_in_words(models):
     at = visit("train")
-    at.text_input[0].set_value(name)
-    click(at, "dj_start")
-    assert len(at.warning) == 1
+    for name in ("", "../up", "paper-like", "x" * 200):
+        at.text_input[0].set_value(name)
+        click(at, "dj_start")
+        assert len(at.warning) == 1, name
 
 
 def test_train_needs_a_corpus(models):

@@ -112,7 +112,7 @@ def test_the_starter_patterns_survive_both_kinds_of_writing():
 def test_real_files_survive_with_their_own_notes(corpora, corpus):
     paths = sorted((corpora / corpus).rglob("*.mid"))
     assert paths, f"no files in {corpora / corpus}"
-    for path in paths:
+    for path in paths[::3]:
         report = read_midi_report(path)
         beat = report.beat
         again = read_midi(midi_bytes(beat, "as-in-corpus"), "general-midi")
