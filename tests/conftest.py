@@ -146,31 +146,36 @@ class App:
 StartApp = Callable[..., App]
 
 
-@pytest.fixture(scope="session")
-def _start_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartApp]:
+@contextlib.contextmanager
+def _apps(factory: pytest.TempPathFactory) -> Iterator[StartApp]:
+    """A way to start apps; all of them end with it."""
     apps: list[App] = []
 
     def start(home: Path | None = None) -> App:
-        folder = tmp_path_factory.mktemp("app")
+        folder = factory.mktemp("app")
         apps.append(_started(home or folder / "home", folder / "log.txt"))
         return apps[-1]
 
-    yield start
-    for app in apps:
-        app.stop()
-        _end_jobs(app.home)
+    try:
+        yield start
+    finally:
+        for app in apps:
+            app.stop()
+            _end_jobs(app.home)
 
 
 @pytest.fixture
-def start_app(_start_app: StartApp) -> StartApp:
+def start_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartApp]:
     """Call it for a cold server of one's own: start_app() or start_app(home=folder) → App."""
-    return _start_app
+    with _apps(tmp_path_factory) as start:
+        yield start
 
 
 @pytest.fixture(scope="session")
-def app(_start_app: StartApp) -> App:
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app that tests share; what one test leaves in its folder, others find."""
-    return _start_app()
+    with _apps(tmp_path_factory) as start:
+        yield start()
 
 
 @pytest.fixture
@@ -244,7 +249,11 @@ class Visitor(Protocol):
 
 
 @pytest.fixture
-def visitor(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Visitor]:
+def visitor(
+    request: pytest.FixtureRequest,
+    browser: Browser,
+    start_app: StartApp,  # whose apps go after the visitors
+) -> Iterator[Visitor]:
     """Call it for a browser of one's own: visitor() or visitor(url, viewport=PHONE) → Screen.
 
     The options are those of Playwright's `new_context`. Each page is looked at to the end.
