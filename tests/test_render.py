@@ -339,7 +339,7 @@ WITHOUT_LIBRARY = """
 import ctypes.util
 ctypes.util.find_library = lambda name: None  # what a machine without the library answers
 
-from dj_core import render
+from dj_core.sound import render
 from dj_core.music.beat import Beat, Hit
 from dj_core.errors import SoundError
 
@@ -369,7 +369,7 @@ def test_without_fluidsynth_one_sentence_says_how_to_get_it():
 
 def test_playing_says_nothing_on_the_terminal(tmp_path):
     script = (
-        "from pathlib import Path; from dj_core import render; from dj_core.music.beat import *\n"
+        "from pathlib import Path; from dj_core.sound import render; from dj_core.music.beat import *\n"
         "render.render(Beat((Hit.of('kick', 0),), bars=1))\n"
         "try: render.render(Beat((), bars=1), soundfont=Path(__import__('sys').argv[1]))\n"
         "except render.SoundError: pass\n"
@@ -384,7 +384,7 @@ def test_playing_says_nothing_on_the_terminal(tmp_path):
 
 
 def test_importing_does_not_load_the_library():
-    script = "import sys, dj_core.sound.render\\n"
+    script = "import sys, dj_core.sound.render\n"
     script += "print({'fluidsynth', 'pretty_midi'} & {*sys.modules})"
     outcome = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
