@@ -369,7 +369,8 @@ def test_without_fluidsynth_one_sentence_says_how_to_get_it():
 
 def test_playing_says_nothing_on_the_terminal(tmp_path):
     script = (
-        "from pathlib import Path; from dj_core.sound import render; from dj_core.music.beat import *\n"
+        "from pathlib import Path; from dj_core.sound import render\n"
+        "from dj_core.music.beat import *\n"
         "render.render(Beat((Hit.of('kick', 0),), bars=1))\n"
         "try: render.render(Beat((), bars=1), soundfont=Path(__import__('sys').argv[1]))\n"
         "except render.SoundError: pass\n"
