@@ -25,6 +25,7 @@ def pointing(request):
 @pytest.mark.parametrize("cell", list(NETWORKS))
 def test_every_network_learns_a_loop(cell):
     network = build_network(NetworkSettings(5, cell=cell, layers=1, hidden=24), seed=1)
+    torch.manual_seed(1)  # of the words a pointing network drops while it learns
     optimizer = torch.optim.Adam(network.parameters(), 0.05)
     loop = torch.tensor([[0, 1, 2, 3, 1, 4] * 3])
     for _ in range(40):
