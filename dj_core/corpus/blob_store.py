@@ -1,4 +1,4 @@
-"""Where a corpus keeps its MIDI files: all that one import brought in one file, end to end.
+"""Stores the MIDI files of a corpus: one blob file per import, end to end.
 
 A file each costs a file system more than reading, checking and grouping it, and a block of 4 KB for
 400 bytes. A pack is called by a hash of what is in it. It is written in a folder of its own and

@@ -1,4 +1,4 @@
-"""What an index says of MIDI files, worked out many files at a time, here or elsewhere.
+"""Reads MIDI files into import summaries, many at a time, in this or other processes.
 
 `summaries` is one piece of an import's work: bytes in, facts out, no file or state in between. So
 any `concurrent.futures.Executor` can carry it: this process, several, or a cluster's.

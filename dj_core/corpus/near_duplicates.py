@@ -1,9 +1,9 @@
-"""Near-duplicates: which files are kin, and a split that never divides a family.
+"""Near-duplicates: groups similar files into families; a split never divides a family.
 
-Two files are kin when the Jaccard index of their hits on the 16th grid is at least 0.7, or when
-they share a bar of ten hits or more. Kinship spreads (a kin of a kin is kin), so a family is a
-connected component. Jaccard indices are estimated from MinHash signatures (Broder 1997) and
-candidates found by banding, so the work grows with the number of files, not of pairs.
+Two files are duplicates when the Jaccard index of their hits on the 16th grid is at least 0.7, or
+when they share a bar of ten hits or more. A family is a connected component of these pairs. Jaccard
+indices are estimated from MinHash signatures (Broder 1997) and candidates found by banding, so the
+work grows with the number of files, not of pairs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Drum files as the paper reads them: strings for notes, chords and rests, made by music21.
+"""Note strings: music21's notes, chords and rests of each file, as the paper uses them.
 
 music21 takes some 25 ms a file, so a corpus is read by worker processes, each under a time limit
 and killable, and what they found is kept in the corpus's folder (``note-strings.parquet``). A file

@@ -1,4 +1,4 @@
-"""What a corpus holds, counted; and files of it found by what a DJ remembers of them."""
+"""Search in a corpus, and counts for its charts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a corpus comes from: a file, a folder or a zip, read with suspicion.
+"""Reads the source of an import safely: a file, a folder or a zip, with limits.
 
 Fact sheets (`info.csv`) beside the files are understood in two layouts: the Groove MIDI
 Dataset's (midi_filename, style, bpm, beat_type, split) and a plain one (file, genre, bpm).

@@ -4,7 +4,7 @@ On disk a corpus is one folder::
 
     index.parquet    a row per file (genre, tempo, meter, length, drum use, note map, family, split,
                      where its bytes are), and as its metadata the corpus's name and refused files
-    files/….pack     the MIDI files that one import brought, end to end (see `packs`)
+    files/….pack     the MIDI files that one import brought, end to end (see `blob_store`)
 
 The index is written last and in one step, so an import that stops leaves the corpus as it was.
 """

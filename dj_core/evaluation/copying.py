@@ -1,4 +1,4 @@
-"""Has a model learnt bars by heart? Generated bars against a bank of every training bar.
+"""Copying: the share of generated bars that are found among the training bars.
 
 Drummers repeat short idioms, so a share of held-out human bars is in the bank as well; a model
 copies when its share lies above what chance gives the humans.

@@ -1,4 +1,4 @@
-"""Everything at once: one dictionary with every figure beside its reference and its control.
+"""Runs every metric and returns one dictionary: each figure with its reference and control.
 
     ground = Ground.load([corpus], "validation")
     beats_by_seed = {seed: [play(request) for request in ground.requests(400, seed)] ...}

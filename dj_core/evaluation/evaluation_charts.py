@@ -1,4 +1,4 @@
-"""The names under which figures are quoted: one table, from which the flat JSON is made.
+"""The table of figure names, from which the flat JSON of an evaluation is made.
 
 A figure's controls carry its name and an ending: ``_human`` is the same measured on other
 drummers, ``_ngram`` on beats of an n-gram, ``_excess`` the difference to ``_human``.

@@ -1,4 +1,4 @@
-"""An evaluation as a page to read: figures beside their references, and two plots."""
+"""Writes an evaluation as a page: figures beside their references, and two plots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An examination from end to end: ask, play, measure, tell.
+"""An evaluation from end to end: generate takes for held-out clips, measure them, write results.
 
 with reference_of_folder(folder, "validation", own) as reference:
     results = examine(load_model(model_folder), reference)

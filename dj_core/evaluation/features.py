@@ -1,4 +1,4 @@
-"""What a judge may look at: some 300 numbers about two bars of drums.
+"""The judge's features: numbers that describe hits, dynamics and timing of two bars.
 
 Hits, dynamics and microtiming are described apart, so that a judge can be shown hits alone. A
 feature of a class that is silent is 0; how often a class is hit is a feature itself.

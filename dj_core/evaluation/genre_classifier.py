@@ -1,4 +1,4 @@
-"""Is the asked genre heard? A forest that learnt genres from real clips listens.
+"""Genre accuracy: does a random forest trained on real clips recognise the requested genre?
 
 It hears what the judge hears (hits, dynamics, microtiming of two-bar windows) and is not told
 the tempo, which a request sets by itself. Genres overlap, so it agrees with real drummers only

@@ -1,4 +1,4 @@
-"""Can a classifier tell generated beats from human ones? (C2ST, a classifier two-sample test)
+"""The judge: a classifier two-sample test (C2ST) of generated against human beats.
 
 Clips are cut into windows of two bars, described by `features`, and a random forest and a
 logistic regression learn to tell the two sides apart, tested on clips they have never seen, in

@@ -1,4 +1,4 @@
-"""Clips: performances cut into short stretches of whole bars, and draws that match them."""
+"""Clips of whole bars cut from performances, and clips matched to them in genre and tempo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How surprised a model is by real drumming, in bits; and the n-grams every model has to beat.
+"""Likelihood in bits over nine drum classes, and the n-gram baselines.
 
 One alphabet for every model compared: 4/4, one step per sixteenth, nine drum classes, one binary
 hit per class and step. A step belongs to the sixteenth its onset rounds to

@@ -1,4 +1,4 @@
-"""The human material a model is examined on: corpora of the DJ's, or a folder of MIDI files."""
+"""The human clips of an evaluation: imported corpora, or a folder of MIDI files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How likely a model finds held-out drumming: in bits, and each family in the words it has.
+"""The likelihood of held-out clips under a model, in the units of its family.
 
 A groove model scores the hits of every 16th, their velocity and their timing. A model of note
 strings knows neither 16ths nor velocity; it is asked for the bits of its own words, per note,

@@ -1,4 +1,4 @@
-"""Beats as JSON, without losing a bit: how the crate, its files and MIDI's text events keep them.
+"""Beats as lossless JSON, for the crate, exported files and MIDI text events.
 
 Written compactly: a hit is [onset_quarters, lane name, velocity, duration_quarters or null,
 source note or null]. Python writes the shortest decimal that reads back as the same float, so

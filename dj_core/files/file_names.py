@@ -1,4 +1,4 @@
-"""Names: of files, of text on one line, and of corpora and runs."""
+"""Safe names for files, corpora and runs, and safe one-line text."""
 
 from __future__ import annotations
 

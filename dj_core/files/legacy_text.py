@@ -1,4 +1,4 @@
-"""Text whose encoding nobody wrote down: names in zips, tables from spreadsheets.
+"""Decodes text of unknown encoding: names in zips, tables from spreadsheets.
 
 Zips made by Windows and by older programs hold names in the encoding of the machine they were made
 on. UTF-8 is told by its own rules; anything else is guessed from all the text together, as a single

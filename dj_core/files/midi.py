@@ -1,4 +1,4 @@
-"""MIDI files out, as samplers and DAWs expect a drum clip, and what ours say about their making.
+"""Writes MIDI files for samplers and DAWs, with a beat's provenance as a text event.
 
 Type 1, 480 ticks a quarter, channel 10, tempo and meter at tick 0, and the end of the track on the
 last bar line. Every file says which note map it is written in, so that it reads back the same.

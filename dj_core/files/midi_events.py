@@ -1,4 +1,4 @@
-"""MIDI files from bytes to events: read as leniently as other programs do, and as safely as may be.
+"""The MIDI parser: bytes to events, lenient towards odd files, safe against hostile ones.
 
 What a file holds besides well-formed events is read over where it is plain what was meant, and
 counted (`MidiEvents.oddities`); so nothing is lost in silence. What cannot be read is refused with

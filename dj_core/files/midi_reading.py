@@ -1,4 +1,4 @@
-"""From a MIDI file's events to its beat: which notes are drums, and in what tempo and meter.
+"""Turns a MIDI file's events into a beat: finds its drums, tempo and meter.
 
 Notes on channel 10 are the drums; then those of tracks that are called so; then those that look
 like a drummer's. What holds for most of the hits is the beat's tempo and meter. Whatever is left

@@ -1,4 +1,4 @@
-"""JSON files as the frozen dataclasses they were written from: complete, of the right types."""
+"""Reads JSON files into frozen dataclasses and checks that every field has the right type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A corpus or a run as one file at an address that fsspec knows, and back.
+"""Sends a corpus or run as one zip to an fsspec address, and fetches it back.
 
 Digital DJ works on a folder of a disk: runs and imports are made whole by renaming, runs are
 locked, and an index is mapped into memory; object stores know none of the three. What they keep

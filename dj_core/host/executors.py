@@ -1,4 +1,4 @@
-"""Where work is done: here, in several processes, or on a Dask cluster.
+"""Executors for work in this process, in several processes, or on a Dask cluster.
 
 All of it is a `concurrent.futures.Executor`, so what hands work out knows none of them.
 """
@@ -38,7 +38,7 @@ def executor_for(scheduler: str | None = None, processes: int = 1) -> Iterator[E
         with _cluster(scheduler) as executor:
             yield executor
     elif processes > 1:
-        # started afresh: a fork of a process with threads may never come to its senses
+        # spawned: a fork of a process with threads may deadlock
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(processes, mp_context=context) as pool:
             yield pool

@@ -1,4 +1,4 @@
-"""Every limit of what a stranger may ask for, in one place.
+"""Every limit on files, requests and uploads, with the variables that change them.
 
 A host changes one by an environment variable named after it, `DIGITAL_DJ_LIMIT_ZIP_ENTRIES=20000`,
 or several in a TOML file that `DIGITAL_DJ_LIMITS` names (a line ``zip_entries = 20000`` each). The

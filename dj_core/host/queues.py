@@ -1,4 +1,4 @@
-"""Waiting one's turn, with a place that can be seen; and how often one visitor may ask.
+"""Queues with a visible place in line, and limits per visitor and hour.
 
 Two kinds of queue: `Line` for work in threads of one server, `turn_to_train` for training
 processes of whichever server or command line. The second keeps its order in lock files, which the

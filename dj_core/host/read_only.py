@@ -1,4 +1,4 @@
-"""Whether what is kept here may be changed, and whose word counts for where visitors come from.
+"""Read-only mode, and the trusted proxies whose headers give a visitor's address.
 
 `DIGITAL_DJ_READ_ONLY=1` lets everybody listen, generate and take files away, while corpora, the
 crate, sets and models stay as the host made them. What changes them asks here first, wherever the

@@ -1,4 +1,4 @@
-"""The file a crate lives in: opened, brought up to date, and put aside when it is damaged.
+"""The crate's SQLite file: opening, checking, and rescue when it is damaged.
 
 SQLite keeps the promises: a write that was acknowledged is on disk (WAL, synchronous FULL), a
 write that was cut off never happened, and several processes take turns. What is ours is the

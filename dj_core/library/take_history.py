@@ -1,4 +1,4 @@
-"""Every take of a session, kept as it is made: nothing is lost on a reload.
+"""The history of a session: every take, stored when it is made, so a reload loses nothing.
 
 A session is a folder in the DJ's own; a take is one JSON file in it, written whole or not at all,
 and what was done to it by hand another one. A damaged file costs one take, not the session. Any

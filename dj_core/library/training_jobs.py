@@ -1,4 +1,4 @@
-"""Training as a process of its own, which outlives the browser's tab and the server.
+"""Training runs as separate processes that go on without the browser or the server.
 
 Who starts a run and who looks at it share nothing but the run's folder (see `training`): the
 process holds the folder's lock as long as it lives, and notes what it does there.

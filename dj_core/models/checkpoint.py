@@ -1,4 +1,4 @@
-"""Model folders: ``weights.safetensors``, and ``model.json`` which says what they are.
+"""Checkpoint folders: ``weights.safetensors`` and ``model.json``, written and verified.
 
 Nothing in a model folder is ever executed: weights are safetensors, everything else is JSON.
 Weights and vocabulary are tied to the JSON by their SHA-256, because a flipped bit or a vocabulary

@@ -1,9 +1,9 @@
-"""One training run in several processes, as `torchrun` starts them: each learns from its share.
+"""Training in several processes under `torchrun`: each learns from its share of a batch.
 
-Every process ("rank") holds the whole network. Of a batch each takes every so-manieth song; the
-gradients are added up before each step, so all take the same step as one process alone would: the
-same losses, up to rounding. The first rank writes the run; the others keep what they write to
-themselves.
+Every process ("rank") holds the whole network. With N processes, rank r takes songs r, r + N,
+r + 2N … of each batch. The gradients are summed before each step, so all ranks take the same step
+that one process would take: the losses are the same, up to rounding. The first rank writes the
+run; the others write to a temporary folder of their own.
 
 Where a machine has GPUs, `Ranks.device` gives each process one of them; tensors there are added up
 over NCCL, those on the processor over gloo.
@@ -55,7 +55,7 @@ class Ranks:
 
     @property
     def part(self) -> slice:
-        """Which of a batch this process learns from: every so-manieth."""
+        """The indices of a batch this process learns from: from `rank` on, in steps of `count`."""
         return slice(self.rank, None, self.count)
 
     def share(self, batch: Sequence[_Item]) -> Sequence[_Item]:

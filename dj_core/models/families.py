@@ -1,4 +1,4 @@
-"""The families of models, in one table: all else asks the table and never which family it is.
+"""The table of model families: presets, training and loading. Only this file names the families.
 
 A family joins with an entry in `FAMILIES`: its presets, how its material is read, the `Task` that
 the training loop drives, and how its checkpoint is loaded.

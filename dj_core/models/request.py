@@ -1,4 +1,4 @@
-"""What a DJ asks of a model, what comes back, and what every model can do.
+"""The request for a take, the take, and the protocol that every playing model follows.
 
 Nothing here depends on a family of models: pages and the command line know no more of them.
 """

@@ -1,4 +1,4 @@
-"""The folder of a training run: what is in it, and what it says of itself.
+"""The folder of a training run: its files, lock, progress and status.
 
 A run is a folder::
 

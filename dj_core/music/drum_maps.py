@@ -1,4 +1,4 @@
-"""How a file's note numbers become drums: General MIDI, kits that drummers play, our own targets.
+"""Note maps for reading: which drum each note number of a file means, for many kits.
 
 A map names a drum for the notes it knows. Maps of kits that go beyond General MIDI name their own
 notes, and the rest as General MIDI does. A note that no map names is read as a conga, counted and

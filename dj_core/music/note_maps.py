@@ -1,4 +1,4 @@
-"""Where other machines have their drums: one note per lane and target.
+"""Note maps for writing: which note each target machine has for each lane.
 
 `drums.py` says which notes a file may mean a drum by; this table says which note to write for a
 machine that is not a General MIDI kit. A pad controller shows sixteen pads, and a beat has up to

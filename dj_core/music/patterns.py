@@ -1,4 +1,4 @@
-"""Starter patterns: a drum notation people write and read, and its way to `Beat`.
+"""Reads the text notation of the starter patterns (`.beat`) into beats.
 
 One file per genre, named after it (``house.beat``). A pattern is a title line, settings, and one
 row per drum::

@@ -1,4 +1,4 @@
-"""Beats as grooves: which drum is struck in which 16th, how hard, and how far off the grid.
+"""The grid of 16ths: for each step and drum the strokes, their velocity and offset.
 
 A groove is a table of compound tokens, one per stroke::
 

@@ -1,4 +1,4 @@
-"""Where strokes fall in time: a beat made straight, or given a deck's swing."""
+"""Timing changes: a beat without swing and microtiming, or with the deck's swing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a beat is called that nobody named: its style, its tempo, and what stands out in it.
+"""Default names for beats: style, tempo and a notable feature.
 
 'House 124 · late claps'. A trait is measured on the strokes alone; of those that hold, the one is
 told that is rarest among beats. It is the same on every machine, and plain words.

@@ -1,4 +1,4 @@
-"""Figures of a reproduction, in the app's colours."""
+"""The figures of a reproduction, drawn with matplotlib in the app's colours."""
 
 from __future__ import annotations
 

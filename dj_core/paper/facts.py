@@ -1,4 +1,4 @@
-"""What the corpus is, as the paper sees it; and what its choices do before any network learns."""
+"""Statistics of the paper's corpus, and effects of its choices of data and metric."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Witten-Bell n-gram: what a table of counts knows, and no network should fall short of.
+"""The Witten-Bell n-gram over the paper's strings: the baseline for every network.
 
 The probability of a word after a context is mixed from that context's own counts and the
 prediction of the context that is one word shorter:

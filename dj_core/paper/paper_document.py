@@ -1,4 +1,4 @@
-"""The reproduction as one document: every claim, table and figure, the command and the seeds."""
+"""Writes docs/reproduction.md: claims, tables and figures with the command and the seeds."""
 
 from __future__ import annotations
 

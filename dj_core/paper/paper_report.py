@@ -1,4 +1,4 @@
-"""A reproduction on paper: tables, figures and one document to read them in."""
+"""Writes a reproduction's tables and figures, and a report that holds them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is trained: the paper's networks, the systems it cites, and ours, step by step.
+"""The list of training runs: the paper's networks, the systems it cites, and ours.
 
 Every entry names a preset of `note_training` and how many epochs it gets: in a full run, and in a
 quick one, which shows that everything works and not how good it is.

@@ -1,6 +1,6 @@
-"""The whole reproduction, top to bottom: facts, floor, networks, songs, form, notation, tables.
+"""Runs the whole reproduction, part by part, and can be resumed.
 
-Everything lands in one folder and can be gone on with::
+Everything is written to one folder::
 
     parts/NAME.json      what was measured, a file a part; a part that is there is not made again
     runs/NAME/           a training run per network, resumed where it stopped

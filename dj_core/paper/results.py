@@ -1,4 +1,4 @@
-"""What a reproduction found, as one JSON file: written by the command, read by the app's page."""
+"""The results of a reproduction as one JSON file, which the Paper page reads."""
 
 from __future__ import annotations
 

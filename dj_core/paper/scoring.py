@@ -1,4 +1,4 @@
-"""One measure for every system: nats per note of held-out songs, in the paper's own strings.
+"""The common metric: nats per note of held-out songs, over the paper's strings.
 
 Whatever a model's words are, its loss is that of the *names* (notes, chords and rests as music21
 spells them), each given all that came before it, over the one vocabulary of the corpus. Words that

@@ -1,4 +1,4 @@
-"""The songs of Figures 1 to 3: 500 notes at temperatures 0, 1 and 5, kept for all to hear.
+"""The songs of Figures 1 to 3: 500 notes each at temperatures 0, 1 and 5, stored for playback.
 
 A song is kept as its strings and, where the model knows a rhythm, their onsets; `beat_of` makes it
 a `Beat` again, without the model.

@@ -1,6 +1,6 @@
-"""The reproduction in plain sentences: what the paper says, what was measured, what differs.
+"""Text of the reproduction: for each claim, what the paper says and what was measured.
 
-Every sentence is made from the results, so that another corpus or another run tells its own story.
+Every sentence is made from the results, so the text is true for another corpus or run.
 Nothing in it supposes that the reader knows the paper, or what a network is made of.
 """
 

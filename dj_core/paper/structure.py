@@ -1,4 +1,4 @@
-"""Eck and Schmidhuber 2002's question: does a network keep its place in a form of twelve bars?
+"""The twelve-bar experiment after Eck and Schmidhuber (2002): does a network keep the form?
 
 They trained an LSTM on twelve-bar blues and let it play on: it kept the form, which plain recurrent
 networks had not. Here the chords are drum bars. The first four bars are the same bar four times,

@@ -1,4 +1,4 @@
-"""Tables of a reproduction: what stands in them, and how they are written down."""
+"""The tables of a reproduction, as CSV and Markdown."""
 
 from __future__ import annotations
 

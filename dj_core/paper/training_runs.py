@@ -1,4 +1,4 @@
-"""Training the plan: resumable run by run, measured on the processor's own clock."""
+"""Trains the networks of the plan, resumable, and measures processor time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a slot plays, bar by bar: the beat's own strokes, thinned out, filled and accented.
+"""The bars of one slot of a set: the beat thinned for mixing, with fills and accents.
 
 =========  =======================================================================================
 intro      kick and hats alone, for mixing in; the outro is the same

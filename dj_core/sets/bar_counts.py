@@ -1,4 +1,4 @@
-"""Half and double time: one groove, counted at half or twice the tempo.
+"""Half and double time: rewrites a beat at half or twice its tempo.
 
 87 BPM counted double is 174 BPM: every note doubles its length in quarters, and nothing changes
 for the ear. So hip-hop mixes into drum and bass without a step in tempo.

@@ -1,4 +1,4 @@
-"""The whole set as one WAV file, streamed: an hour needs no more memory than a few minutes.
+"""Renders a whole set to one WAV file, streamed, so memory does not grow with length.
 
 Every stroke is placed on the frame it belongs to, counted from the start of the set, and rings
 across bar lines and into the next beat. Bars that are the same are mixed once. A beat that would

@@ -1,4 +1,4 @@
-"""Everything a DJ takes to the booth, in one zip.
+"""Assembles a pack: loops, stems, MIDI, set list and playlists in one zip.
 
 SET/
   README.txt               what is what

@@ -1,4 +1,4 @@
-"""Where a pack will lie: the absolute folder that rekordbox's addresses need."""
+"""Checks the absolute folder of a pack, which rekordbox's addresses need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page a DJ reads first: what is in the pack and how each program takes it."""
+"""The README of a pack: its contents and how to load them in each program."""
 
 from __future__ import annotations
 

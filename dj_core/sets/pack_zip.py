@@ -1,4 +1,4 @@
-"""A zip written entry by entry, the same bytes for the same contents."""
+"""Writes a zip entry by entry; equal contents give equal bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A collection for rekordbox as XML: tracks with tempo, beat grid and loop, and playlists.
+"""Writes a rekordbox collection (XML): tracks with tempo, beat grid and loop, and playlists.
 
 rekordbox reads it under *Preferences › Advanced › Database › rekordbox xml*; Engine DJ and Lexicon
 are reported to read the same file. Format: Pioneer DJ, "rekordbox xml file format list".

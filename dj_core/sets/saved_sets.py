@@ -1,4 +1,4 @@
-"""Sets kept on disk: one JSON file each, whole in itself, in the DJ's folder `sets/`.
+"""Saved sets: one self-contained JSON file each, in the DJ's folder `sets/`.
 
 A set holds its beats, not their names in the crate: it plays as it was saved whatever becomes of
 the crate. Several visitors may have one set open: a change says which version of the file it was

@@ -1,4 +1,4 @@
-"""What a set's parts are called, on screen and as files."""
+"""Names of a set's parts, on screen and in file names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A set on paper: which beat plays when, how fast, for how long, and in which sections.
+"""The plan of a set: order of beats, tempos, durations and sections.
 
     beats --ordered--> entries (gaps among them) --plan_set--> SetList of slots
                                                                  each with its sections

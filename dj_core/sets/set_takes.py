@@ -1,4 +1,4 @@
-"""From beats and a model to a set: the order of the beats, gaps filled, a fill for every beat."""
+"""Makes a set from beats and a model: orders them, generates missing beats and fills."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Five numbers a DJ can turn, how they are measured, and what is usual in a genre.
+"""The five slider attributes of a beat, how they are measured, and their norms by genre.
 
 * **density**: cells (16th and drum) struck per quarter note.
 * **syncopation**: of kick, snares, claps and toms together, how weak the places are on which they

@@ -1,4 +1,4 @@
-"""Going on from a bar, a file or the beat on deck: the given bars prime the model's memory."""
+"""Continues a beat: the given bars prime the model's state, and it plays on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The copy meter: how near a beat's bars come to bars that the model learned from.
+"""The copy meter: finds the training bars nearest to a beat's bars.
 
 What ships are fingerprints: a keyed hash of every training bar's hits (nine classes on 16ths) and
 the name of a file it stands in. A hash says whether a bar one already has is the same, and nothing

@@ -1,4 +1,4 @@
-"""How far two beats lie apart: the least work that turns one into the other, stroke by stroke.
+"""The distance of two beats: the least cost of turning one into the other.
 
 A stroke can be added or taken away, which costs half plus half its velocity; or moved and made
 louder or softer, which costs its way and its change. The cheapest way to do all of it is the

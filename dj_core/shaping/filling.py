@@ -1,4 +1,4 @@
-"""Fills: the last bar or half bar of a phrase played anew as a fill that leads back to one.
+"""Fills: replaces the last bar or half bar of a phrase with a generated fill.
 
 What comes before and after is given. The model is asked for a fill in the style of one of its
 genre's fills, several candidates compete, and those from which the bar that follows is likeliest

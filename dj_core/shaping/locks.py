@@ -1,4 +1,4 @@
-"""What of a beat stays as it is: drums, bars, steps or single cells.
+"""Locks: which drums, bars, steps or cells of a beat stay as they are.
 
 A cell is a 16th of one lane. A hit belongs to the 16th it rounds to; one that anticipates the
 beat's end belongs to the last.

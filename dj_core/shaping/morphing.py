@@ -1,4 +1,4 @@
-"""From one beat to another in steps, each playable, each further from the first, nearer the last.
+"""Morphs one beat into another in playable steps along a shortest path.
 
 Strokes that both beats have move and swell a share of their way at every step. Strokes that only
 one has come or go one after another, weak places before strong ones, the one in between fading.

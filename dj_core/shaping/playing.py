@@ -1,4 +1,4 @@
-"""What every way of shaping asks of the groove model, and how its answer becomes a beat."""
+"""Shared by all shaping tools: requests to the groove model, and its answers as beats."""
 
 from __future__ import annotations
 

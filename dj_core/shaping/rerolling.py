@@ -1,4 +1,4 @@
-"""Lock and reroll, vary, and from one drum to a full beat: the model plays around what is kept."""
+"""Reroll, vary and drum-to-beat: the model plays around the hits that are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sliders the model hears: a beat made denser, more syncopated, more complex, to a measured target.
+"""The sliders: changes a beat's density, syncopation, swing, loudness or complexity to a target.
 
 Swing and loudness are set exactly, stroke by stroke. For the others `steering` chooses which
 strokes come and go, by what the model expects in this very loop; the model then plays those that

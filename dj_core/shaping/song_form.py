@@ -1,4 +1,4 @@
-"""Song form: intro, main, variation, fills, break and outro grown from one four-bar seed.
+"""Song form: intro, main, variation, fills, break and outro made from one four-bar beat.
 
 The main part is what the seed plays, or a beat one brings, repeated with small changes. Everything
 else is made of it: the variation by the model around the main part's kick and snare; intro and

@@ -1,4 +1,4 @@
-"""Which cells of a loop to strike so that it has the density, syncopation, complexity asked for.
+"""Selects the cells of a loop to strike to reach a density, syncopation and complexity.
 
 One stroke after another comes or goes: each time the one that brings the loop nearest to what is
 asked for its price, and its price is how little the model expects it there, in nats. Whatever was

@@ -1,4 +1,4 @@
-"""Taps become a rhythm: times in seconds, found a tempo for if need be, laid into whole bars."""
+"""Turns tapped times (in seconds) into a rhythm of whole bars; estimates the tempo if needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tighten: strokes drawn to the grid by degree, and their levels evened out if one likes."""
+"""Tighten: partial quantisation of timing and, as an option, of velocity."""
 
 from __future__ import annotations
 

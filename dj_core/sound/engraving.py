@@ -1,4 +1,4 @@
-"""Beats as notation: MusicXML made by music21, drawn by verovio on a drum staff.
+"""Drum notation of a beat: MusicXML by music21, drawn by verovio.
 
 The drums stand where most drum kits' parts have them (Weinberg 1998): feet below, skins in the
 staff, metal above it with crosses for heads. Strokes are put on the grid a drummer reads: each

@@ -1,4 +1,4 @@
-"""A second look at a loop's file: does it last as long as it says, and does it go round?
+"""Checks a loop file: length, tempo, loop points, seam, loudness and peak.
 
 The file is read back by other libraries than wrote it (libsndfile for the sound, mutagen for the
 tags), and any loop with a tempo can be looked at, not only ours.

@@ -1,4 +1,4 @@
-"""Files a deck locks to: loops of an exact length, their stems, a kit's one-shots, and a check.
+"""Loop files (WAV, AIFF, FLAC) of exact length, their stems, and a kit's one-shots.
 
     Beat --render_stems--> a sound per drum family --one gain--> LoopSound --loop_files--> files
 

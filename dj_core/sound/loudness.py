@@ -1,4 +1,4 @@
-"""How loud a loop is, as broadcasters measure it: LUFS and true peak.
+"""Loudness of a loop in LUFS (ITU-R BS.1770), and its true peak.
 
 Loudness is ITU-R BS.1770-4's integrated loudness, by pyloudnorm; true peak is that document's
 second annex: the peak of the sound four times oversampled, which is what a converter will make of

@@ -1,4 +1,4 @@
-"""Beats as sound: FluidSynth strikes the drums of a SoundFont, numpy puts them in their places.
+"""Renders beats to audio: FluidSynth plays each drum of a SoundFont, numpy mixes the strokes.
 
     Beat --performance--> notes in seconds --FluidSynth--> one sound per drum and velocity
          --mixed at the exact frame--> Audio --wav_bytes--> a file for any deck

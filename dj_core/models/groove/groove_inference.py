@@ -1,8 +1,8 @@
-"""The groove network's answers one 16th at a time, for playing: the same odds, sooner.
+"""Inference of the groove network in numpy, one 16th at a time: the same odds, faster than torch.
 
-`network` is written to be trained: a window of many 16ths at once, gradients, dropout. Playing
-needs one 16th after another, of one take or many, and there the calls cost more than the sums. So
-the weights are laid out anew, once per model:
+`groove_network` is written to be trained: a window of many 16ths at once, gradients, dropout.
+Playing needs one 16th after another, of one take or many, and there the calls cost more than the
+sums. So the weights are laid out anew, once per model:
 
 - what is asked of a take never changes: its share of every layer is summed up when it begins;
 - clock, lane, velocity and offset are numbers out of small sets: their products are tables;
@@ -59,7 +59,7 @@ _CELL_GATE = 2
 _FADING = np.array([0.5 ** (1 / half_life) for half_life in HALF_LIVES], np.float32)
 _FADING = _FADING[:, None, None]
 _EARLIER_PLACES = np.arange(EARLIER)
-_DOUBT = np.float32(0.1)  # as in `recent`
+_DOUBT = np.float32(0.1)  # as in `moving_averages`
 
 
 def padded(rows: int) -> int:
@@ -462,7 +462,7 @@ class _CopyingHead:
 
 
 class Recent:
-    """`recent`'s running sums of a block, and what strokes read of them; in numpy."""
+    """The running sums of `moving_averages` for a block, and what strokes read, in numpy."""
 
     def __init__(self, rows: int) -> None:
         self.sums = np.zeros((rows, len(HALF_LIVES), LANES, QUANTITIES), np.float32)

@@ -1,4 +1,4 @@
-"""How likely clips are to a groove network: the loss of training, and bits to quote."""
+"""The likelihood of clips under a groove network: the training loss, and bits for reports."""
 
 from __future__ import annotations
 

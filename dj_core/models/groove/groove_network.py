@@ -1,4 +1,4 @@
-"""The groove network: what the next 16th holds, drum by drum, stroke by stroke.
+"""The groove network: odds of the next 16th's drums, velocities, offsets and flams.
 
 Per 16th an LSTM reads the 16th before, those one, two and four bars and a half and a quarter bar
 ago, where in the bar and the phrase it is, and what the take is asked to be. From its memory
@@ -154,7 +154,8 @@ class Heard:
         following: which lanes (3 × 16) followed it a bar ago.
         known: 1 where there was such a 16th (5).
         position, phrase: 16th in the bar, bar in the phrase; whole numbers (...).
-        recent: running sums before the 16th, see `recent` (..., half-lives, 16, quantities).
+        recent: running sums before the 16th, see `moving_averages`
+            (..., half-lives, 16, quantities).
     """
 
     previous: Tensor
@@ -177,7 +178,7 @@ class Stroke:
         velocities, offsets: of the strokes decided before it, (n, 16), in -1 to 1, else 0.
         earlier_velocity, earlier_offset: tokens (n, `EARLIER`) of earlier strokes; 0 for none,
             else 1 + bin.
-        recent: what `recent.recent_of` says of the lane and the others.
+        recent: what `moving_averages.recent_of` says of the lane and the others.
         age: 16ths since the lane was last struck, logarithmic, 0 to 1.
     """
 

@@ -1,7 +1,7 @@
-"""From a groove model to beats: 16th by 16th, with the memory carried from one to the next.
+"""Generates beats with a groove model, 16th by 16th, carrying the network's state along.
 
-Takes are played side by side, up to `MOST_ROWS` of them. `stepwise` sees to it that none depends on
-how many there are: a beat is decided by its seed and settings alone.
+Takes are played side by side, up to `MOST_ROWS` of them. `groove_inference` makes each independent
+of how many there are: a beat is decided by its seed and settings alone.
 """
 
 from __future__ import annotations

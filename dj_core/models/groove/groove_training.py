@@ -1,4 +1,4 @@
-"""Training the groove family: streams of clips in, a network that plays 16th by 16th out.
+"""Training of the groove family: presets, settings and the `Task` for the training loop.
 
 Under `torchrun` every process draws the same streams and learns from its share of them. It
 computes on the processor even beside a GPU: a step is a thousand small operations, which a GPU

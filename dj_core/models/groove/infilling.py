@@ -1,11 +1,11 @@
-"""Playing around what is given: the groove model held to hits, leant towards some, turned half-way.
+"""Generation around given hits: the groove model plays the free cells of a beat.
 
-A `Guide` says for every cell (16th and lane) whether it is given, and how the odds of a free one
-are leant. Given cells are played as they are, so the network hears them; what lies before them was
-drawn without knowing them. So several candidates (particles) are played side by side: each is
-weighed by how likely it finds the given cells, and where one weighs too much, the others are
-replaced by copies of it and go on by their own draws (sequential importance resampling; Gordon,
-Salmond and Smith 1993). The take is drawn from them by weight.
+A `Guide` says for every cell (16th and lane) whether it is given, and what is added to the log odds
+of a free one. Given cells are played as they are, and the network reads them like its own; what
+comes before them was drawn without knowing them. So several candidates (particles) are played side
+by side: each is weighed by how likely it finds the given cells, and where one weighs too much, the
+others are replaced by copies of it and go on with their own draws (sequential importance
+resampling; Gordon, Salmond and Smith 1993). The take is drawn from them by weight.
 """
 
 from __future__ import annotations

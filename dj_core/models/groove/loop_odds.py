@@ -1,7 +1,7 @@
-"""How likely the groove network finds every cell of a loop, struck or not, all at once.
+"""The groove network's odds of a strike for every cell of a loop, in one pass.
 
-The loop is heard as it goes round: its last bars come before its first. The style told is the
-loop's own, so the answer is about where strokes belong in this beat, not in its genre at large.
+The network reads the loop's last bars before its first. It is conditioned on the loop's own style
+vector, so the answer is about where strokes belong in this beat, not in its genre at large.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a stream has been playing of late: running sums per lane that fade as time goes by.
+"""Moving averages of velocity and timing per lane, an input of the groove network.
 
 A drummer's level and place against the beat wander slowly. From these sums a network reads how
 hard and how early each drum has been struck lately, instead of piecing it together stroke by

@@ -1,4 +1,4 @@
-"""Streams of training material: stretches of clips, read a window at a time.
+"""Streams of training material: excerpts of clips, read one window at a time.
 
 A stream starts at a bar line inside a clip, as a take does: it knows nothing of what came before.
 Its windows follow each other, so the network's memory can be carried from one to the next.

@@ -1,4 +1,4 @@
-"""How takes lean away from the style they are told, measured on training styles and taken off.
+"""Style bias: how takes differ from their style vector, measured on training styles and corrected.
 
 A network that plays follows what it has just played a little more than drummers do: its takes are
 more like themselves than the style says. ``python -m scripts.settle_style_bias models/groove``

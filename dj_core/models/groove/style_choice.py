@@ -1,4 +1,4 @@
-"""Which style a take is told: one of its genre's, from the drummers nearest in tempo."""
+"""Chooses a take's style vector: one of its genre's, from the clips nearest in tempo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables that groove takes are drawn from: styles of training clips, velocities of genres."""
+"""Tables stored with a groove model: styles of training clips, and velocities by genre."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Tables:
         fine: per style, share of strokes that lie anywhere between two 96ths of a quarter.
         bars: per style, which of `STYLE_BARS` it was read off (at most).
         velocities: how often a genre (row) used a velocity (column, 1 to 127; column 0 is empty).
-        lean: what to take off a played style, see `leaning`, (STYLE_SIZE).
+        lean: the style bias to subtract from a played style, see `style_bias`, (STYLE_SIZE).
     """
 
     mean: np.ndarray

@@ -1,7 +1,7 @@
-"""A clip's style in numbers: how much each drum plays and where, how hard, how early, how alike.
+"""The style vector of a clip: density, placement, velocity, timing and repetition per drum.
 
-All of them are ratios of sums over steps, so the style of any stretch of a performance is read
-off cumulative sums in no time.
+All of them are ratios of sums over steps, so the style of any stretch of a performance is
+computed quickly from cumulative sums.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How chance decides what odds leave open: hits by coins, velocities and offsets by lots.
+"""Sampling from the groove network's odds: temperature, top-p and the random draws.
 
 All that can be known before a take begins is worked out then; what is left happens hundreds of
 times in every take.

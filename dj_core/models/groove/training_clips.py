@@ -1,4 +1,4 @@
-"""Training material for the groove model: beats of every corpus as one set of flat arrays."""
+"""Training material of the groove model: the clips of all corpora as flat arrays."""
 
 from __future__ import annotations
 

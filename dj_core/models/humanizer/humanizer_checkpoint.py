@@ -1,4 +1,4 @@
-"""The model folder of the humanizer family: the network and the chances of its alphabet."""
+"""The model folder of the humanizer family: the network and the frequencies of its tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The humaniser's network: a bidirectional LSTM over the hits, and a player going through them.
+"""The humaniser's network: a bidirectional LSTM over hits, and decoders of velocity and timing.
 
 The encoder reads which drums are struck in every 16th, before and after. Two ways lead on:
 
@@ -267,7 +267,7 @@ def nats_of(
     Args:
         network: in training or evaluation mode.
         batch: what to score.
-        noise: where given, a tenth of the earlier hits is misheard by a bin or two, so that the
+        noise: where given, a tenth of the earlier hits is corrupted by a bin or two, so that the
             player learns to keep its course when its own draws stray.
 
     Returns:

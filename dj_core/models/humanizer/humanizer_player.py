@@ -1,4 +1,4 @@
-"""Humanise: a stiff beat played as a drummer would, as much as one likes."""
+"""Humanise: gives a beat's hits a drummer's velocities and timing, by an amount from 0 to 1."""
 
 from __future__ import annotations
 

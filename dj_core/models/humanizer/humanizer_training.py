@@ -1,4 +1,4 @@
-"""Training the humanizer family: what velocity and timing drummers give to given hits."""
+"""Training of the humanizer family: presets, settings and the `Task` for the training loop."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Played performances as the humaniser learns from them: grids, cut at random bar lines.
+"""Training material of the humaniser: played performances as grids, cut at random bar lines.
 
-A performance is a `tokenizers.groove.Grid`: per 16th and lane the velocity bin and the offset in
+A performance is a `step_grid.Grid`: per 16th and lane the velocity bin and the offset in
 96ths of the stroke there. Half of the stretches have their drums folded to the nine classes of the
 measurements, so that the same network serves beats that tell hats apart and beats that do not.
 """

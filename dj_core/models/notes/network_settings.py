@@ -1,4 +1,4 @@
-"""The shape of a network of the notes family, known before any network is made."""
+"""Settings of a network of the notes family: its kind, sizes and dropout; needs no torch."""
 
 from __future__ import annotations
 

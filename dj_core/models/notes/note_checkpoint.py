@@ -1,4 +1,4 @@
-"""The model folder of the notes family: a network, and the words it reads and writes."""
+"""The model folder of the notes family: the network and its vocabulary."""
 
 from __future__ import annotations
 

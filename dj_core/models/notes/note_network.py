@@ -1,4 +1,4 @@
-"""Networks that read ids and score the next one. They know a vocabulary's size, nothing of music.
+"""Networks of the notes family: they read token ids and score the next one.
 
 `NETWORKS` lists every kind by name; a checkpoint names its kind, so another architecture joins by
 adding a class with the same `forward` and `step`, and a line to the table.

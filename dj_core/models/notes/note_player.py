@@ -1,4 +1,4 @@
-"""From a trained notes network to a beat: one word at a time, by the network's own odds.
+"""Generates beats with a notes network, one token at a time.
 
 The network's memory is carried from word to word. What may come next is shaped by a short list of
 filters over its scores: words that do not fit the bar are forbidden, the temperature flattens or

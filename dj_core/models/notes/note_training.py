@@ -1,4 +1,4 @@
-"""Training the notes family: songs in, a network that scores the next note out."""
+"""Training of the notes family: presets, settings and the `Task` for the training loop."""
 
 from __future__ import annotations
 

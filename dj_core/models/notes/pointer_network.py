@@ -1,4 +1,4 @@
-"""The network of `notes-best`: the paper's LSTM, put right.
+"""The network of `notes-best`: the paper's LSTM with four additions.
 
 Four things are added to embedding, LSTM layers and output:
 
