@@ -108,8 +108,9 @@ def _run_models(options: argparse.Namespace) -> Answer:
     for model in models:
         say(f"{model.name}{' (default)' if model.default else ''}: {', '.join(model.genres)}")
     broken = library.broken_models()
-    for model in broken:
-        print(f"digital-dj: {model.folder.name} is left out. {model.reason}", file=sys.stderr)
+    for left_out in broken:
+        reason = left_out.reason
+        print(f"digital-dj: {left_out.folder.name} is left out. {reason}", file=sys.stderr)
     return {
         "models": [
             {

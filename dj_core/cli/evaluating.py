@@ -71,7 +71,7 @@ def _run_evaluate(options: argparse.Namespace) -> Answer:
             clips=options.clips,
             seeds=options.seeds,
             progress=lambda words, share: bar.show(int(share * PERCENT), PERCENT, words),
-            away=executor and Away(executor, info.folder),
+            away=Away(executor, info.folder) if executor else None,
         )
         bar.show(PERCENT, PERCENT)
     figures = results["figures"]

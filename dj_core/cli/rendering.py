@@ -11,9 +11,9 @@ from dj_core.errors import SoundError
 from dj_core.music.beat import Beat
 
 if TYPE_CHECKING:
-    from dj_core.sound.loop_files import LoopSettings
+    from dj_core.sound.loop_files import Container, LoopSettings
 
-_ENDINGS = {".wav": "wav", ".aif": "aiff", ".aiff": "aiff", ".flac": "flac"}
+_ENDINGS: dict[str, Container] = {".wav": "wav", ".aif": "aiff", ".aiff": "aiff", ".flac": "flac"}
 
 
 def add_render(verbs: Verbs) -> None:

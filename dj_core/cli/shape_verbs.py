@@ -357,8 +357,8 @@ def _run_morph(options: argparse.Namespace) -> Answer:
     a, b = (replace(beat, title=beat.title or path.stem)
             for path in (options.a, options.b) for beat in [read_beat(path)])  # fmt: skip
     bars = max(a.bars, b.bars)  # the shorter one is repeated
-    path = morph(*(beat if beat.bars == bars else looped(beat, bars) for beat in (a, b)),
-                 options.steps)  # fmt: skip
+    a, b = (beat if beat.bars == bars else looped(beat, bars) for beat in (a, b))
+    path = morph(a, b, options.steps)
     stem = f"{_stem(options.a)}-to-{_stem(options.b)}"
     named = [(f"{stem}-{number:02}", beat) for number, beat in enumerate(path, 1)]
     return _answer(

@@ -139,7 +139,8 @@ class _ReadingBars:
 
     def __init__(self) -> None:
         self._bars = ExitStack()
-        self._name, self._bar = "", None
+        self._name = ""
+        self._bar: ProgressBar | None = None
 
     def __enter__(self) -> _ReadingBars:
         return self

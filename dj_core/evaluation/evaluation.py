@@ -111,7 +111,7 @@ def evaluate(
     ground: Ground,
     *,
     hit_model: HitModel | float | None = None,
-    expression_bits: tuple[float, float] | None = None,
+    expression_bits: tuple[float | None, float | None] | None = None,
     progress: Progress = lambda what: None,
 ) -> dict[str, Any]:
     """Measure generated beats on `ground`; the same beats give the same figures.
@@ -191,7 +191,9 @@ def _performances(corpora: Sequence[Corpus], split: str) -> tuple[Cells, ...]:
 
 
 def _likelihood(
-    ground: Ground, hit_model: HitModel | float | None, expression_bits: tuple[float, float] | None
+    ground: Ground,
+    hit_model: HitModel | float | None,
+    expression_bits: tuple[float | None, float | None] | None,
 ) -> dict[str, Any]:
     """Bits per sixteenth and per hit; the references are computed here, never quoted."""
     train = [cells.hits for cells in ground.train_cells]

@@ -45,11 +45,11 @@ class GenreEar:
         from sklearn.ensemble import RandomForestClassifier
 
         chosen = _balanced(clips, np.random.default_rng(seed))
-        side = describe([clip.beat for clip in chosen], range(len(chosen)))
+        side = describe([clip.beat for clip in chosen], [clip.genre for clip in chosen])
         self._forest = RandomForestClassifier(
             TREES, min_samples_leaf=2, class_weight="balanced", random_state=seed
         )
-        self._forest.fit(side.features, [chosen[index].genre for index in side.groups])
+        self._forest.fit(side.features, list(side.groups))
         self.genres: tuple[str, ...] = tuple(self._forest.classes_.tolist())
 
     def agreement(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from dj_core.corpus.note_strings import NoteSong, note_songs
 from dj_core.evaluation.references import Reference
@@ -20,6 +20,7 @@ from dj_core.models.request import BeatModel
 
 if TYPE_CHECKING:
     from dj_core.models.groove.groove_likelihood import Bits
+    from dj_core.models.groove.groove_player import GrooveModel
     from dj_core.models.notes.note_player import NotesModel
 
 PIECE_WORDS = 1_024  # read at once; longer songs begin anew, as in training
@@ -60,11 +61,11 @@ class Surprise:
 def surprise_of(model: BeatModel, reference: Reference) -> Surprise:
     """The model's bits of the reference's held-out 4/4 performances."""
     if FAMILIES[model.family].unit == "16th":
-        return _groove_surprise(model, reference)
-    return _notes_surprise(model, reference)
+        return _groove_surprise(cast("GrooveModel", model), reference)
+    return _notes_surprise(cast("NotesModel", model), reference)
 
 
-def _groove_surprise(model: BeatModel, reference: Reference) -> Surprise:
+def _groove_surprise(model: GrooveModel, reference: Reference) -> Surprise:
     from dj_core.models.groove.groove_likelihood import bits_of
     from dj_core.models.threads import cpu_threads
 

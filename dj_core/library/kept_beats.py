@@ -645,7 +645,8 @@ def _is_known(connection: sqlite3.Connection, entry: _Entry) -> bool:
 
 def _where(search: CrateSearch, connection: sqlite3.Connection) -> tuple[str, list[Any]]:
     """A search as SQL for this connection."""
-    parts, values = [_STANDING], []
+    parts = [_STANDING]
+    values: list[Any] = []
     if search.genres:
         parts.append(f"genre IN ({', '.join('?' * len(search.genres))})")
         values += sorted(search.genres)
@@ -806,6 +807,10 @@ def _entry_of_file(value: object) -> _Entry:
     id, created = value.get("id"), value.get("created")
     if not isinstance(id, str) or len(id) != 32 or not set(id) <= set("0123456789abcdef"):
         raise LibraryError("its id is not one of ours.")
-    if type(created) not in (int, float) or not 0 <= created <= 4e9:  # up to the year 2096
+    if (
+        isinstance(created, bool)
+        or not isinstance(created, (int, float))
+        or not 0 <= created <= 4e9  # up to the year 2096
+    ):
         raise LibraryError("the time it was kept is missing.")
     return replace(entry, id=id, created=float(created))

@@ -265,7 +265,7 @@ def _gone(number: int) -> LibraryError:
 
 def _moment(value: object) -> float:
     """Seconds since 1970 that a clock can show. Raises ValueError and TypeError."""
-    if type(value) not in (int, float) or not 0 <= value < 2**36:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 2**36:
         raise ValueError("no moment")
     return float(value)
 

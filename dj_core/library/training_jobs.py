@@ -13,7 +13,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from dj_core.errors import TrainingError
 from dj_core.files.file_names import checked_name, name_key
@@ -192,7 +192,7 @@ def _state_of(folder: Path) -> tuple[State, str, bool]:
     if is_locked(folder):
         return "running", message, said == STARTING
     if said in ("finished", "stopped", "failed"):
-        return said, message, False
+        return cast(State, said), message, False
     if said == STARTING and _lives(folder):
         return "running", message, True
     return "died", _last_words(folder), False

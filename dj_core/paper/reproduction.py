@@ -15,6 +15,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -127,6 +128,13 @@ def reproduce(material: Material, out: Path, watch: Watch = lambda doing, done: 
         watch(doing, round(done, 6))
 
     watched("Counting", 0.0)
+
+    def system_part(entry: Entry, start: float, share: float) -> dict[str, Any]:
+        def told(doing: str, done: float) -> None:
+            watched(doing, start + share * done)
+
+        return _system_part(entry, material, out, parts, told)
+
     found = parts.get("corpus", lambda: _corpus_part(material))
     found |= parts.get("floor", lambda: _floor_part(material))
     systems, curves = [], {}
@@ -134,13 +142,7 @@ def reproduce(material: Material, out: Path, watch: Watch = lambda doing, done: 
         start, share = (number + 1) / stages, 1 / stages
         part = parts.get(
             f"system-{entry.name}",
-            lambda entry=entry, start=start, share=share: _system_part(
-                entry,
-                material,
-                out,
-                parts,
-                lambda doing, done: watched(doing, start + share * done),
-            ),
+            partial(system_part, entry, start, share),
         )
         systems.append(part["system"])
         if part["curve"]:
@@ -261,7 +263,7 @@ def _measure(
             way: NoteScore(
                 **parts.get(
                     f"score-{entry.name}-{split}-{way}",
-                    lambda split=split, way=way: score(split, way),
+                    partial(score, split, way),
                 )
             )
             for way in WAYS
@@ -314,28 +316,30 @@ def _play(name: str, checkpoint: NoteCheckpoint, quick: bool) -> dict[str, Any]:
 
 def _songs(parts: _Parts, material: Material, out: Path) -> dict[str, Any]:
     """What both networks play: kept step by step, for it takes minutes."""
+    held_out = material.split("validation")
+
+    def heat_part(name: str, checkpoint: NoteCheckpoint, temperature: float) -> dict[str, Any]:
+        return asdict(heat_at(name, checkpoint, held_out, temperature, SEEDS[:1]))
+
+    def greedy_part(checkpoint: NoteCheckpoint) -> dict[str, Any]:
+        return {"greedy": greedy_by_genre(BEST, checkpoint)}
+
     found: dict[str, Any] = {"songs": [], "heat": {}, "openings": [], "fresh": {}}
     for name in (FINAL, BEST):
         checkpoint = load_note_model(out / "runs" / name / "model")
-        played = parts.get(
-            f"songs-{name}", lambda name=name, model=checkpoint: _songs_part(name, model, material)
-        )
+        played = parts.get(f"songs-{name}", partial(_songs_part, name, checkpoint, material))
         for key in ("songs", "openings"):
             found[key] += played[key]
         found["fresh"][name] = played["fresh"]
         found["heat"][name] = [
             parts.get(
                 f"heat-{name}-{temperature:g}",
-                lambda name=name, model=checkpoint, temperature=temperature: asdict(
-                    heat_at(name, model, material.split("validation"), temperature, SEEDS[:1])
-                ),
+                partial(heat_part, name, checkpoint, temperature),
             )
             for temperature in (QUICK_TEMPERATURES if material.quick else HEAT_TEMPERATURES)
         ]
         if name == BEST:
-            found |= parts.get(
-                "greedy", lambda model=checkpoint: {"greedy": greedy_by_genre(BEST, model)}
-            )
+            found |= parts.get("greedy", partial(greedy_part, checkpoint))
     return found
 
 

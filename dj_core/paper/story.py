@@ -158,24 +158,24 @@ def _openings(results: Results) -> Claim:
 
 
 def _heat(results: Results) -> Claim:
-    curve = [heat for heat in results.heat[BEST] if heat.loss is not None]
-    lowest = min(heat.loss for heat in curve)
+    losses = {heat.temperature: heat.loss for heat in results.heat[BEST] if heat.loss is not None}
+    lowest = min(losses.values())
     # what comes out alike is alike: the one nearest to 1
-    alike = [heat for heat in curve if heat.loss < lowest + 0.005]
-    least = min(alike, key=lambda heat: abs(heat.temperature - 1.0))
+    alike = [temperature for temperature, loss in losses.items() if loss < lowest + 0.005]
+    least = min(alike, key=lambda temperature: abs(temperature - 1.0))
     played = {heat.temperature: heat.distinct for heat in results.heat[BEST]}
-    hottest = curve[-1]
+    hottest = list(losses)[-1]
     return Claim(
         "Temperature 1 is kept, “because we did not want to introduce too much randomness”.",
-        f"Real songs are likeliest to notes-best at temperature {least.temperature:g} "
-        f"({nats(least.loss)} nats a note) and cost {nats(hottest.loss)} at "
-        f"{hottest.temperature:g}. In a song of 500 notes it plays {played[1.0]:.0f} different "
-        f"ones at 1, {played[hottest.temperature]:.0f} at {hottest.temperature:g}; a drummer's "
+        f"Real songs are likeliest to notes-best at temperature {least:g} "
+        f"({nats(losses[least])} nats a note) and cost {nats(losses[hottest])} at "
+        f"{hottest:g}. In a song of 500 notes it plays {played[1.0]:.0f} different "
+        f"ones at 1, {played[hottest]:.0f} at {hottest:g}; a drummer's "
         f"song has {results.facts.song_distinct:.0f}.",
         (
             "The authors' choice was right. "
-            if abs(least.temperature - 1.0) < 0.3
-            else f"About {least.temperature:g} would be truer than 1. "
+            if abs(least - 1.0) < 0.3
+            else f"About {least:g} would be truer than 1. "
         )
         + "Above it variety keeps growing while real drumming gets ever less likely: from there on "
         "it is noise.",
@@ -183,24 +183,24 @@ def _heat(results: Results) -> Claim:
 
 
 def _losses(results: Results) -> Claim:
-    curve = [point for point in results.curves[FINAL] if point.validation_loss is not None]
-    best = min(curve, key=lambda point: point.validation_loss)
-    last = curve[-1]
-    early = min(curve[:10], key=lambda point: point.validation_loss)
+    curve = results.curves[FINAL]
+    last_train = [p.train_loss for p in curve if p.validation_loss is not None][-1]
+    losses = {p.epoch: p.validation_loss for p in curve if p.validation_loss is not None}
+    best = min(losses, key=lambda epoch: losses[epoch])
+    early = min(list(losses)[:10], key=lambda epoch: losses[epoch])
     worst = max(
-        (point for point in curve if early.epoch <= point.epoch <= best.epoch),
-        key=lambda point: point.validation_loss,
+        (epoch for epoch in losses if early <= epoch <= best),
+        key=lambda epoch: losses[epoch],
         default=early,
     )
     return Claim(
         "Over 50 epochs both losses fall, with “a case of double drop descent”.",
-        f"Training loss falls to {nats(last.train_loss)}. Validation loss is "
-        f"{nats(early.validation_loss)} at epoch {early.epoch}, {nats(worst.validation_loss)} at "
-        f"{worst.epoch} and {nats(best.validation_loss)} at {best.epoch}.",
+        f"Training loss falls to {nats(last_train)}. Validation loss is "
+        f"{nats(losses[early])} at epoch {early}, {nats(losses[worst])} at "
+        f"{worst} and {nats(losses[best])} at {best}.",
         (
             "The double descent is there. "
-            if early.epoch < worst.epoch < best.epoch
-            and worst.validation_loss > early.validation_loss + 0.02
+            if early < worst < best and losses[worst] > losses[early] + 0.02
             else "There is no double descent in this run. "
         )
         + "Who only knows how frequent each note is has "
@@ -210,16 +210,16 @@ def _losses(results: Results) -> Claim:
 
 
 def _peak(results: Results) -> Claim | None:
-    curve = [p for p in results.curves[FINAL] if p.authors_accuracy is not None]
-    if len(curve) < 3:
+    curve = results.curves[FINAL]
+    right = {p.epoch: p.authors_accuracy for p in curve if p.authors_accuracy is not None}
+    if len(right) < 3:
         return None
-    peak = max(curve, key=lambda point: point.authors_accuracy)
+    peak, last = max(right, key=lambda epoch: right[epoch]), list(right)[-1]
     return Claim(
         "Accuracy is highest in one of the first five epochs and then falls; the best network "
         "reached 40% on the test songs “by using a strategy of predicting rests”.",
-        f"Counted the authors' way it peaks at epoch {peak.epoch} with "
-        f"{percent(peak.authors_accuracy)} and is {percent(curve[-1].authors_accuracy)} at epoch "
-        f"{curve[-1].epoch}.",
+        f"Counted the authors' way it peaks at epoch {peak} with "
+        f"{percent(right[peak])} and is {percent(right[last])} at epoch {last}.",
         "Early on the network answers everything with a rest, which this way of counting rewards; "
         "as it learns what comes next, it stops repeating its input and the number falls.",
     )
@@ -260,13 +260,15 @@ def _form(results: Results) -> Claim:
     order = sorted(later, key=lambda cell: -later[cell])
     shares = ", ".join(f"{cell} {percent(later[cell])}" for cell in order)
     cells = {system.name: system for system in results.systems if system.name in CITED_CELLS}
+    seconds = {name: cell.cpu_seconds for name, cell in cells.items() if cell.cpu_seconds}
     speed = ""
-    if set(cells) == set(CITED_CELLS) and all(cells[name].cpu_seconds for name in cells):
-        residual, gated = cells["res-rnn-1x128"], cells["gru-1x128"]
-        lstm = cells["lstm-1x128"]
+    if set(seconds) == set(CITED_CELLS):
+        names = ("res-rnn-1x128", "gru-1x128", "lstm-1x128")
+        residual, gated, lstm = (cells[name] for name in names)
+        residual_s, gated_s, lstm_s = (seconds[name] for name in names)
         speed = (
-            f" Res-RNN takes {residual.cpu_seconds / lstm.cpu_seconds:.1f} times the LSTM's "
-            f"processor time and {residual.cpu_seconds / gated.cpu_seconds:.1f} times the GRU's "
+            f" Res-RNN takes {residual_s / lstm_s:.1f} times the LSTM's "
+            f"processor time and {residual_s / gated_s:.1f} times the GRU's "
             f"an epoch, at {nats(residual.loss())} nats against {nats(lstm.loss())} and "
             f"{nats(gated.loss())}."
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dj_core.corpus.note_strings import NoteSong
 from dj_core.files.storage import write_bytes_atomic
-from dj_core.models.families import read_run_settings, train_run
+from dj_core.models.families import Settings, read_run_settings, train_run
 from dj_core.models.notes.note_checkpoint import NoteCheckpoint, load_note_model
 from dj_core.models.run_folder import (
     MODEL_NAME,
@@ -55,7 +55,7 @@ def train_entry(
     Raises:
         TrainingError: the folder holds another run, or cannot be written.
     """
-    settings = entry.settings(corpus, quick)
+    settings: Settings = entry.settings(corpus, quick)
     resume = (folder / STATE_NAME).exists()
     if resume:
         before = read_run_settings(folder)

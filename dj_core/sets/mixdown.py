@@ -258,8 +258,8 @@ class _Timeline:
             length = ring
             if is_hat and (following := bisect.bisect_right(hats, frame)) < len(hats):
                 length = min(ring, hats[following] - frame)
-            bar = bisect.bisect_right(self.bar_frames, frame) - 1
-            placed[bar].append((frame - self.bar_frames[bar], note, velocity, length))
+            number = bisect.bisect_right(self.bar_frames, frame) - 1
+            placed[number].append((frame - self.bar_frames[number], note, velocity, length))
         return [tuple(strokes) for strokes in placed]
 
 

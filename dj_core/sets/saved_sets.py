@@ -143,7 +143,7 @@ def set_to_json(planned: SetList) -> dict[str, Any]:
         },
         "entries": [
             {
-                "beat": beat_to_json(entry.beat),
+                "beat": beat_to_json(entry.own_beat),
                 "count": entry.count,
                 "phrases": entry.phrases,
                 "tempo_bpm": entry.tempo_bpm,

@@ -83,13 +83,13 @@ def with_new_take(planned: SetList, slot: int, model: BeatModel, *, after: bool)
     else:
         entries[slot] = Entry(None)
     place = slot + after
-    taken = {entry.beat.provenance.seed for entry in planned.entries}
+    taken = {entry.own_beat.provenance.seed for entry in planned.entries}
     # another seed for every take that was asked for here, the same ones each time
     seed = planned.settings.seed + 1
     while True:
         drawn = replace(planned.settings, seed=seed)
         filled = fill_gaps(entries, drawn, model)
-        if filled[place].beat.provenance.seed not in taken:
+        if filled[place].own_beat.provenance.seed not in taken:
             break
         seed += 1
     if planned.settings.fills:

@@ -128,6 +128,13 @@ class Entry:
     fills: tuple[Beat, ...] = ()
     tempo_bpm: float | None = None
 
+    @property
+    def own_beat(self) -> Beat:
+        """The beat before the set counts it. Raises SetError for a gap."""
+        if self.beat is None:
+            raise SetError("A place of the set is empty. Choose a model to fill it.")
+        return self.beat
+
     def __post_init__(self) -> None:
         if self.count is not None and self.count not in get_args(Count):
             known = ", ".join(get_args(Count))
@@ -271,7 +278,7 @@ def warnings_of(planned: SetList) -> tuple[SetWarning, ...]:
                     f"{slot.tempo_bpm:.4g} BPM: too far to mix by pitch."
                 )
                 found.append(SetWarning(number, words, _offer(slot, before, planned.settings)))
-        own = counted_tempo_bpm(slot.entry.beat, _count(slot))
+        own = counted_tempo_bpm(slot.entry.own_beat, _count(slot))
         stretch = _step(own, slot.tempo_bpm)
         if abs(stretch) > LARGEST_TEMPO_STEP:
             words = f"Made for {own:.4g} BPM, it plays at {slot.tempo_bpm:.4g} ({stretch:+.1%})."
@@ -344,8 +351,8 @@ def _counted(entry: Entry, tempo_bpm: float | None) -> Beat:
     """The entry's beat, counted and at the tempo it plays at in the set."""
     count = entry.count
     if count is None:
-        count = AS_IS if tempo_bpm is None else nearest_count(entry.beat, tempo_bpm)
-    beat = in_count(entry.beat, count)
+        count = AS_IS if tempo_bpm is None else nearest_count(entry.own_beat, tempo_bpm)
+    beat = in_count(entry.own_beat, count)
     return beat.at_tempo(tempo_bpm or beat.playing_tempo_bpm)
 
 
@@ -356,14 +363,14 @@ def _step(from_bpm: float, to_bpm: float) -> float:
 
 def _count(slot: Slot) -> Count:
     """How the slot's beat is counted, whoever decided it."""
-    return slot.entry.count or nearest_count(slot.entry.beat, slot.tempo_bpm)
+    return slot.entry.count or nearest_count(slot.entry.own_beat, slot.tempo_bpm)
 
 
 def _offer(slot: Slot, before: Slot, settings: SetSettings) -> Count | None:
     """The count that brings the slot within reach of the one before; None if there is none."""
     if settings.tempo_bpm is not None or slot.entry.tempo_bpm is not None:
         return None  # the plan makes the step, not the beat
-    beat = slot.entry.beat
+    beat = slot.entry.own_beat
     best = nearest_count(beat, before.tempo_bpm)
     step = _step(before.tempo_bpm, counted_tempo_bpm(beat, best))
     return best if abs(step) <= LARGEST_TEMPO_STEP and best != _count(slot) else None

@@ -189,7 +189,7 @@ def _assigned(entries: Sequence[Entry], places: int, settings: SetSettings) -> l
     import numpy as np
     from scipy.optimize import linear_sum_assignment
 
-    beats = [entry.beat for entry in entries]
+    beats = [entry.own_beat for entry in entries]
     energies = _ranks([beat_power(beat) for beat in beats])
     paces = _ranks([beat.playing_tempo_bpm for beat in beats])
     misfit = np.zeros((len(entries), places))

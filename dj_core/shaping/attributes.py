@@ -86,8 +86,8 @@ class Norm:
         away = value - getattr(self.mean, name)
         return away / self._unit(name, away > 0)
 
-    def positions(self, name: str, values: np.ndarray) -> np.ndarray:
-        """`position` of every value of an array."""
+    def positions(self, name: str, values: np.ndarray | float) -> np.ndarray:
+        """`position` of a value, or of every value of an array."""
         away = values - getattr(self.mean, name)
         return away / np.where(away > 0, self._unit(name, True), self._unit(name, False))
 
@@ -116,7 +116,7 @@ def attributes(beat: Beat) -> Attributes:
     velocities = [hit.velocity for hit in beat.hits]
     return Attributes(
         density=float(cells.sum() / (len(cells) / STEPS_PER_QUARTER)),
-        syncopation=_syncopation(cells[:, BACKBONE].any(1), per_bar),
+        syncopation=_syncopation(np.asarray(cells[:, BACKBONE].any(1)), per_bar),
         swing=straight.swing,
         loudness=float(np.mean(velocities)) if velocities else 0.0,
         complexity=_change(cells, per_bar if beat.bars > 1 else per_bar // 2),

@@ -52,11 +52,11 @@ class Keep:
         kept[:, :, [LANE[drum] for drum in self.drums]] = True
         kept[[bar - 1 for bar in self.bars if bar <= beat.bars]] = True
         kept[:, [step - 1 for step in self.steps if step <= per_bar]] = True
-        kept = kept.reshape(-1, LANES)
+        mask = kept.reshape(-1, LANES)
         for step, lane in self.cells:
-            if 0 <= step < len(kept) and 0 <= lane < LANES:
-                kept[step, lane] = True
-        return kept
+            if 0 <= step < len(mask) and 0 <= lane < LANES:
+                mask[step, lane] = True
+        return mask
 
 
 def cell_of(hit: Hit, steps: int) -> tuple[int, int]:

@@ -98,7 +98,9 @@ def reroll_all(
 
 def told(keep: Keep) -> dict[str, Any]:
     """A `Keep` as JSON-able settings; many single cells are only counted."""
-    parts = {name: sorted(getattr(keep, name)) for name in ("drums", "bars", "steps")}
+    parts: dict[str, Any] = {
+        name: sorted(getattr(keep, name)) for name in ("drums", "bars", "steps")
+    }
     cells = [list(cell) for cell in sorted(keep.cells)]
     if cells:
         parts["cells"] = cells if len(cells) <= MOST_CELLS_TOLD else len(cells)

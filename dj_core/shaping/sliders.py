@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -123,7 +123,7 @@ def _steered(
     keep: Keep,
     goals: dict[str, float],
     norm: Norm,
-    settings: dict[str, object],
+    settings: dict[str, Any],
 ) -> Beat:
     """`beat` with other cells struck, the new ones played by the model."""
     from dj_core.models.groove.loop_odds import loop_log_odds
@@ -133,7 +133,7 @@ def _steered(
 
     def odds(loops: np.ndarray) -> np.ndarray:
         grids = [loop.grid(cells) for cells in loops]
-        heard = loop_log_odds(model, grids, beat.meter, request.genre, request.tempo_bpm)
+        heard = loop_log_odds(model, grids, beat.meter, request.genre, beat.playing_tempo_bpm)
         return heard[:, loop.sounding_step]
 
     cells = steer(loop.board, goals, norm, odds, settings["seed"])
@@ -194,7 +194,7 @@ def _played(
     kept: tuple[Hit, ...],
     new: np.ndarray,
     loop: _Loop,
-    settings: dict[str, object],
+    settings: dict[str, Any],
 ) -> Beat:
     """The new strokes alone, played by the model among those kept; a bar of the loop leads in."""
     from dj_core.models.groove.infilling import play_guided, style_of

@@ -151,8 +151,8 @@ class _Parts:
 
     def _variation(self) -> Beat:
         """Kick and snare as they were, all else anew; hats and percussion may change places."""
-        keep = Keep(drums={drum.name for drum in DRUMS if drum.family in ("kick", "snare")})
-        fresh = reroll(self.model, self.main, keep, seed=self.seed + 101)
+        kept = frozenset(drum.name for drum in DRUMS if drum.family in ("kick", "snare"))
+        fresh = reroll(self.model, self.main, Keep(drums=kept), seed=self.seed + 101)
         return looped(fresh, self.phrase_bars)
 
     def _intro(self) -> Beat:

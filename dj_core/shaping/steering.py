@@ -115,13 +115,17 @@ class _Pull:
     aim: Mapping[str, float]
     asked: frozenset[str]
 
-    def __call__(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
+    def __call__(self, values: Mapping[str, np.ndarray | float]) -> np.ndarray:
         """Nats, for one loop or an array of them."""
         return (
             sum(
-                (PULL_ASKED if name in self.asked else PULL_BESIDE)
-                * (self.norm.positions(name, values[name]) - self.norm.positions(name, aim)) ** 2
-                for name, aim in self.aim.items()
+                (
+                    (PULL_ASKED if name in self.asked else PULL_BESIDE)
+                    * (self.norm.positions(name, values[name]) - self.norm.positions(name, aim))
+                    ** 2
+                    for name, aim in self.aim.items()
+                ),
+                start=np.zeros(()),
             )
             + SWING_BROKEN * values["swing_broken"]
         )
@@ -181,7 +185,7 @@ def values_of_all(board: Board, loops: np.ndarray) -> dict[str, np.ndarray]:
     """`values_of` for every one of some loops (loops, 16ths, 16)."""
     before = np.roll(loops, board.lag, axis=1)
     either, apart = (part.sum((1, 2)) for part in (loops | before, loops ^ before))
-    onsets = loops[..., BACKBONE].any(-1)
+    onsets = np.asarray(loops[..., BACKBONE].any(-1))
     weight = _quiet(board, onsets) * board.ahead[2] - board.strength
     strokes = loops.sum((1, 2))
     eighths, sixteenths = _offbeats(loops)
@@ -227,7 +231,7 @@ def _quiet(board: Board, onsets: np.ndarray) -> np.ndarray:
 
 def _syncopation_after(board: Board, cells: np.ndarray) -> np.ndarray:
     backbone = cells[:, BACKBONE]
-    onsets = backbone.any(1)
+    onsets = np.asarray(backbone.any(1))
     places, counts, gain = board.ahead
     waiting = (onsets[places] & counts).sum(1)
     own = (waiting == 0) * gain - board.strength

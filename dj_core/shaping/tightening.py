@@ -42,7 +42,7 @@ def tighten(beat: Beat, amount: float = 1.0, *, grid: str = "16ths", levels: flo
     for hit in beat.hits:
         wanted = min(
             (round(hit.onset_quarters / step) * step for step in GRIDS[grid]),
-            key=lambda place, onset=hit.onset_quarters: abs(place - onset),
+            key=lambda place: abs(place - hit.onset_quarters),
         )
         if wanted >= beat.length_quarters:
             wanted = hit.onset_quarters  # it leads into what follows; there is no grid line here
