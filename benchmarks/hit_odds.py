@@ -1,4 +1,4 @@
-"""The groove network's odds for the nine classes of hits, cell by cell, as `metrics` asks for.
+"""The groove network's odds for the nine classes of hits, cell by cell, as `likelihood` needs them.
 
 `likelihood` sums a 16th's ways of sounding at once. Here the same network is asked differently:
 16th by 16th, and within a 16th class by class, with the lanes that may have made the classes so

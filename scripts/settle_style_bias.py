@@ -11,7 +11,7 @@ from dj_core.models.groove.style_vector import SHARED_NAMES
 
 
 def main() -> None:
-    """Settle the lean of a model folder."""
+    """Measure and store the style bias of a model folder."""
     parser = argparse.ArgumentParser(prog="python -m scripts.settle_style_bias")
     parser.add_argument("model", type=Path, help="folder of a groove model")
     parser.add_argument("--takes", type=int, default=TAKES)

@@ -88,7 +88,7 @@ def test_notes_beside_the_drums_are_counted_and_none_is_dropped_for_want_of_an_e
 
 
 def test_music21_sees_no_file_that_was_not_checked():
-    """Its only door is `notation`, which gives it a beat that our parser has read."""
+    """Its only caller is `note_strings`, which gives it a beat that our parser has read."""
     doors = []
     for path in sorted((ROOT / "dj_core").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

@@ -246,7 +246,7 @@ def _speed(model: BeatModel) -> dict[str, float]:
 
 
 def _further(results: dict[str, Any]) -> dict[str, dict[str, float | None]]:
-    """Sections of the page beyond what `metrics` measures."""
+    """Sections of the page beyond what `evaluation` measures."""
     figures, surprise = results["figures"], results["surprise"]
     words = {
         "hits, bits per 16th, without a style": surprise["hits_per_step_without_style"],

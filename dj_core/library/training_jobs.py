@@ -1,7 +1,7 @@
 """Training runs as separate processes that go on without the browser or the server.
 
-Who starts a run and who looks at it share nothing but the run's folder (see `training`): the
-process holds the folder's lock as long as it lives, and notes what it does there.
+The process that trains and those that look at the run share only the run's folder (see
+`run_folder`): the trainer holds the folder's lock while it runs and writes its status there.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ class ClipTensors:
         return content(velocity, offset, self.second_velocity[rows])
 
     def heard(self, window: Window, recent: Tensor) -> Heard:
-        """A window as the network reads it, with the `recent` sums before each of its steps."""
+        """A window as the network reads it, with the running sums before each of its steps."""
         lags = torch.from_numpy(window.lags)  # (3, steps, streams)
         following = torch.from_numpy(window.following)
         return Heard(

@@ -21,7 +21,7 @@ from dj_core.models.threads import cpu_threads
 from dj_core.music.beat import Meter
 from dj_core.music.step_grid import LANES, MAX_VELOCITY, METERS, Grid, steps_per_bar
 
-LEAD_IN_BARS = 2  # of the loop, heard before its first bar
+LEAD_IN_BARS = 2  # of the loop, read before its first bar
 
 
 def loop_log_odds(

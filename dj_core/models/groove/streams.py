@@ -294,7 +294,7 @@ class TrainingStreams:
         self._ask(which)
 
     def _ask(self, which: np.ndarray) -> None:
-        """Decide what the streams that begin are told of themselves."""
+        """Choose what the starting streams are conditioned on."""
         draw, clips, streams, veil = self.generator, self.clips, self.streams, self.veil
         clip, count = streams.clip[which], len(which)
 

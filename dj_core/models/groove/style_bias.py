@@ -1,9 +1,10 @@
 """Style bias: how takes differ from their style vector, measured on training styles and corrected.
 
-A network that plays follows what it has just played a little more than drummers do: its takes are
-more like themselves than the style says. ``python -m scripts.settle_style_bias models/groove``
-measures that and stores it in the model's tables, from where `style_choice` takes it off every
-style drawn. The groove preset does so at the end of training. No held-out beat is looked at.
+A generating network follows its own recent output a little more than drummers do: its takes are
+more self-similar than the style vector they are conditioned on. ``python -m
+scripts.settle_style_bias models/groove`` measures that and stores it in the model's tables, from
+where `style_choice` subtracts it from every style drawn. The groove preset does so at the end of
+training. No held-out beat is looked at.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 TAKES = 400
 ROUNDS = (0.9, 0.8, 0.7, 0.5, 0.4)
-"""How much of what is found in a round is taken off in the next: ever less, as chance settles."""
+"""Share of the bias found in a round that the next one corrects; smaller later, against noise."""
 FARTHEST = 0.8  # taken off at most, in spreads of the styles
 FIRST_SEED = 900_000
 STEPS_A_TAKE = 0.1  # a take that is measured costs about as much time as so many training steps
@@ -45,13 +46,13 @@ _SHARED = np.arange(STYLE_SIZE) < len(SHARED_NAMES)
 def measure_style_bias(
     checkpoint: GrooveCheckpoint, takes: int = TAKES
 ) -> Generator[float, None, np.ndarray]:
-    """What to take off a style so that takes have on average the one drawn, (STYLE_SIZE).
+    """What to subtract from a style so that takes have on average the one drawn, (STYLE_SIZE).
 
     Yields the share that is done, over 0 to 1, every few takes; the answer is what it returns. All
     zeros for a model that knows no played style at a known tempo.
 
     Args:
-        checkpoint: its tables' own lean is not read.
+        checkpoint: its own style bias is not used.
         takes: of four bars, in each of five rounds.
     """
     from dj_core.models.groove.groove_player import GrooveModel
@@ -117,9 +118,9 @@ def _styles_of(beats: Sequence[Beat], tables: Tables) -> np.ndarray:
 
 
 def settle_style_bias(folder: Path, takes: int = TAKES) -> Iterator[float]:
-    """Measure a model folder's lean and store it there; the network stays as it is.
+    """Measure a model folder's style bias and store it there; the network stays as it is.
 
-    Yields the share that is done, over 0 to 1; the lean is stored once all of it is.
+    Yields the share that is done, over 0 to 1; the bias is stored at the end.
 
     Raises:
         CheckpointError: no groove model.

@@ -43,7 +43,7 @@ class StyleChoice:
         noise: float,
         generator: np.random.Generator,
     ) -> tuple[np.ndarray, float]:
-        """A style (STYLE_SIZE) as the network is told it, and its `Tables.fine`.
+        """A style vector (STYLE_SIZE) to condition the network on, and its `Tables.fine`.
 
         Styles of the asked kind, meter, density and loudness are preferred, in this order, as far
         as there are any.

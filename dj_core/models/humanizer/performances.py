@@ -199,7 +199,7 @@ class Alphabet:
     """What lies inside the bins, as often as drummers play it; cumulative chances.
 
     Attributes:
-        velocities: (lanes, 33 bins, 4 members); see `tokenizers.groove.velocities_of_bin`.
+        velocities: (lanes, 33 bins, 4 members); see `step_grid.velocities_of_bin`.
         ticks: (25 offsets, 5): 480ths of a quarter from two before the 96th to two after.
     """
 

@@ -1,6 +1,6 @@
 """The networks of the systems the paper cites, each as its authors describe it.
 
-All of them keep the two methods of `networks.NoteNetwork`: `forward` scores every next word of
+All of them keep the two methods of `note_network.NoteNetwork`: `forward` scores every next word of
 several songs, `step` reads one word of one song. `note_training` has a preset for each.
 """
 
