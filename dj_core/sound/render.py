@@ -22,6 +22,7 @@ import math
 import os
 import struct
 import sys
+import threading
 import wave
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -345,28 +346,33 @@ def default_soundfont() -> SoundFont:
 # -- striking ------------------------------------------------------------------------------------
 
 
+# FluidSynth's synthesizers share their samples, and two that load or drop them at once crash
+_COMING_AND_GOING = threading.Lock()
+
+
 class _Drummer:
     """One fresh FluidSynth with a kit selected; a context manager, for it holds C memory."""
 
     def __init__(self, soundfont: Path, kit: Kit, sample_rate: int) -> None:
         self._fluidsynth = _fluidsynth()
         self._sample_rate = sample_rate
-        self._synth = self._fluidsynth.Synth(
-            gain=1.0,
-            samplerate=float(sample_rate),
-            channels=16,
-            **{
-                "synth.reverb.active": 0,
-                "synth.chorus.active": 0,
-                # only the chosen kit's samples: large SoundFonts load in a fraction of the time
-                "synth.dynamic-sample-loading": 1,
-            },
-        )
-        try:
-            self._take(kit, soundfont)
-        except SoundError:
-            self._synth.delete()
-            raise
+        with _COMING_AND_GOING:
+            self._synth = self._fluidsynth.Synth(
+                gain=1.0,
+                samplerate=float(sample_rate),
+                channels=16,
+                **{
+                    "synth.reverb.active": 0,
+                    "synth.chorus.active": 0,
+                    # only the chosen kit's samples: large SoundFonts load in a fraction of the time
+                    "synth.dynamic-sample-loading": 1,
+                },
+            )
+            try:
+                self._take(kit, soundfont)
+            except SoundError:
+                self._synth.delete()
+                raise
 
     def _take(self, kit: Kit, soundfont: Path) -> None:
         font = self._synth.sfload(str(soundfont))
@@ -425,7 +431,8 @@ class _Drummer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._synth.delete()
+        with _COMING_AND_GOING:
+            self._synth.delete()
 
 
 class Striker:
