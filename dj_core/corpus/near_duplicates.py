@@ -194,7 +194,7 @@ def _join_similar(signatures: np.ndarray, bands: range, kin: _Kinship) -> None:
     """
     some_rows = slice(bands[0] * _BAND_ROWS, (bands[-1] + 1) * _BAND_ROWS)
     pairs = np.ascontiguousarray(signatures[:, some_rows]).view(np.uint64)
-    keys = pairs[:, ::2] * _BAND_MULTIPLIER + pairs[:, 1::2]
+    keys: np.ndarray = pairs[:, ::2] * _BAND_MULTIPLIER + pairs[:, 1::2]
     keys = (keys * np.uint64(_BANDS) + np.arange(bands[0], bands[-1] + 1, dtype=np.uint64)).T
     members, buckets = _shared(keys.ravel())
     members %= len(signatures)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 from dj_core.errors import CorpusError, LibraryError, MidiError
 from dj_core.files.midi import midi_bytes, parse_midi, read_midi
@@ -107,22 +107,47 @@ class NoteSongsReport:
 class NoteFile(Protocol):
     """What of a corpus's file matters here; `corpus.CorpusFile` is one."""
 
-    id: str
-    genre: str
-    split: str
-    meter: Meter
-    bars: int
-    kind: str
-    drum_map: DrumMap
+    @property
+    def id(self) -> str:
+        """The hash of its bytes."""
+
+    @property
+    def genre(self) -> str:
+        """Its genre's name; '' where unknown."""
+
+    @property
+    def split(self) -> str:
+        """'train', 'validation' or 'test'."""
+
+    @property
+    def meter(self) -> Meter:
+        """Its time signature."""
+
+    @property
+    def bars(self) -> int:
+        """Its length in bars."""
+
+    @property
+    def kind(self) -> str:
+        """'beat' or 'fill'."""
+
+    @property
+    def drum_map(self) -> DrumMap:
+        """The note map it is read by."""
 
 
 class NoteSource(Protocol):
     """What of a corpus matters here; `corpus.Corpus` is one."""
 
-    folder: Path
-    files: Sequence[NoteFile]
+    @property
+    def folder(self) -> Path:
+        """Where it is kept."""
 
-    def path_of(self, file: NoteFile) -> Path:
+    @property
+    def files(self) -> Sequence[NoteFile]:
+        """All its files."""
+
+    def path_of(self, file: Any) -> Path:  # noqa: ANN401 - one of its own files
         """Where the file's bytes are."""
 
 
@@ -415,21 +440,22 @@ class _Worker:
         if process is not None:
             process.kill()
             process.wait()
-            process.stdin.close()
-            process.stdout.close()
+            for pipe in _pipes(process):
+                pipe.close()
 
     def _ask(self, question: str | None, seconds: float) -> dict[str, Any] | None:
         """One line there, one line back; None when the process died or had to be killed."""
         if self._process is None:
             self._process = _start_process()
         process = self._process
+        questions, answers = _pipes(process)
         alarm = threading.Timer(seconds, process.kill)
         alarm.start()
         try:
             if question is not None:
-                process.stdin.write(json.dumps(question) + "\n")
-                process.stdin.flush()
-            answer = process.stdout.readline()
+                questions.write(json.dumps(question) + "\n")
+                questions.flush()
+            answer = answers.readline()
         except (OSError, ValueError):  # it died between two files, or was closed meanwhile
             return None
         finally:
@@ -455,6 +481,11 @@ def _start_process() -> subprocess.Popen[str]:
         env={**os.environ, "PYTHONPATH": search_path},
         encoding="utf-8",
     )
+
+
+def _pipes(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
+    """What it reads and what it writes: `_start_process` made pipes of both."""
+    return cast("tuple[IO[str], IO[str]]", (process.stdin, process.stdout))
 
 
 def serve() -> None:

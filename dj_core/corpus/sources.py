@@ -396,7 +396,7 @@ def _facts_of(row: dict[str, str]) -> tuple[str, Facts] | None:
     return file, Facts(
         genre=_shown(style.split("/")[0]) if style else "",  # Groove writes "funk/groove1"
         tempo_bpm=_tempo(row.get("bpm") or ""),
-        kind=kind if kind in ("beat", "fill") else None,
+        kind="beat" if kind == "beat" else "fill" if kind == "fill" else None,
         split=split if split in ("train", "validation", "test") else "",
     )
 

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import numpy as np
 
@@ -474,7 +474,8 @@ class _Reader:
 
         stays = self._known.select(["map_vote"]).filter(self._stays())
         of_kind = drum_map_of_kind(_votes(stays) + _votes(self.new))
-        parts, others = [], []
+        parts: list[pa.RecordBatch] = []
+        others: list[_Row] = []
         for part in self.new.to_batches():
             by_another = pc.and_(
                 pc.equal(part["map_from"], "kind"), pc.not_equal(part["drum_map"], of_kind)
@@ -483,7 +484,8 @@ class _Reader:
             parts.append(part.filter(pc.invert(by_another)) if by_another.true_count else part)
         contents = ((row, self._content(row)) for row in others)
         read = summarised(contents, self._executor, None, lambda: of_kind)
-        rows = [row._replace(told=told) for row, told in read]  # none is refused: none was before
+        # none is refused: none was before
+        rows = [row._replace(told=cast("Summary", told)) for row, told in read]
         self.new = pa.concat_tables(
             [pa.Table.from_batches(parts, self.new.schema), _table_of(rows)]
         )
@@ -579,17 +581,17 @@ def index_types() -> dict[str, pa.DataType]:
 def _rows_without_told(table: pa.RecordBatch) -> Iterator[_Row]:
     """Rows as they were before a file was read."""
     names = ("id", "name", "genre", "tempo_bpm", "kind", "official_split", *Kept._fields)
-    for *facts, pack, offset, size in zip(
+    for id_, file, genre, tempo_bpm, kind, split, *kept in zip(
         *(table[name].to_pylist() for name in names), strict=True
     ):
-        yield _Row(*facts, Kept(pack, offset, size))
+        yield _Row(id_, file, genre, tempo_bpm, kind, split, Kept(*kept))
 
 
 def _table_of(rows: Sequence[_Row]) -> pa.Table:
     """Rows as the index's columns."""
     import pyarrow as pa
 
-    told = [row.told for row in rows]
+    told = cast("list[Summary]", [row.told for row in rows])  # all of them have been read
     lanes = np.array([each.lane_hits for each in told], np.int32).reshape(-1, len(DRUMS))
     signatures = np.array([each.sketch.minhash for each in told], np.uint32).reshape(-1, HASHES)
     values: dict[str, Any] = {

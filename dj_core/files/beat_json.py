@@ -172,7 +172,8 @@ def _seed(value: object) -> int:
 
 
 def _number(value: object, what: str) -> float:
-    if type(value) not in (int, float) or not abs(value) <= LARGEST_NUMBER:  # NaN neither
+    # NaN neither
+    if not (type(value) is int or type(value) is float) or not abs(value) <= LARGEST_NUMBER:
         raise BeatError(f"{what} is a number of up to {LARGEST_NUMBER:g}; got {shown(value)}.")
     return float(value)
 

@@ -47,7 +47,7 @@ class MidiLimits:
 
 LIMITS = MidiLimits()
 
-Note = tuple[float, int, int, int, int]
+Note = tuple[int, int, int, int, int]
 """(onset, channel, note, velocity, duration or -1 when no note-off came); times in ticks."""
 
 
@@ -381,7 +381,8 @@ class _FileParser:
         of such a number is returned with it. Clock and sensing bytes that a recorder left before
         a note's number are stepped over.
         """
-        data, oddities = [], self.events.oddities
+        data: list[int] = []
+        oddities = self.events.oddities
         is_note = status <= 0x9F
         while len(data) < size:
             byte = self.content[position]

@@ -469,11 +469,15 @@ def _text(data: bytes) -> str:
 # --- tempo, meter and length --------------------------------------------------------------------
 
 
+_Placed = tuple[float, int, int, int, int]
+"""A `Note` moved onto the bars, where its onset need be no whole tick."""
+
+
 @dataclass
 class _Frame:
     """A file's drums on their bars, before they are hits."""
 
-    notes: list[Note]
+    notes: Sequence[_Placed]
     meter: Meter
     tempo_bpm: float | None
     bars: int
@@ -484,10 +488,11 @@ class _Frame:
 
 def _frame(events: MidiEvents) -> _Frame:
     """Tempo, meter and bars of a file, and its drums moved onto them. Raises MidiError."""
-    notes, left_out, said = _drum_notes(events)
+    drum_notes, left_out, said = _drum_notes(events)
     warnings = [said] if said else []
-    onsets = [note[0] for note in notes]
-    first, last = min(onsets), max(onsets)
+    onsets = [note[0] for note in drum_notes]
+    first = min(onsets)
+    last: float = max(onsets)
     microseconds = _tempo(events, onsets, warnings)
     seconds = (
         events.end_tick
@@ -506,7 +511,8 @@ def _frame(events: MidiEvents) -> _Frame:
     meter, start = _meter(events, onsets, warnings)
     bar = meter.bar_quarters * events.ticks_per_quarter
     few = few_ticks(events.ticks_per_quarter)
-    end = events.end_tick
+    notes: Sequence[_Placed] = drum_notes
+    end: float = events.end_tick
     shift = 0.0
     if start:
         # a pickup or count-in of another length: bars are counted from where the meter begins
@@ -518,7 +524,7 @@ def _frame(events: MidiEvents) -> _Frame:
         shift -= empty * bar
         warnings.append(f"Left out: {counted(empty, 'empty bar')} before the first hit.")
     if shift:
-        notes = [(max(onset + shift, 0), *rest) for onset, *rest in notes]
+        notes = [(max(note[0] + shift, 0), *note[1:]) for note in notes]
         last, end = max(last + shift, 0), end + shift
     bars = bars_of(last, end, bar, few)
     if not ours and bars > 1 and last >= (bars - 1) * bar and abs(end - (bars - 1) * bar) <= few:
@@ -547,8 +553,8 @@ def bars_of(last_onset: float, end_tick: float, bar_ticks: float, few: int = 0) 
 
 
 def _without_overhang(
-    notes: list[Note], bars: int, bar: float, few: int, warnings: list[str]
-) -> tuple[list[Note], int]:
+    notes: Sequence[_Placed], bars: int, bar: float, few: int, warnings: list[str]
+) -> tuple[Sequence[_Placed], int]:
     """The beat without a last bar that holds only hits on its first line.
 
     The end mark says that the beat ends there: such a hit is the first of the next time round.
@@ -560,7 +566,7 @@ def _without_overhang(
     warnings.append(
         f"{counted(len(overhang), 'hit')} on the line after the last bar moved to the first."
     )
-    return [(onset % line, *rest) for onset, *rest in notes], bars - 1
+    return [(note[0] % line, *note[1:]) for note in notes], bars - 1
 
 
 def _tempo(events: MidiEvents, onsets: list[int], warnings: list[str]) -> int | None:

@@ -110,15 +110,16 @@ class Ranks:
 
         if self.count == 1:
             return
-        parameters = list(parameters)
+        gradients = []
         for parameter in parameters:
             if parameter.grad is None:  # nothing of the batch was left for this process
                 parameter.grad = torch.zeros_like(parameter)
-        together = torch.cat([parameter.grad.flatten() for parameter in parameters])
+            gradients.append(parameter.grad)
+        together = torch.cat([gradient.flatten() for gradient in gradients])
         distributed.all_reduce(together)
-        sizes = [parameter.numel() for parameter in parameters]
-        for parameter, part in zip(parameters, together.split(sizes), strict=True):
-            parameter.grad.copy_(part.view_as(parameter))
+        sizes = [gradient.numel() for gradient in gradients]
+        for gradient, part in zip(gradients, together.split(sizes), strict=True):
+            gradient.copy_(part.view_as(gradient))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ _FILES_PER_EPOCH = 1_544
 def _note_songs_of(corpora: Sequence[Corpus], reading: Reading) -> list[NoteSong]:
     songs: list[NoteSong] = []
     for corpus in corpora:
-        songs += note_songs(corpus, lambda done, of, name=corpus.name: reading(name, done, of))
+        songs += note_songs(corpus, partial(reading, corpus.name))
     return songs
 
 

@@ -103,6 +103,9 @@ class GenerationRequest:
                 f"Ask for a length in bars or in notes, one of the two; got bars={self.bars}, "
                 f"notes={self.notes}."
             )
+        value: float | None
+        low: float
+        high: float
         for name, value, low, high in (
             ("bars", self.bars, 1, MAX_REQUEST_BARS),
             ("notes", self.notes, 1, MAX_REQUEST_NOTES),

@@ -14,10 +14,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import Field, asdict, dataclass, fields, replace
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from dj_core.errors import DigitalDJError, TrainingError
 from dj_core.files.midi import save_midi
@@ -51,6 +51,8 @@ MAY_CHANGE = ("epochs", "patience", "take_every_epochs")  # when a run is resume
 
 class RunSettings(Protocol):
     """What the loop needs to know of a family's training settings, a frozen dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     @property
     def epochs(self) -> int:
@@ -96,24 +98,35 @@ class Tally:
 
 
 class Task(Protocol):
-    """What a family of models adds to the loop.
+    """What a family of models adds to the loop."""
 
-    Attributes:
-        family: its name in the table of families.
-        network, optimizer: what learns. The loop saves and restores the state of both.
-        material_sha256: a hash of what is learned from; a resumed run must find the same.
-        note: a sentence for the DJ on how the material is used; '' for none.
-        last_stage: what `finish` does, in words; '' where nothing is to be done.
-        last_stage_steps: it takes about as long as so many training steps.
-    """
+    @property
+    def family(self) -> str:
+        """Its name in the table of families."""
 
-    family: str
-    network: nn.Module
-    optimizer: optim.Optimizer
-    material_sha256: str
-    note: str
-    last_stage: str
-    last_stage_steps: float
+    @property
+    def network(self) -> nn.Module:
+        """What learns. The loop saves and restores its state."""
+
+    @property
+    def optimizer(self) -> optim.Optimizer:
+        """What moves its weights; likewise."""
+
+    @property
+    def material_sha256(self) -> str:
+        """A hash of what is learned from; a resumed run must find the same."""
+
+    @property
+    def note(self) -> str:
+        """A sentence for the DJ on how the material is used; '' for none."""
+
+    @property
+    def last_stage(self) -> str:
+        """What `finish` does, in words; '' where nothing is to be done."""
+
+    @property
+    def last_stage_steps(self) -> float:
+        """It takes about as long as so many training steps."""
 
     def steps(self, epoch: int) -> int:
         """Optimiser steps in an epoch, counted from 1."""
@@ -333,7 +346,7 @@ class _Run:
         take = self._end_epoch() if step == steps else None
         self.finished = self.complete and not self.has_last_stage
         validated = self.validated or {}
-        left = 0 if self.complete else (self.settings.epochs - epoch + 1) * steps - step
+        left: float = 0 if self.complete else (self.settings.epochs - epoch + 1) * steps - step
         left += 0 if self.finished else self.task.last_stage_steps
         seconds_here = time.perf_counter() - self.trains_since
         progress = TrainingStep(
@@ -403,6 +416,7 @@ class _Run:
         settings = self.settings
         return epoch >= settings.epochs or (
             self.validated is not None
+            and self.best is not None
             and settings.patience is not None
             and epoch - self.best["epoch"] >= settings.patience
         )

@@ -149,7 +149,7 @@ DRUM_MAPS: dict[DrumMap, ReadingMap] = {
             ReadingMap(
                 target.name,
                 target.label,
-                {note: name for name, note in reversed(target.notes.items())},
+                {note: name for name, note in reversed(list(target.notes.items()))},
             )
             for target in NOTE_MAPS
             if target.name != "general-midi"

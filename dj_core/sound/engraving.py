@@ -137,8 +137,8 @@ def _fill(measure: Measure, beat: Beat, bar: int) -> None:
             latest = length - Fraction(1, places)
             struck.setdefault(min(quarter + step, latest), set()).add(name)
     onsets = sorted({*struck, *map(Fraction, range(length.__ceil__()))})
-    for onset, following in zip(onsets, [*onsets[1:], length], strict=True):
-        measure.append(_element(sorted(struck.get(onset, ())), following - onset))
+    for place, following in zip(onsets, [*onsets[1:], length], strict=True):
+        measure.append(_element(sorted(struck.get(place, ())), following - place))
 
 
 def _grid(onsets: Iterable[float]) -> int:

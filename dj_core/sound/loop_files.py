@@ -466,14 +466,15 @@ def _id3_tagged(kind: type[FileType], content: bytes, tags: dict[str, str]) -> b
     file = BytesIO(content)
     audio = kind(file)
     audio.add_tags()
+    id3: Any = audio.tags  # there now; mutagen's class says None
     frames = {"TITLE": TIT2, "BPM": TBPM, "GENRE": TCON}
     for name, text in tags.items():
         if name == "COMMENT":
-            audio.tags.add(COMM(encoding=1, lang="eng", desc="", text=[text]))
+            id3.add(COMM(encoding=1, lang="eng", desc="", text=[text]))
         elif name == TOLD:
-            audio.tags.add(TXXX(encoding=1, desc=TOLD, text=[text]))
+            id3.add(TXXX(encoding=1, desc=TOLD, text=[text]))
         else:
-            audio.tags.add(frames[name](encoding=1, text=[text]))
+            id3.add(frames[name](encoding=1, text=[text]))
     return _saved(audio, file, v2_version=3)
 
 

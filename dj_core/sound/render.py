@@ -620,7 +620,7 @@ def _fault(path: Path) -> str | None:
 
 def _bundled_soundfont() -> Path:
     """The SoundFont inside the pretty_midi package."""
-    return Path(_pretty_midi().__file__).parent / "TimGM6mb.sf2"
+    return Path(_pretty_midi().__path__[0]) / "TimGM6mb.sf2"
 
 
 def _pretty_midi() -> ModuleType:
@@ -629,7 +629,8 @@ def _pretty_midi() -> ModuleType:
         try:
             _fluidsynth()
         except SoundError:
-            sys.modules["fluidsynth"] = None  # as if it were missing
+            # None stands for "missing", which the type of sys.modules does not know
+            sys.modules["fluidsynth"] = None  # type: ignore[assignment]
             until_imported.callback(sys.modules.pop, "fluidsynth", None)
         return _import_quietly("pretty_midi")
 

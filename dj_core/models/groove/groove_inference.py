@@ -21,7 +21,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -35,6 +35,7 @@ from dj_core.models.groove.groove_network import (
     LAGS,
     STROKE_MEMORY,
     Asked,
+    Copies,
     GrooveNetwork,
 )
 from dj_core.models.groove.moving_averages import HALF_LIVES, QUANTITIES, RECENT
@@ -112,7 +113,7 @@ class Product:
         a row's answer depends on that row alone.
         """
         rows = self._few if rows <= self._few else padded(rows)
-        kept = self._desk.__dict__
+        kept = cast("dict[int, tuple[np.ndarray, list[Any]]]", self._desk.__dict__)
         if rows not in kept:
             memory = torch.zeros(rows, len(self._weight))
             blocks = memory.split(ROWS)
@@ -445,7 +446,7 @@ def _joined(*layers: nn.Linear) -> Callable[[np.ndarray], np.ndarray]:
 class _CopyingHead:
     """Logits from units and, through gated tables, from earlier strokes' values."""
 
-    def __init__(self, layer: nn.Linear, copies: nn.Module, copying: bool) -> None:
+    def __init__(self, layer: nn.Linear, copies: Copies, copying: bool) -> None:
         self._bins, self._copying = layer.out_features, copying
         self._heads = _joined(layer, copies.gates) if copying else _joined(layer)
         tables = copies.tables.detach()

@@ -174,7 +174,7 @@ def nats_of(
     at, parts = _stroke_nats(network, tensors, window, memory, heard)
     sums = [torch.zeros_like(hits[..., 0]).index_put(at, part, accumulate=True) for part in parts]
     right = ((logits > 0) == (struck > 0)).all(-1) & inside
-    return Nats(hits.sum(-1) * inside, *sums, right)
+    return Nats(hits.sum(-1) * inside, sums[0], sums[1], sums[2], right)
 
 
 def remember(
@@ -190,8 +190,8 @@ def remember(
     recent, sums = run_on(sums * kept[..., None, None], played)
     heard = tensors.heard(window, recent)
     condition = network.sum_up(asked_of(window.conditions))
-    memory, state = network.remember(heard, condition, (hidden * kept, cell * kept))
-    return memory, heard, (*state, sums)
+    memory, (hidden, cell) = network.remember(heard, condition, (hidden * kept, cell * kept))
+    return memory, heard, (hidden, cell, sums)
 
 
 def _stroke_nats(

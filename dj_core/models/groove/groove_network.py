@@ -253,7 +253,8 @@ class GrooveNetwork(nn.Module):
         output = torch.cat([read, torch.cat(clock, dim=-1).float(), summary], dim=-1)
         states = []
         for layer, lstm in enumerate((self.lstm, *self.upper)):
-            before = None if state is None else tuple(part[layer : layer + 1] for part in state)
+            one = slice(layer, layer + 1)
+            before = None if state is None else (state[0][one], state[1][one])
             output, after = self._run(lstm, output, before)
             output = functional.dropout(output, self.settings.dropout, self.training)
             states.append(after)
@@ -262,12 +263,12 @@ class GrooveNetwork(nn.Module):
 
     def _run(self, lstm: nn.LSTM, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
         if len(inputs) == 1 and state is not None and not torch.is_grad_enabled():
-            weights = (lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.bias_ih_l0, lstm.bias_hh_l0)
-            after = torch.lstm_cell(inputs[0], [part[0] for part in state], *weights)
+            before = [part[0] for part in state]
+            after = torch.lstm_cell(inputs[0], before, *lstm.all_weights[0])
             return after[0][None], (after[0][None], after[1][None])  # a tenth of a call's overhead
         if not (self.training and self.settings.weight_drop):
             return lstm(inputs, state)
-        kept = functional.dropout(lstm.weight_hh_l0, self.settings.weight_drop)
+        kept = functional.dropout(lstm.get_parameter("weight_hh_l0"), self.settings.weight_drop)
         return torch.func.functional_call(lstm, {"weight_hh_l0": kept}, (inputs, state))
 
     def empty_state(self, streams: int) -> State:
@@ -279,7 +280,7 @@ class GrooveNetwork(nn.Module):
 class LaneHead(nn.Module):
     """Which lanes are struck: a small network per lane, all evaluated at once."""
 
-    order: Tensor
+    mask: Tensor
 
     def __init__(self, memory: int, settings: GrooveSettings) -> None:
         super().__init__()
@@ -360,8 +361,8 @@ class StrokeHead(nn.Module):
         self.second = nn.Linear(units // 2, 1)
         self.second_velocity = nn.Linear(units // 2, VELOCITY_BINS)
         self.second_offset = nn.Linear(units // 2 + level, OFFSETS)
-        self.velocity_copies = _Copies(units, VELOCITY_BINS)
-        self.offset_copies = _Copies(units, OFFSETS)
+        self.velocity_copies = Copies(units, VELOCITY_BINS)
+        self.offset_copies = Copies(units, OFFSETS)
 
     def project(self, memory: Tensor) -> Tensor:
         """What strokes need of the network's memory, and the style, (..., n)."""
@@ -417,13 +418,13 @@ class StrokeHead(nn.Module):
         """Logits (n, 25) of the second stroke's offset, given its velocity bin."""
         return self.second_offset(torch.cat([units, self.level(second_velocity)], dim=-1))
 
-    def _copied(self, copies: _Copies, units: Tensor, earlier: Tensor) -> Tensor | float:
+    def _copied(self, copies: Copies, units: Tensor, earlier: Tensor) -> Tensor | float:
         if not self.settings.copying:
             return 0.0
         return copies(units, earlier * self._shown().long())
 
 
-class _Copies(nn.Module):
+class Copies(nn.Module):
     """Gated tables from earlier strokes' values to logits of the next one's."""
 
     def __init__(self, units: int, bins: int) -> None:
@@ -435,6 +436,7 @@ class _Copies(nn.Module):
             nn.init.constant_(self.gates.bias, -1.0)
 
     def forward(self, units: Tensor, earlier: Tensor) -> Tensor:
+        """Logits (n, bins) of units (n, u) and earlier values (n, `EARLIER`)."""
         rows = self.tables[torch.arange(EARLIER), earlier]  # (n, EARLIER, bins)
         return (torch.sigmoid(self.gates(units))[..., None] * rows).sum(1)
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -209,7 +209,7 @@ def tempo_of(request: GenerationRequest) -> float:
 
 
 def _steps(request: GenerationRequest) -> int:
-    return request.bars * steps_per_bar(request.meter)
+    return cast("int", request.bars) * steps_per_bar(request.meter)  # checked before
 
 
 def _blocks(steps: Sequence[int]) -> list[list[int]]:

@@ -41,6 +41,8 @@ from dj_core.music.beat import Beat
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from dj_core.models.groove.groove_likelihood import Carried
+
 DEFAULT_WEIGHTS = (("groove", 0.54), ("paper", 0.16), ("electronic", 0.12), (STARTER, 0.18))
 OTHER_WEIGHT = 0.15  # of corpora a DJ brings along
 WARM_UP_STEPS = 100
@@ -119,6 +121,8 @@ class GrooveTrainingSettings:
         weights = tuple((str(name), float(share)) for name, share in self.weights)
         object.__setattr__(self, "weights", weights)  # JSON knows lists only
         object.__setattr__(self, "corpora", tuple(self.corpora))
+        low: float
+        high: float
         for name, low, high in (
             ("streams", 1, 1_024),
             ("window_steps", 1, 1_024),
@@ -249,7 +253,7 @@ class GrooveTask:
         if not settings.style_bias_takes:
             self.last_stage = ""
         self.last_stage_steps = STEPS_A_TAKE * len(ROUNDS) * settings.style_bias_takes
-        self._memory: tuple[Tensor, ...] | None = None  # of the streams, from step to step
+        self._memory: Carried | None = None  # of the streams, from step to step
         self._corrupted_for = -1  # the epoch whose errors are heard
 
     def steps(self, epoch: int) -> int:
@@ -284,7 +288,8 @@ class GrooveTask:
             own = window if self.ranks.count == 1 else window.of_streams(self.ranks.part)
             nats, memory = score(self.network, self.tensors, own, self._memory)
         loss = nats.weighed(settings.expression_weight) / count
-        self._memory = tuple(part.detach() for part in memory)
+        hidden, cell, sums = (part.detach() for part in memory)
+        self._memory = hidden, cell, sums
         summed, right = self.ranks.summed([loss.item() * count, float(nats.right.sum())])
         return loss, Tally(summed, right, count)
 

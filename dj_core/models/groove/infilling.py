@@ -289,7 +289,7 @@ class _GuidedBlock(_Block):
 
     def _drawn(self, first: int) -> int:
         share = self._share(first)
-        return int(min(np.searchsorted(np.cumsum(share), self.chance.random()), len(share) - 1))
+        return min(int(np.searchsorted(np.cumsum(share), self.chance.random())), len(share) - 1)
 
     def _resample(self, first: int) -> None:
         """Copy likely particles over unlikely ones, where few carry the weight."""

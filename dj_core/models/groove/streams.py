@@ -243,7 +243,7 @@ class TrainingStreams:
         self._chance = _chances(clips, weights)
         zeros = np.zeros(streams, np.int64)
         self.streams = Streams(zeros, zeros.copy(), zeros.copy(), zeros.copy())
-        self.asked = {
+        self.asked: dict[str, np.ndarray] = {
             name: np.zeros(streams, np.int64)
             for name in ("genre", "kind", "density", "loudness", "style_source")
         }

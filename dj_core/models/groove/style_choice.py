@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 
@@ -71,7 +72,8 @@ class StyleChoice:
     def _fitting(self, request: GenerationRequest) -> np.ndarray:
         """Styles of the asked genre and feel, by their numbers."""
         tables, feel = self.tables, request.feel
-        length = min(STYLE_BARS, key=lambda bars: abs(math.log(bars / request.bars)))
+        asked = cast("int", request.bars)  # the player has checked that there are
+        length = min(STYLE_BARS, key=lambda bars: abs(math.log(bars / asked)))
         index = self.genres.index(request.genre)
         fits = tables.bars == length
         if index:

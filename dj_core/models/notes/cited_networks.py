@@ -24,7 +24,7 @@ class RecurrentNetwork(nn.Module):
     The paper's own network is the same with LSTM layers.
     """
 
-    layer: type[nn.RNNBase]
+    layer: type[nn.RNN] | type[nn.GRU]
     gates: int  # weight matrices per layer, times those of a plain recurrent layer
 
     def __init__(self, settings: NetworkSettings) -> None:

@@ -18,7 +18,7 @@ from dj_core.models.checkpoint import (
 from dj_core.models.notes.note_tokenizer import NotesSettings, NotesTokenizer, Vocabulary
 
 if TYPE_CHECKING:
-    from torch import nn
+    from dj_core.models.notes.note_network import Network
 
 FAMILY = "notes"
 
@@ -27,14 +27,14 @@ FAMILY = "notes"
 class NoteCheckpoint:
     """A model as loaded: the network ready to play, its tokenizer and its facts."""
 
-    network: nn.Module
+    network: Network
     tokenizer: NotesTokenizer
     facts: ModelFacts
     weights_sha256: str
 
 
 def save_note_model(
-    folder: Path, network: nn.Module, tokenizer: NotesTokenizer, facts: ModelFacts
+    folder: Path, network: Network, tokenizer: NotesTokenizer, facts: ModelFacts
 ) -> None:
     """Write a model folder, replacing the model in it. Raises LibraryError."""
     save_checkpoint(

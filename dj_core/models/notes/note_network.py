@@ -85,7 +85,7 @@ Stepper = Callable[[int, PlayedState], tuple[np.ndarray, PlayedState]]
 """
 
 
-def stepper(network: nn.Module) -> Stepper:
+def stepper(network: Network) -> Stepper:
     """A network's `step` for playing: no gradients, no dropout, weights as they are now."""
     if isinstance(network, NoteNetwork):
         return _lstm_stepper(network)
@@ -141,11 +141,20 @@ def _lstm_stepper(network: NoteNetwork) -> Stepper:
 class _Network(Protocol):
     """What stands in the table: made of settings, and able to say how many weights they mean."""
 
-    def __call__(self, settings: NetworkSettings) -> nn.Module: ...
+    def __call__(self, settings: NetworkSettings) -> Network: ...
 
     def weights(self, settings: NetworkSettings) -> int: ...
 
 
+Network = (
+    NoteNetwork
+    | PlainNetwork
+    | GatedNetwork
+    | ResidualNetwork
+    | ScalarNetwork
+    | OneHotNetwork
+    | PointingNetwork
+)
 NETWORKS: dict[str, _Network] = {
     "lstm": NoteNetwork,
     "gru": GatedNetwork,
@@ -162,7 +171,7 @@ def count_weights(settings: NetworkSettings) -> int:
     return NETWORKS[settings.cell].weights(settings)
 
 
-def build_network(settings: NetworkSettings, seed: int | None = None) -> nn.Module:
+def build_network(settings: NetworkSettings, seed: int | None = None) -> Network:
     """A fresh network of the kind `settings` name; the same seed draws the same weights.
 
     torch's own random state is left as it was.

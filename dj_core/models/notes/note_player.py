@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -163,7 +163,7 @@ class NotesModel:
                 forbidden = forbidden | (vocabulary.advance_ticks <= 0)
             if bool(forbidden.all()):  # nothing fits: some time is read, and cut at the bar line
                 forbidden = vocabulary.advance_ticks <= 0
-            advance = player.draw(forbidden).advance_ticks
+            advance = cast("int", player.draw(forbidden).advance_ticks)  # only times are drawn
             advance = min(advance, bar_start + bar_ticks - now)
             names = tuple(part for part in name.name.split(" ") if part != REST)
             yield Stroke(names, advance), now / TICKS_PER_QUARTER
@@ -217,7 +217,8 @@ class NotesModel:
                 if stroke is None:
                     break
                 placed.append((stroke, bar * bar_quarters + used / TICKS_PER_QUARTER))
-                used += stroke.advance_ticks
+                advance = cast("int", stroke.advance_ticks)  # a timed model's strokes all say
+                used += advance
             if not placed:
                 raise GenerationError(
                     f"Model {self.name} knows nothing short enough for a bar of {request.meter}"
@@ -227,7 +228,7 @@ class NotesModel:
             silence = int(room - used)
             if silence:  # too short for any word: the last stroke lasts to the bar line
                 stroke, onset = placed[-1]
-                lasting = replace(stroke, advance_ticks=stroke.advance_ticks + silence)
+                lasting = replace(stroke, advance_ticks=advance + silence)
                 placed[-1] = lasting, onset
             yield placed
             player.play(self.tokenizer.vocabulary.ids[BAR_LINE])
@@ -501,8 +502,8 @@ def _draw(weights: Sequence[float] | np.ndarray, generator: np.random.Generator)
 
 
 def _fixed_notes(request: GenerationRequest) -> int:
-    """Words that fill the bars asked for at fixed spacing."""
-    quarters = request.bars * request.meter.bar_quarters
+    """Words that fill the bars asked for, where no notes are, at fixed spacing."""
+    quarters = cast("int", request.bars) * request.meter.bar_quarters
     return math.ceil(quarters / FIXED_SPACING_QUARTERS - 1e-9)
 
 

@@ -29,6 +29,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
+from typing import cast
 
 from dj_core.corpus.note_strings import REST, NoteEvent, NoteSong
 from dj_core.errors import TokenizerError
@@ -340,7 +341,8 @@ def struck_at(events: Iterable[NoteEvent]) -> dict[int, set[str]]:
 def _written(stroke: Stroke, settings: NotesSettings) -> list[str]:
     if not settings.spelled:
         return [stroke.text]
-    return [*stroke.names, f"+{_quarters(stroke.advance_ticks)}"]
+    ticks = cast("int", stroke.advance_ticks)  # in durations every stroke says its own
+    return [*stroke.names, f"+{_quarters(ticks)}"]
 
 
 def _quarters(ticks: int) -> str:

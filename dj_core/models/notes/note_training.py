@@ -110,6 +110,8 @@ class NoteTrainingSettings:
         object.__setattr__(self, "corpora", tuple(self.corpora))  # JSON knows lists only
         if self.optimizer not in ("adam", "rmsprop"):
             raise TrainingError(f"optimizer is 'adam' or 'rmsprop'; got {self.optimizer!r}.")
+        low: float
+        high: float
         for name, (low, high) in WHOLE_NUMBERS.items():
             value = getattr(self, name)
             if value is None and name in _MAY_BE_NONE:
@@ -278,6 +280,7 @@ class NoteTask:
         import torch
 
         from dj_core.models.notes.note_network import NetworkSettings, build_network
+        from dj_core.models.notes.pointer_network import PointingNetwork
 
         self.settings, self.ranks = settings, ranks
         self.data = _Data.of(settings, songs)
@@ -295,7 +298,7 @@ class NoteTask:
             parts=len(self.data.parts) if settings.cell == "pointing" else 0,
         )
         self.network = build_network(shape, settings.seed)
-        if settings.cell == "pointing":
+        if isinstance(self.network, PointingNetwork):
             made_of = words_made_of(self.data.tokenizer, self.data.parts)
             self.network.learn_words(torch.tensor(made_of), self.data.known, self.data.roles)
         self.network.to(ranks.device)
@@ -535,8 +538,8 @@ class _Data:
             return []
         if settings.durations:
             pieces = [piece for song in songs for piece in self._looped(song)]
-        elif settings.loop_notes is not None:
-            pieces = [piece for song in songs for piece in self._repeated(song)]
+        elif (loop_notes := settings.loop_notes) is not None:
+            pieces = [piece for song in songs for piece in self._repeated(song, loop_notes)]
         else:
             pieces = even_pieces(
                 [self.tokenizer.encode_song(song) for song in songs], settings.longest
@@ -549,12 +552,12 @@ class _Data:
             result.append((ids[:-1], targets))
         return result
 
-    def _repeated(self, song: NoteSong) -> list[list[int]]:
+    def _repeated(self, song: NoteSong, loop_notes: int) -> list[list[int]]:
         ids = self.tokenizer.encode_song(song)
         words = self.tokenizer.settings
         primes = len(prime_words(song.genre, song.kind, song.bar_quarters, words))
         body = len(ids) - words.ends
-        least = self.settings.loop_notes * (2 if words.times else 1)
+        least = loop_notes * (2 if words.times else 1)
         longest = self.settings.longest
         return repeated_pieces(ids[:primes], ids[primes:body], ids[body:], least, longest)
 
@@ -568,7 +571,7 @@ class _Data:
         )
 
 
-def _score(network: nn.Module, batch: list[_Piece]) -> tuple[Tensor, Tally]:
+def _score(network: nn.Module, batch: Sequence[_Piece]) -> tuple[Tensor, Tally]:
     """The summed loss over a batch, and its tally."""
     from torch.nn.functional import cross_entropy
     from torch.nn.utils.rnn import pad_sequence

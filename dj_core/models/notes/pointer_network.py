@@ -37,14 +37,14 @@ class PointingState(NamedTuple):
 
     Attributes:
         layers: hidden and cell values of every layer.
-        top: the last layer's values after the last step, (songs, hidden).
+        top: the last layer's values after the last step, (songs, hidden); None before the first.
         keys: of every place so far, (songs, places, KEY_SIZE).
         came_after: the words that came after those places; one fewer until the next is read.
         name: the name whose time is still to come, (songs,); None between steps.
     """
 
     layers: tuple[tuple[Tensor, Tensor], ...]
-    top: Tensor
+    top: Tensor | None
     keys: Tensor
     came_after: Tensor
     name: Tensor | None
@@ -52,6 +52,10 @@ class PointingState(NamedTuple):
 
 class PointingNetwork(nn.Module):
     """An LSTM over words made of parts that may point back at what was played."""
+
+    made_of: Tensor
+    known: Tensor
+    role: Tensor
 
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
