@@ -100,5 +100,5 @@ def test_a_bad_upload_is_refused_in_words_and_brings_nothing_of_the_one_before(h
 def test_good_files_are_kept_and_bad_ones_listed(home):
     files = {"mixed.zip": zip_of(House__good=BEAT, House__bad=b"words")}
     at = upload(visit(), "mixed", files)
-    assert "1 file added to mixed. 1 file left out" in words(at)
+    assert "1 file added to mixed. 1 file could not be read" in words(at)
     assert "Left out (1)" in [tab.label for tab in at.tabs]

@@ -318,7 +318,7 @@ def read_run_settings(run_folder: Path) -> Settings:
     if family is None:
         raise TrainingError(
             f"The settings of run {run_folder.name!r} name no family of models "
-            f"(got {content.get('family')!r}). Start the run again under another name."
+            f"(got {str(content.get('family'))[:40]!r}). Start the run again under another name."
         )
     return settings_of(family.settings, content, run_folder.name)
 
