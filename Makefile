@@ -34,6 +34,7 @@ lint: setup-dev
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/python scripts/check_code.py
+	.venv/bin/mypy
 
 check: lint test ## everything a change must pass
 
@@ -48,5 +49,5 @@ bench: setup-dev ## measure every speed that is quoted; CORPORA=FOLDER for real 
 	OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.speed $(if $(CORPORA),--corpora $(CORPORA))
 
 clean: ## remove what was made here; your corpora and models stay
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

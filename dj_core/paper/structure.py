@@ -11,14 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from dj_core.models.notes.network_settings import NetworkSettings
-from dj_core.models.notes.note_network import build_network, count_weights
+from dj_core.models.notes.note_network import (
+    Network,
+    PlayedState,
+    build_network,
+    count_weights,
+)
 from dj_core.models.threads import cpu_threads
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
 
 FORM = ("I", "I", "I", "I", "IV", "IV", "I", "I", "V", "IV", "I", "I")
 STEPS_PER_BAR = 8
@@ -119,11 +120,11 @@ def _run(cell: str, seed: int, steps: int) -> tuple[int, float, list[float], flo
     return count_weights(settings), float(loss.detach()), _bars_right(played, song), seconds
 
 
-def _play(network: nn.Module, first: int, count: int) -> list[int]:
+def _play(network: Network, first: int, count: int) -> list[int]:
     import torch
 
     played: list[int] = [first]
-    state: Tensor | None = None
+    state: PlayedState = None
     with torch.inference_mode():
         while len(played) < count:
             logits, state = network.step(played[-1], state)

@@ -29,7 +29,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import cast
+from typing import TypeVar, cast
 
 from dj_core.corpus.note_strings import REST, NoteEvent, NoteSong
 from dj_core.errors import TokenizerError
@@ -38,6 +38,7 @@ from dj_core.music.beat import Hit
 from dj_core.music.drum_maps import DRUM_MAPS, drum_of_note
 from dj_core.music.drums import LANE, DrumMap, general_midi_note
 
+T = TypeVar("T")
 TICKS_PER_QUARTER = 12
 FIXED_SPACING_QUARTERS = 0.5  # what the paper's code gives every note, chord and rest
 BAR_LINE = "|"
@@ -409,7 +410,7 @@ def hits_of(stroke: Stroke, onset_quarters: float, drum_map: DrumMap) -> list[Hi
 # --- songs of one length ----------------------------------------------------------------------
 
 
-def extend_cyclically(ids: Sequence[int], length: int) -> list[int]:
+def extend_cyclically(ids: Sequence[T], length: int) -> list[T]:
     """`ids` repeated from the start until there are `length` of them (the paper's extension)."""
     repeats = -(-length // len(ids))
     return list(ids * repeats if isinstance(ids, list) else [*ids] * repeats)[:length]
