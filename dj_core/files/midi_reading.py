@@ -47,6 +47,7 @@ PROVENANCE_MARK = "digital-dj "  # begins the text event that says where a beat 
 AS_IN_CORPUS = "as-in-corpus"
 """The target of a file of ours that keeps its corpus's notes, and says what they are."""
 _MOST_SILENT_BARS = 4  # after the last hit, where the end mark is not quite on a bar line
+_LONGEST_KEPT_LEAD_IN = 1 / 32  # of the file: so much silence before a long recording stays
 _ENOUGH_FOR_ALL = 1 / 3  # of the hits, for a tempo that stands for them all
 
 
@@ -520,7 +521,9 @@ def _frame(events: MidiEvents) -> _Frame:
         if min(shift, bar - shift) <= few:
             shift = 0.0
     ours = told_in(events) is not None if events.texts else False
-    if (empty := int((first + shift + few // 2) // bar)) and not ours:
+    empty = int((first + shift + few // 2) // bar)
+    # a bar of silence before a long recording is part of it
+    if not ours and empty * bar > (last + shift) * _LONGEST_KEPT_LEAD_IN:
         shift -= empty * bar
         warnings.append(f"Left out: {counted(empty, 'empty bar')} before the first hit.")
     if shift:
