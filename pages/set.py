@@ -202,7 +202,7 @@ def choose_beats() -> list[str]:
         "From your crate",
         list(kept),
         format_func=lambda i: f"{kept[i].name} · {kept[i].playing_tempo_bpm:.4g}",
-        placeholder="Choose beats; the model plays the rest",
+        placeholder="Choose beats; the others are made new",
         max_selections=MAX_BEATS,
         key="set_crate",
         persist_state="session",
