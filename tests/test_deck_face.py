@@ -721,6 +721,7 @@ def test_what_sounds_is_what_is_shown(screen):
             assert box["y"] + box["height"] <= header["y"] + header["height"] + 2
             assert box["x"] + box["width"] <= size["width"]
         assert mini.bounding_box()["x"] + mini.bounding_box()["width"] <= menu["x"] + 8
+        screen.look(moves=True)  # the window has another size
     with screen.rerun():
         mini.get_by_text("Generate").click()
     page.wait_for_function("window.digitalDj.faces.size && /Take 3/.test("
@@ -812,6 +813,7 @@ def test_the_deck_is_accessible_and_says_its_keys(deck, screen):
         assert found.violations_count == 0, found.generate_report()
         if opened:
             deck.button("Close").click()
+    page.locator(".stApp").evaluate("app => app.style.colorScheme = ''")
 
 
 @browser_test
