@@ -7,12 +7,15 @@ hand theirs to somebody in a link, or guess another's. All tabs of one browser a
 
 from __future__ import annotations
 
+import atexit
 import functools
 import hashlib
 import hmac
 import os
 import re
 import secrets
+import shutil
+import tempfile
 from pathlib import Path
 
 import streamlit as st
@@ -21,6 +24,7 @@ from starlette.types import Scope
 
 from dj_core.errors import LibraryError
 from dj_core.files.storage import one_at_a_time
+from dj_core.host.read_only import read_only
 from dj_core.library.library import Library
 from dj_core.library.take_history import SESSIONS, new_session_id
 
@@ -49,13 +53,29 @@ def visitors_session() -> str | None:
     return _session_of(value) if isinstance(value, str) else None
 
 
+def sessions_home() -> Path:
+    """The folder that holds the folder of sessions: the DJ's own.
+
+    In read-only mode nothing in that is written: sessions last as long as the server, in a
+    temporary folder of its own.
+    """
+    return _servers_folder() if read_only() else Library.open().home
+
+
+@functools.lru_cache(maxsize=1)
+def _servers_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="digital-dj-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 def _cookie_name() -> str:
     """By port: a browser sends all of a machine's cookies to each of its ports."""
     return f"digital_dj_{st.get_option('server.port')}"
 
 
 def _signed(session: str) -> str:
-    key = _key(Library.open().home / SESSIONS / KEY_NAME)
+    key = _key(sessions_home() / SESSIONS / KEY_NAME)
     return f"{session}.{hmac.new(key, session.encode(), hashlib.sha256).hexdigest()}"
 
 

@@ -14,14 +14,13 @@ from typing import Any
 import streamlit as st
 
 from dj_core.errors import DigitalDJError
-from dj_core.library.library import Library
 from dj_core.library.take_history import History, PastTake
 from dj_core.models.request import Take
 from dj_core.music.beat import Beat
 from dj_core.music.genres import genre_label
 from dj_core.music.traits import trait
 from dj_ui.deck import bring_back_edit, edit_of, edited
-from dj_ui.sessions import visitors_session
+from dj_ui.sessions import sessions_home, visitors_session
 from dj_ui.visiting import take_allowance
 
 TAKES_KEPT = 8
@@ -102,7 +101,7 @@ def keep_take(take: Take, settings: Mapping[str, Any]) -> KeptTake:
 def history() -> History | None:
     """All takes of this browser, on disk; None where it has shown no cookie of ours."""
     session = visitors_session()
-    return History(Library.open().home, session) if session else None
+    return History(sessions_home(), session) if session else None
 
 
 def not_kept() -> str:

@@ -80,14 +80,13 @@ def options_by_their_words(monkeypatch):
 
 
 def hashes(folder):
-    """Every path below a folder with what is in it; but for visitors' own takes."""
+    """Every path below a folder with what is in it."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         if path.is_file()
         else ""
         for path in folder.rglob("*")
         if not path.name.endswith(("-wal", "-shm"))  # SQLite's own, while a page reads
-        and path.relative_to(folder).parts[0] != "sessions"
     }
 
 

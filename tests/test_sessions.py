@@ -233,6 +233,14 @@ def test_servers_that_start_together_sign_with_one_key(home):
     assert sessions._key.__wrapped__(path) == bytes.fromhex(path.read_text())
 
 
+def test_read_only_nothing_of_a_session_is_written_into_the_djs_folder(home, monkeypatch):
+    monkeypatch.setenv("DIGITAL_DJ_READ_ONLY", "1")
+    scope = {"type": "http", "headers": [], "scheme": "http"}
+    assert sessions.session_cookie(scope) != sessions.session_cookie(scope)
+    assert sessions.sessions_home().is_dir()
+    assert not home.exists()
+
+
 def test_where_nothing_can_be_written_a_key_lasts_as_long_as_the_server(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     path = tmp_path / "file" / "sessions" / "key"
