@@ -722,7 +722,7 @@ def test_what_sounds_is_what_is_shown(screen):
             assert box["x"] + box["width"] <= size["width"]
         assert mini.bounding_box()["x"] + mini.bounding_box()["width"] <= menu["x"] + 8
         screen.look(moves=True)  # the window has another size
-    with screen.rerun():
+    with screen.rerun(moves=True):  # what a narrow window moves may still be on its way
         mini.get_by_text("Generate").click()
     page.wait_for_function("window.digitalDj.faces.size && /Take 3/.test("
                            "[...window.digitalDj.faces][0].data.name)")  # fmt: skip
