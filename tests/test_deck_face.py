@@ -814,6 +814,7 @@ def test_the_deck_is_accessible_and_says_its_keys(deck, screen):
         if opened:
             deck.button("Close").click()
     page.locator(".stApp").evaluate("app => app.style.colorScheme = ''")
+    screen.look(moves=True)  # the window has had other sizes
 
 
 @browser_test
