@@ -137,6 +137,7 @@ def _groove_run(folder: Path, resume: bool, tell: Tell) -> None:
         steps_per_epoch=3,
         epochs=4,
         take_every_epochs=0,
+        style_bias_takes=8,
     )
     for _ in train_run(settings, [], folder, resume=resume):
         tell()
