@@ -1,4 +1,4 @@
-"""Reads the text notation of the starter patterns (`.beat`) into beats.
+"""Reads the text notation of the starter patterns and training phrases (`.beat`) into beats.
 
 One file per genre, named after it (``house.beat``). A pattern is a title line, settings, and one
 row per drum::
@@ -22,26 +22,30 @@ file hold for all its patterns.
 ``swing``   how far into its pair the second sixteenth falls, in percent from 50 (straight) over
             66.7 (triplets) to 75; ``60/8`` swings eighths instead (50)
 ``bars``    number of bars, 1 to 16, where the file shall be checked for it (counted)
+``role``    what it is for in a track: intro, groove, build, break, drop or outro (groove)
+``energy``  1 (least) to 5 (most) (3)
 ``touch``   ``hand``, ``machine`` or ``exact``: how much shaping velocities get (hand)
 ==========  ======================================================================================
 
 **Rows.** A drum's name or two letters (`music.drums`), then bars between ``|``. Spaces are for
 the eye. ``%`` as a bar repeats the bar before, ``%%`` the bar two before.
 
-==========  ======================================================================================
-``.``       rest
-``g``       ghost stroke
-``o``       soft stroke
-``x``       normal stroke
-``X``       accent
-``f F``     flam: a grace stroke 28 ms ahead of a normal or accented one
-``2 3 4``   that many even strokes in one step, the later ones a little softer
-``(...)``   one whole beat shared evenly by the characters inside, always unswung: ``(xxx)`` is an
-            eighth-note triplet in 4/4
-==========  ======================================================================================
+=============  ===================================================================================
+``.``          rest
+``g``          ghost stroke
+``o``          soft stroke
+``x``          normal stroke
+``X``          accent
+``f F``        flam: a grace stroke 28 ms ahead of a normal or accented one
+``2`` … ``8``  a roll: that many even strokes in one step, the later ones a little softer
+``(...)``      one whole beat shared evenly by the characters inside, always unswung: ``(xxx)`` is
+               an eighth-note triplet in 4/4
+``[...]``      half a beat shared likewise: ``[xxx]`` is a sixteenth-note triplet in 4/4
+=============  ===================================================================================
 
 **Feel.** After the last ``|`` a row may lean: ``+8ms`` is laid back, ``-6ms`` pushed; ``+2/96`` is
-in 96ths of a quarter. A pushed stroke on the very first step stays at 0.
+in 96ths of a quarter. A pushed stroke on the very first step stays at 0. ``58%`` there is the row's
+own swing. A row may have both: ``| +8ms 58%``.
 
 **Shaping.** No randomness: a stroke's velocity is the drum's default times its level, times a
 weight for its place in the bar (bar line, beat, half of a beat, between) and a seven-stroke cycle
@@ -66,7 +70,7 @@ PATTERN_SUFFIX = ".beat"
 
 LEVELS: dict[str, float] = {"g": 0.32, "o": 0.66, "x": 0.92, "X": 1.1}  # of the default velocity
 FLAMS: dict[str, float] = {"f": LEVELS["x"], "F": LEVELS["X"]}
-RATCHETS: dict[str, int] = {"2": 2, "3": 3, "4": 4}
+RATCHETS: dict[str, int] = {str(strokes): strokes for strokes in range(2, 9)}
 REST = "."
 RATCHET_TAIL = 0.8  # level of a ratchet's later strokes against its first
 FLAM_SECONDS = 0.028
@@ -75,6 +79,10 @@ FLAM_GRACE = 0.4  # level of a grace stroke against its main stroke
 TOUCHES: dict[str, float] = {"hand": 1.0, "machine": 0.4, "exact": 0.0}
 BAR_LINE, ON_BEAT, HALF_BEAT, BETWEEN = 0.03, 0.0, -0.03, -0.06
 BREATH = (0.0, 0.03, -0.02, 0.01, -0.03, 0.02, -0.01)
+
+ROLES = ("intro", "groove", "build", "break", "drop", "outro")
+MOST_ENERGY = 5
+BRACKETS = {"(": (")", 1), "[": ("]", 2)}  # what closes them, and how many make a beat
 
 FOUR_FOUR = Meter()
 MAX_PATTERN_BARS = 16
@@ -173,6 +181,8 @@ class _Settings:
     swing_pair_quarters: Fraction = Fraction(1, 2)
     bars: int | None = None
     touch: float = TOUCHES["hand"]
+    role: str = "groove"
+    energy: int = 3
 
     @property
     def bar_quarters(self) -> Fraction:
@@ -273,13 +283,12 @@ def _with_setting(line: _Line, settings: _Settings, key: str, value: str) -> _Se
     if key == "bars":
         bars = int(_number(line, key, value, 1, MAX_PATTERN_BARS, whole=True))
         return replace(settings, bars=bars)
+    if key == "energy":
+        return replace(settings, energy=int(_number(line, key, value, 1, MOST_ENERGY, whole=True)))
+    if key == "role" and value in ROLES:
+        return replace(settings, role=value)
     if key == "swing":
-        swing = _SWING.fullmatch(value)
-        if not swing:
-            raise line.error(f"swing is {_shown(value)}", "Write it like 'swing: 58' or '62/8'.")
-        percent = _number(line, key, swing[1], MIN_SWING, MAX_SWING)
-        pair_quarters = Fraction(8, int(swing[2] or 16))
-        return replace(settings, swing=percent / 100, swing_pair_quarters=pair_quarters)
+        return _with_swing(line, settings, value)
     if key == "meter":
         try:
             return replace(settings, meter=Meter.parse(value))
@@ -289,8 +298,18 @@ def _with_setting(line: _Line, settings: _Settings, key: str, value: str) -> _Se
         return replace(settings, touch=TOUCHES[value])
     raise line.error(
         f"found {_shown(f'{key}: {value}')}",
-        f"Settings are tempo, meter, steps, swing, bars and touch ({', '.join(TOUCHES)}).",
+        "Settings are tempo, meter, steps, swing, bars, energy, "
+        f"role ({', '.join(ROLES)}) and touch ({', '.join(TOUCHES)}).",
     )
+
+
+def _with_swing(line: _Line, settings: _Settings, value: str) -> _Settings:
+    swing = _SWING.fullmatch(value)
+    if not swing:
+        raise line.error(f"swing is {_shown(value)}", "Write it like 'swing: 58' or '62/8'.")
+    percent = _number(line, "swing", swing[1], MIN_SWING, MAX_SWING)
+    pair_quarters = Fraction(8, int(swing[2] or 16))
+    return replace(settings, swing=percent / 100, swing_pair_quarters=pair_quarters)
 
 
 def _number(
@@ -312,7 +331,7 @@ def _beat(draft: _Draft, genre: str) -> Beat:
     hits: list[Hit] = []
     seen: dict[int, int] = {}
     for line in draft.rows:
-        lane, row_bars, lean_quarters = _read_row(line, settings)
+        lane, row_bars, lean_quarters, row_settings = _read_row(line, settings)
         if lane in seen:
             raise line.error(
                 f"{DRUMS[lane].label} already has a row on line {seen[lane]}",
@@ -324,7 +343,7 @@ def _beat(draft: _Draft, genre: str) -> Beat:
                 "Give every row the same bars ('%' repeats one).",
             )
         seen[lane], bars = line.number, len(row_bars)
-        hits += _row_hits(line, settings, DRUMS[lane], row_bars, lean_quarters)
+        hits += _row_hits(line, row_settings, DRUMS[lane], row_bars, lean_quarters)
     if bars is None or not hits:
         raise draft.title_line.error(
             f"{draft.title!r} has no strokes", "Add a row like 'BD |x... x... x... x...|'."
@@ -336,7 +355,10 @@ def _beat(draft: _Draft, genre: str) -> Beat:
         meter=settings.meter,
         genre=genre,
         title=draft.title,
-        provenance=Provenance(source=f"starter/{genre}", settings={"kind": draft.kind}),
+        provenance=Provenance(
+            source=f"starter/{genre}",
+            settings={"kind": draft.kind, "role": settings.role, "energy": settings.energy},
+        ),
     )
 
 
@@ -355,8 +377,10 @@ def _check_grid(line: _Line, settings: _Settings) -> None:
         )
 
 
-def _read_row(line: _Line, settings: _Settings) -> tuple[int, list[list[_Stroke]], float]:
-    """Lane, strokes of each bar and lean in quarters of one row."""
+def _read_row(
+    line: _Line, settings: _Settings
+) -> tuple[int, list[list[_Stroke]], float, _Settings]:
+    """Lane, strokes of each bar, lean in quarters and settings (its own swing) of one row."""
     label, *bars, tail = (part.strip() for part in line.text.split("|"))
     if label not in _LANE_OF_LABEL:
         known = ", ".join(f"{drum.short} {drum.name}" for drum in DRUMS)
@@ -374,7 +398,14 @@ def _read_row(line: _Line, settings: _Settings) -> tuple[int, list[list[_Stroke]
             strokes.append(strokes[-len(bar)])
         else:
             strokes.append(_read_bar(line, settings, bar))
-    return _LANE_OF_LABEL[label], strokes, _lean_quarters(line, settings, tail)
+    lean_quarters = 0.0
+    for feel in tail.split():
+        if _SWING.fullmatch(feel):
+            settings = _with_swing(line, settings, feel)
+        else:
+            lean_quarters = _lean_quarters(line, settings, feel)
+    _check_grid(line, settings)
+    return _LANE_OF_LABEL[label], strokes, lean_quarters, settings
 
 
 def _read_bar(line: _Line, settings: _Settings, bar: str) -> list[_Stroke]:
@@ -383,18 +414,20 @@ def _read_bar(line: _Line, settings: _Settings, bar: str) -> list[_Stroke]:
     strokes: list[_Stroke] = []
     position, index = Fraction(0), 0
     while index < len(signs):
-        if signs[index] == "(":
-            end = signs.find(")", index)
+        if signs[index] in BRACKETS:
+            closing, to_a_beat = BRACKETS[signs[index]]
+            span = settings.beat_quarters / to_a_beat
+            end = signs.find(closing, index)
             inside = signs[index + 1 : end] if end > 0 else ""
-            if not inside or position % settings.beat_quarters:
+            if not inside or position % span:
                 raise line.error(
-                    f"a bracket in |{_shown(bar)}| is empty, open or off the beat",
-                    "Brackets such as (xxx) replace exactly one beat.",
+                    f"a bracket in |{_shown(bar)}| is empty, open or off its place",
+                    "Brackets replace exactly one beat, as (xxx), or half of one, as [xxx].",
                 )
-            part = settings.beat_quarters / len(inside)
+            part = span / len(inside)
             for count, sign in enumerate(inside):
                 strokes.append(_stroke(line, position + count * part, part, sign, swung=False))
-            position, index = position + settings.beat_quarters, end + 1
+            position, index = position + span, end + 1
         else:
             strokes.append(_stroke(line, position, step, signs[index], swung=True))
             position, index = position + step, index + 1
@@ -409,18 +442,18 @@ def _read_bar(line: _Line, settings: _Settings, bar: str) -> list[_Stroke]:
 def _stroke(line: _Line, position: Fraction, step: Fraction, sign: str, swung: bool) -> _Stroke:
     if sign != REST and sign not in LEVELS and sign not in FLAMS and sign not in RATCHETS:
         known = " ".join((REST, *LEVELS, *FLAMS, *RATCHETS))
-        raise line.error(f"{_shown(sign)} is no stroke", f"Strokes: {known} and (beats).")
+        raise line.error(
+            f"{_shown(sign)} is no stroke", f"Strokes: {known}, (beats) and [half beats]."
+        )
     return _Stroke(position, step, sign, swung)
 
 
 def _lean_quarters(line: _Line, settings: _Settings, feel: str) -> float:
-    if not feel:
-        return 0.0
     match = _FEEL.fullmatch(feel)
     if not match:
         raise line.error(
             f"{_shown(feel)} follows the last bar",
-            "Close every bar with '|'; behind the last may stand a feel such as +8ms or -1/96.",
+            "Close every bar with '|'; behind the last may stand a feel: +8ms, -1/96 or 58%.",
         )
     amount = float(match[1])
     lean = amount / 96 if match[2] == "/96" else amount / 1000 * settings.tempo_bpm / 60

@@ -1,0 +1,90 @@
+"""Measures of a dance beat: velocity contours, repetition, layers, placement and idiom."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from dataclasses import dataclass
+
+from dj_core.music.beat import Beat
+from dj_core.music.drums import DRUMS
+from dj_core.music.genres import GENRE, Rule
+
+VELOCITIES_A_LEVEL = 8
+FLAT_LEVELS = 1.5  # at most so many velocity levels a drum, on average: flat
+ON_GRID_SIXTEENTHS = 0.02
+COMPARED_BARS = 4
+STEPS_A_QUARTER = 4
+
+
+@dataclass(frozen=True)
+class Liveliness:
+    """What one beat measures.
+
+    Attributes:
+        levels: velocity levels (velocity // 8) a drum uses, mean over its drums.
+        flat: at most 1.5 of them.
+        identical: its first four bars strike the same drums on the same 16ths.
+        on_grid: every hit lies within 0.02 of a 16th.
+        drums: drums in use.
+        hits_a_bar: hits divided by bars.
+        broken_rules: what its genre's rules demand and it does not keep, in words.
+        changes: per bar but the first, share of struck (16th, drum) places of this bar and the one
+            before that only one of them has, 0 to 1.
+    """
+
+    levels: float
+    flat: bool
+    identical: bool
+    on_grid: bool
+    drums: int
+    hits_a_bar: float
+    broken_rules: tuple[str, ...]
+    changes: tuple[float, ...]
+
+
+def liveliness(beat: Beat) -> Liveliness:
+    """The measures of `beat`; rules apply to 4/4 and to genres that have some."""
+    bars = bars_of(beat)
+    levels: dict[int, set[int]] = defaultdict(set)
+    for hit in beat.hits:
+        levels[hit.lane].add(hit.velocity // VELOCITIES_A_LEVEL)
+    mean_levels = sum(map(len, levels.values())) / max(1, len(levels))
+    sixteenths = [hit.onset_quarters * STEPS_A_QUARTER for hit in beat.hits]
+    return Liveliness(
+        levels=mean_levels,
+        flat=mean_levels <= FLAT_LEVELS,
+        identical=beat.bars > 1 and len(set(bars[:COMPARED_BARS])) == 1,
+        on_grid=all(abs(onset - round(onset)) <= ON_GRID_SIXTEENTHS for onset in sixteenths),
+        drums=len(levels),
+        hits_a_bar=len(beat.hits) / beat.bars,
+        broken_rules=tuple(rule.says for rule in broken_rules(beat)),
+        changes=tuple(_change(before, bar) for before, bar in itertools.pairwise(bars)),
+    )
+
+
+def bars_of(beat: Beat) -> list[frozenset[tuple[int, str]]]:
+    """Per bar, the (16th, drum name) places that sound."""
+    a_bar = round(float(beat.meter.bar_quarters) * STEPS_A_QUARTER)
+    bars: list[set[tuple[int, str]]] = [set() for _ in range(beat.bars)]
+    for hit in beat.hits:
+        bar, step = divmod(round(hit.onset_quarters * STEPS_A_QUARTER), a_bar)
+        if bar < beat.bars:  # a hit that anticipates the next beat's first bar line
+            bars[bar].add((step, DRUMS[hit.lane].name))
+    return [frozenset(bar) for bar in bars]
+
+
+def broken_rules(beat: Beat) -> list[Rule]:
+    """The rules of its genre that a beat of 4/4 does not keep."""
+    genre = GENRE.get(beat.genre)
+    if genre is None or str(beat.meter) != "4/4":
+        return []
+    sounding = [
+        (number, step, drum) for number, bar in enumerate(bars_of(beat)) for step, drum in bar
+    ]
+    return [rule for rule in genre.rules if not rule.holds(sounding, beat.bars)]
+
+
+def _change(before: frozenset[tuple[int, str]], bar: frozenset[tuple[int, str]]) -> float:
+    either = len(bar | before)
+    return len(bar ^ before) / either if either else 0.0
