@@ -15,10 +15,11 @@ from collections import Counter
 from pathlib import Path
 
 from dj_core.errors import DigitalDJError
-from dj_core.evaluation.alive import Liveliness, bars_of, liveliness
+from dj_core.evaluation.alive import Liveliness, liveliness
 from dj_core.music.beat import Beat
 from dj_core.music.drums import DRUMS
 from dj_core.music.genres import GENRE
+from dj_core.music.idiom import bars_of
 from dj_core.music.patterns import parse_patterns
 
 PHRASE_BARS = 8

@@ -18,8 +18,8 @@ def main() -> None:
     given = parser.parse_args()
     for _ in settle_style_bias(given.model, given.takes):
         pass
-    lean = load_groove_model(given.model).tables.lean
-    for name, amount in zip(SHARED_NAMES, lean, strict=False):
+    bias = load_groove_model(given.model).tables.bias
+    for name, amount in zip(SHARED_NAMES, bias, strict=False):
         print(f"{name:24s} {amount:+.3f}")
 
 

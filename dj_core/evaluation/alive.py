@@ -7,14 +7,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from dj_core.music.beat import Beat
-from dj_core.music.drums import DRUMS
-from dj_core.music.genres import GENRE, Rule
+from dj_core.music.idiom import STEPS_A_QUARTER, bars_of, broken_rules
 
 VELOCITIES_A_LEVEL = 8
 FLAT_LEVELS = 1.5  # at most so many velocity levels a drum, on average: flat
 ON_GRID_SIXTEENTHS = 0.02
 COMPARED_BARS = 4
-STEPS_A_QUARTER = 4
 
 
 @dataclass(frozen=True)
@@ -61,28 +59,6 @@ def liveliness(beat: Beat) -> Liveliness:
         broken_rules=tuple(rule.says for rule in broken_rules(beat)),
         changes=tuple(_change(before, bar) for before, bar in itertools.pairwise(bars)),
     )
-
-
-def bars_of(beat: Beat) -> list[frozenset[tuple[int, str]]]:
-    """Per bar, the (16th, drum name) places that sound."""
-    a_bar = round(float(beat.meter.bar_quarters) * STEPS_A_QUARTER)
-    bars: list[set[tuple[int, str]]] = [set() for _ in range(beat.bars)]
-    for hit in beat.hits:
-        bar, step = divmod(round(hit.onset_quarters * STEPS_A_QUARTER), a_bar)
-        if bar < beat.bars:  # a hit that anticipates the next beat's first bar line
-            bars[bar].add((step, DRUMS[hit.lane].name))
-    return [frozenset(bar) for bar in bars]
-
-
-def broken_rules(beat: Beat) -> list[Rule]:
-    """The rules of its genre that a beat of 4/4 does not keep."""
-    genre = GENRE.get(beat.genre)
-    if genre is None or str(beat.meter) != "4/4":
-        return []
-    sounding = [
-        (number, step, drum) for number, bar in enumerate(bars_of(beat)) for step, drum in bar
-    ]
-    return [rule for rule in genre.rules if not rule.holds(sounding, beat.bars)]
 
 
 def _change(before: frozenset[tuple[int, str]], bar: frozenset[tuple[int, str]]) -> float:

@@ -11,6 +11,7 @@ from typing import Literal, Protocol, get_args
 
 from dj_core.errors import BeatError, GenerationError
 from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat, Meter, Provenance
+from dj_core.music.genres import GENRE, MOST_ENERGY, ROLES
 
 Spacing = Literal["learned", "fixed"]
 
@@ -29,6 +30,8 @@ class Feel:
 
     Attributes:
         kind: 'beat', 'fill' or '' for either.
+        role: what the beat is for in a track, one of `genres.ROLES`; '' for the model's choice.
+        energy: 1 (least) to 5 (most); 0 for any.
         density: 1 (sparse) to 4 (dense); 0 for any.
         loudness: 1 (soft) to 4 (loud); 0 for any.
         hits, velocity, timing: temperatures of these parts, 0 to 10, multiplied with the
@@ -44,10 +47,18 @@ class Feel:
     hits: float = 1.0
     velocity: float = 1.0
     timing: float = 1.0
+    role: str = ""
+    energy: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise GenerationError(f"kind is 'beat', 'fill' or ''; got {self.kind!r}.")
+        if self.role not in ("", *ROLES):
+            raise GenerationError(f"role is one of {', '.join(ROLES)}, or ''; got {self.role!r}.")
+        if type(self.energy) is not int or not 0 <= self.energy <= MOST_ENERGY:
+            raise GenerationError(
+                f"energy is 1 (least) to {MOST_ENERGY} (most), or 0 for any; got {self.energy!r}."
+            )
         for name in ("density", "loudness"):
             value = getattr(self, name)
             if type(value) is not int or not 0 <= value <= LEVELS:
@@ -122,6 +133,13 @@ class GenerationRequest:
                 raise GenerationError(f"{name} is {low:g} to {high:g}; got {value:g}.")
         if self.spacing not in (None, *get_args(Spacing)):
             raise GenerationError(f"spacing is 'learned' or 'fixed'; got {self.spacing!r}.")
+
+
+def role_of(request: GenerationRequest) -> str:
+    """The role asked for; a beat of a dance style is a groove where nothing else is asked."""
+    feel, known = request.feel, GENRE.get(request.genre)
+    grooves = known is not None and known.is_dance and feel.kind == "beat"
+    return feel.role or ("groove" if grooves else "")
 
 
 def replay_request(provenance: Provenance) -> GenerationRequest:

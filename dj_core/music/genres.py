@@ -18,6 +18,10 @@ ALL = tuple(range(16))
 TRESILLO = (0, 3, 6, 8, 11, 14)  # 3-3-2, twice a bar
 DEMBOW = (3, 6, 11, 14)  # the snares of the dembow rhythm
 
+ROLES = ("intro", "groove", "build", "break", "drop", "outro")
+"""What a phrase is for in a track."""
+MOST_ENERGY = 5  # of a phrase, from 1
+
 KICK = ("kick",)
 SNARES = ("snare", "clap", "side_stick")
 HATS = ("closed_hat", "open_hat", "pedal_hat", "ride")

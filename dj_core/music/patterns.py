@@ -63,7 +63,7 @@ from pathlib import Path
 from dj_core.errors import BeatError, PatternError
 from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat, Hit, Meter, Provenance
 from dj_core.music.drums import DRUMS, LANE, Drum
-from dj_core.music.genres import GENRE
+from dj_core.music.genres import GENRE, MOST_ENERGY, ROLES
 
 STARTER_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "starter"
 PATTERN_SUFFIX = ".beat"
@@ -80,8 +80,6 @@ TOUCHES: dict[str, float] = {"hand": 1.0, "machine": 0.4, "exact": 0.0}
 BAR_LINE, ON_BEAT, HALF_BEAT, BETWEEN = 0.03, 0.0, -0.03, -0.06
 BREATH = (0.0, 0.03, -0.02, 0.01, -0.03, 0.02, -0.01)
 
-ROLES = ("intro", "groove", "build", "break", "drop", "outro")
-MOST_ENERGY = 5
 BRACKETS = {"(": (")", 1), "[": ("]", 2)}  # what closes them, and how many make a beat
 
 FOUR_FOUR = Meter()
@@ -129,16 +127,19 @@ def _patterns_in(path: Path) -> tuple[Beat, ...]:
         raise PatternError(
             f"{path.name} cannot be read: {error}. Save it as UTF-8 text."
         ) from error
-    return parse_patterns(text, source=path.name, genre=path.stem)
+    return parse_patterns(text, source=path.name, genre=path.stem, collection=path.parent.name)
 
 
-def parse_patterns(text: str, source: str, genre: str) -> tuple[Beat, ...]:
+def parse_patterns(
+    text: str, source: str, genre: str, collection: str = "starter"
+) -> tuple[Beat, ...]:
     """The patterns of one file, in its order; none for a text without patterns.
 
     Args:
         text: the notation, as this module's docstring describes it.
         source: the file's name, for messages.
         genre: a name from `dj_core.music.genres`; every beat carries it.
+        collection: what the beats' provenance names before the genre.
 
     Raises:
         PatternError: naming source, line, what was found and what to write.
@@ -149,7 +150,7 @@ def parse_patterns(text: str, source: str, genre: str) -> tuple[Beat, ...]:
         )
     beats: dict[str, Beat] = {}
     for draft in _drafts(text, source):
-        beat = _beat(draft, genre)
+        beat = _beat(draft, genre, collection)
         if beat.title in beats:
             raise draft.title_line.error(
                 f"a second pattern is called {beat.title!r}", "Give each its own title."
@@ -324,7 +325,7 @@ def _number(
     return number
 
 
-def _beat(draft: _Draft, genre: str) -> Beat:
+def _beat(draft: _Draft, genre: str, collection: str) -> Beat:
     settings = draft.settings
     _check_grid(draft.title_line, settings)
     bars: int | None = settings.bars
@@ -356,7 +357,7 @@ def _beat(draft: _Draft, genre: str) -> Beat:
         genre=genre,
         title=draft.title,
         provenance=Provenance(
-            source=f"starter/{genre}",
+            source=f"{collection}/{genre}",
             settings={"kind": draft.kind, "role": settings.role, "energy": settings.energy},
         ),
     )

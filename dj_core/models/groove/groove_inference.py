@@ -30,17 +30,21 @@ from torch import Tensor, nn
 from dj_core.models.groove.groove_likelihood import LONGEST_AGE, age_of
 from dj_core.models.groove.groove_network import (
     CHAIN,
+    CLOCK,
     CONTENT,
     EARLIER,
     LAGS,
+    OUTLINED,
     STROKE_MEMORY,
+    TOLD,
     Asked,
     Copies,
     GrooveNetwork,
+    outline_at,
 )
 from dj_core.models.groove.moving_averages import HALF_LIVES, QUANTITIES, RECENT
 from dj_core.models.groove.streams import A_BAR, HALF_A_BAR, PHRASE_BARS, TWO_BARS
-from dj_core.models.groove.style_vector import NUMBERS_OF_LANE, SHARED_NAMES, STYLE_SIZE
+from dj_core.models.groove.style_vector import NUMBERS_OF_LANE, OUTLINE_STEPS, SHARED_NAMES
 from dj_core.music.step_grid import LANES, MAX_STEPS_PER_BAR, OFFSETS, VELOCITY_BINS
 
 ROWS = 8
@@ -128,18 +132,25 @@ class Standing:
 
     Attributes:
         layers: of each LSTM layer's gates, what the conditions and biases make up.
+        outlines: of the first layer's gates and of the heads, what the style's outline makes up at
+            each 16th of two bars, (rows, 32, ...).
         heads: likewise of lanes, copying gates and stroke memory.
         strokes: likewise of velocity, offset and flam units, per lane.
     """
 
     layers: list[np.ndarray]
+    outlines: tuple[np.ndarray, np.ndarray]
     heads: np.ndarray
     strokes: np.ndarray
 
     def of(self, rows: np.ndarray) -> Standing:
         """The same for `rows` in their order."""
+        gates, heads = self.outlines
         return Standing(
-            [layer[rows] for layer in self.layers], self.heads[rows], self.strokes[rows]
+            [layer[rows] for layer in self.layers],
+            (gates[rows], heads[rows]),
+            self.heads[rows],
+            self.strokes[rows],
         )
 
 
@@ -171,6 +182,11 @@ class Heard:
     known: np.ndarray
     position: np.ndarray
     phrase: np.ndarray
+
+    @property
+    def outlined(self) -> np.ndarray:
+        """16th of two bars, (rows,)."""
+        return (self.phrase * (OUTLINE_STEPS // 2) + self.position) % OUTLINE_STEPS
 
     @property
     def lags(self) -> np.ndarray:
@@ -221,8 +237,9 @@ class StepwiseNetwork:
         weights = [layer.weight_ih_l0.detach() * half[:, None] for layer in layers]
         biases = [(layer.bias_ih_l0 + layer.bias_hh_l0).detach() * half for layer in layers]
         read = CONTENT * (1 + LAGS) + 3 * LANES + LAGS
-        clock = MAX_STEPS_PER_BAR + 4 + 6 + PHRASE_BARS
-        seen, time, self._summary = weights[0].split([read, clock, self.settings.condition], dim=1)
+        seen, time, self._outline_gates, self._summary = weights[0].split(
+            [read, CLOCK, OUTLINED, self.settings.condition], dim=1
+        )
         if not self.settings.use_lags:
             seen = torch.cat([seen[:, :CONTENT], torch.zeros_like(seen[:, CONTENT:])], dim=1)
         self._layers = [
@@ -232,9 +249,11 @@ class StepwiseNetwork:
         self._biases = biases
         at = np.arange(MAX_STEPS_PER_BAR)
         time = time.t().numpy()
-        bar, of_4, of_6, phrase = np.split(time, np.cumsum([MAX_STEPS_PER_BAR, 4, 6]))
+        half = PHRASE_BARS // 2
+        bar, of_4, of_6, phrase, which = np.split(time, np.cumsum([MAX_STEPS_PER_BAR, 4, 6, half]))
         self._position_table = bar + of_4[at % 4] + of_6[at % 6]
-        self._phrase_table = phrase
+        bars = np.arange(PHRASE_BARS)
+        self._phrase_table = phrase[bars % half] + which[bars // half]
 
     def _arrange_heads(self) -> None:
         """One product: lane units, copying gates, stroke memory; of the LSTM and lagged lanes."""
@@ -243,7 +262,10 @@ class StepwiseNetwork:
         heads = [lanes.memory, strokes.memory, *([lanes.gates] if copying else [])]
         weights = torch.cat([head.weight.detach() for head in heads])
         self._head_bias = torch.cat([head.bias.detach() for head in heads])
-        remembered, self._head_asked = weights.split([hidden, weights.shape[1] - hidden], dim=1)
+        asked = weights.shape[1] - hidden - OUTLINED
+        remembered, self._outline_heads, self._head_asked = weights.split(
+            [hidden, OUTLINED, asked], dim=1
+        )
         neighbours = torch.zeros(len(weights), 3 * LANES)
         neighbours[: len(lanes.neighbours)] = (lanes.neighbours * lanes.mask)[:, 2 * LANES :]
         self._heads = Product(torch.cat([remembered, neighbours], dim=1))
@@ -287,6 +309,10 @@ class StepwiseNetwork:
         places, of_velocity = head.second_offset.weight.detach().split([len(flam), level], dim=1)
         self._flam_offset = Product(places)
         self._flam_offset_of = (levels @ of_velocity.t() + head.second_offset.bias.detach()).numpy()
+        between, of_place = head.between.weight.detach().split([len(flam), level], dim=1)
+        self._between = Product(between)
+        embedded_places = head.place.weight.detach()
+        self._between_of = (embedded_places @ of_place.t() + head.between.bias.detach()).numpy()
         self._shown = head._shown().numpy().astype(np.int64)
         self._read_tokens = _read_tokens(head._shown().numpy())
         self._ages = age_of(torch.arange(LONGEST_AGE + 1)).numpy()[:, None]
@@ -304,6 +330,10 @@ class StepwiseNetwork:
                 np.concatenate(parts)[:rows]
                 for parts in zip(*(block.layers for block in blocks), strict=True)
             ],
+            (
+                np.concatenate([block.outlines[0] for block in blocks])[:rows],
+                np.concatenate([block.outlines[1] for block in blocks])[:rows],
+            ),
             np.concatenate([block.heads for block in blocks])[:rows],
             np.concatenate([block.strokes for block in blocks])[:rows],
         )
@@ -315,14 +345,25 @@ class StepwiseNetwork:
         layers = [torch.nn.functional.linear(summary, self._summary, self._biases[0])]
         layers += [bias.expand(ROWS, -1) for bias in self._biases[1:]]
         heads = torch.nn.functional.linear(condition, self._head_asked, self._head_bias)
-        style = condition[:, -STYLE_SIZE:]
+        style = condition[:, -TOLD:]
         voices = style[:, torch.from_numpy(NUMBERS_OF_LANE)]
         shared = style[:, None, : len(SHARED_NAMES)].expand(-1, LANES, -1)
         strokes = self._lane_told.repeat(ROWS, 1, 1)
         told = torch.cat([shared, voices], dim=-1)
         for row in range(ROWS):
             strokes[row, :, : len(self._told)] += told[row] @ self._told.t()
-        return Standing([layer.numpy() for layer in layers], heads.numpy(), strokes.numpy())
+        at = torch.arange(OUTLINE_STEPS)[:, None].expand(-1, ROWS)
+        outline = outline_at(rows["style"], at, torch.zeros_like(at)).transpose(0, 1)
+        gates, of_heads = (
+            torch.nn.functional.linear(outline, weight).numpy()
+            for weight in (self._outline_gates, self._outline_heads)
+        )
+        return Standing(
+            [layer.numpy() for layer in layers],
+            (gates, of_heads),
+            heads.numpy(),
+            strokes.numpy(),
+        )
 
     # --- a 16th ----------------------------------------------------------------------------------
 
@@ -344,6 +385,7 @@ class StepwiseNetwork:
             gates += standing.layers[layer]
             if layer == 0:
                 gates += added
+                gates += standing.outlines[0][np.arange(rows), heard.outlined]
             np.tanh(gates, out=gates)
             enter, forget, fresh, leave = gates.reshape(rows, _GATES, hidden).swapaxes(0, 1)
             # 2 sigmoid(x) = 1 + tanh(x / 2)
@@ -363,6 +405,7 @@ class StepwiseNetwork:
         neighbours = (lags[:, lag] for lag in (A_BAR, TWO_BARS, HALF_A_BAR))
         answers = self._heads(memory.hidden[-1], *neighbours)
         answers += standing.heads
+        answers += standing.outlines[1][np.arange(rows), heard.outlined]
         ends = self._head_ends
         units = answers[:, : ends[0]].reshape(rows, LANES, -1)
         stroke_memory = np.maximum(answers[:, ends[0] : ends[1]], 0)
@@ -421,6 +464,10 @@ class StepwiseNetwork:
     def flam_offset_logits(self, units: np.ndarray, velocity: np.ndarray) -> np.ndarray:
         """Logits (n, 25) of the second stroke's offset, given its velocity bin."""
         return self._flam_offset(units) + self._flam_offset_of[velocity]
+
+    def between_logits(self, units: np.ndarray, second_offset: np.ndarray) -> np.ndarray:
+        """Logits (n, 7) of how many strokes lie between the two, given the second's offset."""
+        return self._between(units) + self._between_of[second_offset]
 
 
 def _read_tokens(shown: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -26,7 +26,14 @@ from dj_core.models.groove.style_vector import StyleSums
 from dj_core.models.groove.training_clips import ClipSet
 from dj_core.music.drum_classes import CLASSES as NAMED_CLASSES
 from dj_core.music.drums import LANE
-from dj_core.music.step_grid import CEILING_BIN, LANES, MAX_OFFSET, OFFSETS, VELOCITY_BINS
+from dj_core.music.step_grid import (
+    CEILING_BIN,
+    LANES,
+    MAX_OFFSET,
+    MOST_BETWEEN,
+    OFFSETS,
+    VELOCITY_BINS,
+)
 
 CLASSES = tuple(drums for _, drums in NAMED_CLASSES)
 
@@ -46,7 +53,7 @@ class Nats:
     Attributes:
         hits: which lanes are struck.
         velocity, offset: of the strokes.
-        second: flams, with their velocity and offset.
+        second: flams and rolls, with their velocity, offset and number of strokes.
         right: 1 for 16ths in which every lane was given the likelier half.
     """
 
@@ -74,6 +81,7 @@ class ClipTensors:
         self.offset = torch.from_numpy(clips.offset)
         self.second_velocity = torch.from_numpy(clips.second_velocity)
         self.second_offset = torch.from_numpy(clips.second_offset)
+        self.between = torch.from_numpy(clips.between)
         self.heard_velocity, self.heard_offset = self.velocity, self.offset
         self.before_row, self.before_lane = _strokes_before(self.velocity)
 
@@ -100,7 +108,7 @@ class ClipTensors:
     def content(self, rows: Tensor) -> Tensor:
         """What the network hears of steps: (..., 64)."""
         velocity, offset = self.heard_velocity[rows], self.heard_offset[rows]
-        return content(velocity, offset, self.second_velocity[rows])
+        return content(velocity, offset, self.second_velocity[rows], self.between[rows])
 
     def heard(self, window: Window, recent: Tensor) -> Heard:
         """A window as the network reads it, with the running sums before each of its steps."""
@@ -128,12 +136,13 @@ def _strokes_before(velocity: Tensor) -> tuple[Tensor, Tensor]:
     return rows, lanes
 
 
-def content(velocity: Tensor, offset: Tensor, second_velocity: Tensor) -> Tensor:
-    """Cells (..., 16) as the network reads them: struck, velocity, offset, second (..., 64)."""
+def content(velocity: Tensor, offset: Tensor, second_velocity: Tensor, between: Tensor) -> Tensor:
+    """Cells (..., 16) as the network reads them: struck, velocity, offset, rolled (..., 64)."""
     struck = (velocity > 0).float()
     level = struck * (velocity.float() - 1) / CEILING_BIN
     place = struck * (offset.float() - 1 - MAX_OFFSET) / MAX_OFFSET
-    return torch.cat([struck, level, place, (second_velocity > 0).float()], dim=-1)
+    rolled = (second_velocity > 0).float() * (1 + between.float() / MOST_BETWEEN)
+    return torch.cat([struck, level, place, rolled], dim=-1)
 
 
 def asked_of(conditions: Conditions) -> Asked:
@@ -189,8 +198,9 @@ def remember(
     played = quantities(tensors.heard_velocity[places], tensors.heard_offset[places])
     recent, sums = run_on(sums * kept[..., None, None], played)
     heard = tensors.heard(window, recent)
-    condition = network.sum_up(asked_of(window.conditions))
-    memory, (hidden, cell) = network.remember(heard, condition, (hidden * kept, cell * kept))
+    asked = asked_of(window.conditions)
+    condition, before = network.sum_up(asked), (hidden * kept, cell * kept)
+    memory, (hidden, cell) = network.remember(heard, condition, asked.style, before)
     return memory, heard, (hidden, cell, sums)
 
 
@@ -221,6 +231,11 @@ def _stroke_nats(
     second_nats = second_nats + flam * (
         functional.cross_entropy(levels, second_velocity.clamp(min=0), reduction="none")
         + functional.cross_entropy(places_logits, second_offset.clamp(min=0), reduction="none")
+        + functional.cross_entropy(
+            head.between_logits(units, second_offset.clamp(min=0)),
+            tensors.between[row, lane].long(),
+            reduction="none",
+        )
     )
     return (time, stream), (velocity_nats, offset_nats, second_nats)
 
@@ -235,7 +250,12 @@ def _strokes(
 ) -> Stroke:
     """The strokes `at` (time, stream, lane, row), each with what it depends on."""
     time, stream, lane, row = at
-    now = content(tensors.velocity[row], tensors.offset[row], tensors.second_velocity[row])
+    now = content(
+        tensors.velocity[row],
+        tensors.offset[row],
+        tensors.second_velocity[row],
+        tensors.between[row],
+    )
     struck, velocities, offsets, _ = now.chunk(4, dim=-1)
     before = network.lanes.mask[:, :LANES].view(LANES, -1, LANES)[:, 0][lane]
     last = torch.from_numpy(window.last)[time, stream, lane].long()

@@ -33,15 +33,24 @@ from dj_core.models.groove.streams import (
     PHRASE_BARS,
     TWO_BARS,
 )
-from dj_core.models.groove.style_vector import NUMBERS_OF_LANE, SHARED_NAMES, STYLE_SIZE
+from dj_core.models.groove.style_vector import (
+    NUMBERS_OF_LANE,
+    OUTLINE,
+    OUTLINE_STEPS,
+    OUTLINE_VOICES,
+    SHARED_NAMES,
+    STYLE_SIZE,
+)
 from dj_core.models.groove.training_clips import KINDS
 from dj_core.music.drums import LANE
+from dj_core.music.genres import MOST_ENERGY, ROLES
 from dj_core.music.step_grid import (
     CEILING_BIN,
     LANES,
     MAX_OFFSET,
     MAX_STEPS_PER_BAR,
     METERS,
+    MOST_BETWEEN,
     OFFSETS,
     VELOCITY_BINS,
 )
@@ -56,6 +65,11 @@ EARLIER = len(COPIED_LAGS) + 2
 the one decided just before, of whatever lane."""
 TEMPO_CENTRES_BPM = (60, 75, 90, 105, 120, 140, 165, 195)
 MAX_PARAMETERS = 5_000_000
+TOLD = STYLE_SIZE - OUTLINE_STEPS * len(OUTLINE_VOICES)
+"""Numbers of a style before its outline."""
+OUTLINED = 2 * len(OUTLINE_VOICES)  # numbers of the outline at a 16th: of it and of the next one
+CLOCK = MAX_STEPS_PER_BAR + 4 + 6 + PHRASE_BARS // 2 + 2
+"""Numbers that say where a 16th is: in the bar, the beat, the phrase, and in which phrase."""
 STROKE_MEMORY = 96  # numbers that a stroke's velocity and offset know of the LSTM's memory
 
 # Drums that a performance has come first: they may then be scored without the rest.
@@ -140,6 +154,8 @@ class Asked:
     kind: Tensor
     density: Tensor
     loudness: Tensor
+    role: Tensor
+    energy: Tensor
     style: Tensor
     style_source: Tensor
 
@@ -202,15 +218,15 @@ class GrooveNetwork(nn.Module):
         size, hidden = settings.condition, settings.hidden
         self.genre = nn.Embedding(len(settings.genres), 24)
         asked = 24 + len(TEMPO_CENTRES_BPM) + 1 + len(METERS) + len(KINDS) + 2 * (LEVELS + 1)
+        asked += len(ROLES) + 1 + MOST_ENERGY + 1
         self.condition = nn.Sequential(
-            nn.Linear(asked + STYLE_SIZE + 3, 2 * size), nn.ReLU(), nn.Linear(2 * size, size)
+            nn.Linear(asked + TOLD + 3, 2 * size), nn.ReLU(), nn.Linear(2 * size, size)
         )
         read = CONTENT * (1 + LAGS) + NEXT_STEPS * LANES + LAGS
-        clock = MAX_STEPS_PER_BAR + 4 + 6 + PHRASE_BARS
-        self.lstm = nn.LSTM(read + clock + size, hidden, 1)
+        self.lstm = nn.LSTM(read + CLOCK + OUTLINED + size, hidden, 1)
         self.upper = nn.ModuleList(nn.LSTM(hidden, hidden, 1) for _ in range(settings.layers - 1))
-        self.lanes = LaneHead(hidden + size + STYLE_SIZE, settings)
-        self.strokes = StrokeHead(hidden + size + STYLE_SIZE, settings)
+        self.lanes = LaneHead(hidden + OUTLINED + size + TOLD, settings)
+        self.strokes = StrokeHead(hidden + OUTLINED + size + TOLD, settings)
 
     def sum_up(self, asked: Asked) -> Tensor:
         """What is asked of each stream: `condition` numbers that sum it up, then its style.
@@ -229,15 +245,25 @@ class GrooveNetwork(nn.Module):
             functional.one_hot(asked.kind, len(KINDS)).float(),
             functional.one_hot(asked.density, LEVELS + 1).float(),
             functional.one_hot(asked.loudness, LEVELS + 1).float(),
-            asked.style,
+            functional.one_hot(asked.role, len(ROLES) + 1).float(),
+            functional.one_hot(asked.energy, MOST_ENERGY + 1).float(),
+            asked.style[:, :TOLD],
             functional.one_hot(asked.style_source, 3).float(),
         )
-        return torch.cat([self.condition(torch.cat(parts, dim=-1)), asked.style], dim=-1)
+        summary = self.condition(torch.cat(parts, dim=-1))
+        return torch.cat([summary, asked.style[:, :TOLD]], dim=-1)
 
     def remember(
-        self, heard: Heard, condition: Tensor, state: State | None
+        self, heard: Heard, condition: Tensor, style: Tensor, state: State | None
     ) -> tuple[Tensor, State]:
-        """Read (steps, streams) 16ths; returns memory and condition at each, and the state."""
+        """Read (steps, streams) 16ths; returns memory and condition at each, and the state.
+
+        Args:
+            heard: what was played before each 16th.
+            condition: as `sum_up` gives it.
+            style: of each stream, for its outline (streams, STYLE_SIZE).
+            state: to go on from.
+        """
         read = torch.cat([heard.previous, heard.lags, heard.following, heard.known], dim=-1)
         if not self.settings.use_lags:
             read = torch.cat([heard.previous, torch.zeros_like(read[..., CONTENT:])], dim=-1)
@@ -246,11 +272,13 @@ class GrooveNetwork(nn.Module):
             functional.one_hot(heard.position, MAX_STEPS_PER_BAR),
             functional.one_hot(heard.position % 4, 4),
             functional.one_hot(heard.position % 6, 6),
-            functional.one_hot(heard.phrase, PHRASE_BARS),
+            functional.one_hot(heard.phrase % (PHRASE_BARS // 2), PHRASE_BARS // 2),
+            functional.one_hot(heard.phrase // (PHRASE_BARS // 2), 2),
         )
+        outline = outline_at(style, heard.position, heard.phrase)
         here = condition.expand(len(read), -1, -1)
         summary = here[..., : self.settings.condition]
-        output = torch.cat([read, torch.cat(clock, dim=-1).float(), summary], dim=-1)
+        output = torch.cat([read, torch.cat(clock, dim=-1).float(), outline, summary], dim=-1)
         states = []
         for layer, lstm in enumerate((self.lstm, *self.upper)):
             one = slice(layer, layer + 1)
@@ -259,7 +287,7 @@ class GrooveNetwork(nn.Module):
             output = functional.dropout(output, self.settings.dropout, self.training)
             states.append(after)
         hidden, cell = (torch.cat(parts) for parts in zip(*states, strict=True))
-        return torch.cat([output, here], dim=-1), (hidden, cell)
+        return torch.cat([output, outline, here], dim=-1), (hidden, cell)
 
     def _run(self, lstm: nn.LSTM, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
         if len(inputs) == 1 and state is not None and not torch.is_grad_enabled():
@@ -275,6 +303,20 @@ class GrooveNetwork(nn.Module):
         """The state of streams that remember nothing."""
         shape = (self.settings.layers, streams, self.settings.hidden)
         return torch.zeros(shape), torch.zeros(shape)
+
+
+def outline_at(style: Tensor, position: Tensor, phrase: Tensor) -> Tensor:
+    """What the outlines say of 16ths and of the ones after them, (steps, streams, OUTLINED).
+
+    Args:
+        style: of each stream (streams, STYLE_SIZE).
+        position, phrase: as in `Heard`, (steps, streams).
+    """
+    outlines = style[:, OUTLINE].unflatten(-1, (OUTLINE_STEPS, len(OUTLINE_VOICES)))
+    step = (phrase * (OUTLINE_STEPS // 2) + position) % OUTLINE_STEPS
+    stream = torch.arange(len(style))
+    now, after = (outlines[stream, at] for at in (step, (step + 1) % OUTLINE_STEPS))
+    return torch.cat([now, after], dim=-1)
 
 
 class LaneHead(nn.Module):
@@ -361,16 +403,17 @@ class StrokeHead(nn.Module):
         self.second = nn.Linear(units // 2, 1)
         self.second_velocity = nn.Linear(units // 2, VELOCITY_BINS)
         self.second_offset = nn.Linear(units // 2 + level, OFFSETS)
+        self.between = nn.Linear(units // 2 + level, MOST_BETWEEN + 1)
         self.velocity_copies = Copies(units, VELOCITY_BINS)
         self.offset_copies = Copies(units, OFFSETS)
 
     def project(self, memory: Tensor) -> Tensor:
         """What strokes need of the network's memory, and the style, (..., n)."""
-        return torch.cat([torch.relu(self.memory(memory)), memory[..., -STYLE_SIZE:]], dim=-1)
+        return torch.cat([torch.relu(self.memory(memory)), memory[..., -TOLD:]], dim=-1)
 
     def begin(self, stroke: Stroke) -> tuple[Tensor, Tensor]:
         """The memory with the lane, and the same with all around it; for the methods below."""
-        memory, style = stroke.memory.split([STROKE_MEMORY, STYLE_SIZE], dim=-1)
+        memory, style = stroke.memory.split([STROKE_MEMORY, TOLD], dim=-1)
         core = torch.cat([memory, self.lane(stroke.lane)], dim=-1)
         told = (style[:, : len(SHARED_NAMES)], style.gather(1, self.voices[stroke.lane]))
         velocity, offset = stroke.earlier_velocity, stroke.earlier_offset
@@ -417,6 +460,10 @@ class StrokeHead(nn.Module):
     def second_offset_logits(self, units: Tensor, second_velocity: Tensor) -> Tensor:
         """Logits (n, 25) of the second stroke's offset, given its velocity bin."""
         return self.second_offset(torch.cat([units, self.level(second_velocity)], dim=-1))
+
+    def between_logits(self, units: Tensor, second_offset: Tensor) -> Tensor:
+        """Logits (n, 7) of how many strokes lie between the two, given the second's offset."""
+        return self.between(torch.cat([units, self.place(second_offset)], dim=-1))
 
     def _copied(self, copies: Copies, units: Tensor, earlier: Tensor) -> Tensor | float:
         if not self.settings.copying:

@@ -32,10 +32,10 @@ from dj_core.models.groove.streams import (
     PHRASE_BARS,
     lag_steps,
 )
-from dj_core.models.groove.style_choice import StyleChoice
+from dj_core.models.groove.style_choice import DrawnStyle, StyleChoice
 from dj_core.models.groove.temperature import Heat
-from dj_core.models.groove.training_clips import KINDS
-from dj_core.models.request import GenerationRequest, Spacing, Take
+from dj_core.models.groove.training_clips import KINDS, role_index
+from dj_core.models.request import GenerationRequest, Spacing, Take, role_of
 from dj_core.models.threads import cpu_threads
 from dj_core.music.beat import DEFAULT_TEMPO_BPM, Beat, Provenance
 from dj_core.music.drums import DRUMS
@@ -45,6 +45,7 @@ from dj_core.music.step_grid import (
     LANES,
     MAX_OFFSET,
     METERS,
+    MOST_BETWEEN,
     VELOCITY_BINS,
     Grid,
     Groove,
@@ -55,15 +56,14 @@ from dj_core.music.step_grid import (
 )
 
 MOST_ROWS = 64  # of a block; more bring nothing
-DRAWS = 9  # random numbers per cell: struck, velocity, offset, flam, its two, within the bins
+DRAWS = 10  # random numbers per cell: struck, velocity, offset, flam, its three, within the bins
 _Cells = tuple[np.ndarray, int, np.ndarray, int]
 """Where strokes' draws stand: rows of a block, step, lanes, and which of the draws."""
-_STRUCK, _VELOCITY, _OFFSET, _FLAM, _FLAM_VELOCITY, _FLAM_OFFSET, _WITHIN, _FINE, _SHIFT = range(
-    DRAWS
-)
+_STRUCK, _VELOCITY, _OFFSET, _FLAM, _FLAM_VELOCITY, _FLAM_OFFSET, _BETWEEN = range(7)
+_WITHIN, _FINE, _SHIFT = range(7, DRAWS)
 WANDER = 0.8  # of a 16th's wandering chance left in the next; half of it is gone after three
 _CHAIN = np.array(CHAIN)
-_GRID = ("velocity", "offset", "second_velocity", "second_offset")
+_GRID = ("velocity", "offset", "second_velocity", "second_offset", "between")
 _LOWEST_OF_BIN = np.array([velocities_of_bin(index).start for index in range(VELOCITY_BINS)])
 GENRE_SMOOTHING = 20.0  # strokes of all genres mixed into a genre's velocities
 
@@ -187,7 +187,7 @@ class GrooveModel:
 
     def draw_style(
         self, request: GenerationRequest, tuning: Tuning, generator: np.random.Generator
-    ) -> tuple[np.ndarray, float]:
+    ) -> DrawnStyle:
         """A style of the genre at a tempo near the one asked; see `StyleChoice.draw`."""
         return self._styles.draw(request, tempo_of(request), tuning.style_noise, generator)
 
@@ -259,6 +259,7 @@ class _Block:
         self.genre = np.array([genres.index(request.genre) for request in asked])
         self.styles = np.zeros((self.rows, model.tables.styles.shape[1]))
         self.fine = np.zeros(self.rows)
+        self.programmed = np.zeros(self.rows, bool)
         self.draws = np.zeros((self.rows, self.steps, LANES, DRAWS))
         for row, request in enumerate(requests):
             self._draw_for(row, request)
@@ -284,7 +285,9 @@ class _Block:
         """All that chance has to say about a take. A seed is a take of its own in every genre."""
         steps, genre = _steps(request), zlib.crc32(request.genre.encode())
         generator = np.random.default_rng([request.seed, genre])
-        self.styles[row], self.fine[row] = self.model.draw_style(request, self.tuning, generator)
+        drawn = self.model.draw_style(request, self.tuning, generator)
+        self.styles[row], self.fine[row] = drawn.style, drawn.fine
+        self.programmed[row] = drawn.programmed
         self.draws[row, :steps] = generator.random((steps, LANES, DRAWS))
         wander = np.random.default_rng([request.seed, genre, 1])
         _draw_together(self.draws[row, :, :, _OFFSET], self.tuning.timing_together, wander)
@@ -318,6 +321,8 @@ class _Block:
             kind=torch.tensor([KINDS.index(request.feel.kind) for request in asked]),
             density=torch.tensor([request.feel.density for request in asked]),
             loudness=torch.tensor([request.feel.loudness for request in asked]),
+            role=torch.tensor([role_index(role_of(request)) for request in asked]),
+            energy=torch.tensor([request.feel.energy for request in asked]),
             style=torch.from_numpy(self.styles).float(),
             style_source=torch.full((self.rows,), OWN_STYLE),
         )
@@ -370,6 +375,7 @@ class _Block:
         self.last_step[row, lane] = now
         hit = struck.astype(np.float32)
         flams = self.cells["second_velocity"][:, now] > 0
+        flams = flams * (1 + self.cells["between"][:, now] / np.float32(MOST_BETWEEN))
         self.content[:, now] = np.concatenate([hit, levels, places, flams], axis=1)
         self.recent.fade(hit, levels, places)
 
@@ -426,10 +432,14 @@ class _Block:
             logits = network.flam_offset_logits(units[two], softer)
             beside = self._draw(logits, "timing", (row, now, lane, _FLAM_OFFSET))
             apart = beside != offset[two]
+            logits = network.between_logits(units[two], beside)
+            between = self._draw(logits, "hits", (row, now, lane, _BETWEEN))
             at = (row[apart], now, lane[apart])
             # the louder one is the stroke, as in every grid
             self.cells["second_velocity"][at] = 1 + np.minimum(softer, velocity[two])[apart]
             self.cells["second_offset"][at] = 1 + beside[apart]
+            room = np.abs(beside.astype(int) - offset[two]) - 1  # no two strokes at one place
+            self.cells["between"][at] = np.minimum(between, np.maximum(room, 0))[apart]
         return velocity, offset
 
     def _flams(self, logits: np.ndarray, at: _Cells) -> np.ndarray:
@@ -465,9 +475,13 @@ class _Block:
         return self.model.velocity_within(genre, velocity, self.draws[row, step, lane, _WITHIN])
 
     def _shifts(self, row: int, groove: Groove) -> np.ndarray:
-        """Where strokes lie between the 96ths: nowhere in programmed styles, anywhere in played."""
+        """Where strokes lie between the 96ths.
+
+        Anywhere in played styles. In programmed ones a drum is off by the same amount every time:
+        on the eighths by one, between them (where swing is) by another.
+        """
         step, lane, _, offset = groove.strokes.T
-        cells = self.draws[row, step, lane]
+        cells = self.draws[row, step % 2 if self.programmed[row] else step, lane]
         shift = np.where(cells[:, _FINE] < self.fine[row], cells[:, _SHIFT] - 0.5, 0.0)
         # the outermost offsets have only half a 96th, towards their own 16th
         inward = -np.sign(offset) * np.abs(shift)

@@ -27,11 +27,13 @@ from dj_core.models.groove.style_bias import ROUNDS, STEPS_A_TAKE, settle_style_
 from dj_core.models.groove.style_tables import Tables, make_tables
 from dj_core.models.groove.style_vector import StyleSums
 from dj_core.models.groove.training_clips import (
+    PHRASES,
     STARTER,
     Clip,
     ClipSet,
     Split,
     corpus_clips,
+    phrase_clips,
     starter_clips,
 )
 from dj_core.models.request import GenerationRequest
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 
     from dj_core.models.groove.groove_likelihood import Carried
 
-DEFAULT_WEIGHTS = (("groove", 0.54), ("paper", 0.16), ("electronic", 0.12), (STARTER, 0.18))
+DEFAULT_WEIGHTS = (("groove", 0.46), ("paper", 0.12), (STARTER, 0.07), (PHRASES, 0.35))
 OTHER_WEIGHT = 0.15  # of corpora a DJ brings along
 WARM_UP_STEPS = 100
 LAST_LEARNING_RATE = 0.03  # share of the first
@@ -78,7 +80,7 @@ class GrooveTrainingSettings:
             `style_bias`; 0 leaves it out.
         seed: decides the first weights, the streams and the dropout.
         threads: CPU threads; another number gives slightly other weights.
-        starter: the starter patterns are learned beside the corpora.
+        starter: the starter patterns and the dance phrases are learned beside the corpora.
         corpora: names of what is learned from, for whoever goes on with the run; they decide
             nothing by themselves.
 
@@ -173,9 +175,10 @@ GROOVE_PRESETS: dict[str, GrooveTrainingSettings] = {
 
 
 def weights_of(settings: GrooveTrainingSettings, corpora: Sequence[str]) -> dict[str, float]:
-    """How much of what a run hears is of which corpus, `STARTER` among them; in any unit."""
+    """How much of what a run hears is of which corpus, ours among them; in any unit."""
     weights = dict(settings.weights)
-    heard = [name for name in corpora if name != STARTER] + [STARTER] * settings.starter
+    ours = (STARTER, PHRASES)
+    heard = [name for name in corpora if name not in ours] + [*ours] * settings.starter
     return {name: weights.get(name, OTHER_WEIGHT) for name in heard}
 
 
@@ -189,7 +192,8 @@ def training_clips(corpora: Iterable[Corpus], starter: bool = True) -> tuple[Cli
     def of(split: Split) -> Iterator[Clip]:
         return chain.from_iterable(corpus_clips(corpus, split) for corpus in corpora)
 
-    clips = tuple(chain(of("train"), starter_clips() if starter else ()))
+    ours = chain(starter_clips(), phrase_clips()) if starter else ()
+    clips = tuple(chain(of("train"), ours))
     if not clips:
         raise TrainingError(
             "There is nothing to learn from: choose a corpus, or take the starter patterns along."

@@ -30,7 +30,7 @@ from dj_core.models.groove.groove_player import (
     _Cells,
 )
 from dj_core.models.groove.streams import A_BAR, OWN_STYLE, PAST_STYLE, PAST_STYLE_BARS
-from dj_core.models.groove.style_vector import StyleSums
+from dj_core.models.groove.style_vector import OUTLINE, StyleSums
 from dj_core.models.groove.training_clips import KINDS, ClipSet, clip_of
 from dj_core.models.request import GenerationRequest, Take
 from dj_core.music.beat import Beat
@@ -179,7 +179,9 @@ class _GuidedBlock(_Block):
             if guide.style is not None and not (guide.strays and row % particles % 2):
                 noise = np.random.default_rng([requests[row].seed, _NOISE]).normal
                 spread = guide.style_noise * noise(0, 1, len(guide.style))
+                spread[OUTLINE] *= guide.style[OUTLINE].any()
                 self.styles[row], self.fine[row] = guide.style + spread, guide.fine
+                self.programmed[row] = False
         self.current = self.styles.copy()  # what rows play in now
         seed = [request.seed & 0xFFFFFFFF for request in requests]
         self.chance = np.random.default_rng(seed)  # of resampling
@@ -311,7 +313,7 @@ class _GuidedBlock(_Block):
         self.content, self.recent.sums = self.content[rows], self.recent.sums[rows]
         self.last_step, self.before = self.last_step[rows], self.before[rows]
         self.styles, self.current = self.styles[rows], self.current[rows]
-        self.fine = self.fine[rows]
+        self.fine, self.programmed = self.fine[rows], self.programmed[rows]
         self.standing, self.memory = self.standing.of(rows), self.memory.of(rows)
 
 

@@ -70,6 +70,8 @@ def _logits(model: GrooveModel, clips: ClipSet, lead_in: int) -> np.ndarray:
         kind=clips.kind,
         density=zeros,
         loudness=zeros,
+        role=zeros,
+        energy=zeros,
         style=style,
         style_source=np.full(count, OWN_STYLE),
     )

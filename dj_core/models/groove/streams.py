@@ -11,12 +11,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dj_core.models.groove.style_vector import DENSITY, LOUDNESS, STYLE_SIZE, StyleSums
+from dj_core.models.groove.style_vector import (
+    DENSITY,
+    LOUDNESS,
+    OUTLINE,
+    STYLE_SIZE,
+    StyleSums,
+)
 from dj_core.models.groove.training_clips import ClipSet
 from dj_core.music.step_grid import MAX_STEPS_PER_BAR
 
 LEVELS = 4  # density and loudness are asked for in quarters of the training material
-PHRASE_BARS = 8
+PHRASE_BARS = 16  # two phrases of eight: the second may differ from the first
+DANCE_PHRASE_BARS = 8  # dance music is written in phrases of so many bars
 STREAM_BARS = (4, 8, 16)
 MEAN_STREAM_BARS = 9
 LAG_BARS = (1, 2, 4, 0.5, 0.25)
@@ -55,8 +62,16 @@ class Scale:
         )
 
     def scaled(self, styles: np.ndarray) -> np.ndarray:
-        """Styles with mean 0 and spread 1, outliers held at 4."""
-        return np.clip((styles - self.mean) / self.spread, -4, 4)
+        """Styles with mean 0 and spread 1, outliers held at 4; outlines stay as they are."""
+        scaled = np.clip((styles - self.mean) / self.spread, -4, 4)
+        scaled[..., OUTLINE] = styles[..., OUTLINE]
+        return scaled
+
+    def unscaled(self, styles: np.ndarray) -> np.ndarray:
+        """What `scaled` was given, but for outliers."""
+        raw = styles * self.spread + self.mean
+        raw[..., OUTLINE] = styles[..., OUTLINE]
+        return raw
 
     def levels(self, styles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Density and loudness, 1 to 4, of a table of styles."""
@@ -76,6 +91,8 @@ class Conditions:
         meter: index in `METERS`, always known.
         kind: index in `clips.KINDS`.
         density, loudness: 1 (lowest) to 4.
+        role: 1 + index in `genres.ROLES`.
+        energy: 1 to 5.
         style: scaled style (streams, STYLE_SIZE), zeros when there is none.
         style_source: `NO_STYLE`, `OWN_STYLE` (the stream's own, veiled with noise while training)
             or `PAST_STYLE` (of the bars already over).
@@ -87,6 +104,8 @@ class Conditions:
     kind: np.ndarray
     density: np.ndarray
     loudness: np.ndarray
+    role: np.ndarray
+    energy: np.ndarray
     style: np.ndarray
     style_source: np.ndarray
 
@@ -102,7 +121,7 @@ class Window:
         last: rows of each lane's last stroke, (steps, streams, 16).
         origin: first row of every stream.
         position: 16th in the bar.
-        phrase: bar in the phrase, 0 to 7.
+        phrase: bar in the phrase, 0 to 15.
         inside: 1 where there is a step to learn from, else 0.
         conditions: per stream.
         fresh: streams that begin here and remember nothing.
@@ -199,7 +218,7 @@ class Veil:
     """How often what a stream is asked to be is hidden in training.
 
     Attributes:
-        genre, tempo, kind, level: chance of 'any'.
+        genre, tempo, kind, level, role, energy: chance of 'any'.
         own_style, past_style: chance of a style from the stream itself, or from its past.
         style_noise: spread of the noise on a style, in units of the style's own spread.
         style_gaps: share of a style's numbers that are hidden.
@@ -209,6 +228,8 @@ class Veil:
     tempo: float = 0.2
     kind: float = 0.3
     level: float = 0.6
+    role: float = 0.2
+    energy: float = 0.4
     own_style: float = 0.5
     past_style: float = 0.3
     style_noise: float = 0.3
@@ -245,7 +266,10 @@ class TrainingStreams:
         self.streams = Streams(zeros, zeros.copy(), zeros.copy(), zeros.copy())
         self.asked: dict[str, np.ndarray] = {
             name: np.zeros(streams, np.int64)
-            for name in ("genre", "kind", "density", "loudness", "style_source")
+            for name in (
+                *("genre", "kind", "density", "loudness", "role", "energy"),
+                "style_source",
+            )
         }
         self.asked["tempo_bpm"] = np.zeros(streams)
         self.style = np.zeros((streams, STYLE_SIZE))
@@ -285,8 +309,9 @@ class TrainingStreams:
         bar = clips.bar_steps[clip]
         bars = np.diff(clips.starts)[clip] // bar
         length = np.minimum(draw.choice(STREAM_BARS, size=len(which)), bars)
-        # phrases of played music begin every four bars
-        first = draw.integers(0, (bars - length) // 4 + 1) * 4
+        # phrases of played music begin every four bars, those of dance music every eight
+        every = np.where(clips.is_dance[clip], DANCE_PHRASE_BARS, 4)
+        first = draw.integers(0, (bars - length) // every + 1) * every
         streams.clip[which] = clip
         streams.origin[which] = clips.starts[clip] + first * bar
         streams.end[which] = streams.origin[which] + length * bar
@@ -309,11 +334,14 @@ class TrainingStreams:
         asked["kind"][which] = shown(clips.kind[clip], veil.kind)
         asked["density"][which] = shown(density, veil.level)
         asked["loudness"][which] = shown(loudness, veil.level)
+        asked["role"][which] = shown(clips.role[clip], veil.role)
+        asked["energy"][which] = shown(clips.energy[clip], veil.energy)
         chance = draw.random(count)
         source = np.where(chance < veil.own_style + veil.past_style, PAST_STYLE, NO_STYLE)
         source = np.where(chance < veil.own_style, OWN_STYLE, source)
         asked["style_source"][which] = source
-        noise = draw.normal(0, veil.style_noise, styles.shape)
+        noise = style_noise(draw, veil.style_noise, styles.shape)
+        noise[~clips.is_dance[clip], OUTLINE] = 0.0
         kept = draw.random(styles.shape) >= veil.style_gaps
         own = (self.scale.scaled(styles) + noise) * kept
         self.style[which] = np.where((source == OWN_STYLE)[:, None], own, 0)
@@ -327,6 +355,15 @@ class TrainingStreams:
         guess = usual * np.exp(self.generator.normal(0, GUESSED_TEMPO_SPREAD, len(clip)))
         guess = np.where(self.generator.random(len(clip)) < 0.5, guess, 0)
         return np.where(known > 0, known, guess)
+
+
+def style_noise(
+    generator: np.random.Generator, spread: float, shape: tuple[int, ...]
+) -> np.ndarray:
+    """Noise to add to scaled styles; outlines, which lie in 0 to 1, get half of it."""
+    noise = generator.normal(0, spread, shape)
+    noise[..., OUTLINE] *= 0.5
+    return noise
 
 
 def past_styles(
@@ -386,6 +423,8 @@ def whole_clips(
                 kind=clips.kind[clip],
                 density=zeros,
                 loudness=zeros,
+                role=clips.role[clip],
+                energy=clips.energy[clip],
                 style=style,
                 style_source=source,
             )

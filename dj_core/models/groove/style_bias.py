@@ -57,13 +57,13 @@ def measure_style_bias(
     """
     from dj_core.models.groove.groove_player import GrooveModel
 
-    lean = np.zeros(STYLE_SIZE, np.float32)
+    settled = np.zeros(STYLE_SIZE, np.float32)
     for number, share in enumerate(ROUNDS):
-        tables = replace(checkpoint.tables, lean=lean)
-        model = GrooveModel("leaning", replace(checkpoint, tables=tables))
+        tables = replace(checkpoint.tables, bias=settled)
+        model = GrooveModel("measured", replace(checkpoint, tables=tables))
         requests = _requests(tables, model.network.settings.genres, takes, number)
         if not requests:
-            return lean
+            return settled
         beats: list[Beat] = []
         for first in range(0, len(requests), _AT_A_TIME):
             made = model.generate_all(requests[first : first + _AT_A_TIME])
@@ -73,15 +73,15 @@ def measure_style_bias(
         bias, error = off.mean(0), off.std(0) / np.sqrt(len(off))
         # what chance alone may have done is left where it is
         sure = np.clip((np.abs(bias) / np.maximum(error, 1e-6) - 1) / 2, 0, 1) * _SHARED
-        lean = np.clip(lean + share * sure * bias, -FARTHEST, FARTHEST).astype(np.float32)
-    return lean
+        settled = np.clip(settled + share * sure * bias, -FARTHEST, FARTHEST).astype(np.float32)
+    return settled
 
 
 def _requests(
     tables: Tables, genres: Sequence[str], takes: int, number: int
 ) -> list[GenerationRequest]:
     """As many beats as asked, in genres and at tempos as played training clips have them."""
-    played = (tables.fine > PLAYED) & (tables.tempo_bpm > 0)
+    played = (tables.fine > PLAYED) & (tables.programmed == 0) & (tables.tempo_bpm > 0)
     rows = np.flatnonzero((tables.bars == STYLE_BARS[0]) & (tables.meter == 0) & played)
     if not len(rows):
         return []
@@ -102,17 +102,17 @@ def _drawn_styles(model: GrooveModel, requests: Sequence[GenerationRequest]) -> 
     """The stored styles that the takes go by, before anything is added or taken off."""
     from dj_core.models.groove.groove_player import Tuning
 
-    quiet, lean = Tuning(style_noise=0.0), model.tables.lean
+    quiet, bias = Tuning(style_noise=0.0), model.tables.bias
     drawn = []
     for request in requests:
         generator = np.random.default_rng([request.seed, zlib.crc32(request.genre.encode())])
-        style, fine = model.draw_style(request, quiet, generator)
-        drawn.append(style + lean * (fine > PLAYED))
+        drawn_style = model.draw_style(request, quiet, generator)
+        drawn.append(drawn_style.style + bias * drawn_style.is_played)
     return np.array(drawn)
 
 
 def _styles_of(beats: Sequence[Beat], tables: Tables) -> np.ndarray:
-    clips = ClipSet.of([clip_of(beat, "beat", "leaning") for beat in beats])
+    clips = ClipSet.of([clip_of(beat, "beat", "measured") for beat in beats])
     styles = StyleSums(clips).between(clips.starts[:-1], clips.starts[1:])
     return tables.scale.scaled(styles)
 
@@ -127,6 +127,6 @@ def settle_style_bias(folder: Path, takes: int = TAKES) -> Iterator[float]:
         LibraryError: the folder cannot be written.
     """
     checkpoint = load_groove_model(folder)
-    lean = yield from measure_style_bias(checkpoint, takes)
-    tables = replace(checkpoint.tables, lean=lean)
+    settled = yield from measure_style_bias(checkpoint, takes)
+    tables = replace(checkpoint.tables, bias=settled)
     save_groove_model(folder, checkpoint.network, tables, checkpoint.facts)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
 import numpy as np
 
+from dj_core.models.groove.streams import style_noise
 from dj_core.models.groove.style_tables import STYLE_BARS, Tables
-from dj_core.models.groove.training_clips import KINDS
-from dj_core.models.request import GenerationRequest
+from dj_core.models.groove.style_vector import OUTLINE
+from dj_core.models.groove.training_clips import KINDS, role_index
+from dj_core.models.request import GenerationRequest, role_of
 from dj_core.music.step_grid import METERS
 
 NEAREST_STYLES = 32
@@ -24,6 +27,26 @@ UNKNOWN_TEMPO_CHANCE = 0.2  # of such a style, beside one at a known tempo as fa
 FEW_STYLES = 12  # a genre with fewer, all programmed, also has what lies between them
 ONLY_STYLE_NOISE = 2.0  # on a programmed genre's only style; it falls with their square root
 FARTHEST_WAY = 0.6  # that such a style may go towards one of another pattern
+
+
+@dataclass(frozen=True)
+class DrawnStyle:
+    """A style for a take.
+
+    Attributes:
+        style: scaled, (STYLE_SIZE).
+        fine: share of the take's strokes that shall lie between two 96ths of a quarter.
+        programmed: they lie off by the same amount every time.
+    """
+
+    style: np.ndarray
+    fine: float
+    programmed: bool
+
+    @property
+    def is_played(self) -> bool:
+        """Whether it is a drummer's."""
+        return self.fine > PLAYED and not self.programmed
 
 
 class StyleChoice:
@@ -43,11 +66,11 @@ class StyleChoice:
         tempo_bpm: float,
         noise: float,
         generator: np.random.Generator,
-    ) -> tuple[np.ndarray, float]:
-        """A style vector (STYLE_SIZE) to condition the network on, and its `Tables.fine`.
+    ) -> DrawnStyle:
+        """A style vector to condition the network on.
 
-        Styles of the asked kind, meter, density and loudness are preferred, in this order, as far
-        as there are any.
+        Styles of the asked kind, meter, role, energy, density and loudness are preferred, in this
+        order, as far as there are any.
 
         Args:
             request: of a genre the model knows, in bars.
@@ -59,29 +82,39 @@ class StyleChoice:
         candidates = self._fitting(request)
         chance = self._chances(candidates, tempo_bpm)
         chosen = candidates[generator.choice(len(candidates), p=chance)]
-        style, fine = tables.styles[chosen].astype(np.float64), float(tables.fine[chosen])
-        if fine > PLAYED:
-            style = style - tables.lean
+        style = tables.style(chosen)
+        drawn = DrawnStyle(style, float(tables.fine[chosen]), bool(tables.programmed[chosen]))
+        if drawn.is_played:
+            style = style - tables.bias
         elif noise and len(candidates) < FEW_STYLES and not self._played(candidates).any():
             style = self._varied(style, len(candidates), generator)
-        return style + generator.normal(0, noise, style.shape), fine
+        added = style_noise(generator, noise, style.shape)
+        if not style[OUTLINE].any():
+            added[OUTLINE] = 0.0
+        return DrawnStyle(style + added, drawn.fine, drawn.programmed)
 
     def _played(self, styles: np.ndarray) -> np.ndarray:
-        return self.tables.fine[styles] > PLAYED
+        return (self.tables.fine[styles] > PLAYED) & (self.tables.programmed[styles] == 0)
 
     def _fitting(self, request: GenerationRequest) -> np.ndarray:
         """Styles of the asked genre and feel, by their numbers."""
         tables, feel = self.tables, request.feel
         asked = cast("int", request.bars)  # the player has checked that there are
-        length = min(STYLE_BARS, key=lambda bars: abs(math.log(bars / asked)))
         index = self.genres.index(request.genre)
-        fits = tables.bars == length
-        if index:
-            fits &= tables.genre == index
+        fits = tables.genre == index if index else np.ones(len(tables.genre), bool)
+        away = [abs(math.log(bars / asked)) for bars in STYLE_BARS]
+        for _, length in sorted(zip(away, STYLE_BARS, strict=True)):
+            if (fits & (tables.bars == length)).any():  # phrases of dance styles have one length
+                fits &= tables.bars == length
+                break
         density, loudness = self._levels
+        role = role_index(role_of(request))
         for also in (
             tables.kind == KINDS.index(feel.kind) if feel.kind else None,
             tables.meter == METERS.index(request.meter),
+            tables.role == role if role else None,
+            np.abs(tables.energy - feel.energy) <= 1 if feel.energy else None,
+            tables.energy == feel.energy if feel.energy else None,
             density == feel.density if feel.density else None,
             loudness == feel.loudness if feel.loudness else None,
         ):
@@ -111,11 +144,11 @@ class StyleChoice:
         """
         spread = ONLY_STYLE_NOISE / math.sqrt(known)
         programmed = np.flatnonzero(self.tables.fine <= PLAYED)
-        other = self.tables.styles[generator.choice(programmed)].astype(np.float64)
+        other = self.tables.style(int(generator.choice(programmed)))
         way = generator.uniform(0, FARTHEST_WAY)
         return style + way * (other - style) + generator.normal(0, spread, style.shape)
 
     @cached_property
     def _levels(self) -> tuple[np.ndarray, np.ndarray]:
-        scale = self.tables.scale
-        return scale.levels(self.tables.styles.astype(np.float64) * scale.spread + scale.mean)
+        tables = self.tables
+        return tables.scale.levels(tables.scale.unscaled(tables.style(np.arange(len(tables.fine)))))

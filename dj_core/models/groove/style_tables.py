@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dj_core.models.groove.streams import LEVELS, Scale
-from dj_core.models.groove.style_vector import STYLE_SIZE, StyleSums
+from dj_core.models.groove.style_vector import OUTLINE, OUTLINE_SIZE, STYLE_SIZE, StyleSums
 from dj_core.models.groove.training_clips import KINDS, ClipSet
 from dj_core.music import step_grid
+from dj_core.music.genres import MOST_ENERGY, ROLES
 
-STYLE_BARS = (4, 16)
+STYLE_BARS = (4, 8, 16)
 """Styles are read off stretches of so many bars: short ones differ more, as short takes should."""
+STEPS_A_SPREAD = 31  # styles are stored in so many steps to a spread: -4 to 4 in eight bits
+STEPS_OF_OUTLINE = 124  # and outlines, 0 to 1, in so many
 
 
 @dataclass(frozen=True)
@@ -21,14 +24,20 @@ class Tables:
 
     Attributes:
         mean, spread, density, loudness: the `Scale` of styles.
-        styles: scaled styles of stretches of training clips, (n, STYLE_SIZE).
+        styles: scaled styles of stretches of training clips in whole steps, see `style`; all
+            numbers but the outline's, (n, OUTLINE.start).
+        outline: per style, its row in `outlines`; -1 where it has none.
+        outlines: (rows, OUTLINE_SIZE), in whole steps.
         genre: per style, index among the network's genres.
         tempo_bpm: per style; 0 where the file had none.
         meter, kind: per style, indices in `METERS` and `clips.KINDS`.
+        role, energy: per style, as in `streams.Conditions`.
+        programmed: per style, 1 where strokes that lie between two 96ths do so by the same amount
+            every time: a programmed swing or delay.
         fine: per style, share of strokes that lie anywhere between two 96ths of a quarter.
         bars: per style, which of `STYLE_BARS` it was read off (at most).
         velocities: how often a genre (row) used a velocity (column, 1 to 127; column 0 is empty).
-        lean: the style bias to subtract from a played style, see `style_bias`, (STYLE_SIZE).
+        bias: the style bias to subtract from a played style, see `style_bias`, (STYLE_SIZE).
     """
 
     mean: np.ndarray
@@ -36,19 +45,33 @@ class Tables:
     density: np.ndarray
     loudness: np.ndarray
     styles: np.ndarray
+    outline: np.ndarray
+    outlines: np.ndarray
     genre: np.ndarray
     tempo_bpm: np.ndarray
     meter: np.ndarray
     kind: np.ndarray
+    role: np.ndarray
+    energy: np.ndarray
+    programmed: np.ndarray
     fine: np.ndarray
     bars: np.ndarray
     velocities: np.ndarray
-    lean: np.ndarray = field(default_factory=lambda: np.zeros(STYLE_SIZE, np.float32))
+    bias: np.ndarray = field(default_factory=lambda: np.zeros(STYLE_SIZE, np.float32))
 
     @property
     def scale(self) -> Scale:
         """The scale the styles are on."""
         return Scale(self.mean, self.spread, self.density, self.loudness)
+
+    def style(self, rows: np.ndarray | int) -> np.ndarray:
+        """Scaled styles of some rows, (..., STYLE_SIZE)."""
+        numbers, outline = self.styles[rows], self.outline[rows]
+        found = np.zeros((*numbers.shape[:-1], STYLE_SIZE))
+        found[..., : OUTLINE.start] = numbers / float(STEPS_A_SPREAD)
+        known = np.asarray(outline >= 0)
+        found[known, OUTLINE] = self.outlines[outline[known]] / float(STEPS_OF_OUTLINE)
+        return found
 
 
 def stretches(clips: ClipSet, bars: int) -> np.ndarray:
@@ -72,8 +95,13 @@ def make_tables(clips: ClipSet, sums: StyleSums, scale: Scale | None = None) -> 
     parts = [stretches(clips, bars) for bars in STYLE_BARS]
     clip, first, end = np.concatenate(parts, axis=1)
     bars = np.repeat(STYLE_BARS, [part.shape[1] for part in parts])
-    styles = sums.between(first, end)
-    scale = scale or Scale.of(styles)
+    scale = scale or Scale.of(sums.between(first, end))
+    # of phrases some are enough, and none at a length that they have not
+    short = clips.is_dance[clip] & (end - first < bars * clips.bar_steps[clip])
+    kept = clips.stored[clip] & ~short
+    clip, first, end, bars = clip[kept], first[kept], end[kept], bars[kept]
+    styles = scale.scaled(sums.between(first, end))
+    outlined = styles[:, OUTLINE].any(1)
     velocities = np.zeros((len(clips.genres), step_grid.MAX_VELOCITY + 1))
     np.add.at(velocities, clips.genre, [clip.velocities for clip in clips.clips])
     return Tables(
@@ -81,11 +109,16 @@ def make_tables(clips: ClipSet, sums: StyleSums, scale: Scale | None = None) -> 
         spread=scale.spread.astype(np.float32),
         density=scale.density.astype(np.float32),
         loudness=scale.loudness.astype(np.float32),
-        styles=scale.scaled(styles).astype(np.float16),
+        styles=np.rint(styles[:, : OUTLINE.start] * STEPS_A_SPREAD).astype(np.int8),
+        outline=np.where(outlined, np.cumsum(outlined) - 1, -1).astype(np.int32),
+        outlines=np.rint(styles[outlined, OUTLINE] * STEPS_OF_OUTLINE).astype(np.int8),
         genre=clips.genre[clip].astype(np.int16),
         tempo_bpm=clips.tempo_bpm[clip].astype(np.float32),
         meter=clips.meter[clip].astype(np.int8),
         kind=clips.kind[clip].astype(np.int8),
+        role=clips.role[clip].astype(np.int8),
+        energy=clips.energy[clip].astype(np.int8),
+        programmed=clips.programmed[clip].astype(np.int8),
         fine=clips.fine[clip].astype(np.float32),
         bars=bars.astype(np.int16),
         velocities=velocities.astype(np.float32),
@@ -98,21 +131,34 @@ def are_whole(tables: Tables, genres: int) -> bool:
     shapes: dict[str, tuple[int, ...]] = {
         "mean": (STYLE_SIZE,),
         "spread": (STYLE_SIZE,),
-        "lean": (STYLE_SIZE,),
+        "bias": (STYLE_SIZE,),
         "density": (LEVELS - 1,),
         "loudness": (LEVELS - 1,),
-        "styles": (styles, STYLE_SIZE),
+        "styles": (styles, OUTLINE.start),
+        "outlines": (len(tables.outlines), OUTLINE_SIZE),
         "velocities": (genres, step_grid.MAX_VELOCITY + 1),
     }
     if not styles or any(
         table.shape != shapes.get(name, (styles,)) for name, table in vars(tables).items()
     ):
         return False
-    ends = {"genre": genres, "meter": len(step_grid.METERS), "kind": len(KINDS)}
+    ends = {
+        "genre": genres,
+        "meter": len(step_grid.METERS),
+        "kind": len(KINDS),
+        "role": len(ROLES) + 1,
+        "energy": MOST_ENERGY + 1,
+        "programmed": 2,
+    }
     counted = all(
         getattr(tables, name).dtype.kind == "i"
         and getattr(tables, name).min() >= 0
         and getattr(tables, name).max() < end
         for name, end in ends.items()
     )
+    outline = tables.outline
+    if tables.styles.dtype != np.int8 or tables.outlines.dtype != np.int8:
+        return False
+    if outline.dtype != np.int32 or outline.min() < -1 or outline.max() >= len(tables.outlines):
+        return False
     return counted and bool((tables.spread > 0).all() and (tables.velocities >= 0).all())

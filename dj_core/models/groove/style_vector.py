@@ -1,10 +1,15 @@
 """The style vector of a clip: density, placement, velocity, timing and repetition per drum.
 
+Styles of dance music also hold an outline: on which 16ths of two bars kick, snare, hats and
+percussion play, and how often. Drummers' styles leave it at zero, so that no take copies a clip.
+
 All of them are ratios of sums over steps, so the style of any stretch of a performance is
 computed quickly from cumulative sums.
 """
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 
@@ -31,6 +36,7 @@ OVERLAP_BARS = (1, 2)
 """Distances, in 16ths and in bars, at which a stretch is compared with itself."""
 
 GHOST_BELOW, LOUD_ABOVE = 40, 110  # MIDI velocities
+_CLIPS_AT_ONCE = 256  # whose sums are worked out together
 FAR = 10  # 96ths of a quarter off the 16th: nearly half way to the next
 
 PHASES = ("on_beat", "on_eighth")  # the beat's first 16th and its third; the rest lie between
@@ -47,9 +53,25 @@ VOICE_NAMES = (
     *(f"{what} {phase}" for phase in PHASES for what in ("share", "velocity", "offset")),
     *(f"{what} by {time}" for time in ("step", "bar") for what in ("velocity", "offset")),
 )
-STYLE_NAMES = (*SHARED_NAMES, *(f"{voice[0]}: {n}" for n in VOICE_NAMES for voice in VOICES))
+OUTLINE_VOICES: tuple[tuple[str, ...], ...] = (
+    ("kick",),
+    ("snare", "clap"),
+    ("closed_hat", "pedal_hat", "ride", "shaker"),
+    ("open_hat", "crash"),
+    ("side_stick", "tambourine", "cowbell", "conga", "low_tom", "mid_tom", "high_tom"),
+)
+"""Drums whose places in two bars an outline tells apart."""
+OUTLINE_STEPS = 32
+OUTLINE_SIZE = OUTLINE_STEPS * len(OUTLINE_VOICES)
+STYLE_NAMES = (
+    *SHARED_NAMES,
+    *(f"{voice[0]}: {n}" for n in VOICE_NAMES for voice in VOICES),
+    *(f"{voice[0]} on {step}" for step in range(OUTLINE_STEPS) for voice in OUTLINE_VOICES),
+)
 """What the numbers of a style say, in their order."""
 STYLE_SIZE = len(STYLE_NAMES)
+OUTLINE = slice(STYLE_SIZE - OUTLINE_SIZE, STYLE_SIZE)
+"""Where a style holds its outline: step by step, a number a voice."""
 DENSITY, LOUDNESS = STYLE_NAMES.index("density"), STYLE_NAMES.index("loudness")
 """Where a style says how many cells of a step are struck, and how hard on average."""
 
@@ -57,6 +79,12 @@ _VOICE_OF_LANE = np.zeros((LANES, len(VOICES)), np.float32)
 for _voice, _names in enumerate(VOICES):
     for _name in _names:
         _VOICE_OF_LANE[LANE[_name], _voice] = 1.0
+
+
+_OUTLINE_VOICE_OF_LANE = np.zeros((LANES, len(OUTLINE_VOICES)), np.float32)
+for _voice, _names in enumerate(OUTLINE_VOICES):
+    for _name in _names:
+        _OUTLINE_VOICE_OF_LANE[LANE[_name], _voice] = 1.0
 
 
 NUMBERS_OF_LANE = np.array(
@@ -72,20 +100,53 @@ class StyleSums:
     """Cumulative sums over the steps of a clip set, from which styles are read."""
 
     def __init__(self, clips: ClipSet) -> None:
-        shared, voices = _shared_quantities(clips), _voice_quantities(clips)
-        self._names = (tuple(shared), tuple(voices))
-        steps = np.hstack([np.stack(list(shared.values()), axis=1), *voices.values()])
-        self._sums = np.zeros((len(steps) + 1, steps.shape[1]))
-        np.cumsum(steps, axis=0, out=self._sums[1:])
+        self._clips = clips
+        # sums start anew with every clip, which keeps them small enough for 32 bits
+        count = len(clips.clips)
+        for first in range(0, count, _CLIPS_AT_ONCE):
+            some = ClipSet(clips.clips[first : first + _CLIPS_AT_ONCE], clips.genres)
+            shared, voices = _shared_quantities(some), _voice_quantities(some)
+            steps = np.hstack([np.stack(list(shared.values()), axis=1), *voices.values()])
+            if not first:
+                self._names = (tuple(shared), tuple(voices))
+                self._sums = np.zeros((clips.steps + count, steps.shape[1]), np.float32)
+            row = clips.starts[first] + first
+            for start, end in itertools.pairwise(some.starts):
+                sums = np.cumsum(steps[start:end], axis=0)
+                self._sums[row + 1 : row + 1 + end - start] = sums
+                row += 1 + end - start
+        struck = (clips.velocity[:-1] > 0).astype(np.float32) @ _OUTLINE_VOICE_OF_LANE
+        self._outlined = np.minimum(struck, 1.0)
 
     def between(self, first: np.ndarray, end: np.ndarray) -> np.ndarray:
-        """Styles (n, STYLE_SIZE) of the stretches from step `first` up to, not with, `end`."""
-        sums = self._sums[end] - self._sums[first]
+        """Styles (n, STYLE_SIZE) of the stretches from step `first` up to, not with, `end`.
+
+        A stretch lies inside one clip.
+        """
+        first, end = np.asarray(first), np.asarray(end)
+        starts = self._clips.starts
+        clip = np.minimum(np.searchsorted(starts, first, side="right"), len(starts) - 1) - 1
+        sums = self._sums[end + clip].astype(np.float64) - self._sums[first + clip]
         shared, voices = self._names
         apart = sums[:, len(shared) :].reshape(len(sums), len(voices), len(VOICES))
         one = {name: sums[:, index] for index, name in enumerate(shared)}
         many = {name: apart[:, index] for index, name in enumerate(voices)}
-        return np.hstack([_shared_style(one), *_voice_style(many, one["steps"])])
+        outlines = self._outlines(clip, first, end)
+        return np.hstack([_shared_style(one), *_voice_style(many, one["steps"]), outlines])
+
+    def _outlines(self, clip: np.ndarray, first: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """How often each outlined voice plays on each 16th of two bars, (n, OUTLINE_SIZE)."""
+        clips = self._clips
+        found = np.zeros((len(first), OUTLINE_STEPS, len(OUTLINE_VOICES)))
+        for row in np.flatnonzero(clips.is_dance[clip]):
+            heard = self._outlined[first[row] : end[row]]
+            if 2 * clips.bar_steps[clip[row]] != OUTLINE_STEPS or not len(heard):
+                continue
+            place = np.arange(len(heard)) % OUTLINE_STEPS
+            times = np.maximum(np.bincount(place, minlength=OUTLINE_STEPS), 1)
+            np.add.at(found[row], place, heard)
+            found[row] /= times[:, None]
+        return found.reshape(len(first), OUTLINE_SIZE)
 
 
 class _Cells:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -12,7 +12,8 @@ import numpy as np
 from dj_core.corpus.store import Corpus
 from dj_core.errors import TrainingError
 from dj_core.music.beat import Beat
-from dj_core.music.genres import typical_tempo_bpm
+from dj_core.music.composer import compose, written_genres, written_phrases
+from dj_core.music.genres import DANCE_STYLES, ROLES, typical_tempo_bpm
 from dj_core.music.patterns import load_patterns
 from dj_core.music.step_grid import (
     LANES,
@@ -25,9 +26,12 @@ from dj_core.music.step_grid import (
     to_grid,
 )
 
-STARTER = "starter"
+STARTER, PHRASES = "starter", "phrases"
 KINDS = ("", "beat", "fill")
 LOOPED_BARS = 4  # programmed patterns are made to be looped; shorter ones are, to so many bars
+COMPOSED = {"groove": 30, "drop": 8, "build": 4, "break": 4, "intro": 4, "outro": 4}
+"""Phrases composed for each dance style, by role."""
+STORED_SHARE = 0.5  # of them, whose styles takes may be played in
 FILL_SHARE = 0.35  # of looped starter patterns end in a fill of their genre
 Split = Literal["train", "validation", "test"]
 
@@ -46,6 +50,10 @@ class Clip:
         name: the file's or pattern's name.
         velocities: how many of its strokes have each velocity, 0 to 127.
         fine: share of its strokes that were played, and so lie anywhere between two 96ths.
+        role: 1 + index in `genres.ROLES`; 0 when unknown.
+        energy: 1 to 5; 0 when unknown.
+        programmed: written note by note; strokes off the 96ths are so by a fixed amount.
+        stored: takes may be played in its style.
     """
 
     grid: Grid
@@ -57,6 +65,10 @@ class Clip:
     name: str
     velocities: np.ndarray
     fine: float
+    role: int = 0
+    energy: int = 0
+    programmed: bool = False
+    stored: bool = True
 
     @property
     def steps(self) -> int:
@@ -85,7 +97,15 @@ def clip_of(beat: Beat, kind: str, corpus: str, loop_bars: int = 1) -> Clip:
         beat.title,
         velocities,
         _fine_share(beat),
+        role_index(str(beat.provenance.settings.get("role", ""))),
+        int(beat.provenance.settings.get("energy", 0)),
+        corpus in (STARTER, PHRASES),
     )
+
+
+def role_index(role: str) -> int:
+    """Its place among `genres.ROLES`, from 1; 0 for ''."""
+    return 1 + ROLES.index(role) if role in ROLES else 0
 
 
 def _fine_share(beat: Beat) -> float:
@@ -110,9 +130,14 @@ def corpus_clips(corpus: Corpus, split: Split) -> Iterator[Clip]:
 
 
 def starter_clips(seed: int = 1) -> Iterator[Clip]:
-    """The starter patterns, looped; some loops end in a fill of their genre."""
+    """The starter patterns of drummers' genres, looped; some loops end in a fill of their genre.
+
+    Dance styles have phrases instead, which do not repeat bar by bar.
+    """
     generator = np.random.default_rng(seed)
-    beats = [beat for beat in load_patterns() if beat.meter in METERS]
+    beats = [
+        beat for beat in load_patterns() if beat.meter in METERS and beat.genre not in DANCE_STYLES
+    ]
     fills: dict[tuple[str, str], list[Clip]] = {}
     for beat in beats:
         if beat.provenance.settings.get("kind") == "fill":
@@ -127,6 +152,29 @@ def starter_clips(seed: int = 1) -> Iterator[Clip]:
         if fitting and generator.random() < FILL_SHARE:
             _end_in_fill(clip, fitting[generator.integers(len(fitting))])
         yield clip
+
+
+def phrase_clips(held_out: bool = False, seed: int = 1) -> Iterator[Clip]:
+    """Phrases of the dance styles: written, and composed from their layers.
+
+    Args:
+        held_out: those that no model learns from, and what is composed of them alone.
+        seed: decides what is composed.
+
+    Raises:
+        PatternError: a file of phrases cannot be read.
+    """
+    for genre in written_genres():
+        material = written_phrases(genre, held_out)
+        for beat in material.phrases:
+            yield clip_of(beat, "beat", PHRASES)
+        for fill in material.fills:
+            yield clip_of(fill, "fill", PHRASES)
+        for role, count in COMPOSED.items():
+            if not held_out or role == "groove":
+                for number, beat in enumerate(compose(material, role, count, seed)):
+                    clip = clip_of(beat, "beat", PHRASES)
+                    yield replace(clip, stored=number < STORED_SHARE * count)
 
 
 def _end_in_fill(clip: Clip, fill: Clip) -> None:
@@ -202,6 +250,31 @@ class ClipSet:
         return np.array([KINDS.index(clip.kind) for clip in self.clips])
 
     @cached_property
+    def role(self) -> np.ndarray:
+        """See `Clip`, per clip; likewise `energy`."""
+        return np.array([clip.role for clip in self.clips])
+
+    @cached_property
+    def energy(self) -> np.ndarray:
+        """See `Clip`, per clip."""
+        return np.array([clip.energy for clip in self.clips])
+
+    @cached_property
+    def programmed(self) -> np.ndarray:
+        """See `Clip`, per clip."""
+        return np.array([clip.programmed for clip in self.clips])
+
+    @cached_property
+    def stored(self) -> np.ndarray:
+        """See `Clip`, per clip."""
+        return np.array([clip.stored for clip in self.clips])
+
+    @cached_property
+    def is_dance(self) -> np.ndarray:
+        """Whether the clip's genre is a dance style, per clip."""
+        return np.array([clip.genre in DANCE_STYLES for clip in self.clips])
+
+    @cached_property
     def fine(self) -> np.ndarray:
         """See `Clip`, per clip."""
         return np.array([clip.fine for clip in self.clips])
@@ -225,6 +298,11 @@ class ClipSet:
     def second_offset(self) -> np.ndarray:
         """See `Grid`."""
         return self._joined("second_offset")
+
+    @cached_property
+    def between(self) -> np.ndarray:
+        """See `Grid`."""
+        return self._joined("between")
 
     @cached_property
     def last_hit(self) -> np.ndarray:

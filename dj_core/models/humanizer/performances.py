@@ -125,7 +125,7 @@ def folded(grid: Grid) -> Grid:
         louder = grid.velocity[:, lane] > velocity[:, target]
         velocity[louder, target] = grid.velocity[louder, lane]
         offset[louder, target] = grid.offset[louder, lane]
-    return Grid(velocity, offset, np.zeros_like(velocity), np.zeros_like(offset))
+    return Grid(velocity, offset, *(np.zeros_like(velocity) for _ in range(3)))
 
 
 class Stretches:
