@@ -14,7 +14,15 @@ import streamlit as st
 from dj_core.library.library import SHIPPED_SOUNDFONTS, Library, ModelInfo
 from dj_core.models.request import DEFAULT_FEEL, Feel, GenerationRequest
 from dj_core.music.beat import DEFAULT_TEMPO_BPM, Meter
-from dj_core.music.genres import genre_label, genre_name, typical_tempo_bpm
+from dj_core.music.genres import (
+    GENRE,
+    GENRES,
+    MOST_ENERGY,
+    ROLES,
+    genre_label,
+    genre_name,
+    typical_tempo_bpm,
+)
 from dj_core.sound.render import SoundFont, find_soundfonts
 from dj_ui.words import spoken
 
@@ -24,6 +32,10 @@ GREEDY, AS_LEARNED, TEMPERATURE = "Greedy", "As learned", "Temperature"
 EVEN = "Even"
 RHYTHMS = (AS_LEARNED, EVEN)
 KIND_OF = {"Beat": "beat", "Fill": "fill", "Either": ""}
+OPENING_GENRE = "house"  # where a visitor begins
+DANCE_BARS, OTHER_BARS = 8, 4
+ROLE_OF = {role.capitalize(): role for role in ("groove", *ROLES)}
+ENERGIES = (ANY, *(str(level) for level in range(1, MOST_ENERGY + 1)))
 DENSITIES = (ANY, "Sparse", "Light", "Full", "Dense")
 LOUDNESSES = (ANY, "Soft", "Medium", "Strong", "Loud")
 LARGEST_SEED = 999_999_999
@@ -47,6 +59,8 @@ CHOICES = {
     "sampling": (GREEDY, AS_LEARNED, TEMPERATURE),
     "rhythm": RHYTHMS,
     "kind": tuple(KIND_OF),
+    "role": tuple(ROLE_OF),
+    "energy": ENERGIES,
     "density": DENSITIES,
     "loudness": LOUDNESSES,
 }
@@ -76,17 +90,14 @@ def choose_model(library: Library) -> ModelInfo:
 
 def choose_settings(library: Library, model: ModelInfo) -> dict[str, Any]:
     """The controls that make a take; the values of those the model has, by key."""
-    genres = {ANY: "", **{genre_label(name): name for name in model.genres}}
     if model.genres:
-        drop_unless("genre", genres)
-        st.selectbox(
-            "Genre", list(genres), key="genre", on_change=follow_genre, bind="query-params"
-        )
+        choose_genre(model)
     choose_length(model)
     number(
-        "Next take at (BPM)", "tempo", round(DEFAULT_TEMPO_BPM),
+        "Next take at (BPM)", "tempo", usual_tempo_bpm(st.session_state.get("genre", "")),
         "The tempo of what is made next. It follows the deck's, and a genre's usual one; what "
-        "plays now is the deck's.",
+        "plays now is the deck's. Any style comes at its own.",
+        disabled=draws_style(model, st.session_state.get("genre")),
     )  # fmt: skip
     choose_odds(model)
     if model.has_feel:
@@ -102,6 +113,55 @@ def choose_settings(library: Library, model: ModelInfo) -> dict[str, Any]:
     return {key: value for key, value in set_controls().items() if key in asked_of(model)}
 
 
+def choose_genre(model: ModelInfo) -> None:
+    """The style: dance styles first, family by family, then the drummers' genres."""
+    known = [genre for genre in GENRES if genre.name in model.genres]
+    others = sorted(set(model.genres) - set(GENRE))
+    labels = [ANY, *(genre.label for genre in known), *map(genre_label, others)]
+    drop_unless("genre", labels)
+    opening = genre_label(OPENING_GENRE)
+    chosen = st.selectbox(
+        "Style",
+        labels,
+        labels.index(opening) if opening in labels else 0,
+        key="genre",
+        format_func=style_choice,
+        on_change=follow_genre,
+        bind="query-params",
+        help="Type to search: a style, a family, a tempo.",
+    )
+    if (genre := GENRE.get(genre_name(chosen))) and genre.says:
+        st.caption(genre.says)
+
+
+def style_choice(label: str) -> str:
+    """A style as the picker lists it: its name, its tempos and the family it belongs to."""
+    genre = GENRE.get(genre_name(label))
+    if genre is None or label == ANY:
+        return "Any: a dance style is drawn" if label == ANY else label
+    if not genre.is_dance:
+        return f"{label} · {genre.family}"
+    slowest, fastest = genre.tempo_range_bpm
+    family = "" if genre.family == label else f" · {genre.family}"
+    return f"{label} · {slowest:g} to {fastest:g} BPM{family}"
+
+
+def usual_tempo_bpm(label: str) -> int:
+    """The tempo a style usually has, by its label."""
+    return round(typical_tempo_bpm(genre_name(label)) or DEFAULT_TEMPO_BPM)
+
+
+def draws_style(model: ModelInfo, label: str | None) -> bool:
+    """Whether the model draws a dance style, which comes with its own tempo."""
+    return label == ANY and any(GENRE[name].is_dance for name in model.genres if name in GENRE)
+
+
+def has_roles(label: str | None) -> bool:
+    """Whether beats of a style can play a part in a track: intro, build, drop and so on."""
+    genre = GENRE.get(genre_name(label or ""))
+    return label == ANY or (genre is not None and genre.is_dance)
+
+
 def asked_of(model: ModelInfo) -> frozenset[str]:
     """The controls that a model has."""
     in_notes = model.counts_notes
@@ -113,6 +173,9 @@ def asked_of(model: ModelInfo) -> frozenset[str]:
         "bars": not in_notes or st.session_state.get("length") != NOTES,
         **dict.fromkeys(("sampling", "start", "rhythm"), in_notes),
         **dict.fromkeys(("kind", "density", "loudness"), model.has_feel),
+        **dict.fromkeys(
+            ("role", "energy"), model.has_feel and has_roles(st.session_state.get("genre"))
+        ),
         **dict.fromkeys(("feel", "hits", "dynamics", "timing"), model.has_feel),
     }
     return frozenset(key for key in CONTROLS if has.get(key, True))
@@ -135,7 +198,7 @@ def choose_length(model: ModelInfo) -> None:
         if in_notes:
             number("Notes", "notes", 500)
         else:
-            number("Bars", "bars", 4)
+            number("Bars", "bars", DANCE_BARS if model.has_feel else OTHER_BARS)
         if model.meters:
             meters = [str(meter) for meter in model.meters]
             drop_unless("meter", meters)
@@ -182,9 +245,17 @@ def choose_feel() -> None:
         bind="query-params",
         help="A beat to loop, a fill from its first bar to its last, or whichever comes.",
     )  # fmt: skip
-    with st.container(horizontal=True, key="dj_levels"):
-        st.selectbox("Density", DENSITIES, key="density", bind="query-params")
-        st.selectbox("Loudness", LOUDNESSES, key="loudness", bind="query-params")
+    if has_roles(st.session_state.get("genre")):
+        with st.container(horizontal=True, key="dj_role"):
+            st.selectbox(
+                "Part of the track", CHOICES["role"], key="role", bind="query-params",
+                help="What the beat is for: a groove to play on, or the intro, build, break, drop "
+                "or outro around it.",
+            )  # fmt: skip
+            st.selectbox(
+                "Energy", ENERGIES, key="energy", bind="query-params",
+                help="From 1, few and dark drums, to 5, many and bright ones.",
+            )  # fmt: skip
 
 
 def part_slider(label: str, key: str, help_: str) -> None:
@@ -194,8 +265,7 @@ def part_slider(label: str, key: str, help_: str) -> None:
 
 def follow_genre() -> None:
     """Set the tempo a genre that was just chosen usually has."""
-    name = genre_name(st.session_state.genre)
-    st.session_state.tempo = round(typical_tempo_bpm(name) or DEFAULT_TEMPO_BPM)
+    st.session_state.tempo = usual_tempo_bpm(st.session_state.genre)
 
 
 def choose_details(model: ModelInfo) -> None:
@@ -203,6 +273,9 @@ def choose_details(model: ModelInfo) -> None:
     if model.counts_notes:
         choose_notes(model)
     if model.has_feel:
+        with st.container(horizontal=True, key="dj_levels"):
+            st.selectbox("Density", DENSITIES, key="density", bind="query-params")
+            st.selectbox("Loudness", LOUDNESSES, key="loudness", bind="query-params")
         part_slider("Hits", "hits", "How daring the pattern is, whatever its feel.")
         part_slider("Dynamics", "dynamics", "How freely loud and soft are played.")
         part_slider("Timing", "timing", "How freely hits lie around the grid.")
@@ -251,9 +324,13 @@ def soundfonts(folder: str) -> tuple[SoundFont, ...]:
     return find_soundfonts(SHIPPED_SOUNDFONTS, Path(folder))
 
 
-def number(label: str, key: str, default: int, help_: str | None = None) -> None:
+def number(
+    label: str, key: str, default: int, help_: str | None = None, disabled: bool = False
+) -> None:
     """A whole number that is part of the link."""
-    st.number_input(label, *SPANS[key], default, 1, key=key, bind="query-params", help=help_)
+    st.number_input(
+        label, *SPANS[key], default, 1, key=key, bind="query-params", help=help_, disabled=disabled
+    )
 
 
 def drop_unless(key: str, choices: Mapping[str, Any] | list[str]) -> None:
@@ -300,7 +377,7 @@ def request_of(
     start = settings["start"]
     return GenerationRequest(
         genre=genres.get(settings["genre"], ""),
-        tempo_bpm=float(settings["tempo"]),
+        tempo_bpm=None if draws_style(model, settings["genre"]) else float(settings["tempo"]),
         meter=Meter.parse(settings["meter"]) if model.meters else Meter(),
         bars=None if in_notes else settings["bars"],
         notes=settings["notes"] if in_notes else None,
@@ -317,6 +394,8 @@ def feel_of(settings: Mapping[str, Any]) -> Feel:
     """The controls of the playing as a request has them."""
     return Feel(
         kind=KIND_OF[settings["kind"]],
+        role=ROLE_OF.get(settings.get("role") or "", ""),
+        energy=ENERGIES.index(settings.get("energy") or ANY),
         density=DENSITIES.index(settings["density"]),
         loudness=LOUDNESSES.index(settings["loudness"]),
         hits=settings["hits"],

@@ -19,7 +19,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from dj_core.errors import DigitalDJError
 from dj_core.library.library import Library, ModelInfo
 from dj_core.models.request import DEFAULT_FEEL, Feel, Take
-from dj_core.music.genres import genre_label
+from dj_core.music.genres import MOST_ENERGY, genre_label
 from dj_ui.controls import (
     CONTROLS,
     DENSITIES,
@@ -305,7 +305,7 @@ def draw_deck(
         player(
             opening,
             key="deck",
-            name=f"Starter pattern · {beat_name(opening)}",
+            name=f"Written phrase · {beat_name(opening)}",
             soundfont=soundfont,
             locks=True,
             below=lambda _: link_kit(),
@@ -474,6 +474,8 @@ def playing(settings: Mapping[str, Any]) -> dict[str, str]:
         return {"Rhythm": "even" if settings["spacing"] == "fixed" else "as learned"}
     feel = Feel(**settings["feel"])
     asked = {
+        "Part of the track": feel.role,
+        "Energy": f"{feel.energy} of {MOST_ENERGY}" if feel.energy else "",
         "Density": DENSITIES[feel.density] if feel.density else "",
         "Loudness": LOUDNESSES[feel.loudness] if feel.loudness else "",
         "Hits": f"{feel.hits:g}" if feel.hits != DEFAULT_FEEL.hits else "",

@@ -97,7 +97,7 @@ def takes(at):
 
 def test_a_first_visit_shows_a_beat_and_an_invitation(models):
     at = visit()
-    assert on_deck(at)["name"].startswith("Starter pattern · ")
+    assert on_deck(at)["name"].startswith("Written phrase · ")
     assert on_deck(at)["beat"]["hits"]
     assert on_deck(at)["play"] is None
     assert not takes(at)

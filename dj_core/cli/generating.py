@@ -13,11 +13,12 @@ from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, meter, positi
 from dj_core.errors import GenerationError
 from dj_core.library.library import DEFAULT_NOTES_MODEL, Library
 from dj_core.music.beat import Meter
-from dj_core.music.genres import genre_name
+from dj_core.music.genres import ROLES, genre_name
 
 if TYPE_CHECKING:
     from dj_core.models.request import BeatModel, GenerationRequest, Take
 
+DEFAULT_BARS = 8  # a whole phrase
 TAKES_AT_ONCE = 32  # played side by side, then written; a take is the same in any company
 
 
@@ -28,7 +29,7 @@ def add_generate(verbs: Verbs) -> None:
     verb.add_argument("--genre", default="")
     verb.add_argument("--tempo-bpm", type=float)
     length = verb.add_mutually_exclusive_group()
-    length.add_argument("--bars", type=int, help="length in bars (default 4)")
+    length.add_argument("--bars", type=int, help="length in bars (default 8)")
     length.add_argument("--notes", type=int, help="length in notes, chords and rests")
     verb.add_argument("--meter", type=meter, default=Meter(), help="as in 4/4")
     verb.add_argument("--temperature", type=float, default=1.0, help="0 always takes the likeliest")
@@ -53,6 +54,8 @@ def _add_feel(verb: argparse.ArgumentParser) -> None:
     """Options for models that play as drummers do."""
     feel = verb.add_argument_group("feel", "for models that play as drummers do")
     feel.add_argument("--kind", choices=["beat", "fill", "any"], default="beat")
+    feel.add_argument("--role", choices=ROLES, default="", help="what it is for in a track")
+    feel.add_argument("--energy", type=int, default=0, help="1 least to 5 most; 0 for any")
     feel.add_argument("--density", type=int, default=0, help="1 sparse to 4 dense; 0 for any")
     feel.add_argument("--loudness", type=int, default=0, help="1 soft to 4 loud; 0 for any")
     feel.add_argument(
@@ -127,7 +130,7 @@ def _request(options: argparse.Namespace) -> GenerationRequest:
         genre=genre_name(options.genre),
         tempo_bpm=options.tempo_bpm,
         meter=options.meter,
-        bars=4 if options.bars is None and options.notes is None else options.bars,
+        bars=DEFAULT_BARS if options.bars is None and options.notes is None else options.bars,
         notes=options.notes,
         temperature=options.temperature,
         top_p=options.top_p,
@@ -136,6 +139,8 @@ def _request(options: argparse.Namespace) -> GenerationRequest:
         spacing=options.spacing,
         feel=Feel(
             kind="" if options.kind == "any" else options.kind,
+            role=options.role,
+            energy=options.energy,
             density=options.density,
             loudness=options.loudness,
             hits=options.hits,

@@ -6,12 +6,13 @@ Nothing here depends on a family of models: pages and the command line know no m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from random import Random
 from typing import Literal, Protocol, get_args
 
 from dj_core.errors import BeatError, GenerationError
 from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat, Meter, Provenance
-from dj_core.music.genres import GENRE, MOST_ENERGY, ROLES
+from dj_core.music.genres import DANCE_STYLES, GENRE, MOST_ENERGY, ROLES
 
 Spacing = Literal["learned", "fixed"]
 
@@ -133,6 +134,19 @@ class GenerationRequest:
                 raise GenerationError(f"{name} is {low:g} to {high:g}; got {value:g}.")
         if self.spacing not in (None, *get_args(Spacing)):
             raise GenerationError(f"spacing is 'learned' or 'fixed'; got {self.spacing!r}.")
+
+
+def with_style_drawn(request: GenerationRequest, genres: Sequence[str]) -> GenerationRequest:
+    """The same request, with a dance style drawn by its seed where it asks for any genre.
+
+    Args:
+        request: what is asked.
+        genres: that the model knows; without a dance style among them the request stays.
+    """
+    styles = [name for name in DANCE_STYLES if name in genres]
+    if request.genre or not styles:
+        return request
+    return replace(request, genre=Random(request.seed).choice(styles))
 
 
 def role_of(request: GenerationRequest) -> str:

@@ -33,9 +33,10 @@ from dj_core.models.groove.streams import (
     lag_steps,
 )
 from dj_core.models.groove.style_choice import DrawnStyle, StyleChoice
+from dj_core.models.groove.style_vector import STYLE_SIZE
 from dj_core.models.groove.temperature import Heat
 from dj_core.models.groove.training_clips import KINDS, role_index
-from dj_core.models.request import GenerationRequest, Spacing, Take, role_of
+from dj_core.models.request import GenerationRequest, Spacing, Take, role_of, with_style_drawn
 from dj_core.models.threads import cpu_threads
 from dj_core.music.beat import DEFAULT_TEMPO_BPM, Beat, Provenance
 from dj_core.music.drums import DRUMS
@@ -154,6 +155,7 @@ class GrooveModel:
         """
         for request in requests:
             self._check(request)
+        requests = [with_style_drawn(request, self.genres) for request in requests]
         takes: dict[int, Take] = {}
         for block in _blocks([_steps(request) for request in requests]):
             asked = [requests[i] for i in block]
@@ -257,7 +259,7 @@ class _Block:
         self.tempo_bpm = np.array([tempo_of(request) for request in asked])
         genres = model.network.settings.genres
         self.genre = np.array([genres.index(request.genre) for request in asked])
-        self.styles = np.zeros((self.rows, model.tables.styles.shape[1]))
+        self.styles = np.zeros((self.rows, STYLE_SIZE))
         self.fine = np.zeros(self.rows)
         self.programmed = np.zeros(self.rows, bool)
         self.draws = np.zeros((self.rows, self.steps, LANES, DRAWS))
