@@ -1,14 +1,17 @@
 """Many DJs at once, for as long as it takes to trust the app: `make soak`.
 
-    .venv/bin/python scripts/soak.py [--djs 30] [--hostile 2] [--minutes 10] [--json FILE]
+    .venv/bin/python scripts/soak.py [--djs 30] [--hostile 2] [--minutes 10] [--link QUERY]
+        [--json FILE]
 
 Starts the app on a port and in a folder of its own. Every DJ is a session of Streamlit's own: a
 websocket that speaks the protocol a browser speaks (its protobuf messages, taken from the
 installed Streamlit), without the drawing, so that thirty of them fit beside the server on two
 cores. Each generates, edits on the deck, turns a knob or downloads MIDI or a loop, about every ten
 seconds. Every beat a DJ asks for carries a seed that no other DJ uses: a seed of another's in
-anything a session is sent is cross-talk. Reported: errors, cross-talk, the times of a generate,
-and the server's memory with its slope once it is warm. Exit code 1 where a promise is broken.
+anything a session is sent is cross-talk. At the end each DJ opens the page once more and must find
+the last of the own beats. With --link all come by one shared link. Reported: errors, cross-talk,
+the times of a generate, and the server's memory with its slope once it is warm. Exit code 1 where a
+promise is broken.
 
 The last of them may be hostile: they flood the server with clicks, leave in the middle of takes and
 of sets, and bring in crate after crate. What happens to them is not reported; the others shall
@@ -33,6 +36,7 @@ import urllib.request
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,7 +81,7 @@ class Outcome:
 class Dj:
     """One visitor's session."""
 
-    def __init__(self, number: int, url: str, outcome: Outcome) -> None:
+    def __init__(self, number: int, url: str, outcome: Outcome, link: str = "") -> None:
         self.number, self.url, self.outcome = number, url, outcome
         self.draw = random.Random(number)
         self.known: dict[str, ForwardMsg] = {}  # messages by hash: the server sends each once
@@ -86,7 +90,8 @@ class Dj:
         self.files: dict[str, str] = {}  # what to ask a download's file by, by the button's key
         self.deck: dict[str, Any] = {}
         self.toasts: list[str] = []  # words that came up over the page
-        self.page, self.query, self.session = "", "", ""
+        self.page, self.query, self.session = "", link, ""
+        self.last_seed: int | None = None
         self.pages: dict[str, str] = {}  # what the server calls each page, by its address
         self.used: set[int] = set()
 
@@ -100,13 +105,20 @@ class Dj:
         address = self.url.replace("http", "ws") + "/_stcore/stream"
         try:
             cookie = await asyncio.to_thread(_session, self.url)
-            async with connect(
-                address, subprotocols=["streamlit"], origin=self.url, max_size=None,
+            there = partial(
+                connect, address, subprotocols=["streamlit"], origin=self.url, max_size=None,
                 additional_headers={"Cookie": cookie},
-            ) as self.socket:  # fmt: skip
+            )  # fmt: skip
+            async with there() as self.socket:
                 await self._timed("open", self._open())
                 async for action in actions:
                     await self._timed(action, getattr(self, f"_{action}")())
+            if self.last_seed is not None:
+                self.known, self.ids, self.deck, self.page, self.query = {}, {}, {}, "", ""
+                async with there() as self.socket:
+                    await self._open()
+                if ["seed", str(self.last_seed)] not in self.deck.get("facts", []):
+                    raise SoakError(f"left seed {self.last_seed}, found {self.deck.get('facts')}")
         except Exception as error:  # any of them is a finding; the others play on
             self.outcome.errors.append(f"DJ {self.number}: {type(error).__name__}: {error}"[:300])
 
@@ -128,6 +140,7 @@ class Dj:
     async def _generate(self) -> None:
         seed = self.number * SEEDS_EACH + self.draw.randrange(1, SEEDS_EACH)
         self.used.add(seed)
+        self.last_seed = seed
         await self._run({"seed": ("double_value", float(seed)), "dj_go": ("trigger_value", True)})
         if ["seed", str(seed)] not in self.deck.get("facts", []):
             raise SoakError(f"asked for seed {seed}, got a deck of {self.deck.get('facts')}")
@@ -415,16 +428,18 @@ async def _watch(server: psutil.Process, outcome: Outcome, end: float) -> None:
 
 
 async def soak(
-    url: str, server: psutil.Process, djs: int, minutes: float, hostile: int = 0
+    url: str, server: psutil.Process, djs: int, minutes: float, hostile: int = 0, link: str = ""
 ) -> Outcome:
     """Let DJs play, the last `hostile` of them doing harm; all come in the first tenth of the time.
 
-    What is reported is the others'.
+    What is reported is the others'. All come by the query of `link`, if there is one.
     """
     outcome = Outcome()
     end = time.monotonic() + minutes * 60
     everyone: list[Dj] = [
-        HostileDj(number, url, Outcome()) if number > djs - hostile else Dj(number, url, outcome)
+        HostileDj(number, url, Outcome())
+        if number > djs - hostile
+        else Dj(number, url, outcome, link)
         for number in range(1, djs + 1)
     ]
     apart = minutes * 6 / djs
@@ -492,10 +507,13 @@ def main() -> int:
     parser.add_argument("--djs", type=int, default=30)
     parser.add_argument("--hostile", type=int, default=0, help="how many of them do harm")
     parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--link", default="", help="a shared link's query, as in genre=House")
     parser.add_argument("--json", type=Path, help="a file for the figures")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as (url, server):
-        outcome = asyncio.run(soak(url, server, options.djs, options.minutes, options.hostile))
+        outcome = asyncio.run(
+            soak(url, server, options.djs, options.minutes, options.hostile, options.link)
+        )
         log = (Path(folder) / "log.txt").read_text("utf-8", "replace")
         if "Traceback" in log:
             outcome.errors.append("the server's log holds a traceback: " + log[-1_500:])

@@ -336,6 +336,8 @@ def test_playing_follows_the_odds_that_training_learns(model):
         kind=one(1),
         density=one(0),
         loudness=one(0),
+        role=one(0),
+        energy=one(0),
         style=block.styles[:1],
         style_source=one(OWN_STYLE),
     )

@@ -15,12 +15,19 @@ from dj_core.models.groove.groove_likelihood import (
     CLASSES,
     ClipTensors,
     _class_nats,
+    asked_of,
     bits_of,
     remember,
     score,
     validate,
 )
-from dj_core.models.groove.groove_network import CHAIN, GrooveSettings, build_network
+from dj_core.models.groove.groove_network import (
+    CHAIN,
+    OUTLINED,
+    TOLD,
+    GrooveSettings,
+    build_network,
+)
 from dj_core.models.groove.moving_averages import (
     HALF_LIVES,
     fade,
@@ -29,7 +36,7 @@ from dj_core.models.groove.moving_averages import (
     run_on,
 )
 from dj_core.models.groove.streams import LAG_BARS, whole_clips
-from dj_core.models.groove.style_vector import STYLE_SIZE, StyleSums
+from dj_core.models.groove.style_vector import StyleSums
 from dj_core.models.groove.training_clips import ClipSet, clip_of
 from dj_core.music.drums import LANE
 from dj_core.music.step_grid import LANES, Grid
@@ -96,7 +103,7 @@ def test_odds_of_a_16th_do_not_depend_on_what_follows(clips, scale, network):
 @torch.no_grad()
 def test_a_lanes_odds_do_not_depend_on_later_lanes(clips, network):
     draw = torch.Generator().manual_seed(1)
-    memory = torch.randn(5, 24 + 16 + STYLE_SIZE, generator=draw)
+    memory = torch.randn(5, 24 + OUTLINED + 16 + TOLD, generator=draw)
     count = len(LAG_BARS)
     lags = torch.randint(0, 2, (5, count, LANES), generator=draw).float()
     known = torch.ones(5, count)
@@ -181,10 +188,11 @@ def test_a_step_alone_is_the_step_in_a_window(clips, scale, network):
     tensors, window = ClipTensors(clips), first_window(clips, scale, steps=6)
     with torch.no_grad():
         memory, heard, _ = remember(network, tensors, window, None)
-        condition, state = memory[0, :, 24:], network.empty_state(memory.shape[1])
+        asked = asked_of(window.conditions)
+        condition, state = network.sum_up(asked), network.empty_state(memory.shape[1])
         for step in range(6):
             here = type(heard)(*(part[step : step + 1] for part in vars(heard).values()))
-            alone, state = network.remember(here, condition, state)
+            alone, state = network.remember(here, condition, asked.style, state)
             assert torch.allclose(alone[0], memory[step], atol=1e-5)
 
 

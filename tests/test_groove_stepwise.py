@@ -18,8 +18,8 @@ from dj_core.models.groove.groove_player import (
     tempo_of,
 )
 from dj_core.models.groove.streams import LAG_BARS, OWN_STYLE, Conditions, Streams, window_at
-from dj_core.models.groove.training_clips import KINDS, Clip, ClipSet
-from dj_core.models.request import Feel, GenerationRequest
+from dj_core.models.groove.training_clips import KINDS, Clip, ClipSet, role_index
+from dj_core.models.request import Feel, GenerationRequest, role_of
 from dj_core.music.beat import Meter
 from dj_core.music.step_grid import LANES, METERS, Grid, steps_per_bar
 
@@ -106,6 +106,8 @@ def trained_odds(model, request, block):
         kind=one(KINDS.index(request.feel.kind)),
         density=one(request.feel.density),
         loudness=one(request.feel.loudness),
+        role=one(role_index(role_of(request))),
+        energy=one(request.feel.energy),
         style=block.styles[:1],
         style_source=one(OWN_STYLE),
     )

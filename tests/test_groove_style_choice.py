@@ -22,16 +22,17 @@ def checkpoint():
 
 @pytest.fixture(scope="module")
 def tables(checkpoint):
-    return replace(checkpoint.tables, lean=np.zeros(STYLE_SIZE, np.float32))
+    return replace(checkpoint.tables, bias=np.zeros(STYLE_SIZE, np.float32))
 
 
 def drawn(tables, genres, genre, tempo_bpm, noise=0.0):
     """The styles of many takes, as numbers in the tables."""
     choice = StyleChoice(tables, genres)
     request = GenerationRequest(genre=genre, bars=4)
-    stored = {style.tobytes(): row for row, style in enumerate(tables.styles.astype(float))}
+    every = tables.style(np.arange(len(tables.fine)))
+    stored = {style.tobytes(): row for row, style in enumerate(every)}
     draws = (np.random.default_rng(seed) for seed in range(DRAWN))
-    styles = [choice.draw(request, tempo_bpm, noise, generator)[0] for generator in draws]
+    styles = [choice.draw(request, tempo_bpm, noise, generator).style for generator in draws]
     return np.array([stored[style.tobytes()] for style in styles])
 
 
@@ -55,27 +56,27 @@ def test_where_drummers_played_enough_programmed_styles_are_left_out(tables, che
     assert (tables.fine[drawn(tables, genres, "techno", 130.0)] <= PLAYED).any()
 
 
-def test_what_takes_lean_towards_is_taken_off_played_styles_alone(tables, checkpoint):
+def test_the_bias_of_takes_is_taken_off_played_styles_alone(tables, checkpoint):
     genres = checkpoint.network.settings.genres
-    lean = np.arange(STYLE_SIZE, dtype=np.float32) / 100
-    for genre, tempo_bpm, off in (("rock", 120.0, lean), ("footwork", 160.0, 0 * lean)):
+    bias = np.arange(STYLE_SIZE, dtype=np.float32) / 100
+    for genre, tempo_bpm, off in (("rock", 120.0, bias), ("footwork", 160.0, 0 * bias)):
         told = []
-        for some in tables, replace(tables, lean=lean):
+        for some in tables, replace(tables, bias=bias):
             choice, generator = StyleChoice(some, genres), np.random.default_rng(3)
             request = GenerationRequest(genre=genre, bars=4)
-            told.append(choice.draw(request, tempo_bpm, 0.1, generator)[0])
+            told.append(choice.draw(request, tempo_bpm, 0.1, generator).style)
         assert told[0] - told[1] == pytest.approx(off, abs=1e-6)
 
 
-def test_the_shipped_model_knows_its_lean(checkpoint):
-    found = np.abs(checkpoint.tables.lean).sum()
+def test_the_shipped_model_knows_its_bias(checkpoint):
+    found = np.abs(checkpoint.tables.bias).sum()
     assert found > 1  # spreads, over all numbers
-    assert not checkpoint.tables.lean[len(SHARED_NAMES) :].any()
+    assert not checkpoint.tables.bias[len(SHARED_NAMES) :].any()
 
 
-def test_settling_changes_the_lean_alone_and_again_gives_the_same(tmp_path, checkpoint):
+def test_settling_changes_the_bias_alone_and_again_gives_the_same(tmp_path, checkpoint):
     folders = [tmp_path / name for name in ("one", "two")]
-    blank = replace(checkpoint.tables, lean=np.zeros(STYLE_SIZE, np.float32))
+    blank = replace(checkpoint.tables, bias=np.zeros(STYLE_SIZE, np.float32))
     for folder in folders:
         save_groove_model(folder, checkpoint.network, blank, checkpoint.facts)
         shares = list(settle_style_bias(folder, takes=8))
@@ -83,15 +84,15 @@ def test_settling_changes_the_lean_alone_and_again_gives_the_same(tmp_path, chec
         assert shares[-1] == 1
     one, two = (load_groove_model(folder) for folder in folders)
     assert one.weights_sha256 == two.weights_sha256
-    assert one.tables.lean.any()
+    assert one.tables.bias.any()
     for name, table in vars(one.tables).items():
-        if name != "lean":
+        if name != "bias":
             assert np.array_equal(table, getattr(checkpoint.tables, name)), name
     for name, weight in one.network.state_dict().items():
         assert weight.equal(checkpoint.network.state_dict()[name]), name
 
 
-def test_a_model_of_programmed_styles_alone_has_no_lean(checkpoint):
+def test_a_model_of_programmed_styles_alone_has_no_bias(checkpoint):
     tables = replace(checkpoint.tables, fine=np.zeros_like(checkpoint.tables.fine))
     measuring = measure_style_bias(replace(checkpoint, tables=tables), takes=4)
     with pytest.raises(StopIteration) as ended:

@@ -21,7 +21,7 @@ from dj_core.models.groove.groove_network import GrooveSettings
 from dj_core.models.groove.groove_network import build_network as groove_network
 from dj_core.models.groove.streams import LEVELS
 from dj_core.models.groove.style_tables import Tables
-from dj_core.models.groove.style_vector import STYLE_SIZE
+from dj_core.models.groove.style_vector import OUTLINE, OUTLINE_SIZE, STYLE_SIZE
 from dj_core.models.humanizer.humanizer_checkpoint import load_humanizer_parts, save_humanizer
 from dj_core.models.humanizer.humanizer_network import HumanizerSettings
 from dj_core.models.humanizer.humanizer_network import build_network as humanizer_network
@@ -59,7 +59,9 @@ def write_groove(folder):
     tables = Tables(
         mean=np.zeros(STYLE_SIZE, "f4"), spread=np.ones(STYLE_SIZE, "f4"),
         density=np.arange(LEVELS - 1, dtype="f4"), loudness=np.arange(LEVELS - 1, dtype="f4"),
-        styles=np.zeros((rows, STYLE_SIZE), "f2"), genre=np.ones(rows, "i2"),
+        styles=np.zeros((rows, OUTLINE.start), "i1"), outline=np.full(rows, -1, "i4"),
+        outlines=np.zeros((0, OUTLINE_SIZE), "i1"), role=np.zeros(rows, "i1"),
+        energy=np.zeros(rows, "i1"), programmed=np.zeros(rows, "i1"), genre=np.ones(rows, "i2"),
         tempo_bpm=np.full(rows, 120, "f4"), meter=np.zeros(rows, "i1"), kind=np.ones(rows, "i1"),
         fine=np.zeros(rows, "f4"), bars=np.full(rows, 4, "i2"), velocities=np.ones((2, 128), "f4"),
     )  # fmt: skip

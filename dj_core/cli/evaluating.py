@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import time
 from collections.abc import Iterator
@@ -20,7 +21,9 @@ from dj_core.cli.verb import (
     say,
     workers,
 )
+from dj_core.evaluation.floor import FLOOR_FIRST_SEED, FLOOR_TAKES
 from dj_core.library.library import Library, ModelInfo
+from dj_core.music.genres import genre_name
 
 if TYPE_CHECKING:
     from dj_core.evaluation.references import Reference
@@ -35,6 +38,20 @@ def add_evaluate(verbs: Verbs) -> None:
     against = verb.add_mutually_exclusive_group(required=True)
     against.add_argument("--reference", type=Path, help="a folder of drum MIDI files, or a zip")
     against.add_argument("--corpus", action="append", help="an imported corpus; may be repeated")
+    against.add_argument(
+        "--floor",
+        action="store_true",
+        help="examine the dance styles beside written phrases that nothing was learned from",
+    )
+    verb.add_argument(
+        "--takes", type=positive, default=FLOOR_TAKES, help="with --floor: takes of each style"
+    )
+    verb.add_argument(
+        "--first-seed", type=int, default=FLOOR_FIRST_SEED, help="with --floor: of the first take"
+    )
+    verb.add_argument(
+        "--style", action="append", default=[], help="with --floor: one style; may be repeated"
+    )
     verb.add_argument(
         "--split", choices=["validation", "test"], default="validation", help="what is held out"
     )
@@ -53,6 +70,8 @@ def _seeds(text: str) -> tuple[int, ...]:
 
 
 def _run_evaluate(options: argparse.Namespace) -> Answer:
+    if options.floor:
+        return _run_floor(options)
     from dj_core.evaluation.examination import Away, examine, write_results
     from dj_core.models.families import load_model
 
@@ -89,6 +108,46 @@ def _run_evaluate(options: argparse.Namespace) -> Answer:
         "seeds": list(options.seeds),
         **figures,
         "asked_as_any": results["asked_as_any"],
+        "report": str(page) if page else None,
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+
+
+def _run_floor(options: argparse.Namespace) -> Answer:
+    from dj_core.evaluation.floor import examine_floor
+    from dj_core.files.storage import write_bytes_atomic
+    from dj_core.models.families import load_model
+
+    started = time.perf_counter()
+    info = Library.open().model(options.model)
+    model = load_model(info.folder)
+    with ProgressBar("Examining", "%") as bar:
+        results = examine_floor(
+            model,
+            takes=options.takes,
+            first_seed=options.first_seed,
+            styles=[genre_name(name) for name in options.style],
+            progress=lambda what, share: bar.show(int(share * PERCENT), PERCENT, what),
+        )
+        bar.show(PERCENT, PERCENT)
+    names = ("flat", "identical", "drums", "hits_a_bar", "on_grid", "idiom", "distinct")
+    say(f"{'':24}" + " ".join(f"{name:>10}" for name in (*names, "top three")))
+    top_three = results["recognised"]["top_three_by_style"]
+    for style, row in results["styles"].items():
+        figures = [*(row[name] for name in names), top_three[style]]
+        say(f"{style:24}" + " ".join(f"{value:10.2f}" for value in figures))
+    for label, row in (("mean", results["means"]), ("written phrases", results["written"])):
+        say(f"{label:24}" + " ".join(f"{row[name]:10.2f}" for name in names))
+    say(json.dumps({name: results[name] for name in ("judge", "copying", "structure")}, indent=1))
+    page = None
+    if options.out:
+        page = options.out / "floor.json"
+        write_bytes_atomic(page, json.dumps(results, indent=1, sort_keys=True).encode())
+    return {
+        "model": model.name,
+        "model_sha256": info.card["weights_sha256"],
+        "family": model.family,
+        **results,
         "report": str(page) if page else None,
         "seconds": round(time.perf_counter() - started, 3),
     }

@@ -381,11 +381,11 @@ def _add_song(verbs: Verbs) -> None:
 
 def _run_song(options: argparse.Namespace) -> Answer:
     from dj_core.models.request import GenerationRequest
-    from dj_core.shaping.song_form import DEFAULT_FORM, song, song_from
+    from dj_core.shaping.song_form import song, song_from
 
     started = time.perf_counter()
     model = _model(options)
-    form = tuple(_parts(options.form)) if options.form else DEFAULT_FORM
+    form = tuple(_parts(options.form)) if options.form else ()
     if options.file:
         made = song_from(
             model,

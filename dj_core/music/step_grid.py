@@ -207,6 +207,9 @@ def to_grid(groove: Groove) -> Grid:
     if not len(step):
         return grid
     cell = step * LANES + lane
+    _, apart = np.unique(cell * OFFSETS + offset + MAX_OFFSET, return_index=True)
+    apart.sort()  # of strokes at one place the loudest stays
+    step, lane, velocity, offset, cell = (a[apart] for a in (step, lane, velocity, offset, cell))
     starts = np.flatnonzero(np.r_[True, cell[1:] != cell[:-1]])
     strokes = np.diff(np.r_[starts, len(cell)])
     grid.velocity[step[starts], lane[starts]] = velocity[starts] + 1
@@ -214,11 +217,11 @@ def to_grid(groove: Groove) -> Grid:
     away = np.abs(offset - np.repeat(offset[starts], strokes))
     farthest = np.lexsort((np.arange(len(cell)), -away, cell))[starts]  # first of each cell
     more = strokes > 1
-    farthest = np.where(away[farthest] > 0, farthest, starts + more)  # two at one place
     at = step[starts[more]], lane[starts[more]]
     grid.second_velocity[at] = velocity[farthest[more]] + 1
     grid.second_offset[at] = offset[farthest[more]] + MAX_OFFSET + 1
-    grid.between[at] = np.minimum(strokes[more] - 2, MOST_BETWEEN)
+    room = away[farthest[more]] - 1
+    grid.between[at] = np.minimum(np.minimum(strokes[more] - 2, room), MOST_BETWEEN)
     return grid
 
 

@@ -83,13 +83,14 @@ class StyleChoice:
         chance = self._chances(candidates, tempo_bpm)
         chosen = candidates[generator.choice(len(candidates), p=chance)]
         style = tables.style(chosen)
+        outlined = tables.outline[chosen] >= 0
         drawn = DrawnStyle(style, float(tables.fine[chosen]), bool(tables.programmed[chosen]))
         if drawn.is_played:
             style = style - tables.bias
         elif noise and len(candidates) < FEW_STYLES and not self._played(candidates).any():
             style = self._varied(style, len(candidates), generator)
         added = style_noise(generator, noise, style.shape)
-        if not style[OUTLINE].any():
+        if not outlined:
             added[OUTLINE] = 0.0
         return DrawnStyle(style + added, drawn.fine, drawn.programmed)
 
