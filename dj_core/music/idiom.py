@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from dj_core.music.beat import Beat
 from dj_core.music.drums import DRUMS
 from dj_core.music.genres import GENRE, Rule
@@ -10,11 +12,15 @@ STEPS_A_QUARTER = 4
 
 
 def bars_of(beat: Beat) -> list[frozenset[tuple[int, str]]]:
-    """Per bar, the (16th, drum name) places that sound; hits count to the nearest 16th."""
+    """Per bar, the (16th, drum name) places that sound; hits count to the nearest 16th.
+
+    What lies half way, as the second stroke of a roll of two, belongs to the 16th before it.
+    """
     a_bar = round(float(beat.meter.bar_quarters) * STEPS_A_QUARTER)
     bars: list[set[tuple[int, str]]] = [set() for _ in range(beat.bars)]
     for hit in beat.hits:
-        bar, step = divmod(round(hit.onset_quarters * STEPS_A_QUARTER), a_bar)
+        step = math.ceil(hit.onset_quarters * STEPS_A_QUARTER - 0.5)
+        bar, step = divmod(step, a_bar)
         if bar < beat.bars:  # else it anticipates the next beat's first bar line
             bars[bar].add((step, DRUMS[hit.lane].name))
     return [frozenset(bar) for bar in bars]
