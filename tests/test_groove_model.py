@@ -24,6 +24,7 @@ from dj_core.models.request import Feel, GenerationRequest, replay_request
 from dj_core.models.run_folder import read_progress
 from dj_core.music.beat import Meter
 from dj_core.music.drums import DRUMS
+from dj_core.music.genres import DANCE_STYLES, typical_tempo_bpm
 from dj_core.music.step_grid import LANES, METERS, Grid, encode, steps_per_bar, to_grid
 from scripts.gallery import beat_picture
 
@@ -115,11 +116,11 @@ def test_measuring_styles_is_a_stage_of_its_own_that_stops_and_goes_on(tmp_path,
 
 
 def test_the_starter_patterns_take_part_unless_they_are_left_out():
-    assert weights_of(TINY, ["mine"]) == {"mine": 0.15, "starter": 0.18}
+    assert weights_of(TINY, ["mine"]) == {"mine": 0.15, "starter": 0.07, "phrases": 0.35}
     without = replace(TINY, starter=False)
     assert weights_of(without, ["mine"]) == {"mine": 0.15}
     train, _ = training_clips([], starter=True)
-    assert {clip.corpus for clip in train.clips} == {"starter"}
+    assert {clip.corpus for clip in train.clips} == {"starter", "phrases"}
     with pytest.raises(TrainingError, match="nothing to learn from"):
         training_clips([], starter=False)
     with pytest.raises(TrainingError, match="left out at once"):
@@ -221,13 +222,16 @@ def test_more_bars_begin_like_fewer(model):
 
 def test_without_a_tempo_the_genre_decides(model):
     assert model.generate(ask(genre="drum-and-bass")).beat.tempo_bpm == 174
-    assert model.generate(ask(genre="")).beat.tempo_bpm == 120
+    drawn = model.generate(ask(genre="")).beat
+    assert drawn.genre in DANCE_STYLES
+    assert drawn.tempo_bpm == typical_tempo_bpm(drawn.genre)
+    assert drawn == model.generate(ask(genre=drawn.genre)).beat  # the name says how to get it again
 
 
 def test_provenance_is_enough_to_play_it_again(model):
     beat = model.generate(ask(temperature=0.8)).beat
     told = beat.provenance
-    assert (told.model, told.seed, told.corpus) == (model.name, 7, "starter")
+    assert (told.model, told.seed, told.corpus) == (model.name, 7, "starter, phrases")
     assert told.model_sha256 == model.checkpoint.weights_sha256
     assert told.settings["temperature"] == 0.8
     json.dumps(told.settings)
@@ -281,8 +285,8 @@ def test_density_is_heard(model):
 
     def density(level):
         asked, quiet = ask(genre="", feel=Feel(density=level)), Tuning(style_noise=0.0)
-        styles = [model.draw_style(asked, quiet, draw)[0] for draw in draws]
-        return [scale.levels((s * scale.spread + scale.mean)[None])[0][0] for s in styles]
+        styles = [model.draw_style(asked, quiet, draw).style for draw in draws]
+        return [scale.levels(scale.unscaled(s)[None])[0][0] for s in styles]
 
     assert set(density(1)) == {1}
     assert set(density(4)) == {4}

@@ -12,7 +12,7 @@ from typing import Literal, Protocol, get_args
 
 from dj_core.errors import BeatError, GenerationError
 from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat, Meter, Provenance
-from dj_core.music.genres import DANCE_STYLES, GENRE, MOST_ENERGY, ROLES
+from dj_core.music.genres import DANCE_STYLES, MOST_ENERGY, ROLES, is_dance
 
 Spacing = Literal["learned", "fixed"]
 
@@ -151,9 +151,8 @@ def with_style_drawn(request: GenerationRequest, genres: Sequence[str]) -> Gener
 
 def role_of(request: GenerationRequest) -> str:
     """The role asked for; a beat of a dance style is a groove where nothing else is asked."""
-    feel, known = request.feel, GENRE.get(request.genre)
-    grooves = known is not None and known.is_dance and feel.kind == "beat"
-    return feel.role or ("groove" if grooves else "")
+    feel = request.feel
+    return feel.role or ("groove" if is_dance(request.genre) and feel.kind == "beat" else "")
 
 
 def replay_request(provenance: Provenance) -> GenerationRequest:

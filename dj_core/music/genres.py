@@ -372,6 +372,11 @@ def genre_name(text: str) -> str:
     return _SPELLINGS.get(name, name)
 
 
+def is_dance(name: str) -> bool:
+    """Whether a genre is a style of the dance floor."""
+    return name in GENRE and GENRE[name].is_dance
+
+
 def genre_label(name: str) -> str:
     """What to show for a genre; names the table does not know are shown as they are."""
     return GENRE[name].label if name in GENRE else name.replace("-", " ").capitalize()

@@ -7,6 +7,9 @@ breakdown  everything but the kick, softer
 fill       the last bar of a groove's or breakdown's phrase, and of the section itself
 =========  =======================================================================================
 
+Where an entry has phrases in these roles (`Entry.roles`), the beat's drums play in the bars in
+which the phrase has them, and drums that the beat does not have are the phrase's own.
+
 A stroke just ahead of a bar line belongs to the bar it leads into, so that it stays or goes with
 that bar.
 """
@@ -15,7 +18,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dj_core.music.beat import Beat, Hit, Meter
@@ -25,6 +28,8 @@ from dj_core.sets.set_plan import LOUD_FROM, Section, SectionKind, SetList, SetS
 EARLY_QUARTERS = 0.07  # a 64th ahead of the line is a push, a 32nd is a stroke of its own
 BREAKDOWN_LEVEL = 0.8  # of the groove's velocities
 AUDITION_BARS = 4  # of either side of a transition
+ROLE_OF: dict[str, str] = {"intro": "intro", "breakdown": "break", "outro": "outro"}
+"""The role whose phrase guides a section."""
 MIX_FAMILIES: tuple[Family, ...] = ("kick", "hat")
 # who keeps time where a beat has no hats, in order
 TIMEKEEPERS = ("ride", "shaker", "tambourine", "cowbell", "side_stick", "snare", "clap")
@@ -60,16 +65,28 @@ def bars_of(slot: Slot, settings: SetSettings, number: int) -> Iterator[Bar]:
     loop = _loop_bars(slot.beat)
     kept = {section.kind: lanes_of(slot.beat, section.kind) for section in slot.sections}
     fills = [_loop_bars(fill)[0] for fill in slot.entry.fills] if settings.fills else []
+    roles = {
+        str(beat.provenance.settings.get("feel", {}).get("role", "")): _loop_bars(beat)
+        for beat in slot.entry.roles
+    }
     crash = slot.energy >= LOUD_FROM
     position = 0
     for index, section in enumerate(slot.sections):
         opens = section.kind == "groove" and index > 0 and crash
+        role = roles.get(ROLE_OF.get(section.kind, ""))
         for bar in range(section.bars):
             hits, pushed = loop[_loop_place(position, len(loop), settings.phrase_bars)]
             filled = bool(fills) and _ends_phrase(section, bar, settings.phrase_bars)
             if filled:
                 hits = choose.choice(fills)[0]
-            hits, pushed = (_thinned(part, section.kind, kept) for part in (hits, pushed))
+            if role is None:
+                hits, pushed = (_thinned(part, section.kind, kept) for part in (hits, pushed))
+            else:
+                guide = role[bar * len(role) // section.bars]
+                hits, pushed = (
+                    _guided(part, by, slot.beat.lanes)
+                    for part, by in zip((hits, pushed), guide, strict=True)
+                )
             if opens and bar == 0:
                 hits = _with_crash(hits)
             yield Bar(
@@ -183,6 +200,13 @@ def _thinned(
     if kind == "breakdown":
         return tuple(_softer(hit) for hit in hits if hit.drum.family != "kick")
     return tuple(hit for hit in hits if hit.lane in kept[kind])
+
+
+def _guided(hits: Sequence[Hit], guide: Sequence[Hit], lanes: Collection[int]) -> tuple[Hit, ...]:
+    """The drums of a bar that the guide's bar has, and the guide's own that the beat lacks."""
+    heard = {hit.lane for hit in guide}
+    kept = [hit for hit in hits if hit.lane in heard]
+    return (*kept, *(hit for hit in guide if hit.lane not in lanes))
 
 
 def _softer(hit: Hit) -> Hit:

@@ -148,6 +148,7 @@ def set_to_json(planned: SetList) -> dict[str, Any]:
                 "phrases": entry.phrases,
                 "tempo_bpm": entry.tempo_bpm,
                 "fills": [beat_to_json(fill) for fill in entry.fills],
+                "roles": [beat_to_json(phrase) for phrase in entry.roles],
             }
             for entry in planned.entries
         ],
@@ -281,10 +282,14 @@ def _entry(value: object) -> Entry:
         raise SetError(f"This set is damaged: a beat's tempo is {shown(tempo)}.")
     if not isinstance(fills, list) or len(fills) > MOST_FILLS:
         raise SetError("This set is damaged: a beat has no list of fills.")
+    roles = value.get("roles", [])  # sets saved before there were roles have none
+    if not isinstance(roles, list) or len(roles) > MOST_FILLS:
+        raise SetError("This set is damaged: a beat has no list of roles.")
     return Entry(
         beat_from_json(value.get("beat")),
         value.get("count"),
         phrases,
         tuple(beat_from_json(fill) for fill in fills),
         tempo,
+        tuple(beat_from_json(phrase) for phrase in roles),
     )

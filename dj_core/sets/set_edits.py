@@ -9,7 +9,7 @@ from dj_core.models.request import BeatModel
 from dj_core.music.beat import Beat
 from dj_core.sets.bar_counts import Count
 from dj_core.sets.set_plan import Entry, SetList, SetSettings, plan_set
-from dj_core.sets.set_takes import add_fills, fill_gaps
+from dj_core.sets.set_takes import add_fills, add_roles, fill_gaps
 
 
 def replanned(planned: SetList, settings: SetSettings) -> SetList:
@@ -94,6 +94,7 @@ def with_new_take(planned: SetList, slot: int, model: BeatModel, *, after: bool)
         seed += 1
     if planned.settings.fills:
         filled = add_fills(filled, drawn, model)
+    filled = add_roles(filled, drawn, model)
     return plan_set(filled, planned.settings)
 
 

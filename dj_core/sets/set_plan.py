@@ -117,6 +117,8 @@ class Entry:
         phrases: how long it plays, up to 256; None for its share of the set.
         fills: beats of one bar to end phrases with, in the beat's meter; () for none.
         tempo_bpm: what it plays at, 10 to 600; None for what the set plans at its place.
+        roles: phrases of the same style, each with its role in the provenance's feel: they say
+            which drums play in which bar of an intro, a break or an outro; () for none.
 
     Raises:
         SetError: a value out of range.
@@ -127,6 +129,7 @@ class Entry:
     phrases: int | None = None
     fills: tuple[Beat, ...] = ()
     tempo_bpm: float | None = None
+    roles: tuple[Beat, ...] = ()
 
     @property
     def own_beat(self) -> Beat:

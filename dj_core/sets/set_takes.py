@@ -10,7 +10,7 @@ from dataclasses import replace
 from dj_core.errors import GenerationError, SetError
 from dj_core.models.request import LEVELS, BeatModel, Feel, GenerationRequest
 from dj_core.music.beat import DEFAULT_TEMPO_BPM, Beat, Meter
-from dj_core.music.genres import typical_tempo_bpm
+from dj_core.music.genres import MOST_ENERGY, is_dance, typical_tempo_bpm
 from dj_core.sets.bar_counts import tempo_distance
 from dj_core.sets.set_plan import (
     Entry,
@@ -22,7 +22,8 @@ from dj_core.sets.set_plan import (
     plan_set,
 )
 
-LOOP_BARS = 4  # of a beat that fills a gap
+LOOP_BARS, PHRASE_LOOP_BARS = 4, 8  # of a beat that fills a gap; of one in a dance style
+DROP_ENERGY = 0.85  # of the set, 0 to 1, from which its beats are drops
 FILLS_PER_BEAT = 2
 TEMPO_WEIGHT = 4.0  # a beat a quarter octave off the tempo is as wrong as one with no energy at all
 BATCH = 8  # requests asked for at once; progress is told in between
@@ -59,6 +60,8 @@ def build_set(
         entries = fill_gaps(entries, settings, model, progress)
     if settings.fills and model is not None:
         entries = add_fills(entries, settings, model, progress)
+    if model is not None:
+        entries = add_roles(entries, settings, model, progress)
     return plan_set(entries, settings)
 
 
@@ -117,9 +120,9 @@ def fill_gaps(
                 or _neighbour_tempo_bpm(entries, number)
                 or typical_tempo_bpm(genre)
                 or DEFAULT_TEMPO_BPM,
-                bars=LOOP_BARS,
+                bars=PHRASE_LOOP_BARS if is_dance(genre) else LOOP_BARS,
                 seed=draw.randrange(1, LARGEST_DRAW),
-                feel=_feel(model, energy_at(settings.energy, place)),
+                feel=_feel(model, genre, energy_at(settings.energy, place)),
             )
         )
     beats = _played(model, requests, "Playing beats", progress)
@@ -176,6 +179,51 @@ def add_fills(
     )
 
 
+def add_roles(
+    entries: Sequence[Entry],
+    settings: SetSettings,
+    model: BeatModel,
+    progress: Progress | None = None,
+) -> tuple[Entry, ...]:
+    """Every entry in a dance style that the model plays, with a phrase for each section's role.
+
+    They decide which drums enter and leave in intros, breaks and outros; see `arrangement`.
+    """
+    wanted = (*(("intro", "outro") * settings.mix_ends), *(("break",) * settings.breakdowns))
+    if not model.has_feel or not wanted:
+        return tuple(entries)
+    planned = plan_set(entries, replace(settings, minutes=None))
+    draw = random.Random(f"{settings.seed} roles")
+    seeds = [draw.randrange(1, LARGEST_DRAW) for _ in planned.slots]
+    asked = [
+        (
+            number,
+            GenerationRequest(
+                genre=slot.beat.genre,
+                tempo_bpm=slot.tempo_bpm,
+                meter=slot.beat.meter,
+                bars=PHRASE_LOOP_BARS,
+                seed=seeds[number],
+                feel=Feel(role=role),
+            ),
+        )
+        for number, slot in enumerate(planned.slots)
+        for role in wanted
+        if is_dance(slot.beat.genre)
+        and slot.beat.genre in model.genres
+        and not slot.entry.roles
+        and _plays(model, slot.beat.meter)
+    ]
+    played = _played(model, [request for _, request in asked], "Playing intros", progress)
+    roles: dict[int, tuple[Beat, ...]] = {}
+    for (number, _), beat in zip(asked, played, strict=True):
+        roles[number] = (*roles.get(number, ()), beat)
+    return tuple(
+        replace(entry, roles=roles[number]) if number in roles else entry
+        for number, entry in enumerate(entries)
+    )
+
+
 def beat_power(beat: Beat) -> float:
     """How hard a beat works: its strokes' squared velocities (0 to 1 each) per second."""
     return math.fsum((hit.velocity / 127) ** 2 for hit in beat.hits) / beat.duration_seconds
@@ -228,7 +276,8 @@ def _gap_genres(
             f"{model.name} does not play {', '.join(unknown)}. "
             f"It plays: {', '.join(model.genres) or 'no genres'}."
         )
-    fallback = draw.choice(model.genres) if model.genres else ""
+    dance = [genre for genre in model.genres if is_dance(genre)]
+    fallback = draw.choice(dance or model.genres) if model.genres else ""
     known = {
         number: entry.beat.genre
         for number, entry in enumerate(entries)
@@ -264,10 +313,13 @@ def _neighbour_tempo_bpm(entries: Sequence[Entry], number: int) -> float | None:
     return round(tempos[before] + (tempos[after] - tempos[before]) * share, 2)
 
 
-def _feel(model: BeatModel, energy: float) -> Feel:
-    """Denser and louder with more energy, for models that know how."""
+def _feel(model: BeatModel, genre: str, energy: float) -> Feel:
+    """Denser and louder with more energy, for models that know how; a role in dance styles."""
     if not model.has_feel:
         return Feel()
+    if is_dance(genre):
+        role = "drop" if energy >= DROP_ENERGY else "groove"
+        return Feel(role=role, energy=min(MOST_ENERGY, 1 + int(energy * MOST_ENERGY)))
     level = min(LEVELS, 1 + int(energy * LEVELS))
     return Feel(density=level, loudness=level)
 

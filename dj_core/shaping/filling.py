@@ -158,7 +158,8 @@ def _play(
                 leaning[end, LANE[name]] = log_odds
     request = request_like(model, around, seed=seed, temperature=temperature)
     wanted = replace(request, feel=Feel(kind="fill"))
-    fill_style, _ = model.draw_style(wanted, DEFAULT_TUNING, np.random.default_rng([seed, bar]))
+    generator = np.random.default_rng([seed, bar])
+    fill_style = model.draw_style(wanted, DEFAULT_TUNING, generator).style
     style, fine = style_of(model, beat) if beat.hits else (None, 0.0)
     guide = guide_for(
         around,

@@ -21,7 +21,7 @@ from dj_core.evaluation.judged_clips import stretch
 from dj_core.models.request import BeatModel, GenerationRequest, with_style_drawn
 from dj_core.music.beat import Beat, Hit
 from dj_core.music.drums import DRUM, DRUMS
-from dj_core.music.genres import GENRE, ROLES
+from dj_core.music.genres import ROLES, is_dance
 from dj_core.shaping.filling import add_fill
 from dj_core.shaping.locks import Keep
 from dj_core.shaping.morphing import looped
@@ -126,18 +126,14 @@ def song(
     return song_from(model, main, form=form, phrase_bars=phrase_bars, seed=request.seed)
 
 
-def _is_dance(genre: str) -> bool:
-    return genre in GENRE and GENRE[genre].is_dance
-
-
 def usual_form(genre: str) -> tuple[str, ...]:
     """The sections of a song in a genre."""
-    return DANCE_FORM if _is_dance(genre) else DEFAULT_FORM
+    return DANCE_FORM if is_dance(genre) else DEFAULT_FORM
 
 
 def main_bars(genre: str) -> int:
     """Bars of the beat a song of a genre is made of."""
-    return DANCE_BARS if _is_dance(genre) else SEED_BARS
+    return DANCE_BARS if is_dance(genre) else SEED_BARS
 
 
 class _Parts:
@@ -146,7 +142,7 @@ class _Parts:
     def __init__(self, model: BeatModel, main: Beat, seed: int, phrase_bars: int) -> None:
         self.model, self.main, self.seed, self.phrase_bars = model, main, seed, phrase_bars
         self._made: dict[str, Beat] = {}
-        self._has_roles = _is_dance(main.genre) and main.genre in model.genres
+        self._has_roles = is_dance(main.genre) and main.genre in model.genres
 
     def section(self, name: str, number: int, leads_on: bool) -> Beat:
         """A section of whole phrases; where another follows, it ends in a fill."""

@@ -249,11 +249,11 @@ class StepwiseNetwork:
         self._biases = biases
         at = np.arange(MAX_STEPS_PER_BAR)
         time = time.t().numpy()
-        half = PHRASE_BARS // 2
-        bar, of_4, of_6, phrase, which = np.split(time, np.cumsum([MAX_STEPS_PER_BAR, 4, 6, half]))
+        eight = PHRASE_BARS // 2
+        bar, of_4, of_6, phrase, which = np.split(time, np.cumsum([MAX_STEPS_PER_BAR, 4, 6, eight]))
         self._position_table = bar + of_4[at % 4] + of_6[at % 6]
         bars = np.arange(PHRASE_BARS)
-        self._phrase_table = phrase[bars % half] + which[bars // half]
+        self._phrase_table = phrase[bars % eight] + which[bars // eight]
 
     def _arrange_heads(self) -> None:
         """One product: lane units, copying gates, stroke memory; of the LSTM and lagged lanes."""

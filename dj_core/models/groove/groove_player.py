@@ -377,8 +377,8 @@ class _Block:
         self.last_step[row, lane] = now
         hit = struck.astype(np.float32)
         flams = self.cells["second_velocity"][:, now] > 0
-        flams = flams * (1 + self.cells["between"][:, now] / np.float32(MOST_BETWEEN))
-        self.content[:, now] = np.concatenate([hit, levels, places, flams], axis=1)
+        rolled = flams * (1 + self.cells["between"][:, now] / np.float32(MOST_BETWEEN))
+        self.content[:, now] = np.concatenate([hit, levels, places, rolled], axis=1)
         self.recent.fade(hit, levels, places)
 
     def _strokes(

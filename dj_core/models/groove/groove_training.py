@@ -110,7 +110,7 @@ class GrooveTrainingSettings:
     streams: int = 16
     window_steps: int = 64
     steps_per_epoch: int = 500
-    epochs: int = 16
+    epochs: int = 18
     patience: int = 6
     take_every_epochs: int = 2
     style_bias_takes: int = 400

@@ -181,7 +181,6 @@ class _GuidedBlock(_Block):
                 spread = guide.style_noise * noise(0, 1, len(guide.style))
                 spread[OUTLINE] *= guide.style[OUTLINE].any()
                 self.styles[row], self.fine[row] = guide.style + spread, guide.fine
-                self.programmed[row] = False
         self.current = self.styles.copy()  # what rows play in now
         seed = [request.seed & 0xFFFFFFFF for request in requests]
         self.chance = np.random.default_rng(seed)  # of resampling
