@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from dj_core.errors import DigitalDJError, MidiError
 from dj_core.files.midi import (
-    LIMITS,
     TICKS_PER_QUARTER,
     midi_bytes,
     read_midi,
     read_midi_report,
     save_midi,
 )
+from dj_core.host.limits import LIMITS
 from dj_core.music.beat import Beat, Hit, Meter
 from dj_core.music.drums import DRUM_CHANNEL, DRUMS, GENERAL_MIDI_PERCUSSION
 
@@ -187,7 +187,7 @@ REAL = midi_bytes(Beat((Hit.of("kick", 0.0), Hit.of("snare", 1.0)), bars=1, temp
         (REAL[:12] + b"\xe7\x00" + REAL[14:], "film frames"),
         (REAL[:12] + b"\x00\x00" + REAL[14:], "0 ticks"),
         (REAL.replace(b"\x00\x99", b"\x00\x24"), "damaged"),
-        (REAL + b"\x00" * LIMITS.bytes, "bytes"),
+        (REAL + b"\x00" * LIMITS.midi_bytes, "bytes"),
         (midi_bytes(Beat((), bars=1)), "no notes"),
     ],
 )

@@ -24,7 +24,6 @@ from typing import Any, BinaryIO, Literal
 
 from dj_core.errors import CorpusError
 from dj_core.files.legacy_text import ZIP_ENCODING, decoded_names, decoded_table
-from dj_core.files.midi import LIMITS as MIDI_LIMITS
 from dj_core.files.midi import MIDI_ENDINGS
 from dj_core.host.limits import LIMITS
 from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM
@@ -90,7 +89,7 @@ class Source:
 
     def read(self, name: str) -> bytes:
         """The file's bytes, cut off just past the MIDI limit. Raises CorpusError."""
-        return self._read(self._places[name], MIDI_LIMITS.bytes + 1)
+        return self._read(self._places[name], LIMITS.midi_bytes + 1)
 
     def facts(self, name: str) -> Facts:
         """What the place says about the file; a folder names the genre where nothing else does."""

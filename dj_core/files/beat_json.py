@@ -67,17 +67,8 @@ def beat_from_json(value: object) -> Beat:
 
 def provenance_to_json(provenance: Provenance) -> dict[str, Any]:
     """The provenance as values that `json` can write; what is unknown is left out."""
-    found = {
-        "source": provenance.source,
-        "model": provenance.model,
-        "model_sha256": provenance.model_sha256,
-        "corpus": provenance.corpus,
-        "seed": provenance.seed,
-        "settings": provenance.settings,
-        "edited": provenance.edited,
-    }
     # a seed of 0 is a seed
-    return {name: value for name, value in found.items() if value or type(value) is int}
+    return {name: value for name, value in vars(provenance).items() if value or type(value) is int}
 
 
 def provenance_from_json(value: object) -> Provenance:
@@ -91,13 +82,11 @@ def provenance_from_json(value: object) -> Provenance:
     settings = _mapping(fields.get("settings", {}), "A provenance's settings")
     if len(canonical_json(settings)) > MAX_SETTINGS:
         raise BeatError(f"A provenance's settings have over {MAX_SETTINGS:,} characters.")
-    seed = fields.get("seed")
-    return Provenance(
-        **texts,
-        seed=None if seed is None else _seed(seed),
-        settings=settings,
-        edited=fields.get("edited") is True,
-    )
+    seed = None if fields.get("seed") is None else _whole(fields["seed"], "seed")
+    if seed is not None and not 0 <= seed <= LARGEST_SEED:
+        raise BeatError(f"A seed is 0 to {LARGEST_SEED}; got {shown(seed)}.")
+    edited = fields.get("edited") is True
+    return Provenance(**texts, seed=seed, settings=settings, edited=edited)
 
 
 def canonical_json(value: object) -> str:
@@ -162,13 +151,6 @@ def _whole(value: object, what: str) -> int:
     if type(value) is not int:
         raise BeatError(f"{what} is a whole number; got {shown(value)}.")
     return value
-
-
-def _seed(value: object) -> int:
-    seed = _whole(value, "seed")
-    if not 0 <= seed <= LARGEST_SEED:
-        raise BeatError(f"A seed is 0 to {LARGEST_SEED}; got {shown(seed)}.")
-    return seed
 
 
 def _number(value: object, what: str) -> float:

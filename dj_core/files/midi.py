@@ -21,7 +21,7 @@ from dj_core.files.beat_json import (
     provenance_from_json,
     provenance_to_json,
 )
-from dj_core.files.midi_events import LIMITS, MIDI_ENDINGS, MidiEvents, parse_midi, without_riff
+from dj_core.files.midi_events import MIDI_ENDINGS, MidiEvents, parse_midi, without_riff
 from dj_core.files.midi_reading import (
     AS_IN_CORPUS,
     MICROSECONDS_PER_MINUTE,
@@ -37,32 +37,31 @@ from dj_core.files.midi_reading import (
     told_in,
 )
 from dj_core.files.storage import write_bytes_atomic
-from dj_core.music.beat import Beat, Hit, Provenance
+from dj_core.music.beat import Beat, Hit
 from dj_core.music.drum_maps import DRUM_MAPS
 from dj_core.music.drums import DRUM_CHANNEL, DRUMS, DrumMap, general_midi_note
 from dj_core.music.note_maps import NOTE_MAP
 from dj_core.music.timing import straightened
 
 if TYPE_CHECKING:
-    from mido import MetaMessage, MidiTrack
+    from mido import MidiTrack
 
 __all__ = [
-    "LIMITS", "MICROSECONDS_PER_MINUTE", "MIDI_ENDINGS", "PROVENANCE_MARK", "TICKS_PER_QUARTER",
+    "MICROSECONDS_PER_MINUTE", "MIDI_ENDINGS", "PROVENANCE_MARK", "TICKS_PER_QUARTER",
     "Marker", "MidiEvents", "MidiSettings", "Outline", "Reading", "apart", "drum_map_of",
     "drum_map_vote", "map_telling", "midi_bytes", "note_of", "outline_of", "parse_midi",
-    "provenance_of", "read_beat", "read_midi", "read_midi_report", "save_midi", "without_riff",
+    "read_beat", "read_midi", "read_midi_report", "save_midi", "without_riff",
 ]  # fmt: skip
 
 TICKS_PER_QUARTER = 480
 DEFAULT_DURATION_QUARTERS = 0.125  # drums ring as they like; long enough for any DAW to show
 
-NoteChoice = Literal["general-midi", "as-in-corpus"]
 Timing = Literal["as-played", "straight"]
 
 
 @dataclass(frozen=True)
 class MidiSettings:
-    """How a MIDI file shall be written.
+    """How a MIDI file shall be written. Raises MidiError for a value not named here.
 
     Attributes:
         target: a name from `note_maps.NOTE_MAP`; or 'as-in-corpus', which keeps the note numbers
@@ -72,9 +71,6 @@ class MidiSettings:
         timing: 'as-played' with swing and microtiming, or 'straight' (see `timing.straightened`).
         provenance: write down in the file what made the beat and its genre, where they are known;
             whose notes these are stands in every file.
-
-    Raises:
-        MidiError: a value not named here.
     """
 
     target: str = "general-midi"
@@ -84,9 +80,9 @@ class MidiSettings:
     provenance: bool = True
 
     def __post_init__(self) -> None:
-        if self.target not in (*NOTE_MAP, "as-in-corpus"):
-            known = ", ".join((*NOTE_MAP, "as-in-corpus"))
-            raise MidiError(f"No target is called {self.target!r}. Targets: {known}.")
+        known = (*NOTE_MAP, AS_IN_CORPUS)
+        if self.target not in known:
+            raise MidiError(f"No target is called {self.target!r}. Targets: {', '.join(known)}.")
         if self.midi_type not in (0, 1) or (self.midi_type == 0 and self.track_per_drum):
             raise MidiError(
                 "A MIDI file is of type 0 (one track) or 1; a track for each drum needs type 1. "
@@ -119,23 +115,46 @@ def midi_bytes(
         settings: everything about the file; what `notes` says is then not heeded.
         markers: places to name, inside the beat.
     """
-    import mido
+    from mido import MetaMessage, MidiFile
 
     settings = settings or MidiSettings(target=notes)
     if settings.timing == "straight":
         beat = straightened(beat)
     end = round(beat.length_quarters * TICKS_PER_QUARTER)
-    parts = _parts(beat, settings, end)
-    if settings.midi_type == 0:
-        ((_, messages),) = parts
-        tracks = [_track(_opening(beat, settings, markers, end) + messages, end)]
-    else:
-        tracks = [_track(_opening(beat, settings, markers, end), end)]
-        for name, messages in parts:
-            title = mido.MetaMessage("track_name", name=name)
-            tracks.append(_track([(0, -1, title), *messages], end))
-    file = mido.MidiFile(
-        type=settings.midi_type, ticks_per_beat=TICKS_PER_QUARTER, charset="utf-8", tracks=tracks
+    told, made = map_telling(settings.target, beat.hits), beat.provenance
+    if settings.provenance and (made.model is not None or made.seed is not None or made.edited):
+        told["provenance"] = provenance_to_json(made)
+    if settings.provenance and beat.genre:
+        told["genre"] = beat.genre
+    tempo, meter = round(MICROSECONDS_PER_MINUTE / beat.playing_tempo_bpm), beat.meter
+    over, under = meter.numerator, meter.denominator
+    opening: list[_Timed] = [
+        (0, -2, MetaMessage("track_name", name=beat.title or "Beat")),
+        (0, -2, MetaMessage("set_tempo", tempo=tempo)),
+        (0, -2, MetaMessage("time_signature", numerator=over, denominator=under)),
+        (0, -2, MetaMessage("text", text=PROVENANCE_MARK + canonical_json(told))),
+    ]
+    for marker in sorted(markers, key=lambda marker: marker.onset_quarters):
+        tick = min(round(marker.onset_quarters * TICKS_PER_QUARTER), end)
+        opening.append((tick, -1, MetaMessage("marker", text=marker.text)))
+    parts: list[tuple[str, Sequence[Hit]]] = [("Drums", beat.hits)]
+    if settings.track_per_drum:
+        parts = [
+            (DRUMS[lane].label, [hit for hit in beat.hits if hit.lane == lane])
+            for lane in beat.lanes
+        ]
+    tracks = [opening]
+    for name, hits in parts:
+        messages = _note_messages(hits, settings.target, end)
+        if settings.midi_type == 0:
+            opening += messages
+        else:
+            tracks.append([(0, -1, MetaMessage("track_name", name=name)), *messages])
+    file = MidiFile(
+        type=settings.midi_type,
+        ticks_per_beat=TICKS_PER_QUARTER,
+        charset="utf-8",
+        tracks=[_track(messages, end) for messages in tracks],
     )
     buffer = BytesIO()
     file.save(file=buffer)
@@ -173,63 +192,9 @@ def read_beat(source: Path | bytes, drum_map: DrumMap | None = None) -> Beat:
     return replace(beat, provenance=origin, genre=genre[:MAX_TEXT])
 
 
-def provenance_of(source: Path | bytes) -> Provenance | None:
-    """What made the beat in a MIDI file, as `midi_bytes` wrote it down; None where nothing is.
-
-    Raises:
-        MidiError: no MIDI file, or one whose text was altered.
-    """
-    told = told_in(parse_midi(content_of(source)))
-    if told is None or (told and "provenance" not in told):
-        return None
-    try:
-        return provenance_from_json(told.get("provenance"))
-    except BeatError as error:
-        raise MidiError(f"What the file says about its making was altered: {error}") from error
-
-
 # --- writing ----------------------------------------------------------------------------------
 
 _Timed = tuple[int, int, Any]  # tick, order within the tick, a message of mido's
-
-
-def _opening(
-    beat: Beat, settings: MidiSettings, markers: Sequence[Marker], end: int
-) -> list[_Timed]:
-    """What stands before the drums: title, provenance, tempo, meter, markers."""
-    from mido import MetaMessage
-
-    tempo = round(MICROSECONDS_PER_MINUTE / beat.playing_tempo_bpm)
-    messages: list[MetaMessage] = [MetaMessage("track_name", name=beat.title or "Beat")]
-    messages.append(MetaMessage("set_tempo", tempo=tempo))
-    messages.append(
-        MetaMessage(
-            "time_signature",
-            numerator=beat.meter.numerator,
-            denominator=beat.meter.denominator,
-        )
-    )
-    messages.append(MetaMessage("text", text=_telling(beat, settings)))
-    opening: list[_Timed] = [(0, -2, message) for message in messages]
-    for marker in sorted(markers, key=lambda marker: marker.onset_quarters):
-        tick = min(round(marker.onset_quarters * TICKS_PER_QUARTER), end)
-        opening.append((tick, -1, MetaMessage("marker", text=marker.text)))
-    return opening
-
-
-def _is_worth_telling(provenance: Provenance) -> bool:
-    """Whether there is more to say than a file's name."""
-    return provenance.model is not None or provenance.seed is not None or provenance.edited
-
-
-def _telling(beat: Beat, settings: MidiSettings) -> str:
-    """The text event that says which note map a file is in and, if wanted, what made it."""
-    told = map_telling(settings.target, beat.hits)
-    if settings.provenance and _is_worth_telling(beat.provenance):
-        told["provenance"] = provenance_to_json(beat.provenance)
-    if settings.provenance and beat.genre:
-        told["genre"] = beat.genre
-    return PROVENANCE_MARK + canonical_json(told)
 
 
 def map_telling(target: str, hits: Iterable[Hit]) -> dict[str, Any]:
@@ -253,46 +218,16 @@ def map_telling(target: str, hits: Iterable[Hit]) -> dict[str, Any]:
     return told
 
 
-def _parts(beat: Beat, settings: MidiSettings, end: int) -> list[tuple[str, list[_Timed]]]:
-    """The drums as (track name, messages): one part, or one per drum that is played."""
-    if not settings.track_per_drum:
-        return [("Drums", _note_messages(beat.hits, settings.target, end))]
-    return [
-        (
-            DRUMS[lane].label,
-            _note_messages([hit for hit in beat.hits if hit.lane == lane], settings.target, end),
-        )
-        for lane in beat.lanes
-    ]
-
-
 def _note_messages(hits: Iterable[Hit], target: str, end: int) -> list[_Timed]:
-    """Note-ons and note-offs.
-
-    A note-off comes before a note-on of the same tick, except that of a note without length.
-    """
-    from mido import Message
-
-    messages: list[_Timed] = []
-    for note, onset, release, velocity in _notes(hits, target, end):
-        messages.append(
-            (onset, 1, Message("note_on", channel=DRUM_CHANNEL, note=note, velocity=velocity))
-        )
-        order = 0 if release > onset else 2
-        messages.append(
-            (release, order, Message("note_off", channel=DRUM_CHANNEL, note=note, velocity=0))
-        )
-    return messages
-
-
-def _notes(hits: Iterable[Hit], target: str, end: int) -> list[tuple[int, int, int, int]]:
-    """(note, onset tick, release tick, velocity) of every stroke, as the target wants them.
+    """Note-ons and note-offs of every stroke, as the target wants them.
 
     As in the corpus, nothing is changed. Elsewhere a note lasts at least as long as DAWs can
     show and ends where the same note is struck again; and on a machine that plays two drums on
     one note, two strokes at once are the louder of them.
     """
-    faithful = target == "as-in-corpus"
+    from mido import Message
+
+    faithful = target == AS_IN_CORPUS
     shortest = 0.0 if faithful else DEFAULT_DURATION_QUARTERS
     notes = []
     for hit in hits:
@@ -301,14 +236,20 @@ def _notes(hits: Iterable[Hit], target: str, end: int) -> list[tuple[int, int, i
         quarters = DEFAULT_DURATION_QUARTERS if quarters is None else max(quarters, shortest)
         release = min(onset + round(quarters * TICKS_PER_QUARTER), end)
         notes.append((note_of(hit, target), onset, release, hit.velocity))
-    if faithful:
-        return notes
-    return apart(notes, merge=target != "general-midi")
+    if not faithful:
+        notes = apart(notes, merge=target != "general-midi")
+    messages: list[_Timed] = []
+    for note, onset, release, velocity in notes:
+        note_on = Message("note_on", channel=DRUM_CHANNEL, note=note, velocity=velocity)
+        note_off = Message("note_off", channel=DRUM_CHANNEL, note=note, velocity=0)
+        # a note-off comes before a note-on of the same tick, except that of a note without length
+        messages += [(onset, 1, note_on), (release, 0 if release > onset else 2, note_off)]
+    return messages
 
 
 def note_of(hit: Hit, target: str) -> int:
     """The note a file for `target` (see `MidiSettings`) plays a stroke by."""
-    if target == "as-in-corpus":
+    if target == AS_IN_CORPUS:
         return hit.note
     if target == "general-midi":
         return general_midi_note(hit.drum, hit.source_note)

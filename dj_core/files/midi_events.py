@@ -7,12 +7,13 @@ a sentence. Sizes, tracks, events and time have limits, and no work is done twic
 
 from __future__ import annotations
 
+import struct
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 
 from dj_core.errors import MidiError
 from dj_core.files.file_names import counted
-from dj_core.host import limits
+from dj_core.host.limits import LIMITS
 
 MIDI_ENDINGS = (".mid", ".midi", ".smf", ".kar", ".rmi")
 """How files that `parse_midi` reads are named, in lower case."""
@@ -25,27 +26,14 @@ _END_MARK_BYTES = 4
 _PADDING = b"\x00\x1a\r\n\t "
 _DRUM_BANKS = (120, 127)  # bank select of drum kits: GM2, XG
 _DATA_BYTES_OF_SYSTEM = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # MIDI 1.0; the other system messages: none
-_OTHER_FILES = (
-    (b"RIFF", "a WAV recording or another RIFF file"),
-    (b"PK\x03\x04", "a zip"),
-    (b"ID3", "an MP3 recording"),
-    (b"fLaC", "a FLAC recording"),
-    (b"FORM", "an AIFF recording"),
-    (b"OggS", "an Ogg recording"),
-)
-
-
-@dataclass(frozen=True)
-class MidiLimits:
-    """What a file may hold; `dj_core.host.limits` says how much, and why."""
-
-    bytes: int = limits.LIMITS.midi_bytes
-    events: int = limits.LIMITS.midi_events
-    tracks: int = limits.LIMITS.midi_tracks
-    seconds: float = float(limits.LIMITS.midi_seconds)
-
-
-LIMITS = MidiLimits()
+_OTHER_FILES = {
+    b"RIFF": "a WAV recording or another RIFF file",
+    b"PK\x03\x04": "a zip",
+    b"ID3": "an MP3 recording",
+    b"fLaC": "a FLAC recording",
+    b"FORM": "an AIFF recording",
+    b"OggS": "an Ogg recording",
+}
 
 Note = tuple[int, int, int, int, int]
 """(onset, channel, note, velocity, duration or -1 when no note-off came); times in ticks."""
@@ -127,12 +115,11 @@ def oddity_sentences(oddities: Counter[str]) -> list[str]:
 def parse_midi(content: bytes) -> MidiEvents:
     """The events of a Standard MIDI File of any type, also inside a RIFF file.
 
-    Raises:
-        MidiError: not a MIDI file, damaged, or beyond `LIMITS`.
+    Raises MidiError where it is not a MIDI file, damaged, or beyond `LIMITS`.
     """
-    if len(content) > LIMITS.bytes:
+    if len(content) > LIMITS.midi_bytes:
         raise MidiError(
-            f"This file has {len(content):,} bytes; drum MIDI is never over {LIMITS.bytes:,}. "
+            f"This file has {len(content):,} bytes; drum MIDI is never over {LIMITS.midi_bytes:,}. "
             "Export a shorter clip."
         )
     return _FileParser(without_riff(content)).parse()
@@ -157,29 +144,33 @@ class _FileParser:
 
     def __init__(self, content: bytes) -> None:
         self.content = content
-        self.events_left = LIMITS.events
+        self.events_left = LIMITS.midi_events
         self.track = -1
 
     def parse(self) -> MidiEvents:
         content = self.content
         head = 0 if content[:4] == b"MThd" else content.find(b"MThd", 0, _MOST_BYTES_BEFORE_HEAD)
         if head < 0 or len(content) < head + 14:
-            known = next((name for mark, name in _OTHER_FILES if content.startswith(mark)), "")
+            named = (name for mark, name in _OTHER_FILES.items() if content.startswith(mark))
+            known = next(named, "")
             raise MidiError(
                 f"This is not a MIDI file{f' but {known}' if known else ''}. "
                 "Choose a .mid file, or export the beat as MIDI."
             )
-        form, announced, division = (
-            int.from_bytes(content[head + place : head + place + 2]) for place in (8, 10, 12)
-        )
+        length, form, announced, division = struct.unpack_from(">IHHH", content, head + 4)
         self.events = events = MidiEvents(division)
         if head:
             events.oddities["before-head"] += head
-        if division >= 0x8000:
-            events.ticks_per_second = _ticks_per_second(division)
-            events.ticks_per_quarter = (
-                events.ticks_per_second * DEFAULT_MICROSECONDS_PER_QUARTER / 1e6
-            )
+        if division >= 0x8000:  # it counts film frames
+            frames, ticks_per_frame = 0x100 - (division >> 8), division & 0xFF
+            if frames not in (24, 25, 29, 30) or not ticks_per_frame:
+                raise MidiError(
+                    "The file counts time in film frames that do not exist. Export it again with "
+                    "musical time."
+                )
+            a_second = (30_000 / 1_001 if frames == 29 else frames) * ticks_per_frame
+            events.ticks_per_second = a_second
+            events.ticks_per_quarter = a_second * DEFAULT_MICROSECONDS_PER_QUARTER / 1e6
         if not events.ticks_per_quarter:
             raise MidiError(
                 "The file does not say how it counts time: its quarter notes have 0 ticks. "
@@ -187,20 +178,19 @@ class _FileParser:
             )
         if form > 2:
             events.oddities["file-type"] += 1
-        length = int.from_bytes(content[head + 4 : head + 8])
         start = head + 14
         if length != 6:
             events.oddities["head-length"] += 1
             if self._is_chunk(head + 8 + length):
                 start = head + 8 + length
         self._parse_chunks(start, is_patterns=form == 2)
-        tracks = len(events.track_starts)
-        if tracks > announced:
-            events.oddities["more-tracks"] += tracks - announced
-        elif tracks < announced:
-            events.oddities["fewer-tracks"] += announced - tracks
-        if events.ticks_per_second:
-            _derive_quarter(events)
+        if missing := announced - len(events.track_starts):
+            events.oddities["fewer-tracks" if missing > 0 else "more-tracks"] += abs(missing)
+        if events.ticks_per_second:  # quarter notes by its first tempo that can be played
+            tempos = (tempo for _, tempo in sorted(events.tempos) if FASTEST <= tempo <= SLOWEST)
+            microseconds = next(tempos, DEFAULT_MICROSECONDS_PER_QUARTER)
+            events.ticks_per_quarter = events.ticks_per_second * microseconds / 1e6
+            events.tempos = [(0, microseconds)]
         return events
 
     def _parse_chunks(self, position: int, *, is_patterns: bool) -> None:
@@ -210,9 +200,9 @@ class _FileParser:
         while position < len(content):
             if content[position : position + 4] == b"MTrk" and position + 8 <= len(content):
                 self.track += 1
-                if self.track >= LIMITS.tracks:
+                if self.track >= LIMITS.midi_tracks:
                     raise MidiError(
-                        f"The file has over {LIMITS.tracks} tracks; no drum part needs that. "
+                        f"The file has over {LIMITS.midi_tracks} tracks; no drum part needs that. "
                         "Export the drums alone."
                     )
                 notes = len(events.notes)
@@ -221,18 +211,20 @@ class _FileParser:
                 length = int.from_bytes(content[position + 4 : start])
                 position, end_tick = self._parse_track(start, start + length, base)
                 events.end_tick = max(events.end_tick, end_tick)
-                if is_patterns and len(events.notes) > notes:
+                if is_patterns and len(events.notes) > notes:  # the next begins on a bar line
                     events.patterns += base > 0
-                    base = _next_bar_line(events, end_tick)
-                continue
-            if content[position : position + 4] == b"MThd":
+                    quarter = events.ticks_per_quarter
+                    last = max(events.meters, default=(0, 4, 4), key=lambda meter: meter[0])
+                    bar = max(round((last[1] or 4) * 4 / last[2] * quarter), 1)
+                    base = -(-max(end_tick - few_ticks(quarter), 1) // bar) * bar
+            elif content[position : position + 4] == b"MThd":
                 events.oddities["second-file"] += 1
                 return
-            if self._is_chunk(position):
+            elif self._is_chunk(position):
                 events.oddities["foreign-chunks"] += 1
                 position += 8 + int.from_bytes(content[position + 4 : position + 8])
-                continue
-            position = self._skip_to_track(position, len(content))
+            else:
+                position = self._skip_to_track(position, len(content))
 
     def _is_chunk(self, position: int) -> bool:
         """Whether a chunk, of whatever name, begins here and fits into the file."""
@@ -280,7 +272,8 @@ class _FileParser:
                     self.events_left -= 1
                     if self.events_left < 0:
                         raise MidiError(
-                            f"The file has over {LIMITS.events:,} events; no drum part needs that."
+                            f"The file has over {LIMITS.midi_events:,} events; no drum part needs "
+                            "that."
                         )
                     byte = content[position]
                     if byte >= 0xF0:
@@ -325,8 +318,10 @@ class _FileParser:
                             index = waiting.popleft()
                             onset, channel, _, velocity, _ = notes[index]
                             notes[index] = (onset, channel, first, velocity, tick - onset)
-                    elif status >= 0xC0 or not first:
-                        self._take_sound(status, first, second)
+                    elif 0xC0 <= status <= 0xCF:
+                        events.programs[self.track, status & 0x0F] = first
+                    elif 0xB0 <= status <= 0xBF and not first and second in _DRUM_BANKS:
+                        events.drum_banks.add((self.track, status & 0x0F))
                 # no end mark up to here
                 if ended_with >= 0:
                     return max(position, end), self._last_tick(ended_with, end_tick)
@@ -370,7 +365,7 @@ class _FileParser:
         Where only its end mark is missing, or its length was never filled in, nothing is lost.
         """
         missing = declared_end - len(self.content)
-        never_filled_in = whole_events and missing > LIMITS.bytes
+        never_filled_in = whole_events and missing > LIMITS.midi_bytes
         lost = missing > _END_MARK_BYTES and not never_filled_in
         self.events.oddities["cut-off" if lost else "no-end-mark"] += 1
 
@@ -381,17 +376,13 @@ class _FileParser:
         of such a number is returned with it. Clock and sensing bytes that a recorder left before
         a note's number are stepped over.
         """
-        data: list[int] = []
         oddities = self.events.oddities
         is_note = status <= 0x9F
-        while len(data) < size:
-            byte = self.content[position]
+        while is_note and 0xF8 <= self.content[position] <= 0xFE:
+            oddities["system-messages"] += 1
             position += 1
-            if is_note and not data and 0xF8 <= byte <= 0xFE:
-                oddities["system-messages"] += 1
-                continue
-            data.append(byte)
-        first, second = data[0], data[-1]
+        first, second = self.content[position], self.content[position + size - 1]
+        position += size
         if not is_note:
             oddities["values-over-127"] += 1
             return min(first, 127), min(second, 127), position
@@ -401,15 +392,6 @@ class _FileParser:
         if second > 0x7F and status >= 0x90:
             oddities["velocities-over-127"] += 1
         return first, min(second, 127), position
-
-    def _take_sound(self, status: int, first: int, second: int) -> None:
-        """Keep which sound a channel asks for: a program, or a bank of drum kits."""
-        part = self.track, status & 0x0F
-        if status <= 0xBF:
-            if status >= 0xB0 and second in _DRUM_BANKS:
-                self.events.drum_banks.add(part)
-        elif status <= 0xCF:
-            self.events.programs[part] = first
 
     def _parse_other(self, position: int, tick: int) -> int:
         """Parse a meta or system event; the position after it, negative behind an end mark."""
@@ -423,8 +405,23 @@ class _FileParser:
                 raise IndexError
             if kind == 0x2F:
                 return -position
-            if kind in _HEEDED_METAS:
-                self._take_meta(kind, data, tick)
+            events = self.events
+            if kind == 0x01:
+                events.texts.append(data)
+            elif kind == 0x51:
+                tempo = int.from_bytes(data)
+                if len(data) == 3 or FASTEST <= tempo <= SLOWEST:
+                    events.tempos.append((tick, tempo))
+                    if len(data) != 3:
+                        events.oddities["odd-lengths"] += 1
+                else:
+                    events.oddities["odd-tempos"] += 1
+            elif kind == 0x58 and len(data) >= 2:
+                events.meters.append((tick, data[0], 1 << min(data[1], 30)))
+            elif kind == 0x58:
+                events.oddities["odd-meters"] += 1
+            elif kind == 0x03 or (kind == 0x04 and self.track not in events.names):
+                events.names[self.track] = data  # of the track, else of its instrument
             return position
         if byte in (0xF0, 0xF7):
             length, position = self._variable_length(position + 1)
@@ -433,27 +430,6 @@ class _FileParser:
             return position + length
         self.events.oddities["system-messages"] += 1
         return position + 1 + _DATA_BYTES_OF_SYSTEM.get(byte, 0)
-
-    def _take_meta(self, kind: int, data: bytes, tick: int) -> None:
-        """Keep text, names, tempo and time signature; others say nothing to a beat."""
-        events = self.events
-        if kind == 0x01:
-            events.texts.append(data)
-        elif kind == 0x51:
-            if len(data) == 3:
-                events.tempos.append((tick, int.from_bytes(data)))
-            elif FASTEST <= int.from_bytes(data) <= SLOWEST:
-                events.tempos.append((tick, int.from_bytes(data)))
-                events.oddities["odd-lengths"] += 1
-            else:
-                events.oddities["odd-tempos"] += 1
-        elif kind == 0x58:
-            if len(data) >= 2:
-                events.meters.append((tick, data[0], 1 << min(data[1], 30)))
-            else:
-                events.oddities["odd-meters"] += 1
-        elif kind == 0x03 or self.track not in events.names:
-            events.names[self.track] = data
 
     def _variable_length(self, position: int) -> tuple[int, int]:
         """A variable-length quantity (at most four bytes) and the position after it."""
@@ -471,35 +447,6 @@ class _FileParser:
             f"The file is damaged at byte {position + 1:,}, in track {self.track + 1}: what "
             "follows cannot be told apart. Export it again, or copy it again."
         )
-
-
-_HEEDED_METAS = frozenset({0x01, 0x03, 0x04, 0x51, 0x58})  # text, names, tempo, time signature
-
-
-def _ticks_per_second(division: int) -> float:
-    """What a head that counts film frames says; MidiError where it says nothing sensible."""
-    frames, ticks_per_frame = 0x100 - (division >> 8), division & 0xFF
-    if frames not in (24, 25, 29, 30) or not ticks_per_frame:
-        raise MidiError(
-            "The file counts time in film frames that do not exist. Export it again with "
-            "musical time."
-        )
-    return (30_000 / 1_001 if frames == 29 else frames) * ticks_per_frame
-
-
-def _derive_quarter(events: MidiEvents) -> None:
-    """Make quarter notes of a file that counts film frames, by its first tempo or 120 BPM."""
-    tempos = [tempo for _, tempo in sorted(events.tempos) if FASTEST <= tempo <= SLOWEST]
-    microseconds = tempos[0] if tempos else DEFAULT_MICROSECONDS_PER_QUARTER
-    events.ticks_per_quarter = (events.ticks_per_second or 0) * microseconds / 1e6
-    events.tempos = [(0, microseconds)]
-
-
-def _next_bar_line(events: MidiEvents, end_tick: int) -> int:
-    """Where the next pattern of a file of type 2 begins."""
-    _, over, under = max(events.meters, default=(0, 4, 4), key=lambda meter: meter[0])
-    bar = max(round((over or 4) * 4 / under * events.ticks_per_quarter), 1)
-    return -(-max(end_tick - few_ticks(events.ticks_per_quarter), 1) // bar) * bar
 
 
 def few_ticks(ticks_per_quarter: float) -> int:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from statistics import median_high
 from typing import Any
 
 from dj_core.errors import BeatError, MidiError
@@ -106,14 +107,14 @@ def read_midi_report(source: Path | bytes, drum_map: DrumMap | None = None) -> R
         drum_map: how note numbers become lanes, a name from `drum_maps.DRUM_MAPS`; None finds
             out from the file.
 
-    Raises:
-        MidiError: not a MIDI file, damaged, beyond `LIMITS`, or without a single note.
+    Raises MidiError: not a MIDI file, damaged, beyond `LIMITS`, or without a single note.
     """
     title = source.stem if isinstance(source, Path) else ""
     events = parse_midi(content_of(source))
     frame = _frame(events)
     counts = Counter(note[2] for note in frame.notes)
-    lanes, taken, is_pad = _lanes_of(events, drum_map, counts)
+    lanes, taken = _lanes_of(events, drum_map, counts)
+    is_pad = taken in NOTE_MAP and taken != "general-midi"  # pads say nothing of a corpus
     per_quarter = events.ticks_per_quarter
     hits = tuple(
         Hit(
@@ -140,7 +141,7 @@ def outline_of(events: MidiEvents, drum_map: DrumMap) -> Outline:
     frame = _frame(events)
     notes, per_quarter = frame.notes, events.ticks_per_quarter
     struck = [note[2] for note in notes]
-    lanes, taken, _ = _lanes_of(events, drum_map, struck)
+    lanes, taken = _lanes_of(events, drum_map, struck)
     last = max(notes)
     hit = Hit(last[0] / per_quarter, lanes[last[2]], last[3])
     return Outline(
@@ -160,13 +161,10 @@ def drum_map_of(events: MidiEvents) -> DrumMap | None:
     what one suggests, and only many of them together decide.
     """
     notes = _drum_notes(events)[0]
-    told = _told_lanes(events, {note[2] for note in notes})
-    if told:
+    if told := _told_lanes(events, {note[2] for note in notes}):
         return told[0]
-    on_channel = [note for note in notes if note[1] == DRUM_CHANNEL]
-    if not on_channel:
-        return None
-    return guessed_map(Counter(note[2] for note in on_channel), on_channel_10=True)
+    counts = Counter(note[2] for note in notes if note[1] == DRUM_CHANNEL)
+    return guessed_map(counts, on_channel_10=True) if counts else None
 
 
 def drum_map_vote(events: MidiEvents) -> DrumMap:
@@ -181,7 +179,7 @@ def content_of(source: Path | bytes) -> bytes:
         return source
     try:
         with source.open("rb") as file:
-            return file.read(LIMITS.bytes + 1)
+            return file.read(LIMITS.midi_bytes + 1)
     except OSError as error:
         raise MidiError(f"{source.name} could not be opened: {error.strerror}.") from error
 
@@ -189,14 +187,14 @@ def content_of(source: Path | bytes) -> bytes:
 def told_in(events: MidiEvents) -> dict[str, Any] | None:
     """What we wrote into a file about it; {} where it was altered, None where nothing is."""
     mark = PROVENANCE_MARK.encode()
-    for text in events.texts:
-        if text.startswith(mark):
-            try:
-                told = parse_json(text.removeprefix(mark))
-            except BeatError:
-                return {}
-            return told if isinstance(told, dict) else {}
-    return None
+    text = next((text for text in events.texts if text.startswith(mark)), None)
+    if text is None:
+        return None
+    try:
+        told = parse_json(text.removeprefix(mark))
+    except BeatError:
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def tempo_of(microseconds: int) -> float:
@@ -217,20 +215,15 @@ def tempo_of(microseconds: int) -> float:
 
 def _lanes_of(
     events: MidiEvents, drum_map: DrumMap | None, notes: Collection[int]
-) -> tuple[Sequence[int] | dict[int, int], DrumMap, bool]:
-    """Note → lane, by which map, and whether its notes are pads, which say nothing of a corpus."""
+) -> tuple[Sequence[int] | dict[int, int], DrumMap]:
+    """Note → lane, and by which map."""
     if drum_map is None:
         if told := _told_lanes(events, set(notes)):
-            name, lanes = told
-            return lanes, name, _is_pads(name)
+            return told[1], told[0]
         drum_map = drum_map_of(events) or drum_map_vote(events)
     if drum_map not in DRUM_MAPS:
         raise MidiError(f"No note map is called {drum_map!r}. Maps: {', '.join(DRUM_MAPS)}.")
-    return lanes_by_note(drum_map), drum_map, _is_pads(drum_map)
-
-
-def _is_pads(drum_map: DrumMap) -> bool:
-    return drum_map in NOTE_MAP and drum_map != "general-midi"
+    return lanes_by_note(drum_map), drum_map
 
 
 def _told_lanes(
@@ -260,7 +253,7 @@ def _warnings(
     """All that a DJ should know about a file as it was read."""
     said = [*frame.warnings]
     taken = DRUM_MAPS[drum_map]
-    if told_in(events) is None or is_chosen:
+    if is_chosen or not frame.is_ours:
         if unnamed := taken.unnamed(counts):
             numbers = sorted(note for note in counts if note not in taken.drums)
             said.append(
@@ -272,19 +265,15 @@ def _warnings(
                 f"Read as {taken.label}. Its notes fit {DRUM_MAPS[other].label} better: choose "
                 "that note map if the drums sound wrong."
             )
-    if events.oddities:
-        said += oddity_sentences(events.oddities)
-    return tuple(said)
+    return *said, *oddity_sentences(events.oddities)
 
 
 def _listed(noun: str, values: Sequence[object], most: int = 6) -> str:
     """'note 24', 'notes 24, 25 and 60', or the first few of many."""
-    texts = [f"{value}" for value in values[:most]]
+    *texts, last = [str(value) for value in values[:most]]
     if len(values) > most:
-        return f"{noun}s {', '.join(texts)} …"
-    if len(texts) == 1:
-        return f"{noun} {texts[0]}"
-    return f"{noun}s {', '.join(texts[:-1])} and {texts[-1]}"
+        return f"{noun}s {', '.join((*texts, last))} …"
+    return f"{noun}s {', '.join(texts)} and {last}" if texts else f"{noun} {last}"
 
 
 # --- which notes are drums ----------------------------------------------------------------------
@@ -314,11 +303,6 @@ class _Part:
     drums: bool | None
     """Whether its name or its sound says that these are drums; None where they do not say."""
 
-    @property
-    def label(self) -> str:
-        """What a DJ knows the part by."""
-        return self.name or f"channel {self.channel + 1}"
-
 
 def _drum_notes(events: MidiEvents) -> tuple[list[Note], int, str]:
     """The notes that are drums, how many others there are, and what to say of that."""
@@ -326,73 +310,61 @@ def _drum_notes(events: MidiEvents) -> tuple[list[Note], int, str]:
     if not notes:
         raise MidiError("The file holds no notes: there is nothing to play.")
     channels = {note[1] for note in notes}
-    if len(channels) == 1 and (
-        DRUM_CHANNEL in channels or len(events.track_starts) == 1 or not events.names
-    ):
+    if channels == {DRUM_CHANNEL}:
+        return notes, 0, ""
+    if len(channels) == 1 and (len(events.track_starts) == 1 or not events.names):
         # one part, of whatever name: nothing to choose from
-        if (
-            DRUM_CHANNEL in channels
-            or _says_drums(events)
-            or _look_like_drums(notes, "extended", "ezdrummer")
-        ):
+        named = any(_DRUM_NAMES.search(_text(name).casefold()) for name in events.names.values())
+        if named or _look_like_drums(notes, "extended", "ezdrummer"):
             return notes, 0, ""
-        return notes, 0, _no_drums_seen(_parts(events))
-    parts = _parts(events)
-    drums = _drum_parts(parts)
+        parts, drums = _parts(events), []
+    else:
+        parts = _parts(events)
+        drums = _drum_parts(parts)
+        if not drums and _look_like_drums(notes):
+            return notes, 0, ""
     if not drums:
-        return notes, 0, "" if _look_like_drums(notes) else _no_drums_seen(parts)
-    chosen = {id(part) for part in drums}
-    others = [part for part in parts if id(part) not in chosen]
+        names = list(dict.fromkeys(part.name for part in parts if part.name))
+        where = f" ({', '.join(names[:4])})" if names else ""
+        said = (
+            f"There are no drums to be seen in this file{where}: its notes are read as drums all "
+        )
+        return notes, 0, said + "the same."
+    chosen = {(part.track, part.channel) for part in drums}
+    others = [part for part in parts if (part.track, part.channel) not in chosen]
     left_out = sum(len(part.notes) for part in others)
     if not left_out:
         return notes, 0, ""
-    names = list(dict.fromkeys(part.label for part in others))
+    names = list(dict.fromkeys(part.name or f"channel {part.channel + 1}" for part in others))
     said = f"Left out: {counted(left_out, 'note')} of {_listed('part', names)}, which are no drums."
     return [note for part in drums for note in part.notes], left_out, said
-
-
-def _no_drums_seen(parts: Sequence[_Part]) -> str:
-    names = list(dict.fromkeys(part.name for part in parts if part.name))
-    where = f" ({', '.join(names[:4])})" if names else ""
-    return (
-        f"There are no drums to be seen in this file{where}: its notes are read as drums all the "
-        "same."
-    )
-
-
-def _says_drums(events: MidiEvents) -> bool:
-    return any(_DRUM_NAMES.search(_text(name).casefold()) for name in events.names.values())
 
 
 def _parts(events: MidiEvents) -> list[_Part]:
     """The notes by track and channel."""
     parts = []
-    bounds = [*events.track_starts, len(events.notes)]
-    for track in range(len(events.track_starts)):
+    for track, (start, end) in enumerate(pairwise([*events.track_starts, len(events.notes)])):
         by_channel: defaultdict[int, list[Note]] = defaultdict(list)
-        for note in events.notes[bounds[track] : bounds[track + 1]]:
+        for note in events.notes[start:end]:
             by_channel[note[1]].append(note)
-        name = _text(events.names.get(track, b""))
+        # a track of several channels has one name for all of them, which says nothing
+        name = _text(events.names.get(track, b"")) if len(by_channel) == 1 else ""
+        melody, drum = (kind.search(name.casefold()) for kind in (_MELODY_NAMES, _DRUM_NAMES))
         for channel, notes in by_channel.items():
-            # a track of several channels has one name for all of them, which says nothing
-            says = _says(name, events, track, channel) if len(by_channel) == 1 else None
+            says: bool | None = None
             if (track, channel) in events.drum_banks:
                 says = True
-            parts.append(_Part(track, channel, name if len(by_channel) == 1 else "", notes, says))
+            elif drum and not (melody and "steel" in melody[0]):
+                # 'Bass Drum' is a drum; 'Drum & Bass Piano' is not: what comes last is what it is
+                says = not melody or drum.start() > melody.start()
+            elif melody or (
+                len(by_channel) == 1
+                and channel != DRUM_CHANNEL
+                and events.programs.get((track, channel))
+            ):
+                says = False
+            parts.append(_Part(track, channel, name, notes, says))
     return parts
-
-
-def _says(name: str, events: MidiEvents, track: int, channel: int) -> bool | None:
-    """Whether a part's name or sound says that these are drums."""
-    melody = _MELODY_NAMES.search(name.casefold())
-    if (drum := _DRUM_NAMES.search(name.casefold())) and not (melody and "steel" in melody[0]):
-        # 'Bass Drum' is a drum; 'Drum & Bass Piano' is not, as what comes last is what it is
-        return not melody or drum.start() > melody.start()
-    if melody:
-        return False
-    if channel != DRUM_CHANNEL and events.programs.get((track, channel)):
-        return False
-    return None
 
 
 def _drum_parts(parts: Sequence[_Part]) -> list[_Part]:
@@ -401,15 +373,9 @@ def _drum_parts(parts: Sequence[_Part]) -> list[_Part]:
     on_channel = [part for part in parts if part.channel == DRUM_CHANNEL]
     if told:  # a name outweighs the channel where the name says that it is something else
         on_channel = [part for part in on_channel if part.drums is not False]
-    if told or on_channel:
-        sure = {id(part) for part in (*told, *on_channel)}
-        return [
-            part
-            for part in parts
-            if id(part) in sure or (part.drums is None and _surely_drums(part.notes))
-        ]
-    open_parts = [part for part in parts if part.drums is None]
-    return [part for part in open_parts if _look_like_drums(part.notes)]
+    sure = {id(part) for part in (*told, *on_channel)}
+    look = _surely_drums if sure else _look_like_drums
+    return [part for part in parts if id(part) in sure or (part.drums is None and look(part.notes))]
 
 
 def _look_like_drums(notes: Sequence[Note], *drum_maps: DrumMap) -> bool:
@@ -485,6 +451,7 @@ class _Frame:
     left_out: int
     warnings: list[str]
     drums_seen: bool
+    is_ours: bool
 
 
 def _frame(events: MidiEvents) -> _Frame:
@@ -495,14 +462,11 @@ def _frame(events: MidiEvents) -> _Frame:
     first = min(onsets)
     last: float = max(onsets)
     microseconds = _tempo(events, onsets, warnings)
-    seconds = (
-        events.end_tick
-        / events.ticks_per_quarter
-        * (microseconds or DEFAULT_MICROSECONDS_PER_QUARTER)
-        / 1e6
-    )
-    if seconds > LIMITS.seconds:
-        most = "one hour" if LIMITS.seconds == 3600 else f"{LIMITS.seconds / 60:g} minutes"
+    quarters = events.end_tick / events.ticks_per_quarter
+    seconds = quarters * (microseconds or DEFAULT_MICROSECONDS_PER_QUARTER) / 1e6
+    if seconds > LIMITS.midi_seconds:
+        limit = LIMITS.midi_seconds
+        most = "one hour" if limit == 3600 else f"{limit / 60:g} minutes"
         raise MidiError(f"The file lasts {seconds / 3600:.1f} hours; the limit is {most}.")
     if events.patterns > 1:
         warnings.append(
@@ -520,7 +484,7 @@ def _frame(events: MidiEvents) -> _Frame:
         shift = (bar - start % bar) % bar
         if min(shift, bar - shift) <= few:
             shift = 0.0
-    ours = told_in(events) is not None if events.texts else False
+    ours = told_in(events) is not None
     empty = int((first + shift + few // 2) // bar)
     # a bar of silence before a long recording is part of it
     if not ours and empty * bar > (last + shift) * _LONGEST_KEPT_LEAD_IN:
@@ -530,10 +494,17 @@ def _frame(events: MidiEvents) -> _Frame:
         notes = [(max(note[0] + shift, 0), *note[1:]) for note in notes]
         last, end = max(last + shift, 0), end + shift
     bars = bars_of(last, end, bar, few)
-    if not ours and bars > 1 and last >= (bars - 1) * bar and abs(end - (bars - 1) * bar) <= few:
-        notes, bars = _without_overhang(notes, bars, bar, few, warnings)
+    line = (bars - 1) * bar
+    if not ours and bars > 1 and line <= last <= line + few and abs(end - line) <= few:
+        # the end mark stands before the last bar, whose hits are the first of the next time round
+        overhang = sum(note[0] >= line for note in notes)
+        warnings.append(
+            f"{counted(overhang, 'hit')} on the line after the last bar moved to the first."
+        )
+        notes, bars = [(note[0] % line, *note[1:]) for note in notes], bars - 1
     tempo_bpm = tempo_of(microseconds) if microseconds else None
-    return _Frame(notes, meter, tempo_bpm, bars, left_out, warnings, bool(left_out or not said))
+    drums_seen = bool(left_out or not said)
+    return _Frame(notes, meter, tempo_bpm, bars, left_out, warnings, drums_seen, ours)
 
 
 def bars_of(last_onset: float, end_tick: float, bar_ticks: float, few: int = 0) -> int:
@@ -553,23 +524,6 @@ def bars_of(last_onset: float, end_tick: float, bar_ticks: float, few: int = 0) 
     # a recorder stopped long after the last hit, near a line by chance, says nothing
     meant = not off or (off <= few and ended <= played + _MOST_SILENT_BARS)
     return max(played, ended) if meant else played
-
-
-def _without_overhang(
-    notes: Sequence[_Placed], bars: int, bar: float, few: int, warnings: list[str]
-) -> tuple[Sequence[_Placed], int]:
-    """The beat without a last bar that holds only hits on its first line.
-
-    The end mark says that the beat ends there: such a hit is the first of the next time round.
-    """
-    line = (bars - 1) * bar
-    overhang = [note for note in notes if note[0] >= line]
-    if any(note[0] > line + few for note in overhang):
-        return notes, bars
-    warnings.append(
-        f"{counted(len(overhang), 'hit')} on the line after the last bar moved to the first."
-    )
-    return [(note[0] % line, *note[1:]) for note in notes], bars - 1
 
 
 def _tempo(events: MidiEvents, onsets: list[int], warnings: list[str]) -> int | None:
@@ -595,7 +549,8 @@ def _tempo(events: MidiEvents, onsets: list[int], warnings: list[str]) -> int | 
     holding = _holding(heeded, onsets, DEFAULT_MICROSECONDS_PER_QUARTER)
     chosen, (hits, _) = max(holding.items(), key=lambda item: item[1][0])
     if hits < _ENOUGH_FOR_ALL * len(onsets):  # a tempo that never rests: the one in the middle
-        chosen = _middle({one: count for one, (count, _) in holding.items()})
+        counts = Counter({one: count for one, (count, _) in holding.items()})
+        chosen = median_high(counts.elements())
     if len(holding) > 1:
         played = [f"{tempo_of(one):g}" for one in holding]
         warnings.append(
@@ -603,11 +558,6 @@ def _tempo(events: MidiEvents, onsets: list[int], warnings: list[str]) -> int | 
             f"plays at {tempo_of(chosen):g}, as most of its hits."
         )
     return chosen
-
-
-def _middle(counts: dict[int, int]) -> int:
-    """The median of values that come so often."""
-    return sorted(Counter(counts).elements())[sum(counts.values()) // 2]
 
 
 def _meter(events: MidiEvents, onsets: list[int], warnings: list[str]) -> tuple[Meter, int]:

@@ -8,16 +8,14 @@ entry says what it is.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import lzma
 import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 from dj_core.errors import LibraryError
 from dj_core.files.records import json_of
@@ -44,15 +42,34 @@ def send(folder: Path, kind: str, address: str) -> int:
         kind: 'corpus' or 'run'.
         address: of a file that is not there yet, as in s3://bucket/mine.zip.
 
-    Raises:
-        LibraryError: something is at the address already, or it cannot be written.
+    Raises LibraryError where something is at the address already, or it cannot be written.
     """
-    names = sorted(_sent(folder))
+    import fsspec
+
+    paths = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    names = sorted(
+        path.as_posix()
+        for path in paths  # what is hidden is half written by somebody
+        if path.as_posix() not in LEFT_HERE and not any(part[0] == "." for part in path.parts)
+    )
     about = {"kind": kind, "name": folder.name, "files": len(names)}
-    with _writing(address) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(ABOUT_NAME, json.dumps(about))
-        for name in names:
-            archive.write(folder / name, name)
+    try:
+        system, path = fsspec.core.url_to_fs(address)
+        if system.exists(path):
+            raise LibraryError(f"There already is something at {address}. Choose another address.")
+        with (
+            system.transaction,
+            system.open(path, "wb") as file,
+            zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+        ):
+            archive.writestr(ABOUT_NAME, json.dumps(about))
+            for name in names:
+                archive.write(folder / name, name)
+    except (OSError, ValueError, ImportError) as error:
+        raise LibraryError(
+            f"{address} cannot be written: {error}. Check the address, and that the package of "
+            "that file system is installed (s3fs, gcsfs, ...)."
+        ) from error
     return len(names)
 
 
@@ -63,36 +80,47 @@ def fetch(address: str, places: Mapping[str, Callable[[str], Path]]) -> Path:
         address: where it is.
         places: by kind, what gives the folder for a name and refuses one that cannot be used.
 
-    Raises:
-        LibraryError: nothing there that was sent, a name that is taken or cannot be used, more
-            than the limits allow, or a disk that cannot be written.
+    Raises LibraryError where nothing is there that was sent, or a name is taken or cannot be used,
+    or it is more than the limits allow, or the disk cannot be written.
     """
-    with _reading(address) as archive:
-        kind, name, count = _about(archive, address)
-        if kind not in places:
-            raise LibraryError(
-                f"{address} holds a {kind}, which cannot be fetched here; it can be one of: "
-                f"{', '.join(places)}."
+    import fsspec
+
+    try:
+        system, path = fsspec.core.url_to_fs(address)
+        with system.open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+            kind, name, count = _about(archive, address)
+            if kind not in places:
+                raise LibraryError(
+                    f"{address} holds a {kind}, which cannot be fetched here; it can be one of: "
+                    f"{', '.join(places)}."
+                )
+            folder = places[kind](name)
+            if folder.exists() or folder.is_symlink():
+                raise LibraryError(
+                    f"There already is a {kind} called {folder.name!r} here. Rename or delete it "
+                    "first."
+                )
+            files = [entry for entry in archive.infolist() if entry.filename != ABOUT_NAME]
+            names = {entry.filename for entry in files}
+            ours = all(  # each below the folder, of plain characters, nothing hidden
+                name.count("/") < LIMITS.folder_depth and all(map(_PART.fullmatch, name.split("/")))
+                for name in names
             )
-        folder = places[kind](name)
-        if folder.exists() or folder.is_symlink():
-            raise LibraryError(
-                f"There already is a {kind} called {folder.name!r} here. Rename or delete it first."
-            )
-        files = [entry for entry in archive.infolist() if entry.filename != ABOUT_NAME]
-        names = {entry.filename for entry in files}
-        if not len(names) == len(files) == count or not all(map(_stays_inside, names)):
-            raise LibraryError(f"{address} is damaged: its files are not those it names.")
-        if count > LIMITS.fetch_entries:
-            raise LibraryError(
-                f"{address} holds {count:,} files; {LIMITS.fetch_entries:,} are fetched at most."
-            )
-        with temporary_folder(folder.parent) as fresh:
-            room = LIMITS.fetch_bytes
-            for entry in files:
-                room -= _unpack(archive, entry, fresh / entry.filename, room)
-            fresh.chmod(0o755)  # temporary folders are their owner's only
-            fresh.rename(folder)
+            if not len(names) == len(files) == count or not ours:
+                raise LibraryError(f"{address} is damaged: its files are not those it names.")
+            if count > LIMITS.fetch_entries:
+                raise LibraryError(
+                    f"{address} holds {count:,} files; {LIMITS.fetch_entries:,} are fetched at "
+                    "most."
+                )
+            with temporary_folder(folder.parent) as fresh:
+                room = LIMITS.fetch_bytes
+                for entry in files:
+                    room -= _unpack(archive, entry, fresh / entry.filename, room)
+                fresh.chmod(0o755)  # temporary folders are their owner's only
+                fresh.rename(folder)
+    except _DAMAGED as error:
+        raise LibraryError(f"{address} cannot be fetched: {error}.") from error
     return folder
 
 
@@ -119,20 +147,6 @@ def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, room: 
     return size
 
 
-def _sent(folder: Path) -> Iterator[str]:
-    for path in folder.rglob("*"):
-        name = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in name.parts)  # half written by somebody
-        if path.is_file() and not hidden and name.as_posix() not in LEFT_HERE:
-            yield name.as_posix()
-
-
-def _stays_inside(name: str) -> bool:
-    """Whether a name is one of ours: below the folder, of plain characters, nothing hidden."""
-    parts = name.split("/")
-    return len(parts) <= LIMITS.folder_depth and all(map(_PART.fullmatch, parts))
-
-
 def _about(archive: zipfile.ZipFile, address: str) -> tuple[str, str, int]:
     """Kind, name and number of files of what was sent."""
     try:
@@ -147,34 +161,3 @@ def _about(archive: zipfile.ZipFile, address: str) -> tuple[str, str, int]:
             "that was."
         ) from error
     return kind, name, count
-
-
-@contextlib.contextmanager
-def _writing(address: str) -> Iterator[BinaryIO]:
-    """A file at `address` that is there once the block ends well. Raises LibraryError."""
-    import fsspec
-
-    try:
-        system, path = fsspec.core.url_to_fs(address)
-        if system.exists(path):
-            raise LibraryError(f"There already is something at {address}. Choose another address.")
-        with system.transaction, system.open(path, "wb") as file:
-            yield file
-    except (OSError, ValueError, ImportError) as error:
-        raise LibraryError(
-            f"{address} cannot be written: {error}. Check the address, and that the package of "
-            "that file system is installed (s3fs, gcsfs, ...)."
-        ) from error
-
-
-@contextlib.contextmanager
-def _reading(address: str) -> Iterator[zipfile.ZipFile]:
-    """The zip at `address`; problems with it or the disk are LibraryErrors."""
-    import fsspec
-
-    try:
-        system, path = fsspec.core.url_to_fs(address)
-        with system.open(path, "rb") as file, zipfile.ZipFile(file) as archive:
-            yield archive
-    except _DAMAGED as error:
-        raise LibraryError(f"{address} cannot be fetched: {error}.") from error

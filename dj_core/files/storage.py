@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -26,31 +27,30 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write to that takes the place of `path` when it is whole; for what is long.
 
     A temporary file beside `path` is written, flushed to disk and renamed over it when the block
-    ends; when the block fails, the temporary file is removed and `path` is as it was.
-
-    Raises:
-        LibraryError: no space, no permission, or a parent that cannot be made.
+    ends; when the block fails, the temporary file is removed and `path` is as it was. Raises
+    LibraryError for want of space or permission, or for a parent that cannot be made.
     """
-    temporary: Path | None = None
-    done = False
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY_PREFIX)
-        temporary = Path(name)
-        with os.fdopen(handle, "w+b") as file:
-            _claim(file.fileno())
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)  # mkstemp makes files only their owner can read
-        temporary.replace(path)
-        done = True
-        _flush_folder(path.parent)
+        try:
+            with os.fdopen(handle, "w+b") as file:
+                _claim(file.fileno())
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(0o644)  # mkstemp makes files only their owner can read
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # makes the rename durable
+        finally:
+            os.close(folder)
     except OSError as error:
         raise not_saved(f"{path.name} could not be saved in {path.parent}", error) from error
-    finally:
-        if temporary is not None and not done:
-            temporary.unlink(missing_ok=True)
 
 
 def write_bytes_atomic(path: Path, content: bytes) -> Path:
@@ -83,10 +83,7 @@ def one_at_a_time(lock: Path) -> Iterator[None]:
     except OSError as error:
         raise not_saved(f"Nothing can be saved in {lock.parent}", error, OTHER_HOME) from error
     with file:
-        if os.name == "posix":
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
@@ -98,14 +95,12 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
     """
     parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=parent))
-    descriptor = os.open(folder, os.O_RDONLY) if os.name == "posix" else None
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        if descriptor is not None:
-            _claim(descriptor)
+        _claim(descriptor)
         yield folder
     finally:
-        if descriptor is not None:
-            os.close(descriptor)
+        os.close(descriptor)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -179,20 +174,12 @@ def _is_own(folder: Path, name: str, own: re.Pattern[str]) -> bool:
 
 def _claim(descriptor: int) -> None:
     """Lock what is being written; the system frees it when the process ends, however it ends."""
-    if os.name != "posix":
-        return
-    import fcntl
-
     with contextlib.suppress(OSError):  # a file system without locks keeps its leftovers
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _is_abandoned(path: Path) -> bool:
     """Old enough to have been locked, and locked by nobody."""
-    if os.name != "posix":
-        return False
-    import fcntl
-
     try:
         if path.is_symlink() or time.time() - path.stat().st_mtime < SECONDS_TO_ABANDON:
             return False
@@ -204,14 +191,3 @@ def _is_abandoned(path: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make a rename durable; platforms that cannot open a folder keep their own promise."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
