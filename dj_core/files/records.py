@@ -6,7 +6,7 @@ import json
 import math
 import types
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
@@ -73,6 +73,10 @@ def _as(hint: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - types, and a
         kinds = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
         if len(kinds) == len(value):
             return tuple(_as(one, item, name) for one, item in zip(kinds, value, strict=True))
+    elif origin is dict and isinstance(value, Mapping):
+        return {arguments[0](key): _as(arguments[1], one, name) for key, one in value.items()}
+    elif isinstance(hint, type) and is_dataclass(hint):
+        return record_of(hint, value)
     elif hint is float and type(value) in (int, float):
         if math.isfinite(number := float(value) if abs(value) < 1e300 else math.inf):
             return number

@@ -54,48 +54,47 @@ def song_figure(results: Results, name: str, temperature: float, palette: Palett
 
 def loss_figure(results: Results, palette: Palette = DARK) -> Figure:
     """Figure 4: training and validation loss of the paper's final network."""
-    curve = results.curves[FINAL]
     lines = {
-        "training": [(point.epoch, point.train_loss) for point in curve],
-        "validation": [
-            (point.epoch, point.validation_loss)
-            for point in curve
-            if point.validation_loss is not None
-        ],
+        "training": _by_epoch(results, "train_loss"),
+        "validation": _by_epoch(results, "validation_loss"),
     }
     return line_figure(lines, "Loss in nats a note, by epoch", palette)
 
 
 def accuracy_figure(results: Results, palette: Palette = DARK) -> Figure:
     """Accuracy of the paper's final network after each epoch, both ways of counting."""
-    curve = results.curves[FINAL]
     lines = {
-        "as the authors count": [
-            (point.epoch, point.authors_accuracy)
-            for point in curve
-            if point.authors_accuracy is not None
-        ],
-        "next notes": [(point.epoch, point.accuracy) for point in curve if point.accuracy],
+        "as the authors count": _by_epoch(results, "authors_accuracy"),
+        "next notes": _by_epoch(results, "accuracy"),
     }
     return line_figure(lines, "Share of notes right, by epoch", palette, shares=True)
 
 
+def _by_epoch(results: Results, measured: str) -> Points:
+    """What was measured of the paper's final network after each epoch it was measured in."""
+    found = ((point.epoch, getattr(point, measured)) for point in results.curves[FINAL])
+    return [(epoch, value) for epoch, value in found if value is not None]
+
+
 def heat_figure(results: Results, palette: Palette = DARK) -> Figure:
     """Different notes in 500 over temperature."""
-    lines = {
-        _title(name): [(heat.temperature, heat.distinct) for heat in curve]
-        for name, curve in sorted(results.heat.items())
-    }
+    lines = _by_temperature(results, "distinct")
     return line_figure(lines, "Different notes in 500, by temperature", palette)
 
 
 def likeliness_figure(results: Results, palette: Palette = DARK) -> Figure:
     """How unlikely held-out songs are under flattened odds, over temperature."""
-    lines = {
-        _title(name): [(heat.temperature, heat.loss) for heat in curve if heat.loss is not None]
-        for name, curve in sorted(results.heat.items())
-    }
+    lines = _by_temperature(results, "loss")
     return line_figure(lines, "Held-out songs: nats a note, by temperature", palette)
+
+
+def _by_temperature(results: Results, measured: str) -> dict[str, Points]:
+    lines: dict[str, Points] = {}
+    for name, curve in sorted(results.heat.items()):
+        found = ((heat.temperature, getattr(heat, measured)) for heat in curve)
+        title = "the paper's network" if name == FINAL else name
+        lines[title] = [(temperature, value) for temperature, value in found if value is not None]
+    return lines
 
 
 def systems_figure(results: Results, palette: Palette = DARK) -> Figure:
@@ -164,10 +163,6 @@ def figure_png(figure: Figure, ground: str) -> bytes:
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=PNG_DOTS_PER_INCH, facecolor=ground)
     return file.getvalue()
-
-
-def _title(name: str) -> str:
-    return "the paper's network" if name == FINAL else name
 
 
 def _empty(title: str, palette: Palette, height_inches: float) -> tuple[Figure, Axes]:

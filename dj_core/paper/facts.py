@@ -12,7 +12,12 @@ from statistics import median
 
 from dj_core.corpus.near_duplicates import SPLIT_SHARES
 from dj_core.corpus.note_strings import REST, NoteSong
-from dj_core.models.notes.note_tokenizer import FIXED_SPACING_QUARTERS, Stroke, hits_of
+from dj_core.models.notes.note_tokenizer import (
+    FIXED_SPACING_QUARTERS,
+    Stroke,
+    extend_cyclically,
+    hits_of,
+)
 from dj_core.paper.ngram import NoteNGram
 from dj_core.paper.scoring import NoteScore, longest_song, score_ngram
 
@@ -163,9 +168,9 @@ class NameIds:
 def measure_floor(songs: Sequence[NoteSong]) -> tuple[Floor, NoteNGram]:
     """Count n-grams on the training songs, once through, and keep the order that predicts best."""
     ids = NameIds(songs)
-    by_split: dict[str, list[list[int]]] = {split: [] for split in SPLIT_SHARES}
-    for song in songs:
-        by_split[song.split].append(ids.of(song))
+    by_split = {
+        split: [ids.of(song) for song in songs if song.split == split] for split in SPLIT_SHARES
+    }
     ngrams = {order: NoteNGram(by_split["train"], order, len(ids)) for order in ORDERS}
     orders = {
         order: NoteScore.of(score_ngram(ngram, by_split["validation"])).loss
@@ -173,30 +178,20 @@ def measure_floor(songs: Sequence[NoteSong]) -> tuple[Floor, NoteNGram]:
     }
     order = min(orders, key=lambda number: orders[number])
     rest = ids.id_of(REST) if REST in ids.names else 0
-    ways = {"once": None, "looped": longest_song(songs)}
-    scores, rests, frequencies = {}, {}, {}
-    for split in ("validation", "test"):
-        held_out = by_split[split]
-        scores[split] = {
-            way: NoteScore.of(score_ngram(ngrams[order], held_out, to)) for way, to in ways.items()
-        }
-        frequencies[split] = {
-            way: NoteScore.of(score_ngram(ngrams[1], held_out, to)).loss for way, to in ways.items()
-        }
-        rests[split] = {way: _rest_share(held_out, rest, to) for way, to in ways.items()}
+    longest = longest_song(songs)
+    scores: dict[str, dict[str, NoteScore]] = {"validation": {}, "test": {}}
+    rests: dict[str, dict[str, float]] = {"validation": {}, "test": {}}
+    frequencies: dict[str, dict[str, float]] = {"validation": {}, "test": {}}
+    for split in scores:
+        once = by_split[split]
+        looped = [extend_cyclically(song, longest) for song in once]
+        for way, held_out in (("once", once), ("looped", looped)):
+            scores[split][way] = NoteScore.of(score_ngram(ngrams[order], held_out))
+            frequencies[split][way] = NoteScore.of(score_ngram(ngrams[1], held_out)).loss
+            asked = [note for song in held_out for note in song[1:]]
+            rests[split][way] = asked.count(rest) / max(len(asked), 1)
     floor = Floor(orders, order, scores, rests, frequencies, ngrams[order].counts)
     return floor, ngrams[order]
-
-
-def _rest_share(songs: Iterable[Sequence[int]], rest: int, looped_to: int | None) -> float:
-    from dj_core.models.notes.note_tokenizer import extend_cyclically
-
-    notes = [
-        id_
-        for song in songs
-        for id_ in (song if looped_to is None else extend_cyclically(song, looped_to))[1:]
-    ]
-    return notes.count(rest) / max(len(notes), 1)
 
 
 @dataclass(frozen=True)
@@ -222,19 +217,16 @@ def split_leak(songs: Sequence[NoteSong], families: Mapping[str, int], order: in
     ids = NameIds(songs)
     shuffled = list(songs)
     random.Random(RANDOM_SPLIT_SEED).shuffle(shuffled)
-    count = sum(song.split == "train" for song in songs)
-    held = sum(song.split == "validation" for song in songs)
-    train, held_out = shuffled[:count], shuffled[count : count + held]
+    kept, asked = (
+        [song for song in songs if song.split == split] for split in ("train", "validation")
+    )
+    train, held_out = shuffled[: len(kept)], shuffled[len(kept) : len(kept) + len(asked)]
     kin = {families[song.file_id] for song in train}
     siblings = sum(families[song.file_id] in kin for song in held_out) / max(len(held_out), 1)
 
-    def score(learned: Iterable[NoteSong], asked: Iterable[NoteSong]) -> NoteScore:
-        ngram = NoteNGram([ids.of(song) for song in learned], order, len(ids))
-        return NoteScore.of(score_ngram(ngram, [ids.of(song) for song in asked]))
+    def score(learned: Iterable[NoteSong], measured: Iterable[NoteSong]) -> NoteScore:
+        ngram = NoteNGram(map(ids.of, learned), order, len(ids))
+        return NoteScore.of(score_ngram(ngram, map(ids.of, measured)))
 
-    one = score(train, held_out)
-    other = score(
-        [song for song in songs if song.split == "train"],
-        [song for song in songs if song.split == "validation"],
-    )
+    one, other = score(train, held_out), score(kept, asked)
     return SplitLeak(siblings, one.loss, other.loss, one.accuracy, other.accuracy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dj_core.paper.plan import BEST, FINAL
 from dj_core.paper.results import Results
 from dj_core.paper.story import all_claims
-from dj_core.paper.tables import Table, all_tables, splits
+from dj_core.paper.tables import all_tables, splits
 
 HEADINGS = {1: "always the likeliest note", 2: "temperature 1", 3: "temperature 5"}
 
@@ -47,18 +47,9 @@ def document(results: Results, folder: str) -> str:
         folder: where tables and figures lie, as seen from the document: '.' or 'reproduction'.
     """
     writer = _Writer(results, "" if folder == "." else f"{folder.rstrip('/')}/")
-    parts = (
-        writer.opening(),
-        writer.measure(),
-        writer.table_1(),
-        writer.songs(),
-        writer.learning(),
-        writer.notation(),
-        writer.systems(),
-        writer.form(),
-        writer.corpus(),
-    )
-    return "\n".join(line.rstrip("\n") + "\n" for part in parts for line in part)
+    sections = (writer.opening, writer.measure, writer.table_1, writer.songs, writer.learning,
+                writer.notation, writer.systems, writer.form, writer.corpus)  # fmt: skip
+    return "\n".join(line.rstrip("\n") + "\n" for section in sections for line in section())
 
 
 class _Writer:
@@ -73,15 +64,11 @@ class _Writer:
         """What this is, how it is made, from what."""
         results = self._results
         versions = ", ".join(f"{name} {number}" for name, number in results.versions.items())
-        quick = (
-            ["**This is a quick run**: it shows that everything works, not how good it is."]
-            if results.quick
-            else []
-        )
+        quick = "**This is a quick run**: it shows that everything works, not how good it is."
         return [
             "# The paper, reproduced and put right",
             _COMMAND,
-            *quick,
+            *([quick] if results.quick else []),
             f"Here: {sum(results.facts.songs.values()):,} files of corpus *{results.corpus}* "
             f"({splits(results.facts)}; no family of near-duplicates divided). {versions}; one CPU "
             f"thread. Numbers: [results.json]({self._prefix}results.json), "
@@ -134,15 +121,9 @@ class _Writer:
 
     def learning(self) -> list[str]:
         """Figure 4 and the accuracy meanwhile."""
-        if "figure-4" not in self._claims:
-            return []
-        peak = [self._claim("peak")] if "peak" in self._claims else []
-        return [
-            "## Figure 4: fifty epochs",
-            self._claim("figure-4"),
-            *peak,
-            self._pictures("figure-4", "accuracy"),
-        ]
+        told = [self._claim(name) for name in ("figure-4", "peak") if name in self._claims]
+        pictures = self._pictures("figure-4", "accuracy")
+        return ["## Figure 4: fifty epochs", *told, pictures] if told else []
 
     def notation(self) -> list[str]:
         """Figure 5."""
@@ -156,8 +137,7 @@ class _Writer:
     def systems(self) -> list[str]:
         """Everything on one table, and the way from the paper's network to ours."""
         results = self._results
-        notes = [f"- **{system.label}**: {system.note}." for system in results.systems
-                 if system.note]  # fmt: skip
+        notes = [f"- **{made.label}**: {made.note}." for made in results.systems if made.note]
         missing = "; ".join(results.missing)
         return [
             "## Every system on the same songs",
@@ -175,12 +155,8 @@ class _Writer:
 
     def form(self) -> list[str]:
         """The twelve-bar form."""
-        return [
-            "## Twelve bars",
-            self._claim("form"),
-            *self._table("form"),
-            self._pictures("form"),
-        ]
+        pictures = self._pictures("form")
+        return ["## Twelve bars", self._claim("form"), *self._table("form"), pictures]
 
     def corpus(self) -> list[str]:
         """What the corpus and the way it is cut do."""
@@ -200,8 +176,8 @@ class _Writer:
         )
 
     def _table(self, name: str) -> list[str]:
-        table: Table = self._tables[name]
-        return [table.markdown(), *([table.says] if table.says else [])]
+        table = self._tables[name]
+        return [table.markdown(), *filter(None, [table.says])]
 
     def _pictures(self, *names: str) -> str:
         return " ".join(f"![{name}]({self._prefix}figures/{name}.svg)" for name in names)

@@ -11,36 +11,31 @@ Everything is written to one folder::
 
 from __future__ import annotations
 
-import json
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 from statistics import median
 from typing import Any
 
 from dj_core.corpus.note_strings import NoteSong
 from dj_core.errors import CorpusError
+from dj_core.files.records import read_json, record_of
 from dj_core.files.storage import sha256_of, write_json_atomic
 from dj_core.models.notes.note_checkpoint import NoteCheckpoint, load_note_model
 from dj_core.models.notes.note_network import count_weights
 from dj_core.models.notes.note_player import NotesModel
 from dj_core.models.request import GenerationRequest
+from dj_core.models.run_folder import TrainingStep
 from dj_core.music.drums import DrumMap
-from dj_core.paper.facts import (
-    CorpusFacts,
-    Floor,
-    NameIds,
-    SplitLeak,
-    corpus_facts,
-    measure_floor,
-    split_leak,
-)
-from dj_core.paper.ngram import NoteNGram
+from dj_core.paper.facts import NameIds, corpus_facts, measure_floor, split_leak
 from dj_core.paper.paper_report import write_report
 from dj_core.paper.plan import BEST, FINAL, PLAN, QUICK_SONGS, Entry
-from dj_core.paper.results import SPLITS, WAYS, Results, SystemResult, _results, save_results
+from dj_core.paper.results import SPLITS, WAYS, Results, SystemResult, save_results
 from dj_core.paper.scoring import NoteScore, authors_accuracy, longest_song, score_network
 from dj_core.paper.songs import (
     FIGURE_SEED,
@@ -49,6 +44,7 @@ from dj_core.paper.songs import (
     OPENINGS,
     SEEDS,
     SONG_NOTES,
+    KeptSong,
     beat_of,
     fresh_songs,
     greedy_by_genre,
@@ -124,49 +120,38 @@ def reproduce(material: Material, out: Path, watch: Watch = lambda doing, done: 
     parts = _Parts(out / "parts", material.fingerprint)
     stages = len(PLAN) + 4
 
-    def watched(doing: str, done: float) -> None:
-        watch(doing, round(done, 6))
+    def watched(stage: int, doing: str, done: float = 0.0) -> None:
+        watch(doing, round((stage + done) / stages, 6))
 
-    watched("Counting", 0.0)
-
-    def system_part(entry: Entry, start: float, share: float) -> dict[str, Any]:
-        def told(doing: str, done: float) -> None:
-            watched(doing, start + share * done)
-
-        return _system_part(entry, material, out, parts, told)
-
-    found = parts.get("corpus", lambda: _corpus_part(material))
+    watched(0, "Counting")
+    found = parts.get("corpus", lambda: {"facts": asdict(corpus_facts(material.songs))})
     found |= parts.get("floor", lambda: _floor_part(material))
     systems, curves = [], {}
-    for number, entry in enumerate(PLAN):
-        start, share = (number + 1) / stages, 1 / stages
-        part = parts.get(
-            f"system-{entry.name}",
-            partial(system_part, entry, start, share),
-        )
+    for stage, entry in enumerate(PLAN, start=1):
+        make = partial(_system_part, entry, material, out, parts, partial(watched, stage))
+        part = parts.get(f"system-{entry.name}", make)
         systems.append(part["system"])
         if part["curve"]:
             curves[entry.name] = part["curve"]
-    watched("Playing songs", (stages - 3) / stages)
+    watched(stages - 3, "Playing songs")
     found |= _songs(parts, material, out)
-    watched("Twelve bars", (stages - 2) / stages)
-    found |= parts.get("form", lambda: _form_part(material.quick))
+    watched(stages - 2, "Twelve bars")
+    found |= parts.get("form", lambda: {"form": [asdict(f) for f in keep_the_form(material.quick)]})
     found |= parts.get("figure5", lambda: _figure5_part(found["songs"], material.drum_map))
-    results = _results(
-        {
-            "corpus": material.corpus,
-            "quick": material.quick,
-            "drum_map": material.drum_map,
-            "systems": systems,
-            "curves": curves,
-            "versions": _versions(),
-            **found,
-        }
-    )
-    watched("Drawing", (stages - 1) / stages)
+    packages = ("torch", "music21", "numpy", "verovio")
+    found |= {
+        "corpus": material.corpus,
+        "quick": material.quick,
+        "drum_map": material.drum_map,
+        "systems": systems,
+        "curves": curves,
+        "versions": {"python": python_version(), **{name: version(name) for name in packages}},
+    }
+    results = record_of(Results, found)
+    watched(stages - 1, "Drawing")
     save_results(results, out)
     write_report(results, out)
-    watched("Done", 1.0)
+    watched(stages, "Done")
     return results
 
 
@@ -180,143 +165,123 @@ class _Parts:
         """The part, from its file or made now."""
         path = self._folder / f"{name}.json"
         try:
-            kept = json.loads(path.read_text("utf-8"))
+            kept = read_json(path)
             if kept["fingerprint"] == self._fingerprint:
                 return kept["part"]
         except (OSError, ValueError, KeyError, TypeError):
             pass  # not there yet, or damaged: it is made
-        part = make()
-        write_json_atomic(path, {"fingerprint": self._fingerprint, "part": part})
-        return json.loads(path.read_text("utf-8"))["part"]
-
-
-# --- parts ------------------------------------------------------------------------------------
-
-
-def _corpus_part(material: Material) -> dict[str, Any]:
-    facts: CorpusFacts = corpus_facts(material.songs)
-    return {"facts": asdict(facts)}
+        write_json_atomic(path, {"fingerprint": self._fingerprint, "part": make()})
+        return read_json(path)["part"]
 
 
 def _floor_part(material: Material) -> dict[str, Any]:
     floor, ngram = measure_floor(material.songs)
-    leak: SplitLeak = split_leak(material.songs, material.families, floor.order)
-    ids = NameIds(material.songs)
-    start = max(
-        (song.events[0].name for song in material.split("train")),
-        key=[song.events[0].name for song in material.split("train")].count,
-    )
-    distinct, speed = _play_ngram(ngram, ids.id_of(start), floor)
+    firsts = Counter(song.events[0].name for song in material.split("train"))
+    start = NameIds(material.songs).id_of(firsts.most_common(1)[0][0])
+    played = _played(lambda heat, seed: ngram.generate([start], SONG_NOTES, heat, seed), SEEDS)
     return {
         "floor": asdict(floor),
-        "leak": asdict(leak),
-        "ngram_distinct": distinct,
-        "ngram_notes_per_second": speed,
+        "leak": asdict(split_leak(material.songs, material.families, floor.order)),
+        "ngram_distinct": played["distinct"],
+        "ngram_notes_per_second": played["notes_per_second"],
     }
 
 
-def _play_ngram(ngram: NoteNGram, start: int, floor: Floor) -> tuple[dict[str, float], float]:
-    distinct = {}
+def _played(play: Callable[[float, int], Sequence[object]], seeds: Sequence[int]) -> dict[str, Any]:
+    """Different notes by temperature, and notes per second of processor time.
+
+    Args:
+        play: the notes of a song, by its temperature and seed.
+    """
     started = time.process_time()
-    for temperature in FIGURE_TEMPERATURES:
-        counts = [
-            len(set(ngram.generate([start], SONG_NOTES, temperature, seed))) for seed in SEEDS
-        ]
-        distinct[f"{temperature:g}"] = float(median(counts))
-    songs = len(FIGURE_TEMPERATURES) * len(SEEDS)
-    return distinct, songs * SONG_NOTES / (time.process_time() - started)
+    distinct = {
+        f"{temperature:g}": float(median(len(set(play(temperature, seed))) for seed in seeds))
+        for temperature in FIGURE_TEMPERATURES
+    }
+    notes = len(FIGURE_TEMPERATURES) * len(seeds) * SONG_NOTES
+    seconds = time.process_time() - started
+    return {"distinct": distinct, "notes_per_second": notes / max(seconds, 1e-9)}
 
 
 def _system_part(
     entry: Entry, material: Material, out: Path, parts: _Parts, watch: Watch
 ) -> dict[str, Any]:
+    """Train a network, and measure the best of its epochs."""
     folder = out / "runs" / entry.name
 
-    def told(step: Any) -> None:  # noqa: ANN401 - a TrainingStep
+    def told(step: TrainingStep) -> None:
         done = (step.epoch - 1) * step.steps + step.step
         watch(f"Training {entry.label}", done / (step.epochs * step.steps))
 
     train_entry(entry, material.songs, material.corpus, folder, material.quick, told)
     checkpoint, epochs = trained(folder)
-    curve = read_curve(folder)
-    result = _measure(entry, checkpoint, epochs, material, parts)
-    seconds = [point.cpu_seconds for point in curve if point.cpu_seconds]
-    result = replace(result, cpu_seconds=median(seconds) if seconds else None)
-    points = [asdict(point) for point in curve] if entry.every_epoch else []
-    return {"system": asdict(result), "curve": points}
-
-
-def _measure(
-    entry: Entry, checkpoint: NoteCheckpoint, epochs: int, material: Material, parts: _Parts
-) -> SystemResult:
     network, tokenizer = checkpoint.network, checkpoint.tokenizer
     longest = longest_song(material.songs)
-    lengths = {"once": None, "looped": longest}
 
     def score(split: str, way: str) -> dict[str, Any]:
-        songs = score_network(network, tokenizer, material.split(split), lengths[way])
-        return asdict(NoteScore.of(songs))
+        looped_to = longest if way == "looped" else None
+        return asdict(
+            NoteScore.of(score_network(network, tokenizer, material.split(split), looped_to))
+        )
 
     # kept one by one: of a large network each takes a while
     scores = {
         split: {
             way: NoteScore(
-                **parts.get(
-                    f"score-{entry.name}-{split}-{way}",
-                    partial(score, split, way),
-                )
+                **parts.get(f"score-{entry.name}-{split}-{way}", partial(score, split, way))
             )
             for way in WAYS
         }
         for split in SPLITS
     }
+    model = NotesModel(entry.name, checkpoint)
+
+    def play(temperature: float, seed: int) -> Sequence[str]:
+        request = GenerationRequest(notes=SONG_NOTES, temperature=temperature, seed=seed)
+        return model.generate(request).notes
+
+    seeds = SEEDS[:1] if material.quick else SEEDS
     words = tokenizer.settings
+    told_of = [name for name, on in (("genre", words.prime), ("times", words.times)) if on]
     plain = not (words.prime or words.times or words.ends)
-    held_out = material.split("validation")
-    told = [name for name, on in (("genre", words.prime), ("times", words.times)) if on]
-    played = parts.get(
-        f"played-{entry.name}", lambda: _play(entry.name, checkpoint, material.quick)
-    )
-    return SystemResult(
+    curve = read_curve(folder)
+    seconds = [point.cpu_seconds for point in curve if point.cpu_seconds]
+    result = SystemResult(
         name=entry.name,
         label=entry.label,
         group=entry.group,
         note=entry.note,
         parameters=count_weights(network.settings),
-        words=" and ".join(["strings", *told]),
+        words=" and ".join(["strings", *told_of]),
         epochs=epochs,
         best_epoch=int(checkpoint.facts.results["epoch"]),
         asked_epochs=entry.asked_epochs,
         paper_accuracy=entry.paper_accuracy,
         scores=scores,
-        authors_accuracy=authors_accuracy(network, tokenizer, held_out, longest) if plain else None,
-        cpu_seconds=None,
-        **played,
-    )
-
-
-def _play(name: str, checkpoint: NoteCheckpoint, quick: bool) -> dict[str, Any]:
-    """Different notes by temperature, and notes per second of processor time."""
-    model = NotesModel(name, checkpoint)
-    distinct: dict[str, float] = {}
-    seconds = notes = 0.0
-    for temperature in FIGURE_TEMPERATURES:
-        counts = []
-        for seed in SEEDS[:1] if quick else SEEDS:
-            started = time.process_time()
-            take = model.generate(
-                GenerationRequest(notes=SONG_NOTES, temperature=temperature, seed=seed)
-            )
-            seconds += time.process_time() - started
-            notes += SONG_NOTES
-            counts.append(take.distinct_notes)
-        distinct[f"{temperature:g}"] = float(median(counts))
-    return {"distinct": distinct, "notes_per_second": notes / max(seconds, 1e-9)}
+        authors_accuracy=authors_accuracy(
+            network, tokenizer, material.split("validation"), longest
+        ) if plain else None,
+        cpu_seconds=median(seconds) if seconds else None,
+        **parts.get(f"played-{entry.name}", lambda: _played(play, seeds)),
+    )  # fmt: skip
+    points = [asdict(point) for point in curve] if entry.every_epoch else []
+    return {"system": asdict(result), "curve": points}
 
 
 def _songs(parts: _Parts, material: Material, out: Path) -> dict[str, Any]:
     """What both networks play: kept step by step, for it takes minutes."""
     held_out = material.split("validation")
+    begun = [song for song in held_out if len(song.events) > max(OPENINGS)] or held_out
+    begun = begun[: 4 if material.quick else OPENING_SONGS]
+    length = round(median(len(song.events) for song in held_out))
+
+    def songs_part(name: str, checkpoint: NoteCheckpoint) -> dict[str, Any]:
+        songs = (make_song(name, checkpoint, heat, FIGURE_SEED) for heat in FIGURE_TEMPERATURES)
+        return {
+            "songs": [asdict(song) for song in songs],
+            "openings": [asdict(play_on(name, checkpoint, begun, given)) for given in OPENINGS],
+            "fresh": fresh_songs(name, checkpoint, length),
+        }
 
     def heat_part(name: str, checkpoint: NoteCheckpoint, temperature: float) -> dict[str, Any]:
         return asdict(heat_at(name, checkpoint, held_out, temperature, SEEDS[:1]))
@@ -327,57 +292,27 @@ def _songs(parts: _Parts, material: Material, out: Path) -> dict[str, Any]:
     found: dict[str, Any] = {"songs": [], "heat": {}, "openings": [], "fresh": {}}
     for name in (FINAL, BEST):
         checkpoint = load_note_model(out / "runs" / name / "model")
-        played = parts.get(f"songs-{name}", partial(_songs_part, name, checkpoint, material))
+        played = parts.get(f"songs-{name}", partial(songs_part, name, checkpoint))
         for key in ("songs", "openings"):
             found[key] += played[key]
         found["fresh"][name] = played["fresh"]
         found["heat"][name] = [
-            parts.get(
-                f"heat-{name}-{temperature:g}",
-                partial(heat_part, name, checkpoint, temperature),
-            )
-            for temperature in (QUICK_TEMPERATURES if material.quick else HEAT_TEMPERATURES)
+            parts.get(f"heat-{name}-{heat:g}", partial(heat_part, name, checkpoint, heat))
+            for heat in (QUICK_TEMPERATURES if material.quick else HEAT_TEMPERATURES)
         ]
         if name == BEST:
             found |= parts.get("greedy", partial(greedy_part, checkpoint))
     return found
 
 
-def _songs_part(name: str, checkpoint: NoteCheckpoint, material: Material) -> dict[str, Any]:
-    held_out = material.split("validation")
-    songs = [
-        make_song(name, checkpoint, temperature, FIGURE_SEED) for temperature in FIGURE_TEMPERATURES
-    ]
-    begun = [song for song in held_out if len(song.events) > max(OPENINGS)]
-    begun = (begun or held_out)[: 4 if material.quick else OPENING_SONGS]
-    return {
-        "songs": [asdict(song) for song in songs],
-        "openings": [asdict(play_on(name, checkpoint, begun, given)) for given in OPENINGS],
-        "fresh": fresh_songs(name, checkpoint, round(median(len(s.events) for s in held_out))),
-    }
-
-
-def _form_part(quick: bool) -> dict[str, Any]:
-    return {"form": [asdict(found) for found in keep_the_form(quick, lambda done, total: None)]}
-
-
 def _figure5_part(songs: Sequence[dict[str, Any]], drum_map: DrumMap) -> dict[str, Any]:
     """A segment of the paper's song at temperature 1, and of ours."""
-    from dj_core.paper.results import _song
     from dj_core.sound.engraving import music_xml, staff_svg
 
     drawn = {}
     for key, name in (("paper", FINAL), ("best", BEST)):
         kept = next(song for song in songs if song["model"] == name and song["temperature"] == 1)
-        beat = beat_of(_song(kept), drum_map)
+        beat = beat_of(record_of(KeptSong, kept), drum_map)
         xml = music_xml(beat, 0, min(FIGURE_5_BARS, beat.bars))
         drawn[key] = {"xml": xml.decode(), "svg": staff_svg(xml)}
     return {"figure5": drawn}
-
-
-def _versions() -> dict[str, str]:
-    import platform
-    from importlib.metadata import version
-
-    packages = ("torch", "music21", "numpy", "verovio")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from dj_core.errors import LibraryError
+from dj_core.files.records import read_json, record_of
 from dj_core.files.storage import write_json_atomic
 from dj_core.music.drums import DrumMap
 from dj_core.paper.facts import CorpusFacts, Floor, SplitLeak
@@ -134,60 +132,12 @@ def load_results(path: Path) -> Results:
     """
     path = path / RESULTS_NAME if path.is_dir() else path
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = read_json(path)
         if content.pop("format") != FORMAT:
             raise ValueError("another format")
-        return _results(content)
+        return record_of(Results, content)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise LibraryError(
             f"The results in {path} cannot be read ({error}). Make them again: "
             "python -m dj_core paper --corpus NAME --out DIR."
         ) from error
-
-
-def _results(content: dict[str, Any]) -> Results:
-    floor = content["floor"]
-    return Results(
-        **{
-            **content,
-            "facts": CorpusFacts(**content["facts"]),
-            "floor": Floor(
-                **{
-                    **floor,
-                    "orders": {int(order): loss for order, loss in floor["orders"].items()},
-                    "scores": _scores(floor["scores"]),
-                }
-            ),
-            "leak": SplitLeak(**content["leak"]),
-            "systems": tuple(
-                SystemResult(**{**system, "scores": _scores(system["scores"])})
-                for system in content["systems"]
-            ),
-            "curves": {
-                name: tuple(CurvePoint(**point) for point in points)
-                for name, points in content["curves"].items()
-            },
-            "songs": tuple(_song(song) for song in content["songs"]),
-            "openings": tuple(Opening(**found) for found in content["openings"]),
-            "heat": {
-                name: tuple(Heat(**heat) for heat in curve)
-                for name, curve in content["heat"].items()
-            },
-            "form": tuple(
-                FormResult(**{**found, "bars_right": tuple(found["bars_right"])})
-                for found in content["form"]
-            ),
-        }
-    )
-
-
-def _scores(content: Mapping[str, Any]) -> dict[str, dict[str, NoteScore]]:
-    return {
-        split: {way: NoteScore(**score) for way, score in ways.items()}
-        for split, ways in content.items()
-    }
-
-
-def _song(content: dict[str, Any]) -> KeptSong:
-    rhythm = tuple((float(onset), int(note)) for onset, note in content["rhythm"])
-    return KeptSong(**{**content, "notes": tuple(content["notes"]), "rhythm": rhythm})

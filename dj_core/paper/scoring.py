@@ -13,8 +13,9 @@ the paper extends it, to the length of the corpus's longest song.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,10 +27,11 @@ from dj_core.models.notes.note_tokenizer import (
     prime_words,
     song_words,
 )
+from dj_core.models.threads import cpu_threads
 from dj_core.paper.ngram import NoteNGram
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 SONGS_AT_ONCE = 32
 RESAMPLES = 2_000
@@ -117,8 +119,7 @@ def score_network(
         temperature: over 0; the network's odds are flattened by it first, as when it plays.
     """
     import torch
-
-    from dj_core.models.threads import cpu_threads
+    from torch.nn.utils.rnn import pad_sequence
 
     names = torch.tensor([bool(word.name) for word in tokenizer.words])
     ids = [tokenizer.encode(measured_words(song, tokenizer, looped_to)) for song in songs]
@@ -128,56 +129,35 @@ def score_network(
         for start in range(0, len(order), SONGS_AT_ONCE):
             batch = order[start : start + SONGS_AT_ONCE]
             parts = [torch.tensor(ids[index]) for index in batch]
-            found = _score_batch(network, parts, names, temperature)
-            scores.update(zip(batch, found, strict=True))
+            logits, _ = network(pad_sequence(parts, batch_first=True)[:, :-1])
+            odds = (logits.masked_fill(~names, -torch.inf) / temperature).log_softmax(-1)
+            guesses = odds.argmax(-1)
+            for row, (index, song) in enumerate(zip(batch, parts, strict=True)):
+                # names are counted, but for the first
+                places = (names[song[1:]] & (names[song].cumsum(0)[1:] > 1)).nonzero()[:, 0]
+                chosen = song[1:][places]
+                loss = -odds[row, places, chosen].double().sum()
+                right = (guesses[row, places] == chosen).sum()
+                scores[index] = SongScore(float(loss), int(right), len(places))
     return [scores[index] for index in range(len(songs))]
 
 
-def _score_batch(
-    network: nn.Module, songs: list[Tensor], names: Tensor, temperature: float
-) -> list[SongScore]:
-    import torch
-    from torch.nn.utils.rnn import pad_sequence
-
-    padded = pad_sequence(songs, batch_first=True)
-    logits, _ = network(padded[:, :-1])
-    odds = (logits.masked_fill(~names, -torch.inf) / temperature).log_softmax(-1)
-    guesses = odds.argmax(-1)
-    scores = []
-    for number, song in enumerate(songs):
-        targets = song[1:]
-        counted = names[targets] & (names[song].cumsum(0)[1:] > 1)
-        places = counted.nonzero()[:, 0]
-        chosen = targets[places]
-        loss = -odds[number, places, chosen].double().sum()
-        right = (guesses[number, places] == chosen).sum()
-        scores.append(SongScore(float(loss), int(right), len(places)))
-    return scores
-
-
-def score_ngram(
-    ngram: NoteNGram, songs: Sequence[Sequence[int]], looped_to: int | None = None
-) -> list[SongScore]:
+def score_ngram(ngram: NoteNGram, songs: Iterable[Sequence[int]]) -> list[SongScore]:
     """What every song (ids of names) costs an n-gram."""
+
+    @cache  # a loop comes by the same contexts again
+    def guess(context: tuple[int, ...]) -> int:
+        return int(ngram.distribution(context).argmax())
+
     scores = []
     for song in songs:
-        ids = list(song) if looped_to is None else extend_cyclically(song, looped_to)
-        losses = ngram.losses(ids)[1:]
-        scores.append(SongScore(math.fsum(losses), _right(ngram, ids), len(losses)))
+        losses = ngram.losses(song)[1:]
+        right = sum(
+            guess(tuple(song[max(0, place - ngram.order + 1) : place])) == song[place]
+            for place in range(1, len(song))
+        )
+        scores.append(SongScore(math.fsum(losses), right, len(losses)))
     return scores
-
-
-def _right(ngram: NoteNGram, ids: list[int]) -> int:
-    """How many of the ids after the first the n-gram would have guessed."""
-    reach = ngram.order - 1
-    guesses: dict[tuple[int, ...], int] = {}  # a loop comes by the same contexts again
-    right = 0
-    for place in range(1, len(ids)):
-        context = tuple(ids[max(0, place - reach) : place])
-        if context not in guesses:
-            guesses[context] = int(ngram.distribution(context).argmax())
-        right += guesses[context] == ids[place]
-    return right
 
 
 def authors_accuracy(
@@ -190,18 +170,12 @@ def authors_accuracy(
     """
     import torch
 
-    from dj_core.models.threads import cpu_threads
-
     right = notes = 0
     with torch.inference_mode(), cpu_threads(1):
         for start in range(0, len(songs), SONGS_AT_ONCE):
-            ids = torch.tensor(
-                [
-                    tokenizer.encode(measured_words(song, tokenizer, looped_to))
-                    for song in songs[start : start + SONGS_AT_ONCE]
-                ]
-            )
-            targets = ids[:, 1:]
+            batch = songs[start : start + SONGS_AT_ONCE]
+            ids = [tokenizer.encode(measured_words(song, tokenizer, looped_to)) for song in batch]
+            targets = torch.tensor(ids)[:, 1:]
             logits, _ = network(targets)
             right += int((logits.argmax(-1) == targets).sum())
             notes += targets.numel()

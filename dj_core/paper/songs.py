@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean, median
 
 from dj_core.corpus.note_strings import REST, NoteSong
 from dj_core.models.notes.note_checkpoint import NoteCheckpoint
 from dj_core.models.notes.note_player import NotesModel
-from dj_core.models.notes.note_tokenizer import FIXED_SPACING_QUARTERS, Stroke, hits_of
+from dj_core.models.notes.note_tokenizer import (
+    FIXED_SPACING_QUARTERS,
+    NOTE_OF_NAME,
+    Stroke,
+    hits_of,
+)
 from dj_core.models.request import GenerationRequest
+from dj_core.models.threads import cpu_threads
 from dj_core.music.beat import Beat, Meter, Provenance
 from dj_core.music.drums import DrumMap
 from dj_core.paper.scoring import NoteScore, measured_words, score_network
@@ -99,15 +105,11 @@ def make_song(name: str, checkpoint: NoteCheckpoint, temperature: float, seed: i
     )
     take = model.generate(request)
     beat = take.beat
-    rhythm: tuple[tuple[float, int], ...] = ()
     bars = min(beat.bars, REPLAYED_BARS)
-    if model.timed:
-        end = bars * beat.meter.bar_quarters
-        rhythm = tuple(
-            (round(hit.onset_quarters, 4), hit.note)
-            for hit in beat.hits
-            if hit.onset_quarters < end
-        )
+    end = bars * beat.meter.bar_quarters if model.timed else 0.0
+    rhythm = tuple(
+        (round(hit.onset_quarters, 4), hit.note) for hit in beat.hits if hit.onset_quarters < end
+    )
     return KeptSong(
         name, temperature, seed, take.notes, take.distinct_notes, beat.genre, rhythm, bars
     )
@@ -117,28 +119,22 @@ def beat_of(song: KeptSong, drum_map: DrumMap) -> Beat:
     """The song's first eight bars as a beat: in its learned rhythm, else evenly spaced."""
     title = f"{song.model}, temperature {song.temperature:g}"
     provenance = Provenance(source=song.model, model=song.model, seed=song.seed)
+    strokes: list[tuple[tuple[str, ...], float]]
     if song.rhythm:
-        hits = [
-            hit for onset, note in song.rhythm for hit in hits_of(_stroke(note), onset, drum_map)
+        names = {number: name for name, number in reversed(NOTE_OF_NAME.items())}
+        strokes = [((names[note],), onset) for onset, note in song.rhythm]
+        bars, bpm, genre = song.bars, 110.0, song.genre
+    else:
+        per_bar = round(Meter().bar_quarters / FIXED_SPACING_QUARTERS)
+        notes = song.notes[: REPLAYED_BARS * per_bar]
+        strokes = [
+            (tuple(name.split(" ")), place * FIXED_SPACING_QUARTERS)
+            for place, name in enumerate(notes)
+            if name != REST
         ]
-        return Beat(tuple(hits), song.bars, 110.0, Meter(), song.genre, title, provenance)
-    per_bar = round(Meter().bar_quarters / FIXED_SPACING_QUARTERS)
-    notes = song.notes[: REPLAYED_BARS * per_bar]
-    hits = [
-        hit
-        for place, name in enumerate(notes)
-        if name != REST
-        for hit in hits_of(Stroke(tuple(name.split(" "))), place * FIXED_SPACING_QUARTERS, drum_map)
-    ]
-    bars = -(-len(notes) // per_bar)
-    return Beat(tuple(hits), bars, 120.0, Meter(), "", title, provenance)
-
-
-def _stroke(note: int) -> Stroke:
-    from dj_core.models.notes.note_tokenizer import NOTE_OF_NAME
-
-    name = next(name for name, number in NOTE_OF_NAME.items() if number == note)
-    return Stroke((name,))
+        bars, bpm, genre = -(-len(notes) // per_bar), 120.0, ""
+    hits = [hit for parts, at in strokes for hit in hits_of(Stroke(parts), at, drum_map)]
+    return Beat(tuple(hits), bars, bpm, Meter(), genre, title, provenance)
 
 
 def heat_at(
@@ -189,40 +185,30 @@ def play_on(
     name: str, checkpoint: NoteCheckpoint, songs: Sequence[NoteSong], given: int
 ) -> Opening:
     """Let a model hear the first notes of each song and go on with the likeliest, 200 times."""
-    from dj_core.models.threads import cpu_threads
-
-    with cpu_threads(1):
-        played = [_play_on(checkpoint, song, given) for song in songs]
-    return Opening(
-        name,
-        given,
-        float(median(len(set(names)) for names, _ in played)),
-        float(median(len({event.name for event in song.events}) for song in songs)),
-        sum(loss for _, loss in played) / len(played),
-    )
-
-
-def _play_on(checkpoint: NoteCheckpoint, song: NoteSong, given: int) -> tuple[list[str], float]:
-    """The names played after the opening, and their nats per note by the model's own odds."""
     import torch
 
     tokenizer, network = checkpoint.tokenizer, checkpoint.network
     names = torch.tensor([bool(word.name) for word in tokenizer.words])
     per_name = 2 if tokenizer.settings.times else 1
-    opening = measured_words(song, tokenizer, None)
-    unheard = max(0, len(song.events) - given)
-    opening = opening[: len(opening) - unheard * per_name]
-    played: list[str] = []
-    loss = 0.0
-    with torch.inference_mode():
-        scores, state = network(torch.tensor([tokenizer.encode(opening)]))
-        score, wants_name = scores[0, -1], True
-        while len(played) < PLAYED_ON:
-            odds = score.masked_fill(names != wants_name, -torch.inf).log_softmax(-1)
-            chosen = int(odds.argmax())
-            if wants_name:
-                played.append(tokenizer.vocabulary.words[chosen])
-                loss -= float(odds[chosen])
-            wants_name = not wants_name if tokenizer.settings.times else True
-            score, state = network.step(chosen, state)
-    return played, loss / len(played)
+    distinct, losses = [], []
+    with torch.inference_mode(), cpu_threads(1):
+        for song in songs:
+            opening = measured_words(song, tokenizer, None)
+            unheard = max(0, len(song.events) - given)
+            opening = opening[: len(opening) - unheard * per_name]
+            scores, state = network(torch.tensor([tokenizer.encode(opening)]))
+            score = scores[0, -1]
+            played: set[int] = set()
+            loss = 0.0
+            for place in range(PLAYED_ON * per_name):  # a name, and its time where it has one
+                is_name = place % per_name == 0
+                odds = score.masked_fill(names != is_name, -torch.inf).log_softmax(-1)
+                chosen = int(odds.argmax())
+                if is_name:
+                    played.add(chosen)
+                    loss -= float(odds[chosen])
+                score, state = network.step(chosen, state)
+            distinct.append(len(played))
+            losses.append(loss / PLAYED_ON)
+    human = median(len({event.name for event in song.events}) for song in songs)
+    return Opening(name, given, float(median(distinct)), float(human), fmean(losses))

@@ -9,12 +9,14 @@ of steps and then plays on alone, always the likeliest stroke, for eight choruse
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
+from typing import TypeVar
 
 from dj_core.models.notes.network_settings import NetworkSettings
 from dj_core.models.notes.note_network import (
-    Network,
     PlayedState,
     build_network,
     count_weights,
@@ -34,6 +36,7 @@ CELLS = {"lstm": 20, "gru": 24, "rnn": 44, "res-rnn": 30}  # widths of some 4,00
 LEARNING_RATE = 0.01
 STEPS, QUICK_STEPS = 300, 12
 SEEDS, QUICK_SEEDS = (1, 2), (1,)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,11 @@ class FormResult:
     bars_right: tuple[float, ...]
     seconds: float
 
+    @property
+    def later(self) -> float:
+        """Share of bars right after the first chorus."""
+        return sum(self.bars_right[1:]) / max(len(self.bars_right) - 1, 1)
+
 
 def one_bar_share() -> float:
     """Share of bars right for who plays the form's commonest bar and no other, 0 to 1.
@@ -68,34 +76,19 @@ def chorus() -> str:
     return "".join(BARS[chord] for chord in FORM)
 
 
-def keep_the_form(quick: bool, watch: Callable[[int, int], None]) -> tuple[FormResult, ...]:
-    """Train and let play every cell; `watch` hears of (done, of how many)."""
-    seeds = QUICK_SEEDS if quick else SEEDS
+def keep_the_form(quick: bool) -> tuple[FormResult, ...]:
+    """Train and let play every cell."""
     results = []
-    with cpu_threads(1):
-        for number, cell in enumerate(CELLS):
-            runs = []
-            for place, seed in enumerate(seeds):
-                runs.append(_run(cell, seed, QUICK_STEPS if quick else STEPS))
-                watch(number * len(seeds) + place + 1, len(CELLS) * len(seeds))
-            results.append(_mean(cell, runs))
+    for cell in CELLS:
+        runs = [_run(cell, seed, quick) for seed in (QUICK_SEEDS if quick else SEEDS)]
+        weights, losses, shares, seconds = zip(*runs, strict=True)
+        bars_right = tuple(fmean(chorus_) for chorus_ in zip(*shares, strict=True))
+        results.append(FormResult(cell, weights[0], fmean(losses), bars_right, fmean(seconds)))
     return tuple(results)
 
 
-def _mean(cell: str, runs: Sequence[tuple[int, float, list[float], float]]) -> FormResult:
-    count = len(runs)
-    return FormResult(
-        cell,
-        runs[0][0],
-        sum(run[1] for run in runs) / count,
-        tuple(sum(shares) / count for shares in zip(*(run[2] for run in runs), strict=True)),
-        sum(run[3] for run in runs) / count,
-    )
-
-
-def _run(cell: str, seed: int, steps: int) -> tuple[int, float, list[float], float]:
-    import time
-
+def _run(cell: str, seed: int, quick: bool) -> tuple[int, float, list[float], float]:
+    """Weights, loss, share of right bars by chorus, and seconds of training, of one network."""
     import torch
     from torch.nn.functional import cross_entropy
     from torch.nn.utils import clip_grad_norm_
@@ -106,40 +99,34 @@ def _run(cell: str, seed: int, steps: int) -> tuple[int, float, list[float], flo
     network = build_network(settings, seed)
     optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
     ids = torch.tensor([song * CHORUSES_LEARNED + song[:1]])
-    started = time.process_time()
-    loss = torch.zeros(())
-    for _ in range(steps):
-        logits, _ = network(ids[:, :-1])
-        loss = cross_entropy(logits[0], ids[0, 1:])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-    seconds = time.process_time() - started
-    played = _play(network.eval(), song[0], len(song) * CHORUSES_PLAYED)
+    with cpu_threads(1):
+        started = time.process_time()
+        loss = torch.zeros(())
+        for _ in range(QUICK_STEPS if quick else STEPS):
+            logits, _ = network(ids[:, :-1])
+            loss = cross_entropy(logits[0], ids[0, 1:])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            clip_grad_norm_(network.parameters(), 1.0)
+            optimizer.step()
+        seconds = time.process_time() - started
+        played = song[:1]
+        state: PlayedState = None
+        network.eval()
+        with torch.inference_mode():
+            while len(played) < len(song) * CHORUSES_PLAYED:
+                scores, state = network.step(played[-1], state)
+                played.append(int(scores.argmax()))
     return count_weights(settings), float(loss.detach()), _bars_right(played, song), seconds
 
 
-def _play(network: Network, first: int, count: int) -> list[int]:
-    import torch
-
-    played: list[int] = [first]
-    state: PlayedState = None
-    with torch.inference_mode():
-        while len(played) < count:
-            logits, state = network.step(played[-1], state)
-            played.append(int(logits.argmax()))
-    return played
-
-
-def _bars_right(played: Sequence[int], song: Sequence[int]) -> list[float]:
+def _bars_right(played: Sequence[T], song: Sequence[T]) -> list[float]:
     """Share of the right bars in each chorus."""
-    shares = []
-    for start in range(0, len(played), len(song)):
-        right = [
-            list(played[start + bar : start + bar + STEPS_PER_BAR])
-            == list(song[bar : bar + STEPS_PER_BAR])
-            for bar in range(0, len(song), STEPS_PER_BAR)
-        ]
-        shares.append(sum(right) / len(right))
-    return shares
+    starts = range(0, len(song), STEPS_PER_BAR)
+    return [
+        fmean(
+            played[start + bar : start + bar + STEPS_PER_BAR] == song[bar : bar + STEPS_PER_BAR]
+            for bar in starts
+        )
+        for start in range(0, len(played), len(song))
+    ]

@@ -10,6 +10,7 @@ from dj_core.corpus.near_duplicates import SPLIT_SHARES
 from dj_core.paper.facts import CorpusFacts
 from dj_core.paper.plan import BEST, FINAL
 from dj_core.paper.results import Results, SystemResult
+from dj_core.paper.scoring import NoteScore
 from dj_core.paper.structure import one_bar_share
 
 PAPER_DISTINCT = {"0": 3, "1": 105, "5": 406}
@@ -59,66 +60,51 @@ class Table:
 
 def all_tables(results: Results) -> tuple[Table, ...]:
     """Every table, in the order a reader wants them."""
-    return (
-        table_1(results),
-        systems_table(results),
-        steps_table(results),
-        distinct_table(results),
-        corpus_table(results),
-        vocabulary_table(results),
-        form_table(results),
-    )
+    makers = (table_1, systems_table, steps_table, distinct_table, corpus_table, vocabulary_table,
+              form_table)  # fmt: skip
+    return tuple(make(results) for make in makers)
 
 
 def table_1(results: Results) -> Table:
     """The paper's Table 1, three ways."""
     floor = results.floor
-    rows = [
-        (
-            "rest, every time", "", percent(floor.rest_accuracy["validation"]["looped"]),
-            percent(floor.rest_accuracy["validation"]["looped"]),
-            percent(floor.rest_accuracy["validation"]["looped"]),
-            nats(floor.frequencies_loss["validation"]["looped"]),
-        ),
-        (
-            f"n-gram of order {floor.order}, Witten-Bell", "", "", "",
-            percent(floor.scores["validation"]["looped"].accuracy),
-            nats(floor.scores["validation"]["looped"].loss),
-        ),
+    score = floor.scores["validation"]["looped"]
+    rest = percent(floor.rest_accuracy["validation"]["looped"])
+    networks = [system for system in results.systems if system.group == "paper"]
+    rows: list[tuple[str, ...]] = [
+        ("rest, every time", "", rest, rest, rest,
+         nats(floor.frequencies_loss["validation"]["looped"])),
+        (f"n-gram of order {floor.order}, Witten-Bell", "", "", "",
+         percent(score.accuracy), nats(score.loss)),
     ]  # fmt: skip
-    for system in results.systems:
-        if system.group == "paper":
-            score = system.scores["validation"]["looped"]
-            rows.append(
-                (
-                    system.label,
-                    percent(system.paper_accuracy),
-                    _authors_best(results, system),
-                    percent(system.authors_accuracy),
-                    percent(score.accuracy),
-                    nats(score.loss),
-                )
-            )
+    for system in networks:
+        score = system.scores["validation"]["looped"]
+        epoch, peak = authors_peak(results, system)
+        peaked = "" if peak is None else f"{percent(peak)} (epoch {epoch})"
+        accuracies = (system.authors_accuracy, score.accuracy)
+        rows.append(
+            (system.label, percent(system.paper_accuracy), peaked, *map(percent, accuracies),
+             nats(score.loss))
+        )  # fmt: skip
+    by_paper = max(networks, key=lambda system: system.paper_accuracy or 0)
+    by_truth = max(networks, key=lambda system: system.scores["validation"]["looped"].accuracy)
     return Table(
         "table-1",
         "Table 1: validation accuracy",
         (
-            "network",
-            "accuracy in the paper",
+            "network", "accuracy in the paper",
             "counted as the authors' code does, in its best epoch",
-            "… in the epoch with the least loss",
-            "next notes truly predicted",
+            "… in the epoch with the least loss", "next notes truly predicted",
             "loss, nats a note",
         ),
         tuple(rows),
-        _ranking(results),
-    )
-
-
-def _authors_best(results: Results, system: SystemResult) -> str:
-    """The highest accuracy by the authors' count over the epochs it was counted in."""
-    epoch, share = authors_peak(results, system)
-    return "" if share is None else f"{percent(share)} (epoch {epoch})"
+        f"By either measure {by_paper.label} comes first."
+        if by_paper.name == by_truth.name
+        else f"By the paper's accuracy {by_paper.label} is best; by next notes truly predicted it "
+        f"is {by_truth.label}. The authors' code feeds the network the notes it is then compared "
+        "with, so it counts notes answered with themselves: a network that always says rest is "
+        "right wherever a rest was put in.",
+    )  # fmt: skip
 
 
 def authors_peak(results: Results, system: SystemResult) -> tuple[int, float | None]:
@@ -139,41 +125,41 @@ def authors_peak(results: Results, system: SystemResult) -> tuple[int, float | N
     return epoch, counted[epoch]
 
 
-def _ranking(results: Results) -> str:
-    networks = [system for system in results.systems if system.group == "paper"]
-    by_paper = max(networks, key=lambda system: system.paper_accuracy or 0)
-    by_truth = max(networks, key=lambda system: system.scores["validation"]["looped"].accuracy)
-    if by_paper.name == by_truth.name:
-        return f"By either measure {by_paper.label} comes first."
-    return (
-        f"By the paper's accuracy {by_paper.label} is best; by next notes truly predicted it is "
-        f"{by_truth.label}. The authors' code feeds the network the notes it is then compared "
-        "with, so it counts notes answered with themselves: a network that always says rest is "
-        "right wherever a rest was put in."
-    )
-
-
 def systems_table(results: Results) -> Table:
     """Every system on the same held-out songs."""
-    floor = results.floor
-    score = floor.scores["validation"]
-    first = (
-        f"n-gram of order {floor.order}, Witten-Bell (the floor)",
-        f"{nats(score['once'].loss)} ({nats(score['once'].low)} to {nats(score['once'].high)})",
-        nats(score["looped"].loss),
-        nats(floor.scores["test"]["once"].loss),
-        percent(score["once"].accuracy),
-        f"{floor.counts:,} counts",
-        "1",
-        "",
-        f"{results.ngram_notes_per_second:,.0f}",
-        f"{results.ngram_distinct['1']:.0f}",
-    )
-    rows = [first, *(_system_row(system) for system in ranked(results))]
-    best = results.system(BEST)
-    behind = min(
-        (system for system in results.systems if system.group != "ours"), key=SystemResult.loss
-    )
+
+    def measured(scores: dict[str, dict[str, NoteScore]]) -> tuple[str, ...]:
+        once = scores["validation"]["once"]
+        return (
+            f"{nats(once.loss)} ({nats(once.low)} to {nats(once.high)})",
+            nats(scores["validation"]["looped"].loss),
+            nats(scores["test"]["once"].loss),
+            percent(once.accuracy),
+        )
+
+    floor, best, systems = results.floor, results.system(BEST), ranked(results)
+    rows: list[tuple[str, ...]] = [
+        (
+            f"n-gram of order {floor.order}, Witten-Bell (the floor)",
+            *measured(floor.scores),
+            f"{floor.counts:,} counts", "1", "",
+            f"{results.ngram_notes_per_second:,.0f}", f"{results.ngram_distinct['1']:.0f}",
+        )
+    ]  # fmt: skip
+    for system in systems:
+        epochs = str(system.epochs)
+        if system.asked_epochs and system.asked_epochs > system.epochs:
+            epochs += f" of {system.asked_epochs}"
+        seconds = f"{system.cpu_seconds:.0f}" if system.cpu_seconds else ""
+        rows.append(
+            (
+                system.label,
+                *measured(system.scores),
+                f"{system.parameters:,}", epochs, seconds,
+                f"{system.notes_per_second:,.0f}", f"{system.distinct['1']:.0f}",
+            )
+        )  # fmt: skip
+    behind = next(system for system in systems if system.group != "ours")
     return Table(
         "systems",
         "Every system on the same songs",
@@ -184,7 +170,8 @@ def systems_table(results: Results) -> Table:
         ),
         tuple(rows),
         f"{best.label} has {nats(best.loss())} nats a note; the best of the paper's and the cited "
-        f"systems, {behind.label}, {nats(behind.loss())}; the n-gram {nats(score['once'].loss)}.",
+        f"systems, {behind.label}, {nats(behind.loss())}; the n-gram "
+        f"{nats(floor.scores['validation']['once'].loss)}.",
     )  # fmt: skip
 
 
@@ -193,73 +180,47 @@ def ranked(results: Results) -> list[SystemResult]:
     return sorted(results.systems, key=SystemResult.loss)
 
 
-def _system_row(system: SystemResult) -> tuple[str, ...]:
-    once = system.scores["validation"]["once"]
-    epochs = str(system.epochs)
-    if system.asked_epochs and system.asked_epochs > system.epochs:
-        epochs += f" of {system.asked_epochs}"
-    return (
-        system.label,
-        f"{nats(once.loss)} ({nats(once.low)} to {nats(once.high)})",
-        nats(system.loss("validation", "looped")),
-        nats(system.loss("test")),
-        percent(once.accuracy),
-        f"{system.parameters:,}",
-        epochs,
-        f"{system.cpu_seconds:.0f}" if system.cpu_seconds else "",
-        f"{system.notes_per_second:,.0f}",
-        f"{system.distinct['1']:.0f}",
-    )
-
-
 def steps_table(results: Results) -> Table:
     """From the paper's best network to ours, change by change."""
     known = {system.name: system for system in results.systems}
     chain = [known[name] for name in STEPS if name in known]
-    rows = []
-    for place, system in enumerate(chain):
-        gain = chain[place - 1].loss() - system.loss() if place else 0.0
-        rows.append(
-            (
-                system.label,
-                nats(system.loss()),
-                f"{gain:+.3f}" if place else "",
-                nats(system.loss("validation", "looped")),
-                percent(system.scores["validation"]["once"].accuracy),
-                str(system.epochs),
-            )
+    rows: list[tuple[str, ...]] = [
+        (
+            system.label, nats(system.loss()),
+            f"{before.loss() - system.loss():+.3f}" if before else "",
+            nats(system.loss("validation", "looped")),
+            percent(system.scores["validation"]["once"].accuracy), str(system.epochs),
         )
+        for before, system in zip([None, *chain], chain, strict=False)
+    ]  # fmt: skip
+    end = "."
+    if len(chain) > 1 and chain[-1].epochs > chain[-2].epochs:
+        end = "; what the last one gains, more epochs helped to gain."
     return Table(
         "steps",
         "What each change brings",
         (
-            "network",
-            "loss, songs once",
-            "gained",
-            "loss, songs looped",
-            "next notes right",
+            "network", "loss, songs once", "gained", "loss, songs looped", "next notes right",
             "epochs",
         ),
         tuple(rows),
-        "Each row keeps what the rows above it changed"
-        + (
-            "; what the last one gains, more epochs helped to gain."
-            if len(chain) > 1 and chain[-1].epochs > chain[-2].epochs
-            else "."
-        ),
-    )
+        f"Each row keeps what the rows above it changed{end}",
+    )  # fmt: skip
 
 
 def distinct_table(results: Results) -> Table:
     """Different notes in 500 at each temperature."""
-    final, best = results.system(FINAL), results.system(BEST)
-    rows = [
-        ("the paper", *(str(number) for number in PAPER_DISTINCT.values())),
-        ("our run of its network", *(f"{final.distinct[key]:.0f}" for key in PAPER_DISTINCT)),
-        (best.label, *(f"{best.distinct[key]:.0f}" for key in PAPER_DISTINCT)),
-        ("n-gram", *(f"{results.ngram_distinct[key]:.0f}" for key in PAPER_DISTINCT)),
-    ]
-    facts = results.facts
+    final, best, facts = results.system(FINAL), results.system(BEST), results.facts
+    played = {
+        "our run of its network": final.distinct,
+        best.label: best.distinct,
+        "n-gram": results.ngram_distinct,
+    }
+    rows: list[tuple[str, ...]] = [
+        ("the paper", *map(str, PAPER_DISTINCT.values())),
+        *((name, *(f"{counts[key]:.0f}" for key in PAPER_DISTINCT))
+          for name, counts in played.items()),
+    ]  # fmt: skip
     return Table(
         "distinct",
         "Different notes in a song of 500",
@@ -274,27 +235,17 @@ def corpus_table(results: Results) -> Table:
     """The corpus's numbers beside the paper's."""
     facts, leak = results.facts, results.leak
     total = sum(facts.songs.values())
-    shares = ", ".join(f"{name} {facts.songs[name] / total:.0%}" for name in _splits(facts))
-    rows = [
+    shares = ", ".join(f"{name} {count / total:.0%}" for name, count in _by_split(facts))
+    rows: list[tuple[str, ...]] = [
         ("songs", "1,800", f"{total:,}"),
-        (
-            "different notes, chords and rests",
-            f"about {PAPER_VOCABULARY:,}",
-            f"{facts.vocabulary:,} (music21 {facts.music21})",
-        ),
+        ("different notes, chords and rests", f"about {PAPER_VOCABULARY:,}",
+         f"{facts.vocabulary:,} (music21 {facts.music21})"),
         ("notes in all", "", f"{facts.notes:,}"),
         ("rests among them", "“the most occurring note”", percent(facts.rests)),
         ("split", "75 / 10 / 15% by file", f"{shares}, by family of near-duplicates"),
-        (
-            "held-out files with a sibling in training, split by file",
-            "",
-            percent(leak.siblings),
-        ),
-        (
-            "the n-gram's loss, split by file and by family",
-            "",
-            f"{nats(leak.by_file)} and {nats(leak.by_family)} nats",
-        ),
+        ("held-out files with a sibling in training, split by file", "", percent(leak.siblings)),
+        ("the n-gram's loss, split by file and by family", "",
+         f"{nats(leak.by_file)} and {nats(leak.by_family)} nats"),
         ("held-out notes never seen in training", "", percent(facts.unseen)),
         ("notes of the longest song, and of the median one", "",
          f"{facts.longest} and {facts.median_length:.0f}"),
@@ -303,56 +254,50 @@ def corpus_table(results: Results) -> Table:
         ("strokes in their place when every note takes half a quarter", "all “half-notes”",
          percent(facts.in_place)),
     ]  # fmt: skip
-    return Table(
-        "corpus", "The corpus", ("", "in the paper", "here"), tuple(rows),
-    )  # fmt: skip
+    return Table("corpus", "The corpus", ("", "in the paper", "here"), tuple(rows))
 
 
 def vocabulary_table(results: Results) -> Table:
     """How many different words the corpus has, by who writes them down and how."""
     facts = results.facts
-    rows = [("the paper's count", f"about {PAPER_VOCABULARY:,}")]
+    counts = {f"read for this run, music21 {facts.music21}": facts.vocabulary}
     if sum(facts.songs.values()) == ARCHIVE_FILES:
-        rows += [
-            (f"the authors' way of reading, music21 {number}", f"{count:,}")
+        counts = {
+            f"the authors' way of reading, music21 {number}": count
             for number, count in ARCHIVE_VOCABULARY.items()
-        ]
-    rows += [
-        (f"read for this run, music21 {facts.music21}", f"{facts.vocabulary:,}"),
-        *((words, f"{facts.namings[key]:,}") for key, words in NAMINGS.items()),
-    ]
+        } | counts
+    counts |= {words: facts.namings[key] for key, words in NAMINGS.items()}
     return Table(
         "vocabulary",
         "How many different notes",
         ("written down as", "different words"),
-        tuple(rows),
+        (
+            ("the paper's count", f"about {PAPER_VOCABULARY:,}"),
+            *((words, f"{count:,}") for words, count in counts.items()),
+        ),
         f"{facts.namings['in_one_song']:,} of the {facts.vocabulary:,} occur in one song only.",
     )
 
 
 def splits(facts: CorpusFacts) -> str:
     """How many songs each split has, in words."""
-    return ", ".join(f"{name} {facts.songs[name]:,}" for name in _splits(facts))
+    return ", ".join(f"{name} {count:,}" for name, count in _by_split(facts))
 
 
-def _splits(facts: CorpusFacts) -> list[str]:
-    """Splits in the order of their use."""
-    return sorted(facts.songs, key=list(SPLIT_SHARES).index)
+def _by_split(facts: CorpusFacts) -> list[tuple[str, int]]:
+    """Songs of each split, in the order of their use."""
+    return sorted(facts.songs.items(), key=lambda item: list(SPLIT_SHARES).index(item[0]))
 
 
 def form_table(results: Results) -> Table:
     """The twelve-bar form, cell by cell."""
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
-            found.cell,
-            f"{found.weights:,}",
-            nats(found.loss),
-            percent(found.bars_right[0]),
-            percent(sum(found.bars_right[1:]) / max(len(found.bars_right) - 1, 1)),
-            f"{found.seconds:.0f}",
+            found.cell, f"{found.weights:,}", nats(found.loss), percent(found.bars_right[0]),
+            percent(found.later), f"{found.seconds:.0f}",
         )
         for found in results.form
-    ]
+    ]  # fmt: skip
     return Table(
         "form",
         "Keeping a twelve-bar form",

@@ -55,6 +55,8 @@ def train_entry(
     Raises:
         TrainingError: the folder holds another run, or cannot be written.
     """
+    import torch
+
     settings: Settings = entry.settings(corpus, quick)
     resume = (folder / STATE_NAME).exists()
     if resume:
@@ -73,14 +75,19 @@ def train_entry(
         seconds = time.process_time() - started
         right = authors = None
         if entry.every_epoch:
-            network = _network_now(folder)
-            tokenizer = load_note_model(folder / MODEL_NAME).tokenizer
+            # the network as this epoch left it, which need not be the best
+            best = load_note_model(folder / MODEL_NAME)
+            network, tokenizer = best.network, best.tokenizer
+            state = torch.load(BytesIO((folder / STATE_NAME).read_bytes()), weights_only=True)
+            network.load_state_dict(state["network"])
+            network.eval()
             right = NoteScore.of(score_network(network, tokenizer, held_out, longest)).accuracy
             authors = authors_accuracy(network, tokenizer, held_out, longest)
         points[step.epoch] = CurvePoint(
             step.epoch, step.train_loss, step.validation_loss, right, authors, seconds
         )
-        _write_curve(folder, [points[epoch] for epoch in sorted(points)])
+        curve = [asdict(points[epoch]) for epoch in sorted(points)]
+        write_bytes_atomic(folder / CURVE_NAME, json.dumps(curve, indent=1).encode())
         started = time.process_time()
 
 
@@ -96,18 +103,3 @@ def trained(folder: Path) -> tuple[NoteCheckpoint, int]:
     """The best model of a run, and how many epochs the run had. Raises CheckpointError."""
     epochs = max((step.epoch for step in read_progress(folder) if step.ends_epoch), default=0)
     return load_note_model(folder / MODEL_NAME), epochs
-
-
-def _network_now(folder: Path):  # noqa: ANN202 - a torch module; torch is imported late
-    """The network as the last epoch left it, which need not be the best."""
-    import torch
-
-    state = torch.load(BytesIO((folder / STATE_NAME).read_bytes()), weights_only=True)
-    network = load_note_model(folder / MODEL_NAME).network
-    network.load_state_dict(state["network"])
-    return network.eval()
-
-
-def _write_curve(folder: Path, points: Sequence[CurvePoint]) -> None:
-    text = json.dumps([asdict(point) for point in points], indent=1)
-    write_bytes_atomic(folder / CURVE_NAME, text.encode())
