@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 
 from dj_core.library.library import SHIPPED_SOUNDFONTS, Library, ModelInfo
-from dj_core.models.request import DEFAULT_FEEL, Feel, GenerationRequest
+from dj_core.models.request import DEFAULT_FEEL, Feel, GenerationRequest, with_style_drawn
 from dj_core.music.beat import DEFAULT_TEMPO_BPM, Meter
 from dj_core.music.genres import (
     GENRE,
@@ -375,7 +375,7 @@ def request_of(
         chosen = {GREEDY: 0.0, AS_LEARNED: 1.0}.get(settings["sampling"], chosen)
     genres = {genre_label(name): name for name in model.genres}
     start = settings["start"]
-    return GenerationRequest(
+    request = GenerationRequest(
         genre=genres.get(settings["genre"], ""),
         tempo_bpm=None if draws_style(model, settings["genre"]) else float(settings["tempo"]),
         meter=Meter.parse(settings["meter"]) if model.meters else Meter(),
@@ -388,6 +388,7 @@ def request_of(
         spacing="fixed" if thinks_in_notes and settings["rhythm"] == EVEN else None,
         feel=feel_of(settings) if model.has_feel else DEFAULT_FEEL,
     )
+    return with_style_drawn(request, model.genres) if draws_style(model, ANY) else request
 
 
 def feel_of(settings: Mapping[str, Any]) -> Feel:

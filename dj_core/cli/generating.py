@@ -107,12 +107,16 @@ def _different_takes(model: BeatModel, request: GenerationRequest, count: int) -
     A take that was there before is left out, and a seed more is asked; a model that knows no other
     (at a temperature of 0, say) repeats itself after `count` of them.
     """
+    from dj_core.models.request import with_style_drawn
+
     heard: set[tuple[object, ...]] = set()
     made, spare, seed = 0, count, request.seed
     while made < count:
         seeds = range(seed, seed + min(count - made, TAKES_AT_ONCE))
         seed = seeds.stop
-        for take in model.generate_all([replace(request, seed=number) for number in seeds]):
+        for take in model.generate_all(
+            [with_style_drawn(replace(request, seed=number), model.genres) for number in seeds]
+        ):
             music = (take.beat.hits, take.beat.bars)
             if music in heard and spare:
                 spare -= 1

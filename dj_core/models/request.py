@@ -80,7 +80,7 @@ class GenerationRequest:
     """What a DJ asks of a model.
 
     Attributes:
-        genre: a name the model knows, or '' for any (a model that knows genres draws one).
+        genre: a name the model knows, or '' for any.
         tempo_bpm: 10 to 600; None for the genre's usual tempo, or 120.
         meter: time signature of the beat.
         bars: length in bars, 1 to 1,000. Give either `bars` or `notes`.

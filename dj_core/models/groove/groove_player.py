@@ -36,7 +36,7 @@ from dj_core.models.groove.style_choice import DrawnStyle, StyleChoice
 from dj_core.models.groove.style_vector import STYLE_SIZE
 from dj_core.models.groove.temperature import Heat
 from dj_core.models.groove.training_clips import KINDS, role_index
-from dj_core.models.request import GenerationRequest, Spacing, Take, role_of, with_style_drawn
+from dj_core.models.request import GenerationRequest, Spacing, Take, role_of
 from dj_core.models.threads import cpu_threads
 from dj_core.music.beat import DEFAULT_TEMPO_BPM, Beat, Provenance
 from dj_core.music.drums import DRUMS
@@ -155,7 +155,6 @@ class GrooveModel:
         """
         for request in requests:
             self._check(request)
-        requests = [with_style_drawn(request, self.genres) for request in requests]
         takes: dict[int, Take] = {}
         for block in _blocks([_steps(request) for request in requests]):
             asked = [requests[i] for i in block]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Literal
 
 import numpy as np
@@ -154,27 +154,25 @@ def starter_clips(seed: int = 1) -> Iterator[Clip]:
         yield clip
 
 
-def phrase_clips(held_out: bool = False, seed: int = 1) -> Iterator[Clip]:
-    """Phrases of the dance styles: written, and composed from their layers.
+@cache
+def phrase_clips(seed: int = 1) -> tuple[Clip, ...]:
+    """Phrases of the dance styles: written, and composed from their layers; kept once made.
 
-    Args:
-        held_out: those that no model learns from, and what is composed of them alone.
-        seed: decides what is composed.
+    The held-out phrases are not among them. `seed` decides what is composed.
 
     Raises:
         PatternError: a file of phrases cannot be read.
     """
+    clips: list[Clip] = []
     for genre in written_genres():
-        material = written_phrases(genre, held_out)
-        for beat in material.phrases:
-            yield clip_of(beat, "beat", PHRASES)
-        for fill in material.fills:
-            yield clip_of(fill, "fill", PHRASES)
+        material = written_phrases(genre)
+        clips += [clip_of(beat, "beat", PHRASES) for beat in material.phrases]
+        clips += [clip_of(fill, "fill", PHRASES) for fill in material.fills]
         for role, count in COMPOSED.items():
-            if not held_out or role == "groove":
-                for number, beat in enumerate(compose(material, role, count, seed)):
-                    clip = clip_of(beat, "beat", PHRASES)
-                    yield replace(clip, stored=number < STORED_SHARE * count)
+            for number, beat in enumerate(compose(material, role, count, seed)):
+                clip = clip_of(beat, "beat", PHRASES)
+                clips.append(replace(clip, stored=number < STORED_SHARE * count))
+    return tuple(clips)
 
 
 def _end_in_fill(clip: Clip, fill: Clip) -> None:
