@@ -35,6 +35,7 @@ lint: setup-dev
 	.venv/bin/ruff format --check
 	.venv/bin/python scripts/check_code.py
 	.venv/bin/mypy
+	.venv/bin/oxlint --deny-warnings dj_ui
 
 check: lint test ## everything a change must pass
 

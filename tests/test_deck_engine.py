@@ -27,8 +27,8 @@ from dj_core.music.drums import DRUMS, GENERAL_MIDI_PERCUSSION, general_midi_not
 from dj_core.music.patterns import load_patterns
 from dj_core.sound import render as sound
 from dj_ui.deck.kits import KIT_BYTES, kit_payload, note_payload
-from dj_ui.deck.scripts import joined
 
+DECK = ROOT / "dj_ui" / "deck"
 BUNDLED = sound._bundled_soundfont()  # the same on every machine, whatever the system offers
 RATE = sound.SAMPLE_RATE_HZ
 DECAY = 0.9  # of a click, from frame to frame
@@ -111,8 +111,9 @@ const until = async (done, milliseconds = 60_000) => {
 }
 window.until = until
 """
+# the modules as they lie in dj_ui/deck/: the browser follows their imports itself
 PAGE = f"""<!doctype html><button>Sound</button><script>{TAP}</script>
-<script type="module">{joined()}
+<script type="module">import {{ createEngine }} from './deck/engine.js'
 window.createEngine = createEngine
 window.engine = createEngine()
 </script>"""
@@ -259,6 +260,10 @@ def open_page(context, address="http://localhost/"):
     page.route(
         f"{address}**",
         lambda route: route.fulfill(body=PAGE, content_type="text/html; charset=utf-8"),
+    )
+    page.route(
+        f"{address}deck/*.js",
+        lambda route: route.fulfill(path=DECK / Path(route.request.url).name),
     )
     page.goto(address)
     page.wait_for_function("window.engine")
@@ -999,9 +1004,10 @@ from pathlib import Path
 import streamlit as st
 
 sys.path.insert(0, {root!r})
-from dj_ui.deck.scripts import joined
+from dj_ui.javascript import joined
 
-booth = st.components.v2.component("booth", js=joined() + '''
+engine = joined(Path({deck!r}) / "engine.js")
+booth = st.components.v2.component("booth", js=engine + '''
   export default ({{ data }}) => {{
     window.engine ??= createEngine()
     if (!engine.hasKit(data.kit.name)) engine.loadKit(data.kit)
@@ -1033,7 +1039,7 @@ def small_app(tmp_path):
     }
     (tmp_path / "sent.json").write_text(json.dumps(sent))
     script = tmp_path / "small.py"
-    script.write_text(APP.format(root=str(ROOT), sent=str(tmp_path / "sent.json")))
+    script.write_text(APP.format(root=str(ROOT), deck=str(DECK), sent=str(tmp_path / "sent.json")))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]

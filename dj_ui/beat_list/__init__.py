@@ -17,7 +17,7 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import RerunException
 
-from dj_ui.deck.scripts import joined
+from dj_ui.javascript import joined
 
 _HERE = Path(__file__).parent
 ROWS_A_PART = 100
@@ -219,5 +219,5 @@ def _component() -> Any:  # noqa: ANN401 - Streamlit's mounting command
     return st.components.v2.component(
         "dj_beat_list",
         css=(_HERE / "list.css").read_text("utf-8"),
-        js="\n".join([joined(("dom.js",)), (_HERE / "list.js").read_text("utf-8")]),
+        js=joined(_HERE / "list.js"),
     )

@@ -4,6 +4,8 @@
 // What was changed stays in `edits` until the server says that it has it, each with the value it
 // was changed from: nothing is lost while the page runs, and nothing is written that nobody typed.
 
+import { drawing, make } from '../deck/dom.js'
+
 const ROWS_A_PAGE_KEY_MOVES = 8
 const REST_MILLISECONDS = 140 // on a row, while arrow keys move, before it plays
 const ANSWER_MILLISECONDS = 4000 // after which the server's word about the chosen row counts

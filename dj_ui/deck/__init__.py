@@ -1,9 +1,9 @@
 """The deck: a beat to hear, see and touch, without a gap.
 
-The browser is the instrument. `mount_booth` brings the program (the JavaScript of this folder, as
-one module) into every page; it is sent once to a tab, and so is each kit. `deck` puts a beat on
-it, which costs a few kilobytes, and gives back the beat as the visitor has edited it. The engine
-in the browser plays on through reruns and page switches.
+The browser is the instrument. `mount_booth` brings the program (`main.js` of this folder and what
+it imports) into every page; it is sent once to a tab, and so is each kit. `deck` puts a beat on it,
+which costs a few kilobytes, and gives back the beat as the visitor has edited it. The engine in the
+browser plays on through reruns and page switches.
 """
 
 from __future__ import annotations
@@ -24,34 +24,16 @@ from dj_core.music.timing import swung
 from dj_core.sound.render import KIT, KITS
 from dj_ui.deck.kits import kit_payload, note_payload
 from dj_ui.deck.payload import beat_id, beat_of_payload, beat_payload
-from dj_ui.deck.scripts import ENGINE_SCRIPTS, joined
 from dj_ui.grid import steps_of
+from dj_ui.javascript import joined
 from dj_ui.words import spoken
 
 _HERE = Path(__file__).parent
-FACE_SCRIPTS = (
-    "dom.js",
-    "edits.js",
-    "grid.js",
-    "keys.js",
-    "booth.js",
-    "display.js",
-    "transport.js",
-    "face.js",
-    "listener.js",
-)
 _EDITS, _KIT, _SENT, _LOCKS = "dj_edits", "dj_kit", "dj_drums_sent", "dj_locks"
 _HEARD, _NEW_TEMPO = "dj_heard", "dj_new_tempo"
 EDITS_KEPT = 16  # edited beats a session remembers
 _ORIGINALS_KEPT = 8  # beats of one deck that the browser may still send an edit of
 DEFAULT_KIT = KITS[0].name
-
-# A deck on the page is a few lines that wait for the program, which is another component's.
-_GATE = """(window.digitalDjGate ??= (() => {
-  let open
-  const opened = new Promise((resolve) => { open = resolve })
-  return { open, opened }
-})())"""
 
 
 @dataclass(frozen=True)
@@ -324,7 +306,7 @@ def _drums_loader() -> Any:  # noqa: ANN401 - Streamlit's mounting command
 
 @functools.cache
 def program() -> str:
-    """The deck's JavaScript: every script, the table of drums and the looks, as one module."""
+    """The deck's JavaScript as one module, and before it what `given.js` finds on the page."""
     drums = [
         {
             "name": drum.name,
@@ -336,20 +318,14 @@ def program() -> str:
         }
         for drum in DRUMS
     ]
-    return "\n".join(
-        [
-            f"const DRUMS = {json.dumps(drums)}",
-            f"const DECK_STYLES = {json.dumps((_HERE / 'deck.css').read_text('utf-8'))}",
-            joined((*ENGINE_SCRIPTS, *FACE_SCRIPTS)),
-            f"{_GATE}.open({{ mountDeck, mountListener, takeKit }})",
-            "export default mountBooth",
-        ]
-    )
+    given = {"drums": drums, "styles": (_HERE / "deck.css").read_text("utf-8")}
+    return f"window.digitalDjGiven = {json.dumps(given)}\n{joined(_HERE / 'main.js')}"
 
 
 def _mounting(function: str) -> str:
+    """A component's script that calls a function of the program, once it is there."""
     return (
-        f"const gate = {_GATE}\n"
+        f"{joined(_HERE / 'gate.js')}\n"
         f"export default async (component) => (await gate.opened).{function}(component)"
     )
 

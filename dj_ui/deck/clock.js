@@ -4,7 +4,7 @@ const TAP_PAUSE_MILLISECONDS = 2_000
 const TAPS_KEPT = 8
 
 /** Calls `onTick` every so often while started. */
-function createTicker(onTick, everyMilliseconds) {
+export function createTicker(onTick, everyMilliseconds) {
   // The page's own timers are held back to once a second in a hidden tab; a worker's are not.
   const program = `let timer
     onmessage = ({ data }) => {
@@ -47,7 +47,7 @@ function createTicker(onTick, everyMilliseconds) {
  * Where quarter notes lie in seconds, through changes of tempo.
  * Quarters count from the song's start, which a count-in precedes with negative ones.
  */
-function createTempoMap() {
+export function createTempoMap() {
   let anchors = [{ quarter: 0, time: 0, bpm: 120 }]
 
   /** The last anchor that `reached` says yes to; the first rules what lies before it too. */
@@ -89,7 +89,7 @@ function createTempoMap() {
 }
 
 /** Taps in time: from the second one on, `onTempo(bpm)` hears the tempo of the last eight. */
-function createTapper(onTempo) {
+export function createTapper(onTempo) {
   let taps = []
 
   function tap() {

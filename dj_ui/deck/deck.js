@@ -1,8 +1,10 @@
 // One deck: the beats on it, now and next, and which of their strokes are planned already.
 
+import { strokesBetween, SWING_QUARTERS } from './pattern.js'
+
 const RECENT_QUARTERS = 4 // strokes this long ago cannot be planned twice any more
 
-class Deck {
+export class Deck {
   constructor() {
     this.clear()
   }

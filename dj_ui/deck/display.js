@@ -1,10 +1,15 @@
 // The display: name and outline, facts and position.
 
+import { booth } from './booth.js'
+import { drawing, make } from './dom.js'
+import { DRUMS } from './given.js'
+import { clamp, shortTempo } from './numbers.js'
+
 const OUTLINE_COLUMNS = 220
 const RING_SECONDS = { kick: 0.16, snare: 0.13, hat: 0.05, tom: 0.2, cymbal: 0.5, percussion: 0.07 }
 const WEIGHT = { kick: 1, snare: 0.86, hat: 0.4, tom: 0.8, cymbal: 0.62, percussion: 0.45 }
 
-class Display {
+export class Display {
   constructor(seek, look) {
     this.said = [] // [number, unit] of the beat
     this.more = [] // [label, text] of the page's own
@@ -101,8 +106,6 @@ class Display {
     if (this.position.textContent !== words) this.position.textContent = words
   }
 }
-
-function shortTempo(tempo) { return `${Number(tempo.toFixed(tempo < 100 ? 2 : 1))}` }
 
 // How loud the beat is along its bars, from its strokes: each starts at its velocity and rings.
 function outlinePath(edited) {

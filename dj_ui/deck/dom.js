@@ -3,7 +3,7 @@
 const SVG = 'http://www.w3.org/2000/svg'
 
 // make('button', { class: 'tap', onclick: … }, 'Tap')
-function make(tag, attributes = {}, ...children) {
+export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag)
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith('on')) element[name] = value
@@ -13,7 +13,7 @@ function make(tag, attributes = {}, ...children) {
   return element
 }
 
-function drawing(viewBox, ...paths) {
+export function drawing(viewBox, ...paths) {
   const svg = document.createElementNS(SVG, 'svg')
   svg.setAttribute('viewBox', viewBox)
   svg.setAttribute('aria-hidden', 'true')
@@ -37,10 +37,10 @@ const ICONS = {
   more: 'M5 10.300h14v-1.900H5zM5 15.600h14v-1.900H5zM9 7.100h2.600v4.500H9zM13.400 12.400H16v4.500h-2.600z',
 }
 
-function icon(name) { return drawing('0 0 24 24', ICONS[name]) }
+export function icon(name) { return drawing('0 0 24 24', ICONS[name]) }
 
 // A slider under its name; `words` says a value as a DJ reads it.
-function slider(label, { min, max, step, words, oninput }) {
+export function slider(label, { min, max, step, words, oninput }) {
   const input = make('input', { type: 'range', min, max, step, 'aria-label': label })
   const output = make('output', {})
   const box = make('div', { class: `control ${label.toLowerCase()}` },
@@ -58,6 +58,6 @@ function slider(label, { min, max, step, words, oninput }) {
   return box
 }
 
-function toggle(label, onclick) {
+export function toggle(label, onclick) {
   return make('button', { type: 'button', class: 'toggle', 'aria-pressed': 'false', onclick }, label)
 }

@@ -4,11 +4,14 @@
 // stroke: { place (in the original beat, -1 for a new one), onset, velocity, lane, note, duration }
 //         onset and duration in quarter notes; touched once its onset or velocity was changed.
 
+import { DRUMS } from './given.js'
+import { clamp } from './numbers.js'
+
 const MOST_STATES = 300 // of one beat's history
 const NEW_STROKE = -1
 
 // What payload.py packed, as the beat that the engine plays.
-function unpackBeat(packed) {
+export function unpackBeat(packed) {
   const strokes = packed.hits.map(([onset, lane, velocity, note, duration], place) =>
     Object.freeze({
       place,
@@ -22,7 +25,7 @@ function unpackBeat(packed) {
   return { ...packed, strokes }
 }
 
-class EditedBeat {
+export class EditedBeat {
   // original: from unpackBeat; edit: what Python kept of an earlier visit to it, or null
   constructor(original, edit = null) {
     this.original = original
@@ -243,5 +246,3 @@ class EditedBeat {
     })
   }
 }
-
-function clamp(value, low, high) { return Math.min(high, Math.max(low, value)) }

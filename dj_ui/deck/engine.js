@@ -4,6 +4,16 @@
 // swing, kit, a step, the beat itself) takes back what was planned and has not sounded yet, and
 // plans it again; what is sounding rings on. That is why nothing clicks and nothing is lost.
 
+import { createTapper, createTempoMap, createTicker } from './clock.js'
+import { Deck } from './deck.js'
+import { createLevels } from './levels.js'
+import { createMidiOut, createSteadyClock } from './midi_out.js'
+import { FADER_SECONDS, Mixer } from './mixer.js'
+import { levelled, rendered } from './offline.js'
+import { DECKS, GUARD_SECONDS, Output } from './output.js'
+import { beatQuarters, nextLine, placed, strokesBetween, strokesOf, tempoOf } from './pattern.js'
+import { createKits, waveOf } from './shots.js'
+
 const SAMPLE_RATE = 44_100 // the downloads' own, so that both sound alike; the browser converts
 const TICK_MILLISECONDS = 25
 const LOOK_AHEAD_SECONDS = 0.4 // plans can be taken back, so that a change need not wait for it
@@ -67,7 +77,8 @@ class Engine {
     this.notified = true
     queueMicrotask(() => {
       this.notified = false
-      for (const listener of [...this.listeners]) listener()
+      const now = [...this.listeners] // whoever joins while they are told was not meant
+      for (const listener of now) listener()
     })
   }
 
@@ -594,6 +605,6 @@ class Engine {
   }
 }
 
-function createEngine(options) {
+export function createEngine(options) {
   return new Engine(options)
 }

@@ -2,10 +2,24 @@
 // then told what is on it. It shows the beat that sounds: its own, which is on deck A, or what was
 // kept on deck B. Only its own can be edited.
 
+import { beatOf, booth, refreshBooth, rememberLocks } from './booth.js'
+import { Display } from './display.js'
+import { make } from './dom.js'
+import { EditedBeat, unpackBeat } from './edits.js'
+import { DRUMS } from './given.js'
+import { StepGrid } from './grid.js'
+import { isTyping, isWriting, keyOfHistory, keyOnSteps } from './keys.js'
+import { KeysDialog } from './keys_list.js'
+import { clamp, shortTempo } from './numbers.js'
+import { Pager } from './pager.js'
+import { baseOf, Player } from './player.js'
+import { Tools } from './tools.js'
+import { Transport } from './transport.js'
+
 const SEND_MILLISECONDS = 250 // after the last touch, an edit goes to Python
 const HEAR_MILLISECONDS = 90 // between two moments of a drag that are played
 
-class Face extends Player {
+export class Face extends Player {
   constructor(parent, owner) {
     super(parent, owner)
     this.follows = true // the steps turn with the music
@@ -367,98 +381,5 @@ class Face extends Player {
     if (!known) return
     event.preventDefault()
     event.stopImmediatePropagation()
-  }
-}
-
-// -- bars beyond the screen ----------------------------------------------------------------------
-
-class Pager {
-  constructor(face) {
-    this.face = face
-    const turn = (by, name, words) => make('button', { type: 'button', class: 'small',
-      'aria-label': words, title: words, onclick: () => this.turn(by) }, icon(name))
-    this.words = make('div', { class: 'where', 'aria-live': 'off' })
-    this.back = turn(-1, 'left', 'Bars before')
-    this.forth = turn(1, 'right', 'Bars after')
-    this.follow = toggle('Follow', () => {
-      face.follows = !face.follows
-      this.draw()
-    })
-    this.root = make('div', { class: 'pager' }, this.back, this.words, this.forth, this.follow)
-  }
-
-  turn(by) {
-    this.face.follows = false
-    this.face.grid.turn(by)
-    this.draw()
-  }
-
-  draw() {
-    const { grid, edited, follows } = this.face
-    if (!grid.window || !edited) return
-    const { segments, perPage, inBar } = grid.layout
-    this.root.classList.toggle('single', segments <= perPage)
-    const last = Math.min(grid.first + perPage, segments) - 1
-    const [from, to] = [Math.floor(grid.first / inBar) + 1, Math.floor(last / inBar) + 1]
-    const { bars } = edited.original
-    this.words.textContent = `${from === to ? `Bar ${from}` : `Bars ${from}–${to}`} of ${bars}`
-    this.back.disabled = grid.first === 0
-    this.forth.disabled = last === segments - 1
-    this.follow.setAttribute('aria-pressed', follows)
-  }
-}
-
-// -- under the steps -----------------------------------------------------------------------------
-
-class Tools {
-  constructor(face) {
-    this.face = face
-    const small = (label, name, onclick) => make('button', { type: 'button', class: 'small',
-      'aria-label': name, title: name, onclick }, label)
-    this.undo = small(icon('undo'), 'Undo (Ctrl Z)', () => face.undo())
-    this.redo = small(icon('redo'), 'Redo (Ctrl Y)', () => face.redo())
-    this.add = small('+ Drum', '+ Drum: add one', () => face.drumMenu(this.add))
-    this.restore = small('Original', 'Original: take back every edit', () => face.restore())
-    this.keys = small('?', 'Keys and gestures (?)', () => face.help.open())
-    this.buttons = make('div', { class: 'buttons' }, this.undo, this.redo, this.add, this.restore)
-    this.hint = make('span', { class: 'hint' })
-    this.aloud = make('span', { class: 'unseen', role: 'status' })
-    this.heard = make('span')
-    this.reset = make('button', { type: 'button', class: 'chip quiet',
-      title: 'Back to the tempo and swing of the beat', onclick: () => face.dropFeel() }, 'Reset')
-    this.feel = make('div', { class: 'feel', hidden: '' }, this.heard, this.reset)
-    this.root = make('div', { class: 'tools' }, this.buttons, this.keys,
-      make('div', { class: 'word' }, this.hint, this.aloud, this.feel))
-  }
-
-  // A word about what was just tried.
-  say(words) {
-    this.said = this.aloud.textContent = words
-    this.refresh()
-    clearTimeout(this.forgetting)
-    this.forgetting = setTimeout(() => { this.said = this.aloud.textContent = ''; this.refresh() }, 4_000)
-  }
-
-  refresh() {
-    const { own, readOnly, lanes, feel } = this.face
-    this.undo.disabled = readOnly || !own.canUndo
-    this.redo.disabled = readOnly || !own.canRedo
-    this.restore.hidden = readOnly || own.isOriginal
-    this.add.disabled = readOnly || lanes.length === DRUMS.length
-    const heard = feel.tempo === null ? [] : [`${shortTempo(feel.tempo)} BPM`]
-    if (feel.swing > 0) heard.push(`${Math.round(50 + 25 * feel.swing)}% swing`)
-    this.feel.hidden = !heard.length || Boolean(this.said)
-    this.hint.hidden = !this.feel.hidden
-    const said = `${this.face.data.heard ? 'Files too' : 'Heard'}: ${heard.join(', ')}`
-    if (this.heard.textContent !== said) this.heard.textContent = said
-    const words = this.said || this.#usual(readOnly)
-    if (this.hint.textContent !== words) this.hint.textContent = words
-  }
-
-  #usual(readOnly) {
-    if (readOnly) return `Edits and all below the deck work on A: ${this.face.data.name}`
-    return matchMedia('(pointer: coarse)').matches
-      ? 'Tap: on or off. Hold and drag: up for loudness, sideways for timing.'
-      : 'Click: on or off. Drag up or down: loudness. Right-drag: timing.'
   }
 }

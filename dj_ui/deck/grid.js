@@ -14,6 +14,10 @@
 //   laneMenu(lane, anchor) barMenu(bar, anchor)
 //   turned()       other bars are shown
 
+import { icon, make } from './dom.js'
+import { DRUMS } from './given.js'
+import { clamp } from './numbers.js'
+
 // In pixels: from cell to cell, from row to row at the least, and the steps of all rows together.
 const MOUSE = { cell: 22, row: 26, height: 472 }
 const TOUCH = { cell: 35, row: 33, height: 324 } // a finger: 32 of cell and 3 of gap
@@ -21,12 +25,12 @@ const HIGHEST_ROW = 56
 const HEAD_HEIGHT = 24 // the bar numbers above a line of rows
 const LINE_GAP = 8
 const CELL_GAP = 3
-const SOFTEST_SHADE = 0.26 // of a stroke of velocity 1, so that ghost notes stay visible
+export const SOFTEST_SHADE = 0.26 // of a stroke of velocity 1, so that ghost notes stay visible
 const HOLD_MILLISECONDS = 350 // a long press
 const DRAG_PIXELS = 4 // less is a click
 const VELOCITY_PER_PIXEL = 1
 
-class StepGrid {
+export class StepGrid {
   constructor(root, host) {
     this.root = root
     this.host = host

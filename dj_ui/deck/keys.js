@@ -2,6 +2,8 @@
 // and arrows change loudness and timing. Everywhere: space plays, Ctrl or ⌘ and Z takes back, and
 // a question mark shows all of them.
 
+import { clamp } from './numbers.js'
+
 const ARROWS = {
   ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1],
 }
@@ -9,7 +11,7 @@ const LOUDER = 8 // velocity, per key press
 const LATER = 1 / 24 // of a step, per key press
 
 // Whether the key meant something; then nobody else hears of it.
-function keyOnSteps(event, grid, face) {
+export function keyOnSteps(event, grid, face) {
   const { lane, step } = grid.focus
   const { edited } = face
   const changed = (done) => { if (done) face.changed(); return true }
@@ -56,7 +58,7 @@ function nudgeOffset(edited, lane, step, by) {
 }
 
 // Undo and redo, as every program has them.
-function keyOfHistory(event, face) {
+export function keyOfHistory(event, face) {
   if (!(event.ctrlKey || event.metaKey) || event.altKey) return false
   const key = event.key.toLowerCase()
   if (key === 'z' && !event.shiftKey) face.undo()
@@ -66,55 +68,15 @@ function keyOfHistory(event, face) {
 }
 
 // Whether a key press belongs to what has the focus: a field, or a control reached by keyboard.
-function isTyping(event) {
+export function isTyping(event) {
   const [inner] = event.composedPath()
   return isWriting(event) || (inner instanceof Element
     && inner.matches('button, a, [role=button], [role=option], [role=radio], [role=tab], summary, input')
     && inner.matches(':focus-visible'))
 }
 
-function isWriting(event) {
+export function isWriting(event) {
   const [inner] = event.composedPath()
   return inner instanceof Element && Boolean(inner.closest(
     'input:not([type=range]), textarea, select, [contenteditable=true], [role=combobox]'))
-}
-
-// -- the list of them -----------------------------------------------------------------------------
-
-const KEYS = [
-  ['Anywhere', [['Space', 'play or stop'], ['Ctrl Z', 'undo'], ['Ctrl Y', 'redo'], ['?', 'this list']]],
-  ['On the steps', [
-    ['← → ↑ ↓', 'another step or drum'], ['Enter', 'on or off'], ['1 to 9', 'how hard'],
-    ['0', 'off'], ['Shift ↑ ↓', 'louder, softer'], ['Shift ← →', 'earlier, later'],
-    ['Home, End', 'first, last step of the bar'], ['Page ↑ ↓', 'a bar back, a bar on'],
-  ]],
-  ['With a mouse', [
-    ['Click', 'on or off'], ['Drag up, down', 'louder, softer'], ['Right-drag', 'earlier, later'],
-  ]],
-  ['With a finger', [
-    ['Tap', 'on or off'], ['Hold, drag up', 'louder'], ['Hold, drag aside', 'earlier, later'],
-  ]],
-]
-
-class KeysDialog {
-  constructor() {
-    this.close = make('button', { type: 'button', class: 'small', onclick: () => this.root.close() },
-      'Close')
-    this.lists = make('div', { class: 'key-lists' })
-    this.root = make('dialog', { class: 'keys', 'aria-label': 'Keys and gestures' },
-      make('div', { class: 'keys-head' }, make('h3', {}, 'Keys and gestures'), this.close), this.lists)
-    this.root.onclick = (event) => { if (event.target === this.root) this.root.close() }
-  }
-
-  open() {
-    const pages = [...document.querySelectorAll('button kbd')].map((key) =>
-      [key.textContent, key.closest('button').querySelector('p')?.textContent ?? ''])
-    // Streamlit draws a button twice, for wide and narrow pages
-    const own = [...new Map(pages)]
-    const lists = own.length ? [KEYS[0], ['On this page', own], ...KEYS.slice(1)] : KEYS
-    this.lists.replaceChildren(...lists.map(([title, keys]) => make('section', {},
-      make('h4', { class: 'caps' }, title),
-      make('dl', {}, ...keys.flatMap(([key, does]) => [make('dt', {}, key), make('dd', {}, does)])))))
-    this.root.showModal()
-  }
 }

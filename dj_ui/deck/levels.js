@@ -1,11 +1,15 @@
 // How loud a beat is: as its sound file, it is turned down as a whole where it would clip.
 
+import { toEven } from './offline.js'
+import { strokesOf, tempoOf } from './pattern.js'
+import { waveOf } from './shots.js'
+
 const LEVEL_SECONDS = 60 // of a long beat, this much says how loud it is
 const LEVELS_KEPT = 200
 const MIX_MILLISECONDS = 100 // at a stretch; a few bars take a tenth of it
 
 /** `onQuieter()` is called when a beat turns out, later, to need turning down. */
-function createLevels(onQuieter) {
+export function createLevels(onQuieter) {
   const levels = new Map()
 
   /** {value, isKnown, ready}: the gain, 1 until it is known, and a promise of its being known. */

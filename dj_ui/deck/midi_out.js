@@ -18,7 +18,7 @@ const NO_PORT = 'No MIDI port found. Connect an instrument or start a virtual po
 const UNPLUGGED = 'The MIDI port was unplugged. It goes on from a bar line when it is back.'
 
 /** Web MIDI out; `onChange` is called when ports come and go. */
-function createMidiOut(onChange) {
+export function createMidiOut(onChange) {
   let access = null
   let why = ''
   let wishedId = null // the port the DJ chose; it may be unplugged
@@ -174,7 +174,7 @@ function createMidiOut(onChange) {
  * Where the audio clock's zero lies, in milliseconds of performance.now(), from readings that
  * each are some milliseconds off: a machine that follows our clock would hear that as jitter.
  */
-function createSteadyClock() {
+export function createSteadyClock() {
   let zero = null
 
   return (reading) => {

@@ -1,11 +1,13 @@
 // The mixer: volume, mute and solo, and the crossfade between the decks.
 
+import { DECKS } from './output.js'
+
 const MUTE_SECONDS = 0.008
-const FADER_SECONDS = 0.03
+export const FADER_SECONDS = 0.03
 const FADE_STEPS = 16 // straight lines that stand for an equal-power curve
 
 /** What is set and how loud it makes things; `output` may not be open yet. */
-class Mixer {
+export class Mixer {
   constructor(output, decks) {
     this.output = output
     this.decks = decks

@@ -1,12 +1,16 @@
 // A beat as a sound file has it: the same strokes and kit, no clock, no loudspeaker.
 
+import { strokesOf, tempoOf } from './pattern.js'
+import { waveOf } from './shots.js'
+import { createVoices } from './voices.js'
+
 const END_FADE_SECONDS = 0.005
 
 /**
  * A beat played by a decoded kit into a buffer of exactly its bars, and the loudest sample of it.
  * loop: with the ends of earlier rounds ringing in, as it sounds the second time; else it fades out.
  */
-async function rendered(beat, kit, { passes = 1, loop = false, swing = 0 } = {}) {
+export async function rendered(beat, kit, { passes = 1, loop = false, swing = 0 } = {}) {
   const rate = [...kit.notes.values()][0][0].buffer.sampleRate
   const quarterSeconds = 60 / tempoOf(beat)
   const seconds = beat.bars * beat.bar_quarters * quarterSeconds
@@ -44,7 +48,7 @@ function fadeOut(samples, frames) {
 }
 
 /** The sound, turned down as a whole where it would go over `ceiling`. */
-function levelled({ buffer, peak }, ceiling) {
+export function levelled({ buffer, peak }, ceiling) {
   const level = Math.min(1, ceiling / peak)
   for (let side = 0; side < buffer.numberOfChannels && level < 1; side += 1) {
     const samples = buffer.getChannelData(side)
@@ -54,7 +58,7 @@ function levelled({ buffer, peak }, ceiling) {
 }
 
 /** Rounds halves to even numbers, as the sound files' frames are. */
-function toEven(number) {
+export function toEven(number) {
   const whole = Math.round(number)
   return Math.abs(number % 1) === 0.5 && whole % 2 !== 0 ? whole - 1 : whole
 }

@@ -1,12 +1,14 @@
 // The way out: the audio context, the nodes that every sound goes through, and what is heard when.
 
-const DECKS = ['A', 'B']
-const GUARD_SECONDS = 0.03 // what sounds sooner than this is left as it was planned
+import { createFader, createVoices } from './voices.js'
+
+export const DECKS = ['A', 'B']
+export const GUARD_SECONDS = 0.03 // what sounds sooner than this is left as it was planned
 const LONGEST_GUARD_SECONDS = 0.15 // on a machine that lets the page wait
 const DEVICE_CHANGE_MILLISECONDS = 500
 
 /** Owns the audio context. `isWanted()`: shall it sound? `onChange()`, `onFailure()`: see there. */
-class Output {
+export class Output {
   constructor({ sampleRate, isWanted, onChange, onFailure }) {
     Object.assign(this, { sampleRate, isWanted, onChange, onFailure })
     this.context = null

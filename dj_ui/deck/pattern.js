@@ -1,16 +1,16 @@
 // Which stroke falls when: beats as loops on the song's line of quarter notes.
 
 const USUAL_TEMPO_BPM = 120 // what MIDI means without a word about it
-const SWING_QUARTERS = 1 / 8 // how much later off-16ths come at full swing
+export const SWING_QUARTERS = 1 / 8 // how much later off-16ths come at full swing
 const SWING_REACH_QUARTERS = 0.07 // a stroke this close to an off-16th is one, played loosely
 
 /** A beat's own tempo; MIDI's 120 if it has none. */
-function tempoOf(beat) {
+export function tempoOf(beat) {
   return beat?.tempo_bpm || USUAL_TEMPO_BPM
 }
 
 /** The strokes of a beat in the order they are played, swung; `at` counts from its start. */
-function strokesOf(beat, swing) {
+export function strokesOf(beat, swing) {
   const straight = (beat.steps?.per_quarter ?? 4) % 4 === 0
   const hardest = new Map() // two strokes of one drum at once are one
   for (const [onset, lane, velocity, note, duration] of beat.hits) {
@@ -33,13 +33,13 @@ function swung(onset, swing) {
  * A beat's place in the song: it plays from quarter `from` until quarter `until`, round and round,
  * as if it had begun at `origin`.
  */
-function placed(beat, origin, from, swing) {
+export function placed(beat, origin, from, swing) {
   const length = beat.bars * beat.bar_quarters
   return { beat, origin, from, until: Infinity, length, strokes: strokesOf(beat, swing) }
 }
 
 /** The strokes of a placement from one quarter to before another, in order, each time round. */
-function* strokesBetween(placement, from, to) {
+export function* strokesBetween(placement, from, to) {
   const { origin, length, strokes } = placement
   const [first, last] = [Math.max(from, placement.from), Math.min(to, placement.until)]
   if (!strokes.length || !(first < last)) return
@@ -69,12 +69,12 @@ function firstNotBefore(strokes, at) {
 }
 
 /** How long one beat of the meter is in quarter notes: a dotted quarter in 6/8, 9/8 and 12/8. */
-function beatQuarters([numerator, denominator]) {
+export function beatQuarters([numerator, denominator]) {
   const compound = denominator >= 8 && numerator > 3 && numerator % 3 === 0
   return (compound ? 12 : 4) / denominator
 }
 
 /** The first multiple of `step` after `origin` that is `quarter` or later. */
-function nextLine(origin, step, quarter) {
+export function nextLine(origin, step, quarter) {
   return origin + Math.max(0, Math.ceil((quarter - origin) / step - 1e-9)) * step
 }

@@ -1,7 +1,7 @@
 // The sounds of the kits: unpacked once, found by note and velocity.
 
 /** Kits by name, each decoded for the sample rates that are asked for. */
-function createKits() {
+export function createKits() {
   const kits = new Map()
 
   /** Take a kit as Python's kits.py packs it; more drums of a kit that is here join it. */
@@ -73,7 +73,7 @@ async function decodeKit(kit, sampleRate) {
 }
 
 /** The recording and its gain for a stroke; null where the kit has no such drum. */
-function waveOf(kit, lane, note, velocity) {
+export function waveOf(kit, lane, note, velocity) {
   const waves = kit.notes.get(note) ?? kit.notes.get(kit.laneNotes[lane])
   if (!waves) return null
   const wave = waves.find((one) => one.velocity >= velocity) ?? waves.at(-1)

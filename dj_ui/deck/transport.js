@@ -1,6 +1,10 @@
 // The transport: play, tempo, swing, volume, the two decks; what is rarely needed is folded away.
 
-class Transport {
+import { booth } from './booth.js'
+import { icon, make, slider, toggle } from './dom.js'
+import { clamp, shortTempo } from './numbers.js'
+
+export class Transport {
   constructor(face) {
     this.face = face
     const { engine } = face

@@ -5,7 +5,7 @@ const LET_GO_SECONDS = 0.006
 const LANES = 16
 
 /** A gain that moves in straight lines and can be told otherwise on the way. */
-function createFader(param, value) {
+export function createFader(param, value) {
   let points = [[0, value]] // [time, value]; straight between, level after the last
   param.setValueAtTime(value, 0)
 
@@ -42,7 +42,7 @@ function createFader(param, value) {
 }
 
 /** The strokes of one deck, lane by lane into `output`; `mostVoices` ring at a time. */
-function createVoices(context, output, mostVoices = MOST_VOICES) {
+export function createVoices(context, output, mostVoices = MOST_VOICES) {
   const lanes = Array.from({ length: LANES }, () => {
     const node = new GainNode(context)
     node.connect(output)
@@ -108,7 +108,7 @@ function createVoices(context, output, mostVoices = MOST_VOICES) {
 
   /** Take back what was planned from `quarter` on, and what it would have silenced. */
   function cancelFrom(quarter) {
-    for (const voice of [...voices]) {
+    for (const voice of voices) {
       if (voice.quarter >= quarter) {
         voice.source.stop()
         remove(voice)

@@ -16,6 +16,8 @@ from typing import Any
 
 import streamlit as st
 
+from dj_ui.javascript import joined
+
 _HERE = Path(__file__).parent
 
 
@@ -104,5 +106,5 @@ def _component() -> Any:  # noqa: ANN401 - Streamlit's mounting command
     return st.components.v2.component(
         "dj_set_order",
         css=(_HERE / "order.css").read_text("utf-8"),
-        js=(_HERE / "order.js").read_text("utf-8"),
+        js=joined(_HERE / "order.js"),
     )

@@ -1,18 +1,10 @@
 // The list of a set's beats. Text is always text: nothing a person wrote becomes markup.
 
+import { make } from '../deck/dom.js'
+
 const LOWEST_BPM = 10, HIGHEST_BPM = 600
 const EDGE = 40 // pixels from the list's ends where it scrolls while a beat is dragged
 const ANSWER_MILLISECONDS = 8000 // after which the next change is sent without an answer
-
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag)
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith('on')) element[name] = value
-    else if (value !== null && value !== undefined) element.setAttribute(name, value)
-  }
-  element.append(...children)
-  return element
-}
 
 class OrderList {
   constructor(parent) {

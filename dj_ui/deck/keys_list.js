@@ -1,0 +1,41 @@
+// The list of keys and gestures.
+
+import { make } from './dom.js'
+
+const KEYS = [
+  ['Anywhere', [['Space', 'play or stop'], ['Ctrl Z', 'undo'], ['Ctrl Y', 'redo'], ['?', 'this list']]],
+  ['On the steps', [
+    ['← → ↑ ↓', 'another step or drum'], ['Enter', 'on or off'], ['1 to 9', 'how hard'],
+    ['0', 'off'], ['Shift ↑ ↓', 'louder, softer'], ['Shift ← →', 'earlier, later'],
+    ['Home, End', 'first, last step of the bar'], ['Page ↑ ↓', 'a bar back, a bar on'],
+  ]],
+  ['With a mouse', [
+    ['Click', 'on or off'], ['Drag up, down', 'louder, softer'], ['Right-drag', 'earlier, later'],
+  ]],
+  ['With a finger', [
+    ['Tap', 'on or off'], ['Hold, drag up', 'louder'], ['Hold, drag aside', 'earlier, later'],
+  ]],
+]
+
+export class KeysDialog {
+  constructor() {
+    this.close = make('button', { type: 'button', class: 'small', onclick: () => this.root.close() },
+      'Close')
+    this.lists = make('div', { class: 'key-lists' })
+    this.root = make('dialog', { class: 'keys', 'aria-label': 'Keys and gestures' },
+      make('div', { class: 'keys-head' }, make('h3', {}, 'Keys and gestures'), this.close), this.lists)
+    this.root.onclick = (event) => { if (event.target === this.root) this.root.close() }
+  }
+
+  open() {
+    const pages = [...document.querySelectorAll('button kbd')].map((key) =>
+      [key.textContent, key.closest('button').querySelector('p')?.textContent ?? ''])
+    // Streamlit draws a button twice, for wide and narrow pages
+    const own = [...new Map(pages)]
+    const lists = own.length ? [KEYS[0], ['On this page', own], ...KEYS.slice(1)] : KEYS
+    this.lists.replaceChildren(...lists.map(([title, keys]) => make('section', {},
+      make('h4', { class: 'caps' }, title),
+      make('dl', {}, ...keys.flatMap(([key, does]) => [make('dt', {}, key), make('dd', {}, does)])))))
+    this.root.showModal()
+  }
+}

@@ -1,0 +1,8 @@
+// The deck's program: it opens the gate to the decks that wait, and is itself the booth in the header.
+
+import { gate } from './gate.js'
+import { mountBooth, mountDeck, mountListener, takeKit } from './mounting.js'
+
+gate.open({ mountDeck, mountListener, takeKit })
+
+export default mountBooth

@@ -1,0 +1,57 @@
+// What Streamlit calls. With every new message a component's function is called again on the same
+// element.
+
+import { booth, refreshBooth } from './booth.js'
+import { Face } from './face.js'
+import { Listener } from './listener.js'
+import { Mini } from './mini.js'
+
+const mounted = new WeakMap() // element → what stands in it
+
+function mount(Kind, component) {
+  const { parentElement } = component
+  if (!mounted.has(parentElement)) {
+    mounted.set(parentElement, new Kind(parentElement, component.data?.owner))
+  }
+  const player = mounted.get(parentElement)
+  player.update(component)
+  booth.mini?.refresh()
+  return () => {
+    mounted.delete(parentElement)
+    player.close()
+  }
+}
+
+export function mountDeck(component) { return mount(Face, component) }
+export function mountListener(component) { return mount(Listener, component) }
+
+// A kit, one drum more of it, or the name of one that came before. The kit that plays stays until
+// its successor is ready.
+export function takeKit({ data, setTriggerValue }) {
+  const { engine } = booth
+  booth.silence = data.silence ?? ''
+  if (data.shots && !data.shots.every(({ note }) => engine.hasNote(data.name, note))) {
+    engine.loadKit(data)
+  }
+  if (!booth.silence) {
+    const here = data.note ? engine.hasNote(data.name, data.note) : engine.hasKit(data.name)
+    if (!here) setTriggerValue('missing', data.name)
+    else if (engine.state().kit !== data.name) engine.useKit(data.name)
+  }
+  refreshBooth()
+}
+
+export function mountBooth({ parentElement }) {
+  if (!mounted.has(parentElement)) {
+    const mini = new Mini(parentElement)
+    mounted.set(parentElement, mini)
+    booth.mini = mini
+  }
+  const mini = mounted.get(parentElement)
+  mini.refresh()
+  return () => {
+    mounted.delete(parentElement)
+    if (booth.mini === mini) booth.mini = null
+    mini.close()
+  }
+}
