@@ -7,44 +7,37 @@ quarter note in sixteenths or, where that fits its strokes better, in triplets.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from fractions import Fraction
+from math import ceil
+from typing import TYPE_CHECKING
 
 from dj_core.errors import BeatError
 from dj_core.music.beat import Beat
 from dj_core.music.drums import DRUMS
 
 if TYPE_CHECKING:
-    from music21.stream import Measure, Score
+    from music21.stream import Measure
 
 MAX_BARS_DRAWN = 32
 SIXTEENTHS, TRIPLETS = 4, 3  # places in a quarter note
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a drum is written: a line or space by its pitch in the treble clef, and its head."""
-
-    step: str
-    head: str = "normal"
-
-
+# each drum's line or space, by its pitch in the treble clef, and its head
 _PLACES = {
-    "kick": _Place("F4"),
-    "pedal_hat": _Place("D4", "x"),
-    "low_tom": _Place("A4"),
-    "snare": _Place("C5"),
-    "side_stick": _Place("C5", "x"),
-    "clap": _Place("C5", "diamond"),
-    "mid_tom": _Place("D5"),
-    "high_tom": _Place("E5"),
-    "ride": _Place("F5", "x"),
-    "closed_hat": _Place("G5", "x"),
-    "open_hat": _Place("G5", "circle-x"),
-    "crash": _Place("A5", "x"),
+    "kick": ("F4", "normal"),
+    "pedal_hat": ("D4", "x"),
+    "low_tom": ("A4", "normal"),
+    "snare": ("C5", "normal"),
+    "side_stick": ("C5", "x"),
+    "clap": ("C5", "diamond"),
+    "mid_tom": ("D5", "normal"),
+    "high_tom": ("E5", "normal"),
+    "ride": ("F5", "x"),
+    "closed_hat": ("G5", "x"),
+    "open_hat": ("G5", "circle-x"),
+    "crash": ("A5", "x"),
 }
-_OTHERS = _Place("B5", "triangle")  # percussion
+_PERCUSSION = ("B5", "triangle")  # all others
 
 
 def music_xml(beat: Beat, first_bar: int = 0, bars: int | None = None) -> bytes:
@@ -57,6 +50,7 @@ def music_xml(beat: Beat, first_bar: int = 0, bars: int | None = None) -> bytes:
     Raises:
         BeatError: bars the beat does not have, or more than 32.
     """
+    from music21 import clef, instrument, layout, metadata, meter, stream
     from music21.musicxml.m21ToXml import GeneralObjectExporter
 
     count = beat.bars - first_bar if bars is None else bars
@@ -65,7 +59,20 @@ def music_xml(beat: Beat, first_bar: int = 0, bars: int | None = None) -> bytes:
             f"Notation shows 1 to {MAX_BARS_DRAWN} bars of a beat's {beat.bars}; "
             f"got {count} from bar {first_bar + 1}."
         )
-    return GeneralObjectExporter(_score(beat, first_bar, count)).parse()
+    part = stream.Part(id="drums")
+    part.partName, part.partAbbreviation = "Drums", "Dr."
+    part.insert(0, instrument.UnpitchedPercussion())
+    for number in range(count):
+        measure = stream.Measure(number=number + 1)
+        if not number:
+            measure.insert(0, layout.StaffLayout(staffLines=5))
+            measure.insert(0, clef.PercussionClef())
+            measure.insert(0, meter.TimeSignature(str(beat.meter)))
+        _fill(measure, beat, first_bar + number)
+        part.append(measure)
+    score = stream.Score([part])
+    score.metadata = metadata.Metadata(title=beat.title or "Beat", composer="Digital DJ")
+    return GeneralObjectExporter(score).parse()
 
 
 def staff_svg(xml: bytes, width: int = 1_800) -> str:
@@ -98,28 +105,9 @@ def staff_svg(xml: bytes, width: int = 1_800) -> str:
     return toolkit.renderToSVG(1)
 
 
-def _score(beat: Beat, first_bar: int, bars: int) -> Score:
-    from music21 import clef, instrument, layout, metadata, meter, stream
-
-    part = stream.Part(id="drums")
-    part.partName, part.partAbbreviation = "Drums", "Dr."
-    part.insert(0, instrument.UnpitchedPercussion())
-    for number in range(bars):
-        measure = stream.Measure(number=number + 1)
-        if not number:
-            measure.insert(0, layout.StaffLayout(staffLines=5))
-            measure.insert(0, clef.PercussionClef())
-            measure.insert(0, meter.TimeSignature(str(beat.meter)))
-        _fill(measure, beat, first_bar + number)
-        part.append(measure)
-    score = stream.Score([part])
-    score.metadata = metadata.Metadata(title=beat.title or "Beat", composer="Digital DJ")
-    return score
-
-
 def _fill(measure: Measure, beat: Beat, bar: int) -> None:
     """Put a bar's strokes into a measure, quarter by quarter, with rests where nothing is."""
-    from fractions import Fraction
+    from music21 import note, percussion
 
     start = bar * beat.meter.bar_quarters
     length = Fraction(beat.meter.bar_quarters).limit_denominator(16)
@@ -129,45 +117,33 @@ def _fill(measure: Measure, beat: Beat, bar: int) -> None:
         if start <= hit.onset_quarters < start + beat.meter.bar_quarters
     ]
     struck: dict[Fraction, set[str]] = {}
-    for quarter in range(-(-length.numerator // length.denominator)):
-        inside = [(onset, name) for onset, name in hits if quarter <= onset < quarter + 1]
-        places = _grid([onset - quarter for onset, _ in inside])
+    for quarter in range(ceil(length)):
+        struck.setdefault(Fraction(quarter), set())
+        inside = [(onset - quarter, name) for onset, name in hits if quarter <= onset < quarter + 1]
+        steps = min(  # the grid that the strokes are nearest to
+            (SIXTEENTHS, TRIPLETS),
+            key=lambda steps: round(
+                sum(abs(onset * steps - round(onset * steps)) / steps for onset, _ in inside), 9
+            ),
+        )
         for onset, name in inside:
-            step = Fraction(round((onset - quarter) * places), places)
-            latest = length - Fraction(1, places)
-            struck.setdefault(min(quarter + step, latest), set()).add(name)
-    onsets = sorted({*struck, *map(Fraction, range(length.__ceil__()))})
-    for place, following in zip(onsets, [*onsets[1:], length], strict=True):
-        measure.append(_element(sorted(struck.get(place, ())), following - place))
-
-
-def _grid(onsets: Iterable[float]) -> int:
-    """The places in a quarter note that strokes in it are nearest to."""
-    onsets = list(onsets)
-
-    def off(places: int) -> float:
-        return sum(abs(onset * places - round(onset * places)) / places for onset in onsets)
-
-    return TRIPLETS if off(TRIPLETS) < off(SIXTEENTHS) - 1e-9 else SIXTEENTHS
-
-
-def _element(names: list[str], quarters: Any) -> Any:  # noqa: ANN401 - music21 objects, fractions
-    from music21 import note, percussion
-
-    if not names:
-        return note.Rest(quarterLength=quarters)
-    places = {(place.step, place.head): place for place in (_PLACES.get(n, _OTHERS) for n in names)}
-    notes = []
-    for place in places.values():
-        written = note.Unpitched(displayName=place.step, quarterLength=quarters)
-        written.notehead = place.head
-        written.stemDirection = "up"
-        notes.append(written)
-    if len(notes) == 1:
-        return notes[0]
-    chord = percussion.PercussionChord(notes, quarterLength=quarters)
-    chord.stemDirection = "up"
-    return chord
+            at = min(quarter + Fraction(round(onset * steps), steps), length - Fraction(1, steps))
+            struck.setdefault(at, set()).add(name)
+    starts = sorted(struck)
+    for at, following in zip(starts, [*starts[1:], length], strict=True):
+        quarters = following - at
+        notes = []
+        places = (_PLACES.get(name, _PERCUSSION) for name in sorted(struck[at]))
+        for step, head in dict.fromkeys(places):
+            written = note.Unpitched(displayName=step, quarterLength=quarters)
+            written.notehead, written.stemDirection = head, "up"
+            notes.append(written)
+        if len(notes) > 1:
+            chord = percussion.PercussionChord(notes, quarterLength=quarters)
+            chord.stemDirection = "up"
+            measure.append(chord)
+        else:
+            measure.append(notes or note.Rest(quarterLength=quarters))
 
 
 assert set(_PLACES) <= {drum.name for drum in DRUMS}

@@ -7,18 +7,20 @@ tags), and any loop with a tempo can be looked at, not only ours.
 from __future__ import annotations
 
 import math
+import re
 import struct
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dj_core.errors import BeatError, SoundError
 from dj_core.files.beat_json import parse_json
 from dj_core.files.file_names import counted
+from dj_core.music.beat import Meter
 from dj_core.sound.loop_files import CEILING_DBTP, TOLD
 from dj_core.sound.loudness import loudness_lufs, true_peak_dbtp
 
@@ -101,123 +103,107 @@ def check_loop(source: Path | bytes) -> LoopCheck:
     Raises:
         SoundError: a file that cannot be opened, or is none of these.
     """
-    content = _content_of(source)
-    samples, facts = _sound_of(content)
-    told = _told(content)
-    tempo = _tempo_of(told, content)
-    quarters, error = _length_error(len(samples), facts["sample_rate"], tempo, told)
-    start, end = _loop_points(content, told)
-    steps = np.abs(np.diff(samples, axis=0)).max(initial=0.0)
-    found = {
-        **facts,
-        "frames": len(samples),
-        "tempo_bpm": tempo,
-        "quarters": quarters,
-        "bars": told["ours"].get("bars"),
-        "meter": told["ours"].get("meter"),
-        "error_frames": error,
-        "loop_start": start,
-        "loop_end": end,
-        "seam_step": float(np.abs(samples[:1] - samples[-1:]).max(initial=0.0)),
-        "largest_step": float(steps),
-        "loudness_lufs": loudness_lufs(samples, facts["sample_rate"]),
-        "peak_dbfs": 20 * math.log10(max(float(np.abs(samples).max()), 10 ** (-96 / 20))),
-        "true_peak_dbtp": true_peak_dbtp(samples),
-        "title": told["title"],
-        "genre": told["genre"],
-    }
-    check = LoopCheck(**found, problems=())
-    return LoopCheck(**found, problems=_problems(check, content))
-
-
-def _problems(check: LoopCheck, content: bytes) -> tuple[str, ...]:
-    problems = []
-    if check.tempo_bpm is None:
-        problems.append("It does not say its tempo: a deck has to guess.")
-    elif abs(check.error_frames) > _NEAR_FRAMES:
-        problems.append(
-            f"It is {abs(check.error_frames):.1f} frames too "
-            f"{'long' if check.error_frames > 0 else 'short'} for {check.tempo_bpm:g} BPM: "
-            "it drifts with every pass."
-        )
-    if check.loop_end is not None and (check.loop_start, check.loop_end) != (0, check.frames - 1):
-        problems.append("Its loop points do not span the whole file.")
-    if check.true_peak_dbtp > CEILING_DBTP:
-        problems.append(
-            f"It peaks at {check.true_peak_dbtp:+.1f} dB between samples: converters may clip."
-        )
-    if check.seam_step > check.largest_step:
-        problems.append("Its end and its start do not meet: the seam clicks.")
-    if check.container not in ("WAV", "AIFF", "FLAC"):
-        problems.append(f"{check.container} files begin a little late: take WAV, AIFF or FLAC.")
-    if check.is_float:
-        problems.append(
-            f"It is {check.bits}-bit float: programs play it, but many players want 16 or 24 bit."
-        )
-    elif check.container == "WAV" and _format_tag(content) != _PCM:
-        problems.append("Its WAV format is not plain PCM: some players refuse it.")
-    return tuple(problems)
-
-
-# -- sound ---------------------------------------------------------------------------------------
-
-
-def _content_of(source: Path | bytes) -> bytes:
-    if isinstance(source, bytes):
-        return source
-    try:
-        size = source.stat().st_size
-        if size > MAX_CHECKED_BYTES:
-            raise SoundError(
-                f"{source.name} has {size / 1e6:.0f} MB; loops of up to "
-                f"{MAX_CHECKED_BYTES / 1e6:.0f} MB can be checked."
-            )
-        return source.read_bytes()
-    except OSError as error:
-        raise SoundError(f"{source.name} could not be opened: {error.strerror}.") from error
-
-
-def _sound_of(content: bytes) -> tuple[NDArray[np.float32], dict[str, Any]]:
     import soundfile
 
+    content = source if isinstance(source, bytes) else _read(source)
     try:
         with soundfile.SoundFile(BytesIO(content)) as file:
             samples = file.read(dtype="float32", always_2d=True)
-            digits = "".join(letter for letter in file.subtype if letter.isdigit())
-            bits = _FLOAT_BITS.get(file.subtype) or int(digits or 0)
-            container = "WAV" if file.format.startswith("WAV") else file.format
-            facts = {
-                "container": container,
-                "sample_rate": file.samplerate,
-                "bits": bits,
-                "is_float": file.subtype in _FLOAT_BITS,
-                "channels": file.channels,
-            }
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise SoundError(
             "This is no sound file that can be checked. Choose a WAV, AIFF or FLAC file."
         ) from error
     if not len(samples):
         raise SoundError("The file holds no sound at all.")
-    return samples, facts
+    frames, rate = len(samples), file.samplerate
+    chunks = _chunks(content)
+    told = _told(content, chunks)
+    quarters = error_frames = 0.0
+    if told.tempo_bpm is not None:
+        quarter_frames = 60 / told.tempo_bpm * rate
+        quarters = told.quarters or max(round(frames / quarter_frames * 8) / 8, 1 / 8)
+        error_frames = frames - quarters * quarter_frames
+    start, end = _loop_points(chunks, told.loop_length)
+    check = LoopCheck(
+        container="WAV" if file.format.startswith("WAV") else file.format,
+        sample_rate=rate,
+        bits=_FLOAT_BITS.get(file.subtype) or int(re.sub(r"\D", "", file.subtype) or 0),
+        is_float=file.subtype in _FLOAT_BITS,
+        channels=file.channels,
+        frames=frames,
+        tempo_bpm=told.tempo_bpm,
+        quarters=quarters,
+        bars=told.bars,
+        meter=told.meter,
+        error_frames=error_frames,
+        loop_start=start,
+        loop_end=end,
+        seam_step=float(np.abs(samples[:1] - samples[-1:]).max(initial=0.0)),
+        largest_step=float(np.abs(np.diff(samples, axis=0)).max(initial=0.0)),
+        loudness_lufs=loudness_lufs(samples, rate),
+        peak_dbfs=20 * math.log10(max(float(np.abs(samples).max()), 10 ** (-96 / 20))),
+        true_peak_dbtp=true_peak_dbtp(samples),
+        title=told.title,
+        genre=told.genre,
+        problems=(),
+    )
+    plain = check.container != "WAV" or _unpacked("<H", chunks.get(b"fmt ", b"")) == _PCM
+    return replace(check, problems=_problems(check, plain))
 
 
-def _length_error(
-    frames: int, sample_rate: int, tempo_bpm: float | None, told: dict[str, Any]
-) -> tuple[float, float]:
-    """Quarters in the file, and how many frames it is longer than they last."""
-    if tempo_bpm is None:
-        return 0.0, 0.0
-    quarter_frames = 60 / tempo_bpm * sample_rate
-    quarters = told["quarters"] or max(round(frames / quarter_frames * 8) / 8, 1 / 8)
-    return quarters, frames - quarters * quarter_frames
+def _read(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > MAX_CHECKED_BYTES:
+            raise SoundError(
+                f"{path.name} has {size / 1e6:.0f} MB; loops of up to "
+                f"{MAX_CHECKED_BYTES / 1e6:.0f} MB can be checked."
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise SoundError(f"{path.name} could not be opened: {error.strerror}.") from error
+
+
+def _problems(check: LoopCheck, plain: bool) -> tuple[str, ...]:
+    """A sentence for each thing a deck would stumble over; `plain`: a WAV file is plain PCM."""
+    off, bpm = check.error_frames, check.tempo_bpm
+    whole = (check.loop_start, check.loop_end) == (0, check.frames - 1)
+    problems = {
+        "It does not say its tempo: a deck has to guess.": bpm is None,
+        f"It is {abs(off):.1f} frames too {'long' if off > 0 else 'short'} for "
+        f"{bpm or 0:g} BPM: it drifts with every pass.": abs(off) > _NEAR_FRAMES,
+        "Its loop points do not span the whole file.": check.loop_end is not None and not whole,
+        f"It peaks at {check.true_peak_dbtp:+.1f} dB between samples: converters may clip.":
+            check.true_peak_dbtp > CEILING_DBTP,
+        "Its end and its start do not meet: the seam clicks.":
+            check.seam_step > check.largest_step,
+        f"{check.container} files begin a little late: take WAV, AIFF or FLAC.":
+            check.container not in ("WAV", "AIFF", "FLAC"),
+        f"It is {check.bits}-bit float: programs play it, but many players want 16 or 24 bit.":
+            check.is_float,
+        "Its WAV format is not plain PCM: some players refuse it.":
+            not plain and not check.is_float,
+    }  # fmt: skip
+    return tuple(problem for problem, is_there in problems.items() if is_there)
 
 
 # -- what the file says --------------------------------------------------------------------------
 
 
-def _told(content: bytes) -> dict[str, Any]:
-    """Title, genre, tempo and our own facts, from the tags of any container."""
+@dataclass
+class _Told:
+    """What a file says of itself; see `LoopCheck`. `quarters` and `loop_length` may be unsaid."""
+
+    title: str
+    genre: str
+    loop_length: str
+    tempo_bpm: float | None = None
+    bars: int | None = None
+    meter: str | None = None
+    quarters: float | None = None
+
+
+def _told(content: bytes, chunks: dict[bytes, bytes]) -> _Told:
     from mutagen import File, MutagenError
 
     try:
@@ -225,88 +211,53 @@ def _told(content: bytes) -> dict[str, Any]:
     except MutagenError:
         audio = None
     tags = audio.tags if audio is not None and audio.tags is not None else {}
-    told: dict[str, Any] = {
-        "title": _tag(tags, "TIT2", "TITLE"),
-        "genre": _tag(tags, "TCON", "GENRE"),
-        "bpm": _tag(tags, "TBPM", "BPM"),
-        "loop_length": _tag(tags, "LOOPLENGTH"),
-        "ours": _our_facts(_tag(tags, f"TXXX:{TOLD}", TOLD)),
-    }
-    told["quarters"] = _told_quarters(told["ours"])
+
+    def tag(*names: str) -> str:
+        value = next((tags[name] for name in names if name in tags), "")
+        return str(value[0] if isinstance(value, list) else value)
+
+    told = _Told(tag("TIT2", "TITLE"), tag("TCON", "GENRE"), tag("LOOPLENGTH"))
+    ours: Any = {}
+    with suppress(BeatError):
+        ours = parse_json(tag(f"TXXX:{TOLD}", TOLD) or "{}")
+    if not isinstance(ours, dict):
+        ours = {}
+    bars, meter = ours.get("bars"), ours.get("meter")
+    if type(bars) is int and isinstance(meter, str):  # what we wrote, if still as we write it
+        told.bars, told.meter = bars, meter
+        with suppress(BeatError):
+            told.quarters = bars * Meter.parse(meter).bar_quarters
+    else:
+        ours = {}
+    # the tempo as exactly as the file has it: ours, the tag's, the acid chunk's
+    acid = _unpacked("<20xf", chunks.get(b"acid", b""))
+    for value in (acid, tag("TBPM", "BPM"), ours.get("tempo_bpm")):
+        with suppress(TypeError, ValueError):
+            if math.isfinite(tempo := float(value)) and tempo > 0:
+                told.tempo_bpm = tempo
     return told
 
 
-def _tag(tags: Any, *names: str) -> str:  # noqa: ANN401 - mutagen's tags are of several kinds
-    for name in names:
-        if name in tags:
-            value = tags[name]
-            return str(value[0] if isinstance(value, list) else value)
-    return ""
-
-
-def _our_facts(text: str) -> dict[str, Any]:
-    """What we wrote about the loop, if it is still what we write."""
-    try:
-        facts = parse_json(text) if text else {}
-    except BeatError:
-        return {}
-    if not isinstance(facts, dict) or type(facts.get("bars")) is not int:
-        return {}
-    return facts if isinstance(facts.get("meter"), str) else {}
-
-
-def _told_quarters(facts: dict[str, Any]) -> float | None:
-    from dj_core.music.beat import Meter
-
-    try:
-        return facts["bars"] * Meter.parse(facts["meter"]).bar_quarters if facts else None
-    except BeatError:
-        return None
-
-
-def _tempo_of(told: dict[str, Any], content: bytes) -> float | None:
-    """The tempo as exactly as the file has it: ours, the tag's, the acid chunk's."""
-    acid = _chunks(content).get(b"acid", b"")
-    found = (told["ours"].get("tempo_bpm"), told["bpm"], _unpacked("<20xf", acid))
-    for value in found:
-        try:
-            tempo = float(value)
-        except (TypeError, ValueError):
-            continue
-        if math.isfinite(tempo) and tempo > 0:
-            return tempo
-    return None
-
-
-def _loop_points(content: bytes, told: dict[str, Any]) -> tuple[int | None, int | None]:
+def _loop_points(
+    chunks: dict[bytes, bytes], loop_length: str
+) -> tuple[int, int] | tuple[None, None]:
     """First and last frame of the first loop a file names."""
-    chunks = _chunks(content)
-    if (loops := _unpacked("<28xI", chunks.get(b"smpl", b""))) is not None and loops:
-        start = _unpacked("<44xI", chunks[b"smpl"])
-        return start, _unpacked("<48xI", chunks[b"smpl"])
-    marks = _aiff_marks(chunks.get(b"MARK", b""))
-    if b"INST" in chunks and len(marks) >= 2:
-        begin, end = (_unpacked(f">{place}xH", chunks[b"INST"]) for place in (10, 12))
-        if begin in marks and end in marks:
-            return marks[begin], marks[end] - 1
-    if told["loop_length"].isdigit():
-        return 0, int(told["loop_length"]) - 1
-    return None, None
-
-
-def _aiff_marks(chunk: bytes) -> dict[int, int]:
-    """Marker number → frame."""
-    marks = {}
-    position = 2
+    loops = chunks.get(b"smpl", b"")
+    if _unpacked("<28xI", loops):
+        return _unpacked("<44xI", loops), _unpacked("<48xI", loops)
+    # AIFF: markers by number, and an instrument that names two of them
+    marks: dict[int, int] = {}
+    chunk, position = chunks.get(b"MARK", b""), 2
     while position + 7 <= len(chunk):
         number, frame, length = struct.unpack_from(">HIB", chunk, position)
         marks[number] = frame
         position += 7 + length + (length + 1) % 2  # names are padded to even with their length
-    return marks
-
-
-def _format_tag(content: bytes) -> int | None:
-    return _unpacked("<H", _chunks(content).get(b"fmt ", b""))
+    begin, end = (_unpacked(f">{place}xH", chunks.get(b"INST", b"")) for place in (10, 12))
+    if len(marks) >= 2 and begin in marks and end in marks:
+        return marks[begin], marks[end] - 1
+    if loop_length.isdigit():
+        return 0, int(loop_length) - 1
+    return None, None
 
 
 def _chunks(content: bytes) -> dict[bytes, bytes]:

@@ -24,7 +24,7 @@ from dj_core.errors import SoundError
 from dj_core.files.beat_json import canonical_json, provenance_to_json
 from dj_core.files.file_names import beat_stem, one_line, origin_words, safe_stem
 from dj_core.files.storage import write_bytes_atomic
-from dj_core.music.beat import Beat
+from dj_core.music.beat import Beat, Meter
 from dj_core.music.drums import DRUMS, LANE, Family
 from dj_core.music.genres import genre_label
 from dj_core.sound.loudness import SILENCE_LUFS, loudness_lufs, true_peak_dbtp
@@ -140,17 +140,33 @@ def loop_sound(
     frames = round(beat.duration_seconds * settings.sample_rate)
     whole = np.zeros((frames, 2), np.float32)
     parts: dict[Family, NDArray[np.float32]] = {}
-    for family, part in _family_sounds(beat, settings):
+    for family in dict.fromkeys(DRUMS[lane].family for lane in beat.lanes):
+        # one family after another, so that few need be in memory
+        played = replace(beat, hits=tuple(hit for hit in beat.hits if hit.drum.family == family))
+        part = render_stems(
+            played, settings.kit, settings.soundfont, settings.sample_rate, settings.loop
+        )[family]
         whole += part
         if stems:
             parts[family] = part
     lufs = loudness_lufs(whole, settings.sample_rate, loop=settings.loop)
     peak = true_peak_dbtp(whole, loop=settings.loop)
-    gain_db = _gain_db(lufs, peak, settings.normalise)
-    if stems:
-        mix, quantised = _quantised(parts, frames, gain_db, settings.bits)
-    else:
-        mix, quantised = _rounded(whole, gain_db, settings.bits), {}
+    gain_db = 0.0
+    if lufs > SILENCE_LUFS:  # never over the ceiling
+        room = _AIM_DBTP - peak
+        wishes = {"loudness": TARGET_LUFS - lufs, "peak": room, "none": 0.0}
+        gain_db = min(wishes[settings.normalise], room)
+    mix = _rounded(whole, gain_db, settings.bits)
+    # Each stem is the difference between two roundings: of the sum with it and the sum without it.
+    # Those differences add up to the rounded mix, are at most one step off, and are silent where
+    # the stem is.
+    total, before = np.zeros_like(whole), np.zeros_like(mix)
+    quantised: dict[Family, NDArray[np.int32]] = {}
+    for family, part in parts.items():
+        total += part
+        rounded = _rounded(total, gain_db, settings.bits)
+        quantised[family] = rounded - before
+        before = rounded
     return LoopSound(
         mix, quantised, settings.sample_rate, settings.bits, gain_db, lufs + gain_db, peak + gain_db
     )
@@ -237,9 +253,10 @@ def one_shot_files(
         samples = shot.samples.copy()
         fade = min(_SHOT_FADE_FRAMES, len(samples))
         samples[len(samples) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)[:, np.newaxis]
-        mix, _ = _quantised({drum.family: samples}, len(samples), gain_db, settings.bits)
         name = f"{safe_stem(kit)}_{LANE[drum.name] + 1:02}_{drum.name}.{settings.container}"
-        yield name, _file_of(mix, settings, _shot_tags(f"{drum.label} ({kit})"), _one_shot_chunk())
+        tags = {"TITLE": f"{drum.label} ({kit})", "COMMENT": "Digital DJ"}
+        acid = _acid_chunk(_ACID_ONE_SHOT, 0, Meter(), 0.0)
+        yield name, _file_of(_rounded(samples, gain_db, settings.bits), settings, tags, acid)
 
 
 def audio_file(
@@ -253,55 +270,30 @@ def audio_file(
         settings: container, rate and width.
         part: the drum family, for a stem.
     """
-    acid = _acid_chunk(beat) if settings.loop else b""
-    return _file_of(samples, settings, _tags(beat, part), acid, loop=settings.loop)
-
-
-# -- levels --------------------------------------------------------------------------------------
-
-
-def _family_sounds(
-    beat: Beat, settings: LoopSettings
-) -> Iterator[tuple[Family, NDArray[np.float32]]]:
-    """What each drum family plays, one after another, so that few need be in memory."""
-    for family in dict.fromkeys(DRUMS[lane].family for lane in beat.lanes):
-        hits = tuple(hit for hit in beat.hits if hit.drum.family == family)
-        yield from render_stems(
-            replace(beat, hits=hits),
-            settings.kit,
-            settings.soundfont,
-            settings.sample_rate,
-            settings.loop,
-        ).items()
-
-
-def _gain_db(lufs: float, peak_dbtp: float, normalise: Normalise) -> float:
-    """What to turn a mix up by, never over the ceiling."""
-    if lufs <= SILENCE_LUFS:
-        return 0.0
-    room = _AIM_DBTP - peak_dbtp
-    wish = {"loudness": TARGET_LUFS - lufs, "peak": room, "none": 0.0}[normalise]
-    return min(wish, room)
-
-
-def _quantised(
-    parts: dict[Family, NDArray[np.float32]], frames: int, gain_db: float, bits: int
-) -> tuple[NDArray[np.int32], dict[Family, NDArray[np.int32]]]:
-    """The mix and its parts as whole numbers; the parts sum to the mix to the bit.
-
-    Each part is the difference between two roundings: of the sum with it and the sum without it.
-    Those differences add up to the rounded mix, are at most one step off, and are silent where
-    the part is.
-    """
-    total = np.zeros((frames, 2), np.float32)
-    before = np.zeros((frames, 2), np.int32)
-    stems: dict[Family, NDArray[np.int32]] = {}
-    for family, part in parts.items():
-        total += part
-        rounded = _rounded(total, gain_db, bits)
-        stems[family] = rounded - before
-        before = rounded
-    return before, stems
+    genre = one_line(genre_label(beat.genre)) if beat.genre else ""
+    title = one_line(beat.title) or genre or "Beat"
+    tempo_bpm = beat.playing_tempo_bpm
+    told: dict[str, Any] = {
+        "bars": beat.bars,
+        "meter": str(beat.meter),
+        "tempo_bpm": tempo_bpm,
+        "provenance": provenance_to_json(beat.provenance),
+    }
+    length = f"{beat.bars} bar{'s' * (beat.bars > 1)} of {beat.meter}"
+    tags = {
+        "TITLE": f"{title} ({part})" if part else title,
+        # '124', or '93.333333' where a whole number would drift
+        "BPM": f"{tempo_bpm:.6f}".rstrip("0").rstrip("."),
+        "COMMENT": ", ".join(filter(None, [length, "Digital DJ", origin_words(beat.provenance)])),
+        TOLD: canonical_json(told),
+    }
+    if genre:
+        tags["GENRE"] = genre
+    acid = b""
+    # beats are quarters here, as the tempo is; a fraction of one would contradict the tempo
+    if settings.loop and beat.length_quarters.is_integer():
+        acid = _acid_chunk(_ACID_STRETCH, int(beat.length_quarters), beat.meter, tempo_bpm)
+    return _file_of(samples, settings, tags, acid, loop=settings.loop)
 
 
 def _rounded(sound: NDArray[np.float32], gain_db: float, bits: int) -> NDArray[np.int32]:
@@ -309,65 +301,10 @@ def _rounded(sound: NDArray[np.float32], gain_db: float, bits: int) -> NDArray[n
     return np.rint(sound * scale).astype(np.int32)
 
 
-# -- what a file says ----------------------------------------------------------------------------
-
-
-def _tags(beat: Beat, part: Family | None) -> dict[str, str]:
-    """Tags by the names FLAC files have them; other containers translate them."""
-    genre = one_line(genre_label(beat.genre)) if beat.genre else ""
-    title = one_line(beat.title) or genre or "Beat"
-    told: dict[str, Any] = {
-        "bars": beat.bars,
-        "meter": str(beat.meter),
-        "tempo_bpm": beat.playing_tempo_bpm,
-        "provenance": provenance_to_json(beat.provenance),
-    }
-    length = f"{beat.bars} bar{'s' * (beat.bars > 1)} of {beat.meter}"
-    made = [length, "Digital DJ", origin_words(beat.provenance)]
-    tags = {
-        "TITLE": f"{title} ({part})" if part else title,
-        "BPM": _written_tempo(beat.playing_tempo_bpm),
-        "COMMENT": ", ".join(part for part in made if part),
-        TOLD: canonical_json(told),
-    }
-    if genre:
-        tags["GENRE"] = genre
-    return tags
-
-
-def _written_tempo(tempo_bpm: float) -> str:
-    """'124', or '93.333333' where a whole number would drift."""
-    return f"{tempo_bpm:.6f}".rstrip("0").rstrip(".")
-
-
-def _shot_tags(title: str) -> dict[str, str]:
-    return {"TITLE": title, "COMMENT": "Digital DJ"}
-
-
-def _acid_chunk(beat: Beat) -> bytes:
-    """Sonic Foundry's loop facts: flags, key, beats, meter, tempo.
-
-    Beats are quarters here, as the tempo is; a loop of a fraction of one has no such chunk, for
-    it would contradict the tempo.
-    """
-    if not beat.length_quarters.is_integer():
-        return b""
-    meter = beat.meter
-    return struct.pack(
-        "<IHHfIHHf",
-        _ACID_STRETCH,
-        _UNITY_NOTE,
-        0x8000,
-        0.0,
-        int(beat.length_quarters),
-        meter.denominator,
-        meter.numerator,
-        beat.playing_tempo_bpm,
-    )
-
-
-def _one_shot_chunk() -> bytes:
-    return struct.pack("<IHHfIHHf", _ACID_ONE_SHOT, _UNITY_NOTE, 0x8000, 0.0, 0, 4, 4, 0.0)
+def _acid_chunk(kind: int, beats: int, meter: Meter, tempo_bpm: float) -> bytes:
+    """Sonic Foundry's loop facts: flags, key, beats, meter, tempo."""
+    meter_parts = (meter.denominator, meter.numerator)
+    return struct.pack("<IHHfIHHf", kind, _UNITY_NOTE, 0x8000, 0.0, beats, *meter_parts, tempo_bpm)
 
 
 # -- containers ----------------------------------------------------------------------------------
@@ -380,83 +317,50 @@ def _file_of(
     acid: bytes,
     loop: bool = False,
 ) -> bytes:
-    if settings.container == "flac":
-        return _flac(samples, settings, tags, loop)
-    if settings.container == "aiff":
-        return _aiff(samples, settings, tags, loop)
-    return _wav(samples, settings, tags, acid, loop)
+    """A file of sound, tags and, if it loops, loop points.
 
-
-def _wav(
-    samples: NDArray[np.int32],
-    settings: LoopSettings,
-    tags: dict[str, str],
-    acid: bytes,
-    loop: bool,
-) -> bytes:
-    """RIFF WAVE: format tag 1, sound, then loop points, loop facts and tags."""
+    Args:
+        tags: by the names FLAC files have them; other containers translate them.
+        acid: loop facts, which only WAV files hold; may be empty.
+    """
+    import soundfile
+    from mutagen.aiff import AIFF
+    from mutagen.flac import FLAC
     from mutagen.wave import WAVE
 
-    rate, frame_bytes = settings.sample_rate, settings.bits // 8 * 2
-    form = struct.pack("<HHIIHH", 1, 2, rate, rate * frame_bytes, frame_bytes, settings.bits)
-    chunks = _chunk(b"fmt ", form, "<") + _chunk(b"data", _packed(samples, settings.bits, "<"), "<")
-    if loop:
-        chunks += _chunk(b"smpl", _sampler_chunk(len(samples), rate), "<")
+    frames, rate, bits = len(samples), settings.sample_rate, settings.bits
+    if settings.container == "flac":
+        file = BytesIO()
+        # libsndfile takes the upper bits of 32
+        soundfile.write(file, samples << 32 - bits, rate, format="FLAC", subtype=f"PCM_{bits}")
+        file.seek(0)
+        flac = FLAC(file)
+        flac.update(tags)
+        if loop:
+            flac.update(LOOPSTART="0", LOOPLENGTH=str(frames))
+        return _saved(flac, file)
+    if settings.container == "aiff":
+        exponent = rate.bit_length() - 1  # the rate is an 80-bit float
+        extended = struct.pack(">HQ", 16383 + exponent, rate << (63 - exponent))
+        chunks = _chunk(b"COMM", struct.pack(">hIh", 2, frames, bits) + extended, ">")
+        if loop:  # markers, and the instrument that uses them
+            marks = struct.pack(">HHI", 2, 1, 0) + b"\x05begin" + struct.pack(">HI", 2, frames)
+            chunks += _chunk(b"MARK", marks + b"\x03end", ">")
+            sustained = struct.pack(">6bh", _UNITY_NOTE, 0, 0, 127, 1, 127, 0)
+            chunks += _chunk(b"INST", sustained + struct.pack(">6H", 1, 1, 2, 0, 0, 0), ">")
+        chunks += _chunk(b"SSND", struct.pack(">II", 0, 0) + _packed(samples, bits, ">"), ">")
+        form = b"FORM" + struct.pack(">I", len(chunks) + 4) + b"AIFF"
+        return _id3_tagged(AIFF, form + chunks, tags)
+    width = bits // 8 * 2  # bytes of a frame; format tag 1 is PCM
+    chunks = _chunk(b"fmt ", struct.pack("<HHIIHH", 1, 2, rate, rate * width, width, bits), "<")
+    chunks += _chunk(b"data", _packed(samples, bits, "<"), "<")
+    if loop:  # one endless forward loop over all frames; its end is the last frame itself
+        head = (0, 0, round(1e9 / rate), _UNITY_NOTE, 0, 0, 0, 1, 0)
+        chunks += _chunk(b"smpl", struct.pack("<9I6I", *head, 0, 0, 0, frames - 1, 0, 0), "<")
     if acid:
         chunks += _chunk(b"acid", acid, "<")
-    return _id3_tagged(WAVE, b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WAVE" + chunks, tags)
-
-
-def _sampler_chunk(frames: int, sample_rate: int) -> bytes:
-    """One endless forward loop over all frames; its end is the last frame itself."""
-    head = (0, 0, round(1e9 / sample_rate), _UNITY_NOTE, 0, 0, 0, 1, 0)
-    return struct.pack("<9I6I", *head, 0, 0, 0, frames - 1, 0, 0)
-
-
-def _aiff(
-    samples: NDArray[np.int32], settings: LoopSettings, tags: dict[str, str], loop: bool
-) -> bytes:
-    """AIFF: format, loop markers and the instrument that uses them, sound, tags."""
-    from mutagen.aiff import AIFF
-
-    frames = len(samples)
-    common = struct.pack(">hIh", 2, frames, settings.bits) + _extended(settings.sample_rate)
-    chunks = _chunk(b"COMM", common, ">")
-    if loop:
-        marks = struct.pack(">HHI", 2, 1, 0) + b"\x05begin" + struct.pack(">HI", 2, frames)
-        chunks += _chunk(b"MARK", marks + b"\x03end", ">")
-        sustained = struct.pack(">6bh", _UNITY_NOTE, 0, 0, 127, 1, 127, 0)
-        chunks += _chunk(b"INST", sustained + struct.pack(">6H", 1, 1, 2, 0, 0, 0), ">")
-    sound = struct.pack(">II", 0, 0) + _packed(samples, settings.bits, ">")
-    chunks += _chunk(b"SSND", sound, ">")
-    return _id3_tagged(AIFF, b"FORM" + struct.pack(">I", len(chunks) + 4) + b"AIFF" + chunks, tags)
-
-
-def _extended(sample_rate: int) -> bytes:
-    """A whole number as the 80-bit float AIFF wants."""
-    exponent = sample_rate.bit_length() - 1
-    return struct.pack(">HQ", 16383 + exponent, sample_rate << (63 - exponent))
-
-
-def _flac(
-    samples: NDArray[np.int32], settings: LoopSettings, tags: dict[str, str], loop: bool
-) -> bytes:
-    """FLAC with Vorbis comments."""
-    import soundfile
-    from mutagen.flac import FLAC
-
-    shift = 32 - settings.bits  # libsndfile takes the upper bits of 32
-    file = BytesIO()
-    soundfile.write(
-        file, samples << shift, settings.sample_rate, format="FLAC", subtype=f"PCM_{settings.bits}"
-    )
-    file.seek(0)
-    flac = FLAC(file)
-    for name, text in tags.items():
-        flac[name] = text
-    if loop:
-        flac["LOOPSTART"], flac["LOOPLENGTH"] = "0", str(len(samples))
-    return _saved(flac, file)
+    riff = b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WAVE"
+    return _id3_tagged(WAVE, riff + chunks, tags)
 
 
 def _id3_tagged(kind: type[FileType], content: bytes, tags: dict[str, str]) -> bytes:

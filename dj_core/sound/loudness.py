@@ -28,13 +28,10 @@ def loudness_lufs(samples: NDArray[np.floating], sample_rate: int, *, loop: bool
         return SILENCE_LUFS
     enough = math.ceil(_MEASURED_SECONDS * sample_rate)
     if len(samples) < enough:
-        missing = enough - len(samples)
-        # what plays once is followed by silence, which the gate leaves out of account
-        samples = (
-            np.tile(samples, (-(-enough // len(samples)), 1))
-            if loop
-            else np.pad(samples, ((0, missing), (0, 0)))
-        )
+        if loop:
+            samples = np.tile(samples, (-(-enough // len(samples)), 1))
+        else:  # followed by silence, which the gate leaves out of account
+            samples = np.pad(samples, ((0, enough - len(samples)), (0, 0)))
     return max(float(pyloudnorm.Meter(sample_rate).integrated_loudness(samples)), SILENCE_LUFS)
 
 
@@ -44,20 +41,13 @@ def true_peak_dbtp(samples: NDArray[np.floating], *, loop: bool = True) -> float
 
     peak = 0.0
     for start in range(0, len(samples), _CHUNK_FRAMES):
-        part = _with_edges(samples, start, min(start + _CHUNK_FRAMES, len(samples)), loop)
+        # the frames, and what sounds just before and after them
+        end = min(start + _CHUNK_FRAMES, len(samples))
+        places = np.arange(start - _EDGE_FRAMES, end + _EDGE_FRAMES)
+        part = samples[places % len(samples)]
+        if not loop:
+            part[(places < 0) | (places >= len(samples))] = 0
         fine = resample_poly(part, _OVERSAMPLING, 1, axis=0)
         inside = fine[_EDGE_FRAMES * _OVERSAMPLING : -_EDGE_FRAMES * _OVERSAMPLING]
         peak = max(peak, float(np.abs(inside).max()))
     return max(20 * math.log10(peak), SILENCE_DBTP) if peak else SILENCE_DBTP
-
-
-def _with_edges(
-    samples: NDArray[np.floating], start: int, end: int, loop: bool
-) -> NDArray[np.floating]:
-    """Frames `start` to `end` and what sounds just before and after them."""
-    places = np.arange(start - _EDGE_FRAMES, end + _EDGE_FRAMES)
-    if loop:
-        return samples[places % len(samples)]
-    part = samples[np.clip(places, 0, len(samples) - 1)]
-    part[(places < 0) | (places >= len(samples))] = 0
-    return part

@@ -25,6 +25,7 @@ import sys
 import threading
 import wave
 from collections.abc import Callable, Iterable, Iterator
+from ctypes import c_int, c_void_p
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -180,12 +181,18 @@ def render(
     Raises:
         SoundError: FluidSynth is missing, or the kit, the SoundFont or the rate will not do.
     """
-    _check_rate(sample_rate)
-    sound = np.zeros((round(beat.duration_seconds * sample_rate), 2), np.float32)
-    gain = _mix_strokes(beat, (kit, soundfont), sample_rate, loop, lambda _: sound)
+    with Striker(kit, soundfont, sample_rate) as striker:
+        sound = np.zeros((round(beat.duration_seconds * sample_rate), 2), np.float32)
+        _mix_strokes(beat, striker, loop, lambda _: sound)
+        gain = striker.gain
     if not loop:
         _fade_out(sound[-round(_END_FADE_SECONDS * sample_rate) :])
-    return Audio(_as_16_bit(sound, gain), sample_rate)
+    # in place, for ten minutes of sound are 200 MB; quieter where it would go over the ceiling
+    if (peak := _peak(sound) * gain) > CEILING:
+        gain *= CEILING / peak
+    np.multiply(sound, np.float32(gain * _FULL_SCALE), out=sound)
+    np.rint(sound, out=sound)
+    return Audio(sound.astype(np.int16), sample_rate)
 
 
 def render_stems(
@@ -201,17 +208,16 @@ def render_stems(
     the kit at, before anything that goes over is turned down. Arguments and errors are those of
     `render`.
     """
-    _check_rate(sample_rate)
-    frames = round(beat.duration_seconds * sample_rate)
-    families = dict.fromkeys(DRUMS[lane].family for lane in beat.lanes)
-    stems = {family: np.zeros((frames, 2), np.float32) for family in families}
-    gain = _mix_strokes(
-        beat, (kit, soundfont), sample_rate, loop, lambda note: stems[drum_of_note(note).family]
-    )
+    with Striker(kit, soundfont, sample_rate) as striker:
+        frames = round(beat.duration_seconds * sample_rate)
+        families = dict.fromkeys(DRUMS[lane].family for lane in beat.lanes)
+        stems = {family: np.zeros((frames, 2), np.float32) for family in families}
+        _mix_strokes(beat, striker, loop, lambda note: stems[drum_of_note(note).family])
+        gain = np.float32(striker.gain)
     for stem in stems.values():
         if not loop:
             _fade_out(stem[-round(_END_FADE_SECONDS * sample_rate) :])
-        stem *= np.float32(gain)
+        stem *= gain
     return stems
 
 
@@ -239,15 +245,18 @@ def kit_shots(
     Raises:
         SoundError: as `render`, or a note or velocity is out of its range.
     """
-    chosen, wanted = _kit_called(kit), tuple(velocities)
+    wanted = tuple(velocities)
     struck = tuple(drum.note for drum in DRUMS) if notes is None else tuple(notes)
-    _check_strokes(struck, wanted, sample_rate)
-    path = _checked_soundfont(soundfont or default_soundfont().path)
-    longest = round(longest_seconds * sample_rate)
-    with _Drummer(path, chosen, sample_rate) as drummer:
-        gain = np.float32(_BACKBEAT_PEAK / drummer.backbeat_peak())
+    for note in struck:
+        if note not in GENERAL_MIDI_PERCUSSION:
+            raise SoundError(f"A kit's drums are notes 35 to 81; got {note}.")
+    for velocity in wanted:
+        if not 1 <= velocity <= 127:
+            raise SoundError(f"A velocity is 1 to 127; got {velocity}.")
+    with Striker(kit, soundfont, sample_rate) as striker:
+        gain, longest = np.float32(striker.gain), round(longest_seconds * sample_rate)
         shots = [
-            Shot(note, velocity, drummer.strike(note, velocity, longest) * gain, sample_rate)
+            Shot(note, velocity, striker.strike(note, velocity, longest) * gain, sample_rate)
             for note in struck
             for velocity in wanted
         ]
@@ -327,9 +336,12 @@ def find_soundfonts(*folders: Path) -> tuple[SoundFont, ...]:
     """
     found: dict[str, SoundFont] = {}
     for folder in (SHIPPED_FOLDER, *folders, _bundled_soundfont().parent, *SYSTEM_FOLDERS):
-        for path in _sf2_files(folder):
-            if _fault(path) is None:
-                found.setdefault(path.stem.lower(), SoundFont(path.stem, path))
+        with contextlib.suppress(OSError):  # absent, or not ours to read: nothing to offer from it
+            # resolved: systems link a default-GM.sf2 to one of its neighbours
+            paths = {path.resolve() for path in folder.iterdir() if path.suffix.lower() == ".sf2"}
+            for path in sorted(paths):
+                if _fault(path) is None:
+                    found.setdefault(path.stem.lower(), SoundFont(path.stem, path))
     return tuple(found.values())
 
 
@@ -350,12 +362,42 @@ def default_soundfont() -> SoundFont:
 _COMING_AND_GOING = threading.Lock()
 
 
-class _Drummer:
-    """One fresh FluidSynth with a kit selected; a context manager, for it holds C memory."""
+class Striker:
+    """One fresh FluidSynth with a kit to strike drum by drum; a context manager, for its C memory.
 
-    def __init__(self, soundfont: Path, kit: Kit, sample_rate: int) -> None:
+    Attributes:
+        sample_rate: frames per second.
+
+    Raises:
+        SoundError: FluidSynth is missing, or the kit, the SoundFont or the rate will not do.
+    """
+
+    def __init__(
+        self,
+        kit: str = "standard",
+        soundfont: Path | None = None,
+        sample_rate: int = SAMPLE_RATE_HZ,
+    ) -> None:
+        if kit not in KIT:
+            raise SoundError(f"No drum kit is called {kit!r}. Kits: {', '.join(KIT)}.")
+        if sample_rate not in SAMPLE_RATES_HZ:
+            raise SoundError(
+                f"A sample rate is 8000 to 96000 frames per second; got {sample_rate}. Try 44100."
+            )
+        path = soundfont or default_soundfont().path
+        if fault := _fault(path):  # bad files can crash FluidSynth
+            raise SoundError(
+                f"{path.name} is not a SoundFont we can play: {fault}. Choose another."
+            )
+        self.sample_rate = sample_rate
         self._fluidsynth = _fluidsynth()
-        self._sample_rate = sample_rate
+        # its float output, which pyfluidsynth leaves out: 16 bits clip and add dither
+        self._write_float = self._fluidsynth.cfunc(
+            "fluid_synth_write_float", c_int,
+            ("synth", c_void_p, 1), ("frames", c_int, 1),
+            ("left", c_void_p, 1), ("left_offset", c_int, 1), ("left_step", c_int, 1),
+            ("right", c_void_p, 1), ("right_offset", c_int, 1), ("right_step", c_int, 1),
+        )  # fmt: skip
         with _COMING_AND_GOING:
             self._synth = self._fluidsynth.Synth(
                 gain=1.0,
@@ -368,27 +410,41 @@ class _Drummer:
                     "synth.dynamic-sample-loading": 1,
                 },
             )
-            try:
-                self._take(kit, soundfont)
-            except SoundError:
+            program = KIT[kit].program
+            font = self._synth.sfload(str(path))
+            fault = ""
+            if font < 0:
+                fault = (
+                    f"FluidSynth cannot read the SoundFont {path.name}; it is damaged. "
+                    "Copy it again or choose another."
+                )
+            elif self._synth.program_select(DRUM_CHANNEL, font, _DRUM_BANK, program) != 0:
+                fault = (
+                    f"The SoundFont {path.name} has no {KIT[kit].label} kit (bank {_DRUM_BANK}, "
+                    f"program {program}). Choose another kit or SoundFont."
+                )
+            if fault:
                 self._synth.delete()
-                raise
+                raise SoundError(fault)
 
-    def _take(self, kit: Kit, soundfont: Path) -> None:
-        font = self._synth.sfload(str(soundfont))
-        if font < 0:
-            raise SoundError(
-                f"FluidSynth cannot read the SoundFont {soundfont.name}; it is damaged. "
-                "Copy it again or choose another."
-            )
-        if self._synth.program_select(DRUM_CHANNEL, font, _DRUM_BANK, kit.program) != 0:
-            raise SoundError(
-                f"The SoundFont {soundfont.name} has no {kit.label} kit (bank {_DRUM_BANK}, "
-                f"program {kit.program}). Choose another kit or SoundFont."
-            )
+    @functools.cached_property
+    def gain(self) -> float:
+        """What `render` multiplies this kit's strokes with; 1.0 is full scale then.
 
-    def strike(self, note: int, velocity: int, longest: int) -> NDArray[np.float32]:
-        """One stroke until it has died away, at most `longest` frames; 1.0 is full scale."""
+        By the peak of kick and snare struck together as hard as can be; a kit without either is
+        left as it is.
+        """
+        frames = self.sample_rate // 5
+        backbeat = np.zeros((frames, 2), np.float32)
+        for drum in ("kick", "snare"):
+            struck = self.strike(DRUM[drum].note, 127, frames)
+            backbeat[: len(struck)] += struck
+        return _BACKBEAT_PEAK / (_peak(backbeat) or _BACKBEAT_PEAK)
+
+    def strike(self, note: int, velocity: int, longest: int | None = None) -> NDArray[np.float32]:
+        """One stroke until it has died away, at most `longest` frames (None for 12 seconds)."""
+        if longest is None:
+            longest = round(RING_SECONDS * self.sample_rate)
         # A voice glides from its predecessor's place in the stereo image. Struck twice, it is
         # its own predecessor, and every stroke is the same whatever came before.
         self._synth.noteon(DRUM_CHANNEL, note, velocity)
@@ -396,22 +452,13 @@ class _Drummer:
         self._synth.all_sounds_off(DRUM_CHANNEL)
         self._read(_BLOCK_FRAMES)
         self._synth.noteon(DRUM_CHANNEL, note, velocity)
-        hold = min(longest, round(_HOLD_SECONDS * self._sample_rate))
+        hold = min(longest, round(_HOLD_SECONDS * self.sample_rate))
         heard = [*self._ring(hold)]
         self._synth.noteoff(DRUM_CHANNEL, note)
         heard += self._ring(longest - hold)
         self._synth.all_sounds_off(DRUM_CHANNEL)
         self._read(_BLOCK_FRAMES)
         return np.concatenate(heard)[:longest] if heard else np.zeros((0, 2), np.float32)
-
-    def backbeat_peak(self) -> float:
-        """The peak of kick and snare struck together as hard as can be: how loud the kit is."""
-        frames = self._sample_rate // 5
-        backbeat = np.zeros((frames, 2), np.float32)
-        for drum in ("kick", "snare"):
-            struck = self.strike(DRUM[drum].note, 127, frames)
-            backbeat[: len(struck)] += struck
-        return _peak(backbeat) or _BACKBEAT_PEAK  # a kit without either is left as it is
 
     def _ring(self, frames: int) -> Iterator[NDArray[np.float32]]:
         """The next frames in whole blocks, `frames` at least, or until nothing sounds."""
@@ -423,7 +470,7 @@ class _Drummer:
     def _read(self, frames: int) -> NDArray[np.float32]:
         out = np.empty((frames, 2), np.float32)
         start = out.ctypes.data
-        if _float_writer()(self._synth.synth, frames, start, 0, 2, start, 1, 2) != 0:
+        if self._write_float(self._synth.synth, frames, start, 0, 2, start, 1, 2) != 0:
             raise SoundError("FluidSynth stopped in the middle of a beat. Play it again.")
         return out
 
@@ -435,74 +482,36 @@ class _Drummer:
             self._synth.delete()
 
 
-class Striker:
-    """A kit to strike drum by drum, for those who mix themselves; a context manager.
-
-    Attributes:
-        sample_rate: frames per second.
-        gain: what `render` multiplies this kit's strokes with; 1.0 is full scale then.
-
-    Raises:
-        SoundError: FluidSynth is missing, or the kit, the SoundFont or the rate will not do.
-    """
-
-    def __init__(
-        self,
-        kit: str = "standard",
-        soundfont: Path | None = None,
-        sample_rate: int = SAMPLE_RATE_HZ,
-    ) -> None:
-        chosen = _kit_called(kit)
-        _check_rate(sample_rate)
-        path = _checked_soundfont(soundfont or default_soundfont().path)
-        self.sample_rate = sample_rate
-        self._drummer = _Drummer(path, chosen, sample_rate)
-        self.gain = _BACKBEAT_PEAK / self._drummer.backbeat_peak()
-
-    def strike(self, note: int, velocity: int) -> NDArray[np.float32]:
-        """One stroke until it has died away, after 12 seconds at most: (frames, 2)."""
-        return self._drummer.strike(note, velocity, round(RING_SECONDS * self.sample_rate))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._drummer.__exit__()
-
-
 # -- mixing --------------------------------------------------------------------------------------
 
 
 def _mix_strokes(
-    beat: Beat,
-    kit_and_soundfont: tuple[str, Path | None],
-    sample_rate: int,
-    loop: bool,
-    target: Callable[[int], NDArray[np.float32]],
-) -> float:
-    """Play a beat into the sounds that `target` names for each note; returns the kit's gain."""
-    kit, soundfont = kit_and_soundfont
-    chosen = _kit_called(kit)
-    path = _checked_soundfont(soundfont or default_soundfont().path)
-    with _Drummer(path, chosen, sample_rate) as drummer:
-        for stroke, places in _by_stroke(performance(beat, loop), sample_rate).items():
-            # one that is damped sounds on while it is
-            longest = max(length for _, length in places) + round(CHOKE_SECONDS * sample_rate)
-            struck = drummer.strike(*stroke, longest)
-            for start, length in places:
-                _mix(target(stroke[0]), choked(struck, length, sample_rate), start, loop)
-        return _BACKBEAT_PEAK / drummer.backbeat_peak()
+    beat: Beat, striker: Striker, loop: bool, target: Callable[[int], NDArray[np.float32]]
+) -> None:
+    """Play a beat into the sounds that `target` names for each note.
 
-
-def _by_stroke(song: PrettyMIDI, sample_rate: int) -> dict[tuple[int, int], list[tuple[int, int]]]:
-    """(note, velocity) → where it is struck and for how long it may ring, in frames."""
+    In a loop a stroke goes round as often as needed.
+    """
+    rate = striker.sample_rate
+    # by note and velocity: where it is struck and for how long it may ring, in frames
     places: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for note in song.instruments[0].notes:
-        length = round((note.end - note.start) * sample_rate)
-        places.setdefault((note.pitch, note.velocity), []).append(
-            (round(note.start * sample_rate), length)
-        )
-    return dict(sorted(places.items()))  # in one order, for sums of floats depend on it
+    for note in performance(beat, loop).instruments[0].notes:
+        place = round(note.start * rate), round((note.end - note.start) * rate)
+        places.setdefault((note.pitch, note.velocity), []).append(place)
+    for stroke in sorted(places):  # in one order, for sums of floats depend on it
+        # one that is damped sounds on while it is
+        longest = max(length for _, length in places[stroke]) + round(CHOKE_SECONDS * rate)
+        whole = striker.strike(*stroke, longest)
+        sound = target(stroke[0])
+        for start, length in places[stroke]:
+            struck = choked(whole, length, rate)
+            if loop:
+                start %= len(sound)  # an onset within half a frame of the end is at the start
+            while len(struck) and start < len(sound):
+                part = struck[: len(sound) - start]
+                sound[start : start + len(part)] += part
+                struck = struck[len(part) :] if loop else struck[:0]
+                start = 0
 
 
 def choked(struck: NDArray[np.float32], frames: int, sample_rate: int) -> NDArray[np.float32]:
@@ -530,22 +539,6 @@ def _fade_out(sound: NDArray[np.float32]) -> None:
     sound *= np.linspace(1, 0, len(sound), dtype=np.float32)[:, np.newaxis]
 
 
-# -- loudness ------------------------------------------------------------------------------------
-
-
-def _as_16_bit(sound: NDArray[np.float32], gain: float) -> NDArray[np.int16]:
-    """`sound` times `gain` as integers, quieter where it would go over the ceiling.
-
-    Works in place: ten minutes of sound are 200 MB.
-    """
-    peak = _peak(sound) * gain
-    if peak > CEILING:
-        gain *= CEILING / peak
-    np.multiply(sound, np.float32(gain * _FULL_SCALE), out=sound)
-    np.rint(sound, out=sound)
-    return sound.astype(np.int16)
-
-
 def _peak(samples: NDArray[Any]) -> float:
     """The largest distance from zero, without a copy of the samples."""
     if not samples.size:
@@ -554,45 +547,6 @@ def _peak(samples: NDArray[Any]) -> float:
 
 
 # -- what the machine offers ---------------------------------------------------------------------
-
-
-def _kit_called(name: str) -> Kit:
-    if name not in KIT:
-        raise SoundError(f"No drum kit is called {name!r}. Kits: {', '.join(KIT)}.")
-    return KIT[name]
-
-
-def _check_rate(sample_rate: int) -> None:
-    if sample_rate not in SAMPLE_RATES_HZ:
-        raise SoundError(
-            f"A sample rate is 8000 to 96000 frames per second; got {sample_rate}. Try 44100."
-        )
-
-
-def _check_strokes(notes: Iterable[int], velocities: Iterable[int], sample_rate: int) -> None:
-    _check_rate(sample_rate)
-    for note in notes:
-        if note not in GENERAL_MIDI_PERCUSSION:
-            raise SoundError(f"A kit's drums are notes 35 to 81; got {note}.")
-    for velocity in velocities:
-        if not 1 <= velocity <= 127:
-            raise SoundError(f"A velocity is 1 to 127; got {velocity}.")
-
-
-def _sf2_files(folder: Path) -> list[Path]:
-    try:
-        # resolved: systems link a default-GM.sf2 to one of its neighbours
-        files = {path.resolve() for path in folder.iterdir() if path.suffix.lower() == ".sf2"}
-        return sorted(files)
-    except OSError:  # absent, or not ours to read: nothing to offer from there
-        return []
-
-
-def _checked_soundfont(path: Path) -> Path:
-    """`path`, if FluidSynth may be handed it: bad files can crash it. Raises SoundError."""
-    if fault := _fault(path):
-        raise SoundError(f"{path.name} is not a SoundFont we can play: {fault}. Choose another.")
-    return path
 
 
 def _fault(path: Path) -> str | None:
@@ -656,33 +610,14 @@ def _fluidsynth() -> ModuleType:
             "of machine; install it anew with `sudo apt-get install --reinstall libfluidsynth3` "
             "(Debian, Ubuntu) or `brew reinstall fluid-synth` (macOS)."
         ) from error
-    _silence_log(fluidsynth)
-    return fluidsynth
-
-
-def _silence_log(fluidsynth: ModuleType) -> None:
-    """Stop FluidSynth writing to stderr; what goes wrong we read from its return values."""
-    from ctypes import c_int, c_void_p
-
+    # FluidSynth writes nothing to stderr; what goes wrong we read from its return values
     set_log_function = fluidsynth.cfunc(
         "fluid_set_log_function", c_void_p,
         ("level", c_int, 1), ("function", c_void_p, 1), ("data", c_void_p, 1),
     )  # fmt: skip
     for level in range(5):  # panic, error, warning, information, debugging
         set_log_function(level, None, None)
-
-
-@functools.cache
-def _float_writer() -> Any:  # noqa: ANN401 - a C function
-    """FluidSynth's float output, which pyfluidsynth leaves out: 16 bits clip and add dither."""
-    from ctypes import c_int, c_void_p
-
-    return _fluidsynth().cfunc(
-        "fluid_synth_write_float", c_int,
-        ("synth", c_void_p, 1), ("frames", c_int, 1),
-        ("left", c_void_p, 1), ("left_offset", c_int, 1), ("left_step", c_int, 1),
-        ("right", c_void_p, 1), ("right_offset", c_int, 1), ("right_step", c_int, 1),
-    )  # fmt: skip
+    return fluidsynth
 
 
 def _import_quietly(name: str) -> ModuleType:
