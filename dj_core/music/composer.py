@@ -52,7 +52,6 @@ BAR_ORDERS = (  # which written bar sounds in each of the eight; bars 4 and 8 st
     (4, 5, 6, 3, 4, 1, 6, 7),
     (2, 1, 0, 3, 6, 5, 4, 7),
 )
-LEVEL_SPREAD = 0.06  # of a layer's loudness against how it was written
 TRIPLET_SHARE = 0.2  # of hits on triplets, from which a phrase counts as one of triplets
 RUNNING_HITS_A_BAR = 9.0  # a row with more is continuous
 MOST_RUNNING = 3
@@ -200,20 +199,15 @@ class _Draft:
         return BAR_ORDERS[int(self.draw.integers(len(BAR_ORDERS)))]
 
     def _layer(self, layer: str, order: Sequence[int]) -> list[Hit]:
-        """A layer's hits with its bars in `order`, a little louder or softer than written."""
+        """A layer's hits with its bars in `order`, as loud as they were written."""
         source = self.sources[layer]
         bar_quarters = float(source.meter.bar_quarters)
-        level = float(np.clip(self.draw.normal(1, LEVEL_SPREAD), 0.85, 1.12))
         by_bar: dict[int, list[Hit]] = {}
         for hit in source.hits:
             if _LAYER_OF_LANE[hit.lane] == layer:
                 by_bar.setdefault(self._bar(hit) - 1, []).append(hit)
         return [
-            Hit(
-                max(0.0, hit.onset_quarters + (place - bar) * bar_quarters),
-                hit.lane,
-                int(np.clip(round(hit.velocity * level), 1, 127)),
-            )
+            replace(hit, onset_quarters=max(0.0, hit.onset_quarters + (place - bar) * bar_quarters))
             for place, bar in enumerate(order)
             for hit in by_bar.get(bar, ())
             if place == bar or hit.lane != LANE["crash"]  # crashes stay where they were written

@@ -42,6 +42,8 @@ Carried = tuple[Tensor, Tensor, Tensor]
 
 CORRUPTED_CLIPS = 0.5  # share of clips that `ClipTensors.corrupt_inputs` gets wrong
 CORRUPTED_BINS, CORRUPTED_TICKS = 1.5, 1.0  # spread of errors: velocity bins, 96ths of a quarter
+DROPPED_HITS, ADDED_HITS = 0.05, 0.015  # in corrupted dance clips: share of hits, of silent cells
+ADDED_VELOCITY_BINS = (6, 26)  # of a hit that is added: soft to loud
 LONGEST_AGE = 64  # 16ths after which a drum counts as not struck for long
 WINDOW_STEPS = 64
 
@@ -90,7 +92,8 @@ class ClipTensors:
 
         Every lane of such a clip is off by so much throughout. A network that plays hears its own
         errors; one that has only ever heard the truth follows them wherever they lead. This one
-        learns to come back to the style it was asked for.
+        learns to come back to the style it was asked for. In dance music, where bars repeat and an
+        odd stroke would be copied on and on, hits are also left out and added.
         """
         clips, lengths = self.clips, np.diff(self.clips.starts)
         wrong = generator.random((len(lengths), 1)) < CORRUPTED_CLIPS
@@ -104,6 +107,21 @@ class ClipTensors:
             heard = np.clip(np.round(played[:-1] + np.repeat(off, lengths, axis=0)), 1, bins)
             heard = np.vstack([np.where(played[:-1] > 0, heard, 0), played[-1:]])
             setattr(self, f"heard_{name}", torch.from_numpy(heard.astype(np.uint8)))
+        self._corrupt_hits(wrong[:, 0] & clips.is_dance, generator)
+
+    def _corrupt_hits(self, wrong: np.ndarray, generator: np.random.Generator) -> None:
+        """Leave out and add heard hits, in lanes that the clips of `wrong` use."""
+        clips = self.clips
+        velocity, offset = self.heard_velocity.numpy(), self.heard_offset.numpy()
+        for clip in np.flatnonzero(wrong):
+            rows = slice(clips.starts[clip], clips.starts[clip + 1])
+            struck = velocity[rows] > 0
+            chance = generator.random(struck.shape)
+            dropped = struck & (chance < DROPPED_HITS)
+            added = ~struck & struck.any(0) & (chance < ADDED_HITS)
+            velocity[rows][dropped], offset[rows][dropped] = 0, 0
+            velocity[rows][added] = generator.integers(*ADDED_VELOCITY_BINS, added.sum())
+            offset[rows][added] = 1 + MAX_OFFSET
 
     def content(self, rows: Tensor) -> Tensor:
         """What the network hears of steps: (..., 64)."""
@@ -117,7 +135,7 @@ class ClipTensors:
         return Heard(
             previous=self.content(torch.from_numpy(window.previous)),
             lags=self.content(lags).permute(1, 2, 0, 3).flatten(2),
-            following=(self.velocity[following] > 0).float().permute(1, 2, 0, 3).flatten(2),
+            following=(self.heard_velocity[following] > 0).float().permute(1, 2, 0, 3).flatten(2),
             known=(lags != self.clips.steps).float().permute(1, 2, 0),
             position=torch.from_numpy(window.position),
             phrase=torch.from_numpy(window.phrase),

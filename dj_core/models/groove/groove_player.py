@@ -473,16 +473,22 @@ class _Block:
         genre = int(self.genre[row])
         step, lane, velocity, _ = groove.strokes.T
         # a flam's two strokes share a cell's draw; they are of different bins as a rule
+        if self.programmed[row]:  # a machine plays a level of a drum alike every time
+            step = np.zeros_like(step)
         return self.model.velocity_within(genre, velocity, self.draws[row, step, lane, _WITHIN])
 
     def _shifts(self, row: int, groove: Groove) -> np.ndarray:
         """Where strokes lie between the 96ths.
 
-        Anywhere in played styles. In programmed ones a drum is off by the same amount every time:
-        on the eighths by one, between them (where swing is) by another.
+        Anywhere in played styles. In programmed ones a drum that is on the 16th is exactly there,
+        and one that is off it is so by the same amount every time: on the eighths by one, between
+        them (where swing is) by another.
         """
         step, lane, _, offset = groove.strokes.T
-        cells = self.draws[row, step % 2 if self.programmed[row] else step, lane]
+        if self.programmed[row]:
+            cells = self.draws[row, step % 2, lane]
+            return np.where(offset == 0, 0.0, 0.9 * (cells[:, _SHIFT] - 0.5))
+        cells = self.draws[row, step, lane]
         shift = np.where(cells[:, _FINE] < self.fine[row], cells[:, _SHIFT] - 0.5, 0.0)
         # the outermost offsets have only half a 96th, towards their own 16th
         inward = -np.sign(offset) * np.abs(shift)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from dj_core.models.groove.groove_likelihood import Carried
 
-DEFAULT_WEIGHTS = (("groove", 0.46), ("paper", 0.12), (STARTER, 0.07), (PHRASES, 0.35))
+DEFAULT_WEIGHTS = (("groove", 0.44), ("paper", 0.10), (STARTER, 0.06), (PHRASES, 0.40))
 OTHER_WEIGHT = 0.15  # of corpora a DJ brings along
 WARM_UP_STEPS = 100
 LAST_LEARNING_RATE = 0.03  # share of the first
@@ -110,7 +110,7 @@ class GrooveTrainingSettings:
     streams: int = 16
     window_steps: int = 64
     steps_per_epoch: int = 500
-    epochs: int = 18
+    epochs: int = 20
     patience: int = 6
     take_every_epochs: int = 2
     style_bias_takes: int = 400
