@@ -18,8 +18,8 @@ from dj_core.corpus.figures import (
     note_histogram,
     start_note_histogram,
 )
-from dj_core.corpus.note_strings import note_songs_report
-from dj_core.corpus.search import Catalogue, FileFilter, catalogue_of, note_statistics
+from dj_core.corpus.note_strings import REST, note_songs_report
+from dj_core.corpus.search import Catalogue, FileFilter, catalogue_of
 from dj_core.corpus.store import Corpus, CorpusFile, ImportReport
 from dj_core.errors import DigitalDJError, LibraryError
 from dj_core.files.file_names import counted, safe_stem
@@ -183,16 +183,17 @@ def show_notes(corpus: Corpus) -> None:
             corpus, lambda done, total: bar.progress(done / max(1, total), "Reading the notes")
         )
         bar.empty()
-    statistics = note_statistics(report.songs)
+    names = [event.name for song in report.songs for event in song.events]
+    openings = [song.events[0].name for song in report.songs if song.events]
     words, notes, rests = st.columns(3)
-    words.metric("Different notes", f"{statistics.vocabulary_size:,}")
-    notes.metric("Notes in all", f"{len(statistics.notes):,}")
-    rests.metric("Rests", f"{statistics.rest_share:.0%}")
+    words.metric("Different notes", f"{len(set(names)):,}")
+    notes.metric("Notes in all", f"{len(names):,}")
+    rests.metric("Rests", f"{names.count(REST) / max(1, len(names)):.0%}")
     left, right = st.columns(2, gap="large")
     with left:
-        draw(note_histogram(statistics.notes, palette), "The ten most frequent notes")
+        draw(note_histogram(names, palette), "The ten most frequent notes")
     with right:
-        draw(start_note_histogram(statistics.start_notes, palette), "What songs begin with")
+        draw(start_note_histogram(openings, palette), "What songs begin with")
 
 
 def draw(figure: Figure, alt: str) -> None:

@@ -302,7 +302,7 @@ def read_as_an_import_does(content: bytes) -> tuple[int, dict[str, int]]:
 
     Returns its notes, read or counted, and what was odd about it. Raises MidiError.
     """
-    from dj_core.corpus.near_duplicates import sketch_beat
+    from dj_core.corpus.near_duplicates import Strokes, sketches
     from dj_core.files.beat_json import beat_from_json, beat_to_json
     from dj_core.files.midi import (
         drum_map_of,
@@ -319,9 +319,9 @@ def read_as_an_import_does(content: bytes) -> tuple[int, dict[str, int]]:
     events = parse_midi(content)
     outline = outline_of(events, drum_map_of(events) or drum_map_vote(events))
     assert len(outline.notes) == len(report.beat.hits) == sum(report.note_counts.values())
+    sketches([Strokes(outline.onsets_quarters, outline.lanes, outline.frame.meter)])
     assert report.warnings or not PARTLY_READ & report.oddities.keys()
     beat = read_beat(content)
-    sketch_beat(beat)
     if len(beat.hits) < 5_000:  # the same for more of them, only slower
         assert beat_from_json(beat_to_json(beat)) == beat
         again = read_midi(midi_bytes(beat, "as-in-corpus"))

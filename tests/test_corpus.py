@@ -22,10 +22,11 @@ from dj_core.corpus.near_duplicates import (
     KIN_JACCARD,
     SPLIT_SHARES,
     Sketch,
+    Strokes,
     _hash,
-    assign_families,
-    assign_splits,
-    sketch_beat,
+    families_of,
+    sketches,
+    splits_of,
 )
 from dj_core.corpus.sources import open_source
 from dj_core.corpus.store import Corpus, import_corpus
@@ -394,11 +395,28 @@ def test_a_corpus_that_shares_nothing_new_is_left_alone(folder, tmp_path):
 # --- families and splits ----------------------------------------------------------------------
 
 
+def families_in(beats):
+    found = sketches(
+        [
+            Strokes([hit.onset_quarters for hit in b.hits], [hit.lane for hit in b.hits], b.meter)
+            for b in beats
+        ]
+    )
+    bars = np.array([number for sketch in found for number in sketch.bar_hashes], np.int64)
+    owners = np.repeat(np.arange(len(found)), [len(sketch.bar_hashes) for sketch in found])
+    return families_of(np.stack([sketch.minhash for sketch in found]), bars, owners).tolist(), found
+
+
+def split_names(families, genres):
+    numbers = np.array([sorted(set(genres)).index(genre) for genre in genres], np.int32)
+    return [[*SPLIT_SHARES][split] for split in splits_of(np.array(families, np.int32), numbers)]
+
+
 def test_near_duplicates_are_one_family_and_strangers_are_not():
     base = beat_of(0, 2, 4, 6, 8, 10, 12, 14)
     close = beat_of(0, 2, 4, 6, 8, 10, 12, 15)
     far = beat_of(1, 3, 5, 7, 9, 11, 13, 15, drum="snare")
-    assert assign_families([sketch_beat(beat) for beat in (base, close, far)]) == [0, 0, 1]
+    assert families_in([base, close, far])[0] == [0, 0, 1]
 
 
 def test_a_shared_full_bar_makes_kin_of_beats_of_any_length():
@@ -406,7 +424,7 @@ def test_a_shared_full_bar_makes_kin_of_beats_of_any_length():
     short = Beat(tuple(bar), bars=1)
     extra = [Hit.of("snare", 4 + step / 4) for step in range(16)]
     long = Beat(tuple(bar + extra), bars=2)
-    assert assign_families([sketch_beat(short), sketch_beat(long)]) == [0, 0]
+    assert families_in([short, long])[0] == [0, 0]
 
 
 @pytest.fixture(params=["roomy", "crowded"])
@@ -429,13 +447,12 @@ def test_families_are_what_comparing_every_pair_finds(seed, room):
         else:
             steps = set(chance.sample(range(64), chance.randrange(1, 30)))
         beats.append(sorted(steps) or [0])
-    sketches = [sketch_beat(beat_of(*steps, bars=4)) for steps in beats]
+    found, drawn = families_in([beat_of(*steps, bars=4) for steps in beats])
     family = list(range(len(beats)))
     for first, second in combinations(range(len(beats)), 2):
-        if are_kin(sketches[first], sketches[second]):
+        if are_kin(drawn[first], drawn[second]):
             old, new = family[second], family[first]
             family = [new if number == old else number for number in family]
-    found = assign_families(sketches)
     assert len(set(found)) < len(beats)
     for first, second in combinations(range(len(beats)), 2):
         assert (found[first] == found[second]) == (family[first] == family[second])
@@ -478,12 +495,12 @@ def test_splits_are_what_the_rule_says(files):
     number = {family: place for place, family in enumerate(dict.fromkeys(f for f, _ in files))}
     families = [number[family] for family, _ in files]
     genres = [genre for _, genre in files]
-    assert assign_splits(families, genres) == plainly_split(families, genres)
+    assert split_names(families, genres) == plainly_split(families, genres)
 
 
 def test_splits_keep_families_whole_and_come_near_the_papers_shares():
     families = [number // 3 for number in range(900)]
-    splits = assign_splits(families, ["rock"] * 600 + ["soul"] * 300)
+    splits = split_names(families, ["rock"] * 600 + ["soul"] * 300)
     by_family = defaultdict(set)
     for family, split in zip(families, splits, strict=True):
         by_family[family].add(split)

@@ -11,6 +11,7 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -69,11 +70,14 @@ def _check_is_hash(name: str) -> None:
 
 
 class PackWriter:
-    """The pack of one import. Raises LibraryError where the disk is full or closed to us."""
+    """The pack of one import. Raises LibraryError where the disk is full or closed to us.
+
+    Entered, it sees to it that the folder is as it was when the block fails.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Nothing is made in the corpus's `folder` before there is something to keep."""
-        self._folder = folder
+        self._folder, self._was_there = folder, folder.exists()
         self._open_until = ExitStack()
         self._file: BinaryIO | None = None
         self._size = 0
@@ -118,15 +122,16 @@ class PackWriter:
             Path(self._file.name).replace(path)
         return name
 
-    def undo(self) -> None:
-        """Remove what was put in its place."""
-        if self._new_path:
-            self._new_path.unlink(missing_ok=True)
+    def __enter__(self) -> PackWriter:
+        return self
 
-    def close(self) -> None:
-        """Remove what was not put in its place."""
+    def __exit__(self, failed: type[BaseException] | None, *told: object) -> None:
+        if failed and self._new_path:
+            self._new_path.unlink(missing_ok=True)
         with suppress(OSError):  # what could not be written then cannot be now
             self._open_until.close()
+        if failed and not self._was_there:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     @contextmanager
     def _saving(self) -> Iterator[None]:

@@ -10,8 +10,8 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dj_core.music.drums import DRUMS, Family
@@ -85,7 +85,7 @@ def note_histogram(notes: Sequence[str], palette: Palette = DARK, top: int = 10)
     """
     counts = Counter(notes)
     title = f"{len(counts)} of {len(notes)} notes are distinct"
-    return _bars(counts.most_common(top), title, palette, accent=True)
+    return _bars(counts.most_common(top), title, palette, palette.accent)
 
 
 def start_note_histogram(notes: Iterable[str], palette: Palette = DARK, top: int = 10) -> Figure:
@@ -117,7 +117,7 @@ def drum_use(files_by_lane: Mapping[int, int], files: int, palette: Palette = DA
     """In how many of `files` files each drum plays; keys are lanes of the drum table."""
     rows = [(DRUMS[lane].label, count) for lane, count in sorted(files_by_lane.items())]
     colours = [palette.families[DRUMS[lane].family] for lane in sorted(files_by_lane)]
-    return _bars(rows, f"Drums in {files} beats", palette, colours=colours)
+    return _bars(rows, f"Drums in {files} beats", palette, colours)
 
 
 def figure_svg(figure: Figure) -> bytes:
@@ -131,38 +131,11 @@ def _bars(
     rows: Sequence[tuple[str, int]],
     title: str,
     palette: Palette,
-    accent: bool = False,
-    colours: Sequence[str] | None = None,
+    colours: str | Sequence[str] = "",
 ) -> Figure:
     """Horizontal bars, the first on top, each with its count at its end."""
-    figure, axes = _empty_figure(HEAD_INCHES + ROW_INCHES * max(len(rows), 1), title, palette)
-    axes.xaxis.set_visible(False)
-    if not rows:
-        axes.yaxis.set_visible(False)
-        return figure
-    counts = [count for _, count in rows]
-    places = range(len(rows))
-    ground = palette.accent if accent else palette.bar
-    axes.barh(places, counts, height=0.66, color=list(colours) if colours else ground)
-    axes.set_yticks(places, [_short(name) for name, _ in rows])
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xlim(0, max(counts) * 1.14 or 1)
-    for place, count in zip(places, counts, strict=True):
-        axes.annotate(
-            f"{count}",
-            (count, place),
-            xytext=(5, 0),
-            textcoords="offset points",
-            va="center_baseline",
-            color=palette.text,
-            fontfamily=FONT,
-            fontsize=9,
-        )
-    return figure
-
-
-def _empty_figure(height_inches: float, title: str, palette: Palette) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
+    height = HEAD_INCHES + ROW_INCHES * max(len(rows), 1)
+    figure = Figure(figsize=(WIDTH_INCHES, height), layout="constrained")
     axes = figure.add_subplot()
     axes.set_facecolor("none")
     axes.set_title(title, loc="left", color=palette.text, fontfamily=FONT, fontsize=10, pad=10)
@@ -170,9 +143,19 @@ def _empty_figure(height_inches: float, title: str, palette: Palette) -> tuple[F
         spine.set_visible(name == "left")
         spine.set_color(palette.line)
     axes.tick_params(colors=palette.quiet, labelsize=9, labelfontfamily=FONT, length=0, pad=6)
-    return figure, axes
-
-
-def _short(name: str) -> str:
-    plain = name.replace("$", r"\$")  # matplotlib would read mathematics between two of them
-    return plain if len(plain) <= MAX_LABEL_LETTERS else plain[: MAX_LABEL_LETTERS - 1] + "…"
+    axes.xaxis.set_visible(False)
+    if not rows:
+        axes.yaxis.set_visible(False)
+        return figure
+    names, counts = zip(*rows, strict=True)
+    bars = axes.barh(range(len(rows)), counts, height=0.66, color=colours or palette.bar)
+    plain = [name.replace("$", r"\$") for name in names]  # not the mathematics between two of them
+    most = MAX_LABEL_LETTERS
+    short = [name if len(name) <= most else name[: most - 1] + "…" for name in plain]
+    axes.set_yticks(range(len(rows)), short)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_xlim(0, max(counts) * 1.14 or 1)
+    text: dict[str, Any] = {"color": palette.text, "fontfamily": FONT, "fontsize": 9}
+    for label in axes.bar_label(bars, fmt="%d", padding=5, **text):
+        label.set_verticalalignment("center_baseline")
+    return figure

@@ -104,26 +104,23 @@ def summaries(
         except MidiError as error:
             answers.append(Refused(str(error)))
     strokes = [Strokes(told.onsets_quarters, told.lanes, told.frame.meter) for told, *_ in read]
-    found = iter(zip(read, sketches(strokes), strict=True))
-    return [answer or _summary(*next(found)) for answer in answers]
-
-
-def _summary(read: tuple[Outline, DrumMap, MapSource, DrumMap | None], sketch: Sketch) -> Summary:
-    outline, drum_map, source, vote = read
-    lane_hits = Counter(outline.lanes)
-    return Summary(
-        outline.frame.bars,
-        outline.frame.tempo_bpm,
-        outline.frame.meter,
-        tuple(lane_hits[lane] for lane in range(len(DRUMS))),
-        Counter(outline.notes),
-        sketch,
-        drum_map,
-        source,
-        vote,
-        outline.notes_left_out,
-        len(outline.warnings),
+    summary = (
+        Summary(
+            outline.frame.bars,
+            outline.frame.tempo_bpm,
+            outline.frame.meter,
+            tuple(outline.lanes.count(lane) for lane in range(len(DRUMS))),
+            Counter(outline.notes),
+            sketch,
+            drum_map,
+            source,
+            vote,
+            outline.notes_left_out,
+            len(outline.warnings),
+        )
+        for (outline, drum_map, source, vote), sketch in zip(read, sketches(strokes), strict=True)
     )
+    return [answer or next(summary) for answer in answers]
 
 
 def drum_map_of_kind(votes: Mapping[DrumMap, int]) -> DrumMap:

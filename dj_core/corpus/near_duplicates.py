@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dj_core.music.beat import Beat, Meter
+from dj_core.music.beat import Meter
 from dj_core.music.drums import DRUMS
 
 KIN_JACCARD = 0.7
@@ -62,16 +62,8 @@ class Strokes(NamedTuple):
     meter: Meter
 
 
-def sketch_beat(beat: Beat) -> Sketch:
-    """The sketch of a beat on the 16th grid (step = floor(16ths + 0.5))."""
-    if not beat.hits:
-        return Sketch(np.zeros(HASHES, np.uint32), ())
-    onsets, lanes = zip(*((hit.onset_quarters, hit.lane) for hit in beat.hits), strict=True)
-    return sketches([Strokes(onsets, lanes, beat.meter)])[0]
-
-
 def sketches(beats: Sequence[Strokes]) -> list[Sketch]:
-    """The sketches of many beats at once; see `sketch_beat`."""
+    """The sketches of many beats on the 16th grid (step = floor(16ths + 0.5))."""
     if not beats:
         return []
     count = len(DRUMS)
@@ -152,19 +144,6 @@ def _hash(bar_steps: int, tokens: list[int]) -> int:
     return int.from_bytes(digest, signed=True)
 
 
-def assign_families(sketches: Sequence[Sketch]) -> list[int]:
-    """A family number per sketch, counted from 0 in order of first appearance."""
-    if not len(sketches):
-        return []
-    counts = [len(sketch.bar_hashes) for sketch in sketches]
-    bars = chain.from_iterable(sketch.bar_hashes for sketch in sketches)
-    return families_of(
-        np.stack([sketch.minhash for sketch in sketches]),
-        np.fromiter(bars, np.int64),
-        np.repeat(np.arange(len(sketches)), counts),
-    ).tolist()
-
-
 def families_of(signatures: np.ndarray, bars: np.ndarray, owners: np.ndarray) -> np.ndarray:
     """A family number per beat, counted from 0 in order of first appearance.
 
@@ -196,8 +175,15 @@ def _join_similar(signatures: np.ndarray, bands: range, kin: _Kinship) -> None:
     pairs = np.ascontiguousarray(signatures[:, some_rows]).view(np.uint64)
     keys: np.ndarray = pairs[:, ::2] * _BAND_MULTIPLIER + pairs[:, 1::2]
     keys = (keys * np.uint64(_BANDS) + np.arange(bands[0], bands[-1] + 1, dtype=np.uint64)).T
-    members, buckets = _shared(keys.ravel())
-    members %= len(signatures)
+    keys = keys.ravel()
+    members = np.argsort(keys, kind="stable").astype(np.int32)
+    keys = keys[members]
+    same = np.append(keys[1:] == keys[:-1], False)
+    shared = same.copy()  # those of a key that is there twice
+    shared[1:] |= same[:-1]
+    begins = ~np.append(False, same[:-1])
+    members = members[shared] % len(signatures)
+    buckets = np.cumsum(begins[shared], dtype=np.int32) - 1
     still = _still_apart(buckets, kin.eldest[members])
     members, buckets = members[still], buckets[still]
     found = [np.empty((2, 0), np.int32)]
@@ -223,38 +209,25 @@ def _similar(families: np.ndarray, buckets: np.ndarray, signatures: np.ndarray) 
         # twice as far each time, as what is joined meanwhile need not be compared any more
         beyond = min(2 * distance, distance + max(1, _PAIRS_AT_ONCE // len(places)))
         beyond = min(beyond, _MAX_COMPARED + 1)
-        first, second = _neighbours(buckets, distance, beyond)
-        first, second = places[first], places[second]
+        here = np.arange(len(buckets))
+        there = (here + np.arange(distance, beyond)[:, None]).ravel()
+        first = np.tile(here, beyond - distance)[there < len(here)]
+        second = there[there < len(here)]
+        inside = buckets[first] == buckets[second]
+        first, second = places[first[inside]], places[second[inside]]
         apart = kin.eldest[family_of[first]] != kin.eldest[family_of[second]]
         first, second = first[apart], second[apart]
         for looked_at in (first_bytes, signatures):  # a quarter tells nearly all that differ apart
-            alike = _agree(looked_at, first, second)
+            alike = np.empty(len(first), bool)
+            for start in range(0, len(first), _TOKENS_AT_ONCE):
+                some = slice(start, start + _TOKENS_AT_ONCE)
+                equal = looked_at[first[some]] == looked_at[second[some]]
+                alike[some] = np.count_nonzero(equal, axis=1) >= KIN_JACCARD * HASHES
             first, second = first[alike], second[alike]
         kin.join(family_of[first], family_of[second])
         distance = beyond
     joined = np.flatnonzero(kin.eldest != np.arange(len(names)))
     return np.stack([names[joined], names[kin.eldest[joined]]])
-
-
-def _neighbours(buckets: np.ndarray, least: int, beyond: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of places of one bucket that are at least so far apart, and less than so far."""
-    places = np.arange(len(buckets))
-    others = (places + np.arange(least, beyond)[:, None]).ravel()
-    firsts = np.tile(places, beyond - least)[others < len(places)]
-    seconds = others[others < len(places)]
-    inside = buckets[firsts] == buckets[seconds]
-    return firsts[inside], seconds[inside]
-
-
-def _shared(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places of keys that are there twice, those of one key together, and which key that is."""
-    members = np.argsort(keys, kind="stable").astype(np.int32)
-    keys = keys[members]
-    same = np.append(keys[1:] == keys[:-1], False)
-    shared = same.copy()
-    shared[1:] |= same[:-1]
-    begins = ~np.append(False, same[:-1])
-    return members[shared], np.cumsum(begins[shared], dtype=np.int32) - 1
 
 
 def _still_apart(buckets: np.ndarray, families: np.ndarray, distance: int = 1) -> np.ndarray:
@@ -265,16 +238,6 @@ def _still_apart(buckets: np.ndarray, families: np.ndarray, distance: int = 1) -
     if distance > 1:
         is_open &= np.bincount(buckets, minlength=len(is_open)) > distance
     return is_open[buckets]
-
-
-def _agree(signatures: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Whether the signatures of each pair agree on enough numbers."""
-    alike = np.empty(len(first), bool)
-    for start in range(0, len(first), _TOKENS_AT_ONCE):
-        some = slice(start, start + _TOKENS_AT_ONCE)
-        equal = signatures[first[some]] == signatures[second[some]]
-        alike[some] = np.count_nonzero(equal, axis=1) >= KIN_JACCARD * HASHES
-    return alike
 
 
 class _Kinship:
@@ -301,14 +264,6 @@ class _Kinship:
                 self.eldest = further
 
 
-def assign_splits(families: Sequence[int], genres: Sequence[str]) -> list[str]:
-    """'train', 'validation' or 'test' per file; see `splits_of`."""
-    names = list(SPLIT_SHARES)
-    number = {genre: place for place, genre in enumerate(dict.fromkeys(genres))}
-    numbers = np.array([number[genre] for genre in genres], np.int32)
-    return [names[split] for split in splits_of(np.array(families, np.int32), numbers).tolist()]
-
-
 def splits_of(families: np.ndarray, genres: np.ndarray) -> np.ndarray:
     """Which of `SPLIT_SHARES` each file is in, 75/10/15 within each genre, by whole families.
 
@@ -321,12 +276,21 @@ def splits_of(families: np.ndarray, genres: np.ndarray) -> np.ndarray:
     """
     if not len(families):
         return np.empty(0, np.int8)
-    genre_of = _main_genres(families, genres)
+    # of every family the genre of most of its files; of several the one that comes first
+    count = int(genres.max()) + 1
+    both, firsts, files = np.unique(
+        families.astype(np.int64) * count + genres, return_index=True, return_counts=True
+    )
+    both = both[np.lexsort([firsts, -files, both // count])]
+    begins = np.flatnonzero(np.append(True, np.diff(both // count) != 0))
+    genre_of = (both[begins] % count).astype(np.int32)
     sizes = np.bincount(families)
     wanted = np.bincount(genre_of, weights=sizes).astype(np.int64).tolist()
     targets = [[share * files for share in SPLIT_SHARES.values()] for files in wanted]
     placed = [[0] * len(SPLIT_SHARES) for _ in wanted]
-    scattered = np.fromiter(map(_scatter, range(len(sizes))), np.int64, len(sizes))
+    # an order unrelated to file names, the same every time
+    hashes = (_hash(family, []) for family in range(len(sizes)))
+    scattered = np.fromiter(hashes, np.int64, len(sizes))
     split_of = np.empty(len(sizes), np.int8)
     order = np.lexsort([scattered, -sizes])
     for start in range(0, len(order), _TOKENS_AT_ONCE):
@@ -340,19 +304,3 @@ def splits_of(families: np.ndarray, genres: np.ndarray) -> np.ndarray:
             chosen.append(split)
         split_of[some] = chosen
     return split_of[families]
-
-
-def _main_genres(families: np.ndarray, genres: np.ndarray) -> np.ndarray:
-    """Of every family the genre of most of its files; of several the one that comes first."""
-    count = int(genres.max()) + 1
-    both, firsts, files = np.unique(
-        families.astype(np.int64) * count + genres, return_index=True, return_counts=True
-    )
-    both = both[np.lexsort([firsts, -files, both // count])]
-    begins = np.flatnonzero(np.append(True, np.diff(both // count) != 0))
-    return (both[begins] % count).astype(np.int32)
-
-
-def _scatter(family: int) -> int:
-    """An order unrelated to file names, the same every time."""
-    return _hash(family, [])

@@ -13,23 +13,25 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from dj_core.errors import CorpusError, LibraryError, MidiError
 from dj_core.files.midi import midi_bytes, parse_midi, read_midi
 from dj_core.files.storage import write_bytes_atomic
-from dj_core.music.beat import Meter
 from dj_core.music.drums import DRUM_CHANNEL, DrumMap
 
 if TYPE_CHECKING:
     from music21.base import Music21Object
-    from music21.stream import Part, Stream
+    from music21.stream import Stream
+
+    from dj_core.corpus.store import Corpus
 
 REST = "rest"
 CACHE_NAME = "note-strings.parquet"
@@ -104,53 +106,6 @@ class NoteSongsReport:
     unread: tuple[UnreadFile, ...]
 
 
-class NoteFile(Protocol):
-    """What of a corpus's file matters here; `corpus.CorpusFile` is one."""
-
-    @property
-    def id(self) -> str:
-        """The hash of its bytes."""
-
-    @property
-    def genre(self) -> str:
-        """Its genre's name; '' where unknown."""
-
-    @property
-    def split(self) -> str:
-        """'train', 'validation' or 'test'."""
-
-    @property
-    def meter(self) -> Meter:
-        """Its time signature."""
-
-    @property
-    def bars(self) -> int:
-        """Its length in bars."""
-
-    @property
-    def kind(self) -> str:
-        """'beat' or 'fill'."""
-
-    @property
-    def drum_map(self) -> DrumMap:
-        """The note map it is read by."""
-
-
-class NoteSource(Protocol):
-    """What of a corpus matters here; `corpus.Corpus` is one."""
-
-    @property
-    def folder(self) -> Path:
-        """Where it is kept."""
-
-    @property
-    def files(self) -> Sequence[NoteFile]:
-        """All its files."""
-
-    def path_of(self, file: Any) -> Path:  # noqa: ANN401 - one of its own files
-        """Where the file's bytes are."""
-
-
 # --- one file ---------------------------------------------------------------------------------
 
 
@@ -159,13 +114,21 @@ def read_note_events(path: Path) -> tuple[NoteEvent, ...]:
 
     The file is checked first: music21 never sees one that `midi.parse_midi` refuses.
 
-    Raises:
-        MidiError: damaged, or music21 cannot make sense of it.
+    Raises MidiError where it is damaged, or music21 cannot make sense of it.
     """
+    from music21.chord import Chord
     from music21.midi import MidiFile
     from music21.midi.translate import midiFileToStream
+    from music21.note import Note, Rest
 
-    content = _one_plain_track(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise MidiError(f"{path.name} cannot be read: {error.strerror}.") from error
+    channels = {channel for _, channel, *_ in parse_midi(content).notes}
+    if content[10:12] != b"\0\1" or len(channels) != 1:  # the header's number of tracks
+        # drums spread over tracks, or beside melodies, would be other parts to music21
+        content = midi_bytes(read_midi(content), "as-in-corpus")
     file = MidiFile()
     try:
         file.readstr(content)
@@ -180,29 +143,6 @@ def read_note_events(path: Path) -> tuple[NoteEvent, ...]:
             f"music21 cannot read {path.name} ({type(error).__name__}: {error}). "
             "Open it in a DAW and export it again."
         ) from error
-    return _events_of(part)
-
-
-def _one_plain_track(path: Path) -> bytes:
-    """The file as it is if it is one track of notes off channel 10, else its drums as such.
-
-    Drums spread over tracks, or beside melodies, would be other parts to music21.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise MidiError(f"{path.name} cannot be read: {error.strerror}.") from error
-    channels = {channel for _, channel, *_ in parse_midi(content).notes}
-    one_track = content[10:12] == b"\0\1"  # the header's number of tracks
-    if one_track and len(channels) == 1:
-        return content
-    return midi_bytes(read_midi(content), "as-in-corpus")
-
-
-def _events_of(part: Part) -> tuple[NoteEvent, ...]:
-    from music21.chord import Chord
-    from music21.note import Note, Rest
-
     events = []
     for element, onset in _walk(part):
         if isinstance(element, Note):
@@ -213,15 +153,8 @@ def _events_of(part: Part) -> tuple[NoteEvent, ...]:
             name = REST
         else:
             continue
-        tie = element.tie
-        events.append(
-            NoteEvent(
-                name,
-                onset,
-                float(element.quarterLength),
-                tied=tie is not None and tie.type in ("stop", "continue"),
-            )
-        )
+        tied = element.tie is not None and element.tie.type in ("stop", "continue")
+        events.append(NoteEvent(name, onset, float(element.quarterLength), tied))
     return tuple(events)
 
 
@@ -243,19 +176,14 @@ def _walk(stream: Stream, start: float = 0.0) -> Iterator[tuple[Music21Object, f
 # --- a corpus ---------------------------------------------------------------------------------
 
 
-def note_songs(
-    corpus: NoteSource,
-    progress: Progress | None = None,
-    workers: int | None = None,
-) -> tuple[NoteSong, ...]:
+def note_songs(corpus: Corpus, progress: Progress | None = None) -> tuple[NoteSong, ...]:
     """Every readable file of the corpus as a song; see `note_songs_report`."""
-    return note_songs_report(corpus, progress, workers).songs
+    return note_songs_report(corpus, progress).songs
 
 
 def note_songs_report(
-    corpus: NoteSource,
+    corpus: Corpus,
     progress: Progress | None = None,
-    workers: int | None = None,
     *,
     retry_unread: bool = False,
     seconds_per_file: float = SECONDS_PER_FILE,
@@ -264,13 +192,11 @@ def note_songs_report(
 
     Args:
         progress: called with (files done, files to read); not at all when everything was kept.
-        workers: processes to use; None takes one per core, fewer for small corpora.
         retry_unread: try the files that failed before once more.
         seconds_per_file: a small file that takes longer is given up; large ones get more.
 
-    Raises:
-        CorpusError: not one file could be read.
-        LibraryError: what was found cannot be saved.
+    Raises CorpusError where not one file could be read, LibraryError where what was found cannot
+    be saved.
     """
     cache_path = corpus.folder / CACHE_NAME
     known = _load_cache(cache_path)
@@ -283,7 +209,7 @@ def note_songs_report(
     if missing:
         fresh: dict[str, dict[str, Any]] = {}
         try:
-            _read_all(missing, fresh, progress, workers, seconds_per_file)
+            _read_all(missing, fresh, progress, seconds_per_file)
         finally:  # an interrupted reading keeps what it has
             kept = {**known, **fresh}
             _save_cache(cache_path, {key: row for key, row in kept.items() if key in wanted})
@@ -291,7 +217,7 @@ def note_songs_report(
     return _report(corpus, known)
 
 
-def _report(corpus: NoteSource, rows: dict[str, dict[str, Any]]) -> NoteSongsReport:
+def _report(corpus: Corpus, rows: dict[str, dict[str, Any]]) -> NoteSongsReport:
     songs, unread = [], []
     for file in corpus.files:
         row = rows[file.id]
@@ -375,11 +301,10 @@ def _read_all(
     paths: dict[str, Path],
     rows: dict[str, dict[str, Any]],
     progress: Progress | None,
-    workers: int | None,
     seconds_per_file: float,
 ) -> None:
     """Read `paths` in worker processes and put a row for each into `rows`."""
-    count = workers or min(os.cpu_count() or 1, MAX_WORKERS, 1 + len(paths) // FILES_PER_WORKER)
+    count = min(os.cpu_count() or 1, MAX_WORKERS, 1 + len(paths) // FILES_PER_WORKER)
     pool = [_Worker(seconds_per_file) for _ in range(count)]
     idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
     for worker in pool:
@@ -427,7 +352,10 @@ class _Worker:
                 "music21 did not start within two minutes. Check that it is installed: "
                 "python -m pip install music21."
             )
-        seconds = self._seconds_per_file * min(1 + _size(path) / BYTES_PER_FILE, MOST_TIMES)
+        size = 0
+        with suppress(OSError):  # reading it will say what is wrong
+            size = path.stat().st_size
+        seconds = self._seconds_per_file * min(1 + size / BYTES_PER_FILE, MOST_TIMES)
         answer = self._ask(str(path), seconds)
         if answer is not None:
             return answer
@@ -446,7 +374,16 @@ class _Worker:
     def _ask(self, question: str | None, seconds: float) -> dict[str, Any] | None:
         """One line there, one line back; None when the process died or had to be killed."""
         if self._process is None:
-            self._process = _start_process()
+            product = str(Path(__file__).resolve().parents[2])
+            search_path = os.pathsep.join(filter(None, [product, os.environ.get("PYTHONPATH")]))
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", "from dj_core.corpus.note_strings import serve; serve()"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": search_path},
+                encoding="utf-8",
+            )
         process = self._process
         questions, answers = _pipes(process)
         alarm = threading.Timer(seconds, process.kill)
@@ -463,28 +400,8 @@ class _Worker:
         return json.loads(answer) if answer.endswith("\n") else None
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0  # reading it will say what is wrong
-
-
-def _start_process() -> subprocess.Popen[str]:
-    product = str(Path(__file__).resolve().parents[2])
-    search_path = os.pathsep.join(filter(None, [product, os.environ.get("PYTHONPATH")]))
-    return subprocess.Popen(
-        [sys.executable, "-c", "from dj_core.corpus.note_strings import serve; serve()"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": search_path},
-        encoding="utf-8",
-    )
-
-
 def _pipes(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
-    """What it reads and what it writes: `_start_process` made pipes of both."""
+    """What it reads and what it writes, which are pipes both."""
     return cast("tuple[IO[str], IO[str]]", (process.stdin, process.stdout))
 
 
@@ -496,19 +413,17 @@ def serve() -> None:
 
     print(json.dumps({"ready": True}), file=answers, flush=True)
     for line in sys.stdin:
-        print(json.dumps(_columns(Path(json.loads(line)))), file=answers, flush=True)
-
-
-def _columns(path: Path) -> dict[str, Any]:
-    try:
-        events = read_note_events(path)
-    except MidiError as error:
-        return {"reason": str(error)}
-    if not events:
-        return {"reason": f"music21 finds no note in {path.name}."}
-    return {
-        "names": [event.name for event in events],
-        "onsets": [event.onset_quarters for event in events],
-        "durations": [event.duration_quarters for event in events],
-        "tied": [event.tied for event in events],
-    }
+        path = Path(json.loads(line))
+        try:
+            events = read_note_events(path)
+            answer: dict[str, Any] = {
+                "names": [event.name for event in events],
+                "onsets": [event.onset_quarters for event in events],
+                "durations": [event.duration_quarters for event in events],
+                "tied": [event.tied for event in events],
+            }
+            if not events:
+                answer = {"reason": f"music21 finds no note in {path.name}."}
+        except MidiError as error:
+            answer = {"reason": str(error)}
+        print(json.dumps(answer), file=answers, flush=True)

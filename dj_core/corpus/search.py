@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dj_core.corpus.importing import USUAL_MAP, MapSource
+from dj_core.corpus.importing import USUAL_MAP
 from dj_core.corpus.store import Corpus, CorpusFile, files_of
 from dj_core.music.beat import DEFAULT_TEMPO_BPM
 from dj_core.music.drum_maps import DRUM_MAPS
@@ -20,8 +20,6 @@ from dj_core.music.genres import typical_tempo_bpm
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from dj_core.corpus.note_strings import NoteSong
 
 
 @dataclass(frozen=True)
@@ -80,13 +78,13 @@ class Catalogue:
 
         fits = np.ones(len(self), bool)
         if wanted.genres:
-            fits &= np.isin(self._genre, self._codes(wanted.genres))
+            codes = [code for code, name in enumerate(self._genres) if name in wanted.genres]
+            fits &= np.isin(self._genre, codes)
         if wanted.kind:
             fits &= pc.equal(self._index["kind"], wanted.kind).to_numpy()
-        if wanted.bars:
-            fits &= _within(self.bars, wanted.bars)
-        if wanted.tempo_bpm:
-            fits &= _within(self.tempos_bpm, wanted.tempo_bpm)
+        for values, bounds in ((self.bars, wanted.bars), (self.tempos_bpm, wanted.tempo_bpm)):
+            if bounds:
+                fits &= (values >= bounds[0]) & (values <= bounds[1])
         for lane in wanted.lanes:
             fits &= self._played[:, lane]
         for word in wanted.words.lower().split():
@@ -113,9 +111,6 @@ class Catalogue:
         lanes = np.flatnonzero(files)
         return _counted(lanes, files[lanes])
 
-    def _codes(self, genres: frozenset[str]) -> list[int]:
-        return [code for code, name in enumerate(self._genres) if name in genres]
-
 
 def catalogue_of(corpus: Corpus) -> Catalogue:
     """The corpus's catalogue; made once per version of its index. Raises CorpusError."""
@@ -129,10 +124,6 @@ def _catalogue(folder: Path, written: int) -> Catalogue:
 
 def _counted(values: np.ndarray, counts: np.ndarray) -> dict[int, int]:
     return dict(zip(values.tolist(), counts.tolist(), strict=True))
-
-
-def _within(values: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
-    return (values >= bounds[0]) & (values <= bounds[1])
 
 
 CHOSEN = "chosen"
@@ -160,24 +151,14 @@ def map_uses(corpus: Corpus, index: pa.Table | None = None) -> tuple[MapUse, ...
     off_channel = sum(votes.values())
     counts = Counter(zip(some["drum_map"].to_pylist(), some["map_from"].to_pylist(), strict=True))
 
-    def because(drum_map: DrumMap, source: MapSource) -> str:
-        if source == "choice":
-            return CHOSEN
-        if source == "file":
-            return "told by each file itself"
-        if drum_map == USUAL_MAP:
-            return "not on channel 10, and too few such files suggest another map"
-        return (
-            f"suggested by {votes[drum_map]:,} of the {off_channel:,} files that are not on "
-            "channel 10"
-        )
-
-    return tuple(
-        MapUse(drum_map, files, because(drum_map, source))
-        for (drum_map, source), files in sorted(
-            counts.items(), key=lambda item: (-item[1], item[0])
-        )
-    )
+    uses = []
+    for (drum_map, source), files in sorted(counts.items(), key=lambda use: (-use[1], use[0])):
+        because = {"choice": CHOSEN, "file": "told by each file itself"}.get(source)
+        if not because and drum_map == USUAL_MAP:
+            because = "not on channel 10, and too few such files suggest another map"
+        votes_of = f"{votes[drum_map]:,} of the {off_channel:,} files that are not on channel 10"
+        uses.append(MapUse(drum_map, files, because or f"suggested by {votes_of}"))
+    return tuple(uses)
 
 
 def unknown_hits(corpus: Corpus) -> dict[DrumMap, int]:
@@ -187,35 +168,3 @@ def unknown_hits(corpus: Corpus) -> dict[DrumMap, int]:
     counts = np.bincount(notes, weights=hits, minlength=128).astype(int).tolist()
     played = {note: count for note, count in enumerate(counts) if count}
     return {name: known.unnamed(played) for name, known in DRUM_MAPS.items()}
-
-
-@dataclass(frozen=True)
-class NoteStatistics:
-    """The paper's view of a corpus: strings for notes, chords and rests.
-
-    Attributes:
-        notes: every string of every song, in order.
-        start_notes: the first string of each song.
-    """
-
-    notes: tuple[str, ...]
-    start_notes: tuple[str, ...]
-
-    @property
-    def vocabulary_size(self) -> int:
-        """Distinct strings."""
-        return len(set(self.notes))
-
-    @property
-    def rest_share(self) -> float:
-        """Share of the strings that are rests, 0 to 1."""
-        return self.notes.count("rest") / max(1, len(self.notes))
-
-
-def note_statistics(songs: Iterable[NoteSong]) -> NoteStatistics:
-    """The strings of `songs`."""
-    songs = tuple(songs)
-    return NoteStatistics(
-        tuple(event.name for song in songs for event in song.events),
-        tuple(song.events[0].name for song in songs if song.events),
-    )

@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from io import StringIO
@@ -72,12 +72,16 @@ class Source:
         self._places: dict[str, Any] = {}
         left_out: defaultdict[str, list[str]] = defaultdict(list)
         sheets: list[tuple[str, Any]] = []
-        times: Counter[str] = Counter()
+        times: Counter[PurePosixPath] = Counter()
         for name, place in found:
             shown = _shown(name)
             kind = _kind_of(shown, place)
             if kind in MIDI_ENDINGS:
-                self._places[self._told_apart(shown, times)] = place
+                path = PurePosixPath(shown)
+                while shown in self._places:  # another of its name: one much like it
+                    times[path] += 1
+                    shown = str(path.with_name(f"{path.stem} ({times[path] + 1}){path.suffix}"))
+                self._places[shown] = place
             elif kind == FACT_SHEET:
                 sheets.append((shown.rpartition("/")[0], place))
             else:
@@ -97,15 +101,6 @@ class Source:
             _name_of_folder(name.rpartition("/")[0]) or self._top_genre
         )
 
-    def _told_apart(self, shown: str, times: Counter[str]) -> str:
-        """The name, or one much like it where it is taken."""
-        unique = shown
-        while unique in self._places:
-            times[shown] += 1
-            path = PurePosixPath(shown)
-            unique = path.with_name(f"{path.stem} ({times[shown] + 1}){path.suffix}").as_posix()
-        return unique
-
     def _take_facts(self, sheets: Sequence[tuple[str, Any]]) -> None:
         """What fact sheets say, until there has been enough of them; no table says nothing."""
         bytes_left, rows_left = LIMITS.fact_sheet_bytes, LIMITS.fact_sheet_rows
@@ -119,9 +114,10 @@ class Source:
                     rows_left -= 1
                     if rows_left < 0:
                         return
-                    if told := _facts_of(row):
-                        name, facts = told
-                        self._facts[_shown((PurePosixPath(folder) / name).as_posix())] = facts
+                    file = (row.get("midi_filename") or row.get("file") or "").strip()
+                    if file:
+                        path = PurePosixPath(folder, file.replace("\\", "/"))
+                        self._facts[_shown(path.as_posix())] = _facts_of(row)
             except (csv.Error, CorpusError):
                 continue  # no table after all; what was read so far is true
 
@@ -139,7 +135,19 @@ def open_source(path: Path | str) -> Iterator[Source]:
     elif path.is_dir():
         yield Source(_walk(path), _start_of, top_genre=_shown(path.name))
     elif path.suffix.lower() == ".zip":
-        with _open_zip(path) as archive:
+        try:
+            with path.open("rb") as file:
+                _check_table_of_contents(file)
+            archive = zipfile.ZipFile(path)
+        except (
+            zipfile.BadZipFile,
+            OSError,
+            ValueError,
+            NotImplementedError,
+            struct.error,
+        ) as error:
+            raise CorpusError(f"{path.name} cannot be opened as a zip: {error}.") from error
+        with archive:
             yield _in_zip(archive)
     elif path.is_file() and path.suffix.lower() in MIDI_ENDINGS:
         yield Source([(path.name, str(path))], _start_of)
@@ -252,7 +260,18 @@ def _in_zip(archive: zipfile.ZipFile) -> Source:
         nonlocal read
         if read > LIMITS.zip_bytes:
             raise CorpusError(_TOO_LARGE)
-        _check_entry(entry)
+        if entry.flag_bits & 0x1:
+            raise CorpusError("It is locked with a password. Unpack the zip and import the folder.")
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            # other methods may ask for gigabytes before the first byte
+            raise CorpusError(
+                "It is packed in an unusual way. Zip the files again and import that."
+            )
+        depth = entry.filename.count("/")
+        if depth > LIMITS.folder_depth:
+            raise CorpusError(
+                f"It lies {depth} folders deep; {LIMITS.folder_depth} are looked into."
+            )
         try:
             with archive.open(entry) as file:
                 content = file.read(limit)
@@ -304,30 +323,6 @@ def _too_many(count: str) -> str:
         f"The zip holds {count} files; {LIMITS.zip_entries:,} can be imported at once. Unpack it "
         "and import the folder, or split it."
     )
-
-
-def _check_entry(entry: zipfile.ZipInfo) -> None:
-    """Refuse what cannot be read safely. Raises CorpusError."""
-    if entry.flag_bits & 0x1:
-        raise CorpusError("It is locked with a password. Unpack the zip and import the folder.")
-    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        # other methods may ask for gigabytes before the first byte
-        raise CorpusError("It is packed in an unusual way. Zip the files again and import that.")
-    depth = entry.filename.count("/")
-    if depth > LIMITS.folder_depth:
-        raise CorpusError(f"It lies {depth} folders deep; {LIMITS.folder_depth} are looked into.")
-
-
-@contextmanager
-def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
-    try:
-        with path.open("rb") as file:
-            _check_table_of_contents(file)
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
-        raise CorpusError(f"{path.name} cannot be opened as a zip: {error}.") from error
-    with archive:
-        yield archive
 
 
 def _check_table_of_contents(file: BinaryIO) -> None:
@@ -384,25 +379,16 @@ def _rows_of(table: str) -> Iterator[dict[str, str]]:
         yield dict(zip(header, row, strict=False))
 
 
-def _facts_of(row: dict[str, str]) -> tuple[str, Facts] | None:
-    """The file that a row is about, and what it says."""
-    file = (row.get("midi_filename") or row.get("file") or "").strip().replace("\\", "/")
-    if not file:
-        return None
+def _facts_of(row: dict[str, str]) -> Facts:
+    """What a row says of its file."""
     style = row.get("style") or row.get("genre") or ""
-    kind = row.get("beat_type")
-    split = row.get("split")
-    return file, Facts(
+    kind, split = row.get("beat_type"), row.get("split")
+    tempo_bpm = 0.0
+    with suppress(ValueError):
+        tempo_bpm = float((row.get("bpm") or "").strip().replace(",", "."))
+    return Facts(
         genre=_shown(style.split("/")[0]) if style else "",  # Groove writes "funk/groove1"
-        tempo_bpm=_tempo(row.get("bpm") or ""),
+        tempo_bpm=tempo_bpm if MIN_TEMPO_BPM <= tempo_bpm <= MAX_TEMPO_BPM else None,
         kind="beat" if kind == "beat" else "fill" if kind == "fill" else None,
         split=split if split in ("train", "validation", "test") else "",
     )
-
-
-def _tempo(text: str) -> float | None:
-    try:
-        tempo_bpm = float(text.strip().replace(",", "."))
-    except ValueError:
-        return None
-    return tempo_bpm if MIN_TEMPO_BPM <= tempo_bpm <= MAX_TEMPO_BPM else None

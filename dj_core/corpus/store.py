@@ -12,12 +12,11 @@ The index is written last and in one step, so an import that stops leaves the co
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
@@ -254,14 +253,22 @@ def import_corpus(
         executor: reads and checks the files, in pieces that need nothing but their bytes: several
             processes, or a cluster's workers. None does it here. The index is the same.
 
-    Raises:
-        CorpusError: nothing there, or no file that can be read.
-        LibraryError: the folder cannot be written.
+    Raises CorpusError where nothing is there, or no file that can be read; LibraryError where the
+    folder cannot be written.
     """
     with open_source(source) as files:
-        if not files.names:
-            raise CorpusError(_nothing_there(source, files))
-        return _bring(files, folder, name, drum_map, progress, executor)
+        if files.names:
+            return _bring(files, folder, name, drum_map, progress, executor)
+        shown = source if isinstance(source, str) else source.name
+        if zips := files.left_out.get(".zip"):
+            raise CorpusError(
+                f"{shown} holds other zips ({zips[0][:60]}) and no MIDI files. Unpack them, or "
+                "import them one by one."
+            )
+        raise CorpusError(
+            f"{shown} holds no MIDI files ({', '.join(MIDI_ENDINGS)}). "
+            "Choose a folder, a zip or a file with drum MIDI."
+        )
 
 
 def read_again(
@@ -272,9 +279,7 @@ def read_again(
 ) -> ImportReport:
     """Read all files of a corpus by another note map; None lets the files decide.
 
-    Raises:
-        CorpusError: the corpus is damaged.
-        LibraryError: the folder cannot be written.
+    Raises CorpusError where it is damaged, LibraryError where its folder cannot be written.
     """
     splits = corpus.columns("official_split")["official_split"].to_pylist()
     facts = {
@@ -298,53 +303,32 @@ def _bring(
     again: bool = False,
 ) -> ImportReport:
     """Read what is new, group and split all there is, and write the index."""
-    earlier, known = _as_it_was(folder)
-    with _all_or_nothing(folder) as pack:
+    import pyarrow as pa
+
+    earlier: Corpus | None = None
+    known = pa.schema(index_types()).empty_table()
+    with suppress(CorpusError):  # what is imported takes its place, as the message about it says
+        corpus = Corpus(folder)
+        earlier, known = corpus, corpus.columns(*index_types())
+    with PackWriter(folder) as pack:
         reader = _Reader(source, known, pack, drum_map, again, progress, executor)
         reader.read()
         skipped = tuple(Skipped(*item) for item in sorted(reader.refused.items()))
         if len(skipped) == len(source.names):
-            raise CorpusError(_nothing_usable(skipped))
+            first = f"{skipped[0].file}: {skipped[0].reason}"
+            if len(skipped) == 1:
+                raise CorpusError(f"The only MIDI file cannot be used. {first}")
+            raise CorpusError(f"None of the {len(skipped):,} MIDI files could be used. {first}")
         seen = set(source.names)
         still = [item for item in earlier.skipped if item.file not in seen] if earlier else []
         facts = {
             "format_version": FORMAT_VERSION,
             "name": name,
-            "skipped": [{"file": item.file, "reason": item.reason} for item in (*still, *skipped)],
+            "skipped": [asdict(item) for item in (*still, *skipped)],
         }
         if len(reader.new) or not earlier or facts != _load_facts(folder / INDEX_NAME):
             _save_index(folder, facts, *reader.all_rows(pack.finish()))
     return ImportReport(Corpus(folder), source.names, skipped, source.left_out, reader.replaced)
-
-
-def _as_it_was(folder: Path) -> tuple[Corpus | None, pa.Table]:
-    """The corpus in a folder with all its rows; none where what is there cannot be read.
-
-    What is imported then takes its place, as the message about it says.
-    """
-    import pyarrow as pa
-
-    try:
-        corpus = Corpus(folder)
-        return corpus, corpus.columns(*index_types())
-    except CorpusError:
-        return None, pa.schema(index_types()).empty_table()
-
-
-@contextmanager
-def _all_or_nothing(folder: Path) -> Iterator[PackWriter]:
-    """The pack of an import; when the block fails, the folder is as it was."""
-    was_there = folder.exists()
-    pack = PackWriter(folder)
-    try:
-        yield pack
-    except BaseException:
-        pack.undo()
-        pack.close()
-        if not was_there:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
-    pack.close()
 
 
 class _Row(NamedTuple):
@@ -411,7 +395,22 @@ class _Reader:
             if isinstance(told, Refused):
                 self.refused[name] = told.reason
             else:
-                rows.append(self._row(name, digest, content, told))
+                if digest not in self._kept:  # twins are kept once
+                    self._kept[digest] = self._pack.add(digest, content)
+                facts = self._source.facts(name)
+                stem = name.rpartition("/")[2].rpartition(".")[0]
+                rows.append(
+                    _Row(
+                        digest,
+                        name,
+                        _genre_name(facts.genre),
+                        facts.tempo_bpm or told.tempo_bpm,
+                        facts.kind or ("fill" if "fill" in stem.lower() else "beat"),
+                        facts.split,
+                        self._kept[digest],
+                        told,
+                    )
+                )
                 self.replaced += self._known_files.get(name, (digest,))[0] != digest
                 votes.update(filter(None, [told.map_vote]))
             if len(rows) == ROWS_AT_ONCE:
@@ -452,16 +451,12 @@ class _Reader:
                 self.refused[name] = str(error)
                 continue
             digest = sha256_of(content)
-            if self._is_known(name, digest):
+            known_digest, *read_by = self._known_files.get(name, ("",))
+            as_wished = self._chosen is None or read_by == [self._chosen, "choice"]
+            if known_digest == digest and as_wished and not self._again:
                 self._count()
             else:
                 yield (name, digest, content), content
-
-    def _is_known(self, name: str, digest: str) -> bool:
-        """Whether the corpus has the file, read as it is to be."""
-        known_digest, *read_by = self._known_files.get(name, ("",))
-        as_wished = self._chosen is None or read_by == [self._chosen, "choice"]
-        return known_digest == digest and as_wished and not self._again
 
     def _agree_on_note_map(self) -> None:
         """Read the new files that cannot tell their note map by the one that their kind asks for.
@@ -480,7 +475,9 @@ class _Reader:
             by_another = pc.and_(
                 pc.equal(part["map_from"], "kind"), pc.not_equal(part["drum_map"], of_kind)
             )
-            others += _rows_without_told(part.filter(by_another))
+            columns = part.filter(by_another).select([*_OF_ROW, *Kept._fields]).to_pydict()
+            for *found, pack, offset, size in zip(*columns.values(), strict=True):
+                others.append(_Row._make([*found, Kept(pack, offset, size), None]))
             parts.append(part.filter(pc.invert(by_another)) if by_another.true_count else part)
         contents = ((row, self._content(row)) for row in others)
         read = summarised(contents, self._executor, None, lambda: of_kind)
@@ -499,34 +496,9 @@ class _Reader:
                 "the corpus and import it again."
             ) from error
 
-    def _row(self, name: str, digest: str, content: bytes, told: Summary) -> _Row:
-        """The file's row; its bytes are kept if none like them are."""
-        facts = self._source.facts(name)
-        if digest not in self._kept:
-            self._kept[digest] = self._pack.add(digest, content)
-        stem = name.rpartition("/")[2].rpartition(".")[0]
-        return _Row(
-            digest,
-            name,
-            _genre_name(facts.genre),
-            facts.tempo_bpm or told.tempo_bpm,
-            facts.kind or ("fill" if "fill" in stem.lower() else "beat"),
-            facts.split,
-            self._kept[digest],
-            told,
-        )
-
     def _count(self) -> None:
         self._progress(self._done, self._total)
         self._done += 1
-
-
-def _vote(told: Summary) -> DrumMap | None:
-    """What a file adds to the question which note map files of its kind are read by.
-
-    Somebody who chose knows better than the notes.
-    """
-    return told.drum_map if told.map_vote and told.map_from == "choice" else told.map_vote
 
 
 def _votes(table: pa.Table) -> Counter[DrumMap]:
@@ -545,6 +517,8 @@ FILE_COLUMNS = (
     "family", "split", *Kept._fields,
 )  # fmt: skip
 """What of the index a `CorpusFile` is made of, in its order."""
+_OF_ROW = ("id", "name", "genre", "tempo_bpm", "kind", "official_split")
+_OF_SUMMARY = ("bars", "drum_map", "map_from", "notes_left_out", "warnings")
 
 
 @lru_cache(maxsize=1)
@@ -578,15 +552,6 @@ def index_types() -> dict[str, pa.DataType]:
     }
 
 
-def _rows_without_told(table: pa.RecordBatch) -> Iterator[_Row]:
-    """Rows as they were before a file was read."""
-    names = ("id", "name", "genre", "tempo_bpm", "kind", "official_split", *Kept._fields)
-    for id_, file, genre, tempo_bpm, kind, split, *kept in zip(
-        *(table[name].to_pylist() for name in names), strict=True
-    ):
-        yield _Row(id_, file, genre, tempo_bpm, kind, split, Kept(*kept))
-
-
 def _table_of(rows: Sequence[_Row]) -> pa.Table:
     """Rows as the index's columns."""
     import pyarrow as pa
@@ -595,35 +560,21 @@ def _table_of(rows: Sequence[_Row]) -> pa.Table:
     lanes = np.array([each.lane_hits for each in told], np.int32).reshape(-1, len(DRUMS))
     signatures = np.array([each.sketch.minhash for each in told], np.uint32).reshape(-1, HASHES)
     values: dict[str, Any] = {
-        "id": [row.id for row in rows],
-        "name": [row.name for row in rows],
-        "genre": [row.genre for row in rows],
-        "tempo_bpm": [row.tempo_bpm for row in rows],
         "meter": [_meter_text(each.meter) for each in told],
-        "bars": [each.bars for each in told],
         "hits": lanes.sum(axis=1, dtype=np.int32),
         "lane_hits": pa.FixedSizeListArray.from_arrays(pa.array(lanes.ravel()), len(DRUMS)),
-        "kind": [row.kind for row in rows],
-        "drum_map": [each.drum_map for each in told],
-        "map_from": [each.map_from for each in told],
-        "map_vote": [_vote(each) for each in told],
+        "map_vote": [  # somebody who chose knows better than the notes
+            each.drum_map if each.map_vote and each.map_from == "choice" else each.map_vote
+            for each in told
+        ],
         "notes": [list(each.note_hits) for each in told],
         "note_hits": [list(each.note_hits.values()) for each in told],
-        "notes_left_out": [each.notes_left_out for each in told],
-        "warnings": [each.warnings for each in told],
-        "official_split": [row.official_split for row in rows],
-        "pack": [row.kept.pack for row in rows],
-        "offset_bytes": [row.kept.offset_bytes for row in rows],
-        "size_bytes": [row.kept.size_bytes for row in rows],
         "minhash": pa.FixedSizeListArray.from_arrays(pa.array(signatures.ravel()), HASHES),
         "bar_hashes": [each.sketch.bar_hashes for each in told],
     }
-    return pa.table(
-        {
-            name: column if isinstance(column, pa.Array) else pa.array(column, index_types()[name])
-            for name, column in values.items()
-        }
-    )
+    of = ((rows, _OF_ROW), ([row.kept for row in rows], Kept._fields), (told, _OF_SUMMARY))
+    values |= {name: [getattr(one, name) for one in some] for some, names in of for name in names}
+    return pa.table(values, schema=pa.schema(index_types()))
 
 
 _meter_text = lru_cache(maxsize=1_024)(str)
@@ -745,23 +696,3 @@ def files_of(table: pa.Table) -> Iterator[CorpusFile]:
 
 
 _meter = lru_cache(maxsize=1_024)(Meter.parse)
-
-
-def _nothing_there(source: Path | str, found: Source) -> str:
-    name = source if isinstance(source, str) else source.name
-    if zips := found.left_out.get(".zip"):
-        return (
-            f"{name} holds other zips ({zips[0][:60]}) and no MIDI files. Unpack them, or import "
-            "them one by one."
-        )
-    return (
-        f"{name} holds no MIDI files ({', '.join(MIDI_ENDINGS)}). "
-        "Choose a folder, a zip or a file with drum MIDI."
-    )
-
-
-def _nothing_usable(skipped: Sequence[Skipped]) -> str:
-    first = skipped[0]
-    if len(skipped) == 1:
-        return f"The only MIDI file cannot be used. {first.file}: {first.reason}"
-    return f"None of the {len(skipped):,} MIDI files could be used. {first.file}: {first.reason}"
