@@ -30,10 +30,9 @@ from dj_core.music.note_maps import NOTE_MAP
 from dj_core.music.patterns import load_patterns
 from dj_core.sets.mixdown import cue_sheet
 from dj_core.sets.pack_contents import PackSettings, loop_of, playlist, save_pack
-from dj_core.sets.pack_folder import pack_folder
 from dj_core.sets.pack_readme import readme_text
 from dj_core.sets.pack_sheet import set_sheet
-from dj_core.sets.rekordbox import NOWHERE, DeckTrack, rekordbox_xml
+from dj_core.sets.rekordbox import NOWHERE, DeckTrack, pack_folder, rekordbox_xml
 from dj_core.sets.saved_sets import save_set
 from dj_core.sets.set_midi import set_midi
 from dj_core.sets.set_names import set_stem, slot_genre, slot_name, slot_stem

@@ -128,7 +128,7 @@ def midi_bytes(
         told["genre"] = beat.genre
     tempo, meter = round(MICROSECONDS_PER_MINUTE / beat.playing_tempo_bpm), beat.meter
     over, under = meter.numerator, meter.denominator
-    opening: list[_Timed] = [
+    opening: list[Timed] = [
         (0, -2, MetaMessage("track_name", name=beat.title or "Beat")),
         (0, -2, MetaMessage("set_tempo", tempo=tempo)),
         (0, -2, MetaMessage("time_signature", numerator=over, denominator=under)),
@@ -154,7 +154,7 @@ def midi_bytes(
         type=settings.midi_type,
         ticks_per_beat=TICKS_PER_QUARTER,
         charset="utf-8",
-        tracks=[_track(messages, end) for messages in tracks],
+        tracks=[timed_track(messages, end) for messages in tracks],
     )
     buffer = BytesIO()
     file.save(file=buffer)
@@ -194,7 +194,7 @@ def read_beat(source: Path | bytes, drum_map: DrumMap | None = None) -> Beat:
 
 # --- writing ----------------------------------------------------------------------------------
 
-_Timed = tuple[int, int, Any]  # tick, order within the tick, a message of mido's
+Timed = tuple[int, int, Any]  # tick, order within the tick, a message of mido's
 
 
 def map_telling(target: str, hits: Iterable[Hit]) -> dict[str, Any]:
@@ -218,7 +218,7 @@ def map_telling(target: str, hits: Iterable[Hit]) -> dict[str, Any]:
     return told
 
 
-def _note_messages(hits: Iterable[Hit], target: str, end: int) -> list[_Timed]:
+def _note_messages(hits: Iterable[Hit], target: str, end: int) -> list[Timed]:
     """Note-ons and note-offs of every stroke, as the target wants them.
 
     As in the corpus, nothing is changed. Elsewhere a note lasts at least as long as DAWs can
@@ -238,7 +238,7 @@ def _note_messages(hits: Iterable[Hit], target: str, end: int) -> list[_Timed]:
         notes.append((note_of(hit, target), onset, release, hit.velocity))
     if not faithful:
         notes = apart(notes, merge=target != "general-midi")
-    messages: list[_Timed] = []
+    messages: list[Timed] = []
     for note, onset, release, velocity in notes:
         note_on = Message("note_on", channel=DRUM_CHANNEL, note=note, velocity=velocity)
         note_off = Message("note_off", channel=DRUM_CHANNEL, note=note, velocity=0)
@@ -270,8 +270,8 @@ def apart(notes: list[tuple[int, int, int, int]], merge: bool) -> list[tuple[int
     return [one for same in by_note.values() for one in same]
 
 
-def _track(messages: list[_Timed], end: int) -> MidiTrack:
-    """Timed messages as a track that ends on the last bar line."""
+def timed_track(messages: list[Timed], end: int) -> MidiTrack:
+    """Timed messages as a track that ends on the last bar line, `end` ticks from its start."""
     from mido import MetaMessage, MidiTrack
 
     track, now = MidiTrack(), 0

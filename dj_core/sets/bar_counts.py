@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Literal, get_args
 
 from dj_core.errors import SetError
-from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat, Hit
+from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat
 
 Count = Literal["as-is", "half", "double"]
 AS_IS: Count = "as-is"
@@ -39,7 +39,11 @@ def in_count(beat: Beat, count: Count) -> Beat:
         )
     passes = 2 if factor < 1 and beat.bars % 2 else 1
     hits = tuple(
-        _scaled(hit, number * beat.length_quarters, factor)
+        replace(
+            hit,
+            onset_quarters=(number * beat.length_quarters + hit.onset_quarters) * factor,
+            duration_quarters=hit.duration_quarters and hit.duration_quarters * factor,
+        )
         for number in range(passes)
         for hit in beat.hits
     )
@@ -53,22 +57,11 @@ def counted_tempo_bpm(beat: Beat, count: Count) -> float:
 
 def nearest_count(beat: Beat, tempo_bpm: float) -> Count:
     """The count that brings the beat's own tempo nearest to `tempo_bpm`; as it is if in doubt."""
-    return min(
-        FACTOR,
-        key=lambda count: round(abs(math.log(counted_tempo_bpm(beat, count) / tempo_bpm)), 6),
-    )
+    ratio = beat.playing_tempo_bpm / tempo_bpm
+    return min(FACTOR, key=lambda count: round(abs(math.log(ratio * FACTOR[count])), 6))
 
 
 def tempo_distance(beat: Beat, tempo_bpm: float) -> float:
     """How far the beat is from a tempo, in octaves, half and double time allowed: 0 to 0.5."""
     count = nearest_count(beat, tempo_bpm)
     return abs(math.log2(counted_tempo_bpm(beat, count) / tempo_bpm))
-
-
-def _scaled(hit: Hit, start_quarters: float, factor: float) -> Hit:
-    duration = hit.duration_quarters
-    return replace(
-        hit,
-        onset_quarters=(start_quarters + hit.onset_quarters) * factor,
-        duration_quarters=None if duration is None else duration * factor,
-    )

@@ -13,6 +13,7 @@ import math
 import struct
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,21 +28,22 @@ from dj_core.sets.set_names import slot_name
 from dj_core.sets.set_plan import SetList
 from dj_core.sound.render import (
     CEILING,
+    FULL_SCALE,
     RING_SECONDS,
     SAMPLE_RATE_HZ,
     SILENCE_DBFS,
     Striker,
     choked,
+    fade_end,
+    peak_of,
 )
 
 LARGEST_WAV_BYTES = 2**32 - 4096  # a WAV file counts its bytes with 32 bits
 BYTES_A_FRAME = 4  # 16-bit stereo
-FULL_SCALE = 32_767
 MIXES_KEPT_BYTES = 24_000_000  # of bars that may come again
 STROKES_KEPT_BYTES = 32_000_000
 AROUND_BARS = 4  # heard of either beat where neither is mixed yet
 GAIN_ROUNDS = 4  # each brings what is too loud nearer to the ceiling
-END_FADE_SECONDS = 0.005  # long enough not to click, too short to hear
 CUE_FRAMES_A_SECOND = 75  # a compact disc's
 Progress = Callable[[int, int], None]
 """Called with the bars done and the bars there are; what it raises stops the work."""
@@ -122,7 +124,7 @@ class Mixdown:
             for bar, sound in enumerate(
                 _sounding(self._timeline, striker, self._timeline.slots), start=1
             ):
-                self._peak = max(self._peak, round(_peak(sound)))
+                self._peak = max(self._peak, round(peak_of(sound)))
                 yield sound.astype("<i2").tobytes()
                 if progress:
                     progress(bar, bars)
@@ -152,7 +154,7 @@ def change_wav(
         skipped = first - timeline.slots[number].start
         bars = list(itertools.islice(heard, skipped, skipped + last - first))
     sound = np.concatenate(bars)
-    _fade_end(sound, SAMPLE_RATE_HZ)
+    fade_end(sound, SAMPLE_RATE_HZ)
     return _wav_head(len(sound), SAMPLE_RATE_HZ) + sound.astype("<i2").tobytes()
 
 
@@ -234,13 +236,6 @@ class _Timeline:
         seconds.append(planned.duration_seconds)
         self.bar_frames = [round(moment * sample_rate) for moment in seconds]
         self.frames = self.bar_frames[-1]
-        self.strokes = self._placed(bars, sample_rate)
-
-    def bar(self, number: int) -> _BarStrokes:
-        """A bar's strokes and its length in frames."""
-        return self.strokes[number], self.bar_frames[number + 1] - self.bar_frames[number]
-
-    def _placed(self, bars: Sequence[Bar], sample_rate: int) -> list[tuple[_Stroke, ...]]:
         struck: dict[tuple[int, int], tuple[int, bool]] = {}
         for start, bar in zip(self.bar_frames, bars, strict=False):
             quarter_frames = 60 / bar.tempo_bpm * sample_rate
@@ -260,7 +255,11 @@ class _Timeline:
                 length = min(ring, hats[following] - frame)
             number = bisect.bisect_right(self.bar_frames, frame) - 1
             placed[number].append((frame - self.bar_frames[number], note, velocity, length))
-        return [tuple(strokes) for strokes in placed]
+        self.strokes = [tuple(strokes) for strokes in placed]
+
+    def bar(self, number: int) -> _BarStrokes:
+        """A bar's strokes and its length in frames."""
+        return self.strokes[number], self.bar_frames[number + 1] - self.bar_frames[number]
 
 
 # -- sound ---------------------------------------------------------------------------------------
@@ -277,7 +276,7 @@ def _sounding(
         gain = mixer.gain(bars, ringing)
         for number, heard in zip(slot, mixer.heard(bars, gain, ringing), strict=True):
             if number == timeline.slots[-1][-1]:
-                _fade_end(heard, striker.sample_rate)
+                fade_end(heard, striker.sample_rate)
             # rounding the gain may leave a hair too much
             np.clip(heard, -CEILING, CEILING, out=heard)
             yield np.rint(heard * np.float32(FULL_SCALE))
@@ -306,7 +305,7 @@ class _Mixer:
         """
         gain = self._striker.gain
         for _ in range(GAIN_ROUNDS):
-            peak = max(_peak(heard) for heard in self.heard(bars, gain, ringing))
+            peak = max(peak_of(heard) for heard in self.heard(bars, gain, ringing))
             if peak <= CEILING:
                 break
             gain *= CEILING / peak
@@ -316,7 +315,7 @@ class _Mixer:
         """What is heard in each bar; afterwards `self.ringing` is what goes on ringing."""
         self.ringing = ringing
         for strokes, frames in bars:
-            mix = self._mix(strokes)
+            mix = self._mixes.get(strokes, partial(self._mix, strokes))
             sound = np.zeros((max(frames, len(self.ringing), len(mix)), 2), np.float32)
             np.multiply(mix, np.float32(gain), out=sound[: len(mix)])
             sound[: len(self.ringing)] += self.ringing
@@ -325,23 +324,14 @@ class _Mixer:
 
     def _mix(self, strokes: tuple[_Stroke, ...]) -> _Sound:
         """A bar's strokes until the last has died away, before any gain."""
-
-        def mixed() -> _Sound:
-            rate = self._striker.sample_rate
-            parts = [
-                (frame, choked(self._stroke(note, velocity), length, rate))
-                for frame, note, velocity, length in strokes
-            ]
-            frames = max((frame + len(part) for frame, part in parts), default=0)
-            sound = np.zeros((frames, 2), np.float32)
-            for frame, part in parts:
-                sound[frame : frame + len(part)] += part
-            return sound
-
-        return self._mixes.get(strokes, mixed)
-
-    def _stroke(self, note: int, velocity: int) -> _Sound:
-        return self._strokes.get((note, velocity), lambda: self._striker.strike(note, velocity))
+        parts = []
+        for frame, *stroke, length in strokes:
+            whole = self._strokes.get(tuple(stroke), partial(self._striker.strike, *stroke))
+            parts.append((frame, choked(whole, length, self._striker.sample_rate)))
+        sound = np.zeros((max((at + len(part) for at, part in parts), default=0), 2), np.float32)
+        for frame, part in parts:
+            sound[frame : frame + len(part)] += part
+        return sound
 
 
 class _Shelf:
@@ -364,13 +354,3 @@ class _Shelf:
             _, given_up = self._sounds.popitem(last=False)
             self._bytes -= given_up.nbytes
         return sound
-
-
-def _peak(sound: _Sound) -> float:
-    return max(float(sound.max(initial=0)), -float(sound.min(initial=0)))
-
-
-def _fade_end(sound: _Sound, sample_rate: int) -> None:
-    """Bring the end of the set down to nothing, in place."""
-    frames = min(len(sound), round(END_FADE_SECONDS * sample_rate))
-    sound[len(sound) - frames :] *= np.linspace(1, 0, frames, dtype=np.float32)[:, np.newaxis]

@@ -19,7 +19,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,15 +31,14 @@ from dj_core.host.executors import in_order
 from dj_core.music.beat import Beat
 from dj_core.music.genres import genre_label
 from dj_core.sets.mixdown import Mixdown, cue_sheet
-from dj_core.sets.pack_folder import pack_folder
 from dj_core.sets.pack_readme import readme_text
 from dj_core.sets.pack_sheet import Outline, set_sheet
-from dj_core.sets.pack_zip import PackWriter, writing_pack
-from dj_core.sets.rekordbox import DeckTrack, rekordbox_xml
+from dj_core.sets.pack_zip import writing_pack
+from dj_core.sets.rekordbox import DeckTrack, pack_folder, rekordbox_xml
 from dj_core.sets.set_midi import set_midi
 from dj_core.sets.set_names import set_stem, slot_name, slot_stem
 from dj_core.sets.set_plan import SetList, Slot
-from dj_core.sound.loop_files import LoopSettings, LoopSound, audio_file, loop_sound
+from dj_core.sound.loop_files import LoopSettings, audio_file, loop_sound
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -123,67 +123,43 @@ def save_pack(
         LibraryError: no space or permission.
     """
     settings = settings or PackSettings()
-    stem = set_stem(planned)
+    tell = progress or (lambda *_: None)
+    stem, sound = set_stem(planned), settings.sound
+    tracks: dict[str, list[DeckTrack]] = {place: [] for place in PLAYLISTS}
+    outlines: list[Outline] = []
+    jobs = (
+        (slot, slot_stem(planned, number), slot_name(planned, number), settings)
+        for number, slot in enumerate(planned.slots)
+    )
+    play = _slot_files if executor is None else _all_slot_files
     with writing_pack(path, stem) as pack:
-        packing = _Packing(planned, settings, pack, progress or (lambda *_: None))
-        packing.add_beats(executor)
-        packing.add_set(stem)
-    return Pack(path, tuple(pack.entries), path.stat().st_size)
-
-
-class _Packing:
-    """One pack on its way into the zip."""
-
-    def __init__(
-        self, planned: SetList, settings: PackSettings, pack: PackWriter, progress: Progress
-    ) -> None:
-        self._planned, self._settings = planned, settings
-        self._pack, self._progress = pack, progress
-        self._tracks: dict[str, list[DeckTrack]] = {place: [] for place in PLAYLISTS}
-        self._outlines: list[Outline] = []
-
-    def add_beats(self, executor: Executor | None) -> None:
-        """Loops, stems and MIDI of every slot."""
-        planned = self._planned
-        jobs = (
-            (slot, slot_stem(planned, number), slot_name(planned, number), self._settings)
-            for number, slot in enumerate(planned.slots)
-        )
-        play = _slot_files if executor is None else _all_slot_files
-        for number, files in enumerate(in_order(play, jobs, executor, SLOTS_AHEAD)):
+        for done, files in enumerate(in_order(play, jobs, executor, SLOTS_AHEAD), start=1):
             for file in files:
-                self._pack.add(file.name, file.content)
+                pack.add(file.name, file.content)
                 if file.track is not None:
-                    self._tracks[file.name.partition("/")[0]].append(file.track)
+                    tracks[file.name.partition("/")[0]].append(file.track)
                 if file.outline is not None:
-                    self._outlines.append(file.outline)
-            self._progress("Packing beats", number + 1, len(planned.slots))
-
-    def add_set(self, stem: str) -> None:
-        """What there is once for the whole set."""
-        planned, pack = self._planned, self._pack
-        pack.add(f"midi/{stem}.mid", set_midi(planned, self._settings.midi.target))
-        if self._settings.mix:
-            sound = self._settings.sound
+                    outlines.append(file.outline)
+            tell("Packing beats", done, len(planned.slots))
+        pack.add(f"midi/{stem}.mid", set_midi(planned, settings.midi.target))
+        if settings.mix:
             mixdown = Mixdown(planned, sound.kit, sound.soundfont, sample_rate=sound.sample_rate)
-            chunks = mixdown.chunks(
-                lambda done, bars: self._progress("Playing the set", done, bars)
-            )
-            pack.add(f"mix/{stem}.wav", chunks)
+            pack.add(f"mix/{stem}.wav", mixdown.chunks(partial(tell, "Playing the set")))
             pack.add(f"mix/{stem}.cue", cue_sheet(planned, f"{stem}.wav").encode("utf-8-sig"))
-        self._progress("Printing the set list", 0, 1)
-        pack.add("set-list.pdf", set_sheet(planned, self._outlines))
-        folder = pack_folder(self._settings.folder)
-        pack.add("rekordbox.xml", self._collection(folder / stem))
-        pack.add(f"{stem}.m3u8", playlist(self._tracks[LOOPS]))
-        for script in SCRIPTS:
-            pack.add(script, _script(script), script=True)
-        pack.add("README.txt", readme_text(planned, self._settings.folder, self._settings.mix))
-        self._progress("Printing the set list", 1, 1)
-
-    def _collection(self, folder: PurePosixPath | PureWindowsPath) -> bytes:
-        playlists = {PLAYLISTS[place]: tracks for place, tracks in self._tracks.items() if tracks}
-        return rekordbox_xml(self._planned.settings.name, playlists, folder)
+        tell("Printing the set list", 0, 1)
+        pack.add("set-list.pdf", set_sheet(planned, outlines))
+        playlists = {PLAYLISTS[place]: listed for place, listed in tracks.items() if listed}
+        folder = pack_folder(settings.folder) / stem
+        pack.add("rekordbox.xml", rekordbox_xml(planned.settings.name, playlists, folder))
+        pack.add(f"{stem}.m3u8", playlist(tracks[LOOPS]))
+        for script in SCRIPTS:  # with the line ends its system wants, whatever those of our copy
+            content = (SCRIPTS_FOLDER / script).read_bytes().replace(b"\r\n", b"\n")
+            if script.endswith(".bat"):
+                content = content.replace(b"\n", b"\r\n")
+            pack.add(script, content, script=True)
+        pack.add("README.txt", readme_text(planned, settings.folder, settings.mix))
+        tell("Printing the set list", 1, 1)
+    return Pack(path, tuple(pack.entries), path.stat().st_size)
 
 
 @dataclass(frozen=True)
@@ -214,9 +190,14 @@ def _slot_files(slot: Slot, stem: str, name: str, settings: PackSettings) -> Ite
     beat = loop_of(named)
     sound = loop_sound(beat, settings.sound, stems=True)
     loop = _loop_file(f"{LOOPS}/{stem}.wav", name, beat, sound.mix, settings.sound)
-    yield replace(loop, outline=_outline(sound.mix))
-    ends = _kick_and_hats(sound)
-    if ends is not None:
+    columns = np.array_split(np.abs(sound.mix).max(axis=1), OUTLINE_COLUMNS)
+    peaks = [int(column.max(initial=0)) for column in columns]
+    yield replace(loop, outline=tuple(peak / max(1, *peaks) for peak in peaks))
+    # at the loop's own level; not where it has neither, or nothing else
+    kept = [sound.stems[family] for family in sound.stems if family in ("kick", "hat")]
+    if 0 < len(kept) < len(sound.stems):
+        ceiling = 2 ** (sound.bits - 1) - 1
+        ends = np.clip(sum(kept), -ceiling, ceiling).astype(np.int32)
         title = f"{name} (kick and hats)"
         yield _loop_file(f"{ENDS}/{stem}_kick-and-hats.wav", title, beat, ends, settings.sound)
     if settings.stems:
@@ -246,7 +227,7 @@ def _loop_file(
         file=file,
         name=name,
         genre=genre_label(beat.genre) if beat.genre else "",
-        comment=", ".join(part for part in told if part),
+        comment=", ".join(filter(None, told)),
         tempo_bpm=beat.playing_tempo_bpm,
         meter=beat.meter,
         duration_seconds=len(samples) / sound.sample_rate,
@@ -262,26 +243,10 @@ def loop_of(beat: Beat) -> Beat:
     bar_seconds = beat.duration_seconds / beat.bars
     if beat.duration_seconds <= LONGEST_LOOP_SECONDS:
         return beat
-    fitting = [bars for bars in PHRASES if bars * bar_seconds <= LONGEST_LOOP_SECONDS] or [1]
-    end = fitting[0] * beat.meter.bar_quarters
+    bars = next((bars for bars in PHRASES if bars * bar_seconds <= LONGEST_LOOP_SECONDS), 1)
+    end = bars * beat.meter.bar_quarters
     hits = tuple(hit for hit in beat.hits if hit.onset_quarters < end)
-    return replace(beat, hits=hits, bars=fitting[0])
-
-
-def _kick_and_hats(sound: LoopSound) -> NDArray[np.int32] | None:
-    """The loop's kick and hats, at its own level; None where it has neither, or nothing else."""
-    kept = [stem for family, stem in sound.stems.items() if family in ("kick", "hat")]
-    if not kept or len(kept) == len(sound.stems):
-        return None
-    ceiling = 2 ** (sound.bits - 1) - 1
-    return np.clip(sum(kept), -ceiling, ceiling).astype(np.int32)
-
-
-def _outline(samples: NDArray[np.int32]) -> Outline:
-    """The loop's waveform as peaks, 1 for its loudest."""
-    loud = np.abs(samples).max(axis=1)
-    peaks = [int(part.max(initial=0)) for part in np.array_split(loud, OUTLINE_COLUMNS)]
-    return tuple(peak / max(1, *peaks) for peak in peaks)
+    return replace(beat, hits=hits, bars=bars)
 
 
 def playlist(tracks: Sequence[DeckTrack]) -> bytes:
@@ -291,9 +256,3 @@ def playlist(tracks: Sequence[DeckTrack]) -> bytes:
         seconds = max(1, round(track.duration_seconds))
         lines += [f"#EXTINF:{seconds},{one_line(track.name)}", track.file]
     return ("\r\n".join(lines) + "\r\n").encode()
-
-
-def _script(name: str) -> bytes:
-    """A script with the line ends its system wants, whatever those of our own copy are."""
-    content = (SCRIPTS_FOLDER / name).read_bytes().replace(b"\r\n", b"\n")
-    return content.replace(b"\n", b"\r\n") if name.endswith(".bat") else content

@@ -73,6 +73,10 @@ def slot_facts(planned: SetList, number: int) -> str:
     return " · ".join(part for part in parts if part)
 
 
+_COLUMNS = {
+    "": 0.0, "at": 0.045, "beat": 0.13, "genre": 0.47, "BPM": 0.66, "bars": 0.73, "step": 0.79,
+}  # fmt: skip
+
 # -- the set at a glance -------------------------------------------------------------------------
 
 
@@ -80,28 +84,41 @@ def _list_pages(planned: SetList) -> list[Figure]:
     """The table of the set; the first page with its course in time above."""
     from matplotlib.figure import Figure
 
-    pages = []
+    pages, starts = [], planned.start_seconds
     numbers = range(len(planned.slots))
     for first in range(0, len(numbers), ROWS_PER_PAGE):
         figure = Figure(figsize=PAGE_INCHES, facecolor=PAPER)
         top = TOP
         if not first:
-            _head(figure, planned)
+            tempos = [slot.tempo_bpm for slot in planned.slots]
+            low, high, count = min(tempos), max(tempos), len(tempos)
+            pace = f"{low:.4g} BPM" if low == high else f"{low:.4g} to {high:.4g} BPM"
+            length = clock(planned.duration_seconds)
+            facts = f"{count} beat{'s' * (count > 1)} · {length} · {pace}"
+            _write(figure, LEFT, 0.94, planned.settings.name, size=22, weight="bold")
+            _write(figure, LEFT, 0.915, facts, size=11, colour=LIGHT.quiet)
             _course(figure.add_axes((LEFT, 0.75, RIGHT - LEFT, 0.12)), planned)
             top = 0.69
-        _table(figure, planned, numbers[first : first + ROWS_PER_PAGE], top)
+        shown = numbers[first : first + ROWS_PER_PAGE]
+        pitch = min(0.0165, (top - BOTTOM) / (len(shown) + 1))
+        for heading, place in _COLUMNS.items():
+            _write(figure, LEFT + place, top, heading, size=8, colour=LIGHT.quiet)
+        for row, number in enumerate(shown, start=1):
+            slot = planned.slots[number]
+            step = slot.tempo_bpm / planned.slots[number - 1].tempo_bpm - 1 if number else 0.0
+            cells = (
+                f"{number + 1:02}",
+                clock(starts[number]),
+                _short(slot_name(planned, number), 32),
+                _short(slot_genre(planned, number), 18),
+                f"{slot.tempo_bpm:.4g}",
+                f"{slot.bars}",
+                f"{step:+.1%}" if abs(step) >= 0.0005 else "",
+            )
+            for cell, place in zip(cells, _COLUMNS.values(), strict=True):
+                _write(figure, LEFT + place, top - row * pitch, cell, size=8.5)
         pages.append(figure)
     return pages
-
-
-def _head(figure: Figure, planned: SetList) -> None:
-    tempos = [slot.tempo_bpm for slot in planned.slots]
-    low, high = min(tempos), max(tempos)
-    pace = f"{low:.4g} BPM" if low == high else f"{low:.4g} to {high:.4g} BPM"
-    count = len(planned.slots)
-    facts = f"{count} beat{'s' * (count > 1)} · {clock(planned.duration_seconds)} · {pace}"
-    _write(figure, LEFT, 0.94, planned.settings.name, size=22, weight="bold")
-    _write(figure, LEFT, 0.915, facts, size=11, colour=LIGHT.quiet)
 
 
 def _course(axes: Axes, planned: SetList) -> None:
@@ -125,39 +142,6 @@ def _course(axes: Axes, planned: SetList) -> None:
     axes.set_title("Energy and tempo", loc="left", fontfamily=FONT, fontsize=9, color=LIGHT.quiet)
 
 
-_COLUMNS = (
-    ("", 0.0),
-    ("at", 0.045),
-    ("beat", 0.13),
-    ("genre", 0.47),
-    ("BPM", 0.66),
-    ("bars", 0.73),
-    ("step", 0.79),
-)
-
-
-def _table(figure: Figure, planned: SetList, numbers: Sequence[int], top: float) -> None:
-    """A row per beat: number, start, name, genre, tempo, bars and the step in tempo."""
-    pitch = min(0.0165, (top - BOTTOM) / (len(numbers) + 1))
-    for heading, place in _COLUMNS:
-        _write(figure, LEFT + place, top, heading, size=8, colour=LIGHT.quiet)
-    starts = planned.start_seconds
-    for row, number in enumerate(numbers, start=1):
-        slot = planned.slots[number]
-        step = slot.tempo_bpm / planned.slots[number - 1].tempo_bpm - 1 if number else 0.0
-        cells = (
-            f"{number + 1:02}",
-            clock(starts[number]),
-            _short(slot_name(planned, number), 32),
-            _short(slot_genre(planned, number), 18),
-            f"{slot.tempo_bpm:.4g}",
-            f"{slot.bars}",
-            f"{step:+.1%}" if abs(step) >= 0.0005 else "",
-        )
-        for cell, (_, place) in zip(cells, _COLUMNS, strict=True):
-            _write(figure, LEFT + place, top - row * pitch, cell, size=8.5)
-
-
 # -- beat by beat --------------------------------------------------------------------------------
 
 
@@ -176,7 +160,11 @@ def _beat_pages(planned: SetList, outlines: Sequence[Outline]) -> list[Figure]:
         _write(page.figure, LEFT, top - 0.012, title, size=11, weight="bold")
         facts = slot_facts(planned, number)
         _write(page.figure, LEFT, top - 0.028, facts, size=8, colour=LIGHT.quiet)
-        _draw_outline(page, outline, top - 0.048)
+        width = (RIGHT - GRID_LEFT) / max(1, len(outline))
+        for column, peak in enumerate(outline):
+            left, middle = GRID_LEFT + column * width, top - 0.048
+            half = max(peak, 0.02) * WAVE_HEIGHT / 2
+            page.box(LIGHT.accent, left, middle + half, left + width * 0.7, middle - half)
         _draw_steps(page, slot.beat, top - BEAT_HEAD)
         top -= height
     return [page.finished() for page in pages]
@@ -217,14 +205,6 @@ class _Page:
         return self.figure
 
 
-def _draw_outline(page: _Page, outline: Outline, middle: float) -> None:
-    width = (RIGHT - GRID_LEFT) / max(1, len(outline))
-    for column, peak in enumerate(outline):
-        left = GRID_LEFT + column * width
-        half = max(peak, 0.02) * WAVE_HEIGHT / 2
-        page.box(LIGHT.accent, left, middle + half, left + width * 0.7, middle - half)
-
-
 def _draw_steps(page: _Page, beat: Beat, top: float) -> None:
     """The first bars as a grid: a cell per 16th, a stroke where it falls, as dark as it is loud."""
     lanes = beat.lanes or (0,)
@@ -256,25 +236,13 @@ def _draw_steps(page: _Page, beat: Beat, top: float) -> None:
 
 
 def _write(
-    figure: Figure,
-    x: float,
-    y: float,
-    text: str,
-    *,
-    size: float,
-    weight: str = "normal",
-    colour: str = LIGHT.text,
-) -> None:
+    figure: Figure, x: float, y: float, text: str, *,
+    size: float, weight: str = "normal", colour: str = LIGHT.text,
+) -> None:  # fmt: skip
     figure.text(
-        x,
-        y,
-        _printable(text),
-        fontsize=size,
-        fontweight=weight,
-        color=colour,
-        fontfamily=FONT,
+        x, y, _printable(text), fontsize=size, fontweight=weight, color=colour, fontfamily=FONT,
         parse_math=False,
-    )
+    )  # fmt: skip
 
 
 def _short(text: str, letters: int) -> str:

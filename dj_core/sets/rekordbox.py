@@ -6,16 +6,14 @@ are reported to read the same file. Format: Pioneer DJ, "rekordbox xml file form
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING
 
+from dj_core.errors import SetError
 from dj_core.files.file_names import one_line
 from dj_core.music.beat import Meter
-
-if TYPE_CHECKING:
-    from pyrekordbox.rbxml import Track
 
 PRODUCT, COMPANY, XML_VERSION = "Digital DJ", "Digital DJ", "1"
 FIRST_PAD = 0  # hot cues are numbered from 0; a memory cue is -1
@@ -50,6 +48,24 @@ class DeckTrack:
     bits: int
 
 
+def pack_folder(text: str) -> PurePosixPath | PureWindowsPath:
+    """The folder a DJ types, of whatever system; `NOWHERE` for ''.
+
+    Raises:
+        SetError: not an absolute path of a Mac, Linux or Windows.
+    """
+    text = text.strip()
+    if not text:
+        return NOWHERE
+    if re.match(r"[A-Za-z]:[\\/]", text):
+        return PureWindowsPath(text)
+    if text.startswith("/"):
+        return PurePosixPath(text)
+    raise SetError(
+        f"A folder is given in full, as in /Users/you/Music or C:\\Users\\you\\Music; got {text!r}."
+    )
+
+
 def rekordbox_xml(
     name: str,
     playlists: Mapping[str, Sequence[DeckTrack]],
@@ -72,8 +88,9 @@ def rekordbox_xml(
         playlist = group.add_playlist(one_line(title))
         for number, track in enumerate(tracks, start=1):
             identity += 1
+            # addresses begin with file://localhost/ whatever the system
             added = xml.add_track(
-                location_path(folder, track.file),
+                (folder / track.file).as_posix().lstrip("/"),
                 TrackID=identity,
                 Name=one_line(track.name),
                 Artist=PRODUCT,
@@ -88,22 +105,9 @@ def rekordbox_xml(
                 SampleRate=track.sample_rate,
                 Comments=one_line(track.comment),
             )
-            _add_grid(added, track)
+            # the grid from the first frame on; the whole track as a loop on a pad and in memory
+            added.add_tempo(0.0, round(track.tempo_bpm, 2), str(track.meter), 1)
+            for pad in (FIRST_PAD, MEMORY_CUE):
+                added.add_mark("Loop", "loop", 0.0, round(track.duration_seconds, 3), pad)
             playlist.add_track(identity)
     return xml.tostring().encode()
-
-
-def location_path(folder: PurePosixPath | PureWindowsPath, file: str) -> str:
-    """Where a pack's file is, as pyrekordbox wants it: absolute, without the first slash.
-
-    Its addresses begin with file://localhost/ whatever the system.
-    """
-    return (folder / file).as_posix().lstrip("/")
-
-
-def _add_grid(added: Track, track: DeckTrack) -> None:
-    """The beat grid from the first frame on; the whole track as a loop on pad A and in memory."""
-    end = round(track.duration_seconds, 3)
-    added.add_tempo(0.0, round(track.tempo_bpm, 2), str(track.meter), 1)
-    for pad in (FIRST_PAD, MEMORY_CUE):
-        added.add_mark("Loop", "loop", 0.0, end, pad)

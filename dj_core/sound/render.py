@@ -75,7 +75,7 @@ CEILING = 10 ** (-1 / 20)  # -1 dBFS: room for a converter's overshoot
 # A kick and a snare struck together as hard as can be would peak here; beats as they are played
 # then peak around -4 to -1 dBFS, and what goes over the ceiling is turned down as a whole.
 _BACKBEAT_PEAK = 10 ** (1.5 / 20)
-_FULL_SCALE = 32_767
+FULL_SCALE = 32_767
 SILENCE_DBFS = -96.0
 
 
@@ -186,11 +186,11 @@ def render(
         _mix_strokes(beat, striker, loop, lambda _: sound)
         gain = striker.gain
     if not loop:
-        _fade_out(sound[-round(_END_FADE_SECONDS * sample_rate) :])
+        fade_end(sound, sample_rate)
     # in place, for ten minutes of sound are 200 MB; quieter where it would go over the ceiling
-    if (peak := _peak(sound) * gain) > CEILING:
+    if (peak := peak_of(sound) * gain) > CEILING:
         gain *= CEILING / peak
-    np.multiply(sound, np.float32(gain * _FULL_SCALE), out=sound)
+    np.multiply(sound, np.float32(gain * FULL_SCALE), out=sound)
     np.rint(sound, out=sound)
     return Audio(sound.astype(np.int16), sample_rate)
 
@@ -216,7 +216,7 @@ def render_stems(
         gain = np.float32(striker.gain)
     for stem in stems.values():
         if not loop:
-            _fade_out(stem[-round(_END_FADE_SECONDS * sample_rate) :])
+            fade_end(stem, sample_rate)
         stem *= gain
     return stems
 
@@ -319,8 +319,8 @@ def save_wav(audio: Audio, path: Path) -> Path:
 
 def peak_dbfs(audio: Audio) -> float:
     """The loudest sample in decibels below full scale: 0 at most, -96 for silence."""
-    peak = _peak(audio.samples)
-    return 20 * math.log10(peak / _FULL_SCALE) if peak else SILENCE_DBFS
+    peak = peak_of(audio.samples)
+    return 20 * math.log10(peak / FULL_SCALE) if peak else SILENCE_DBFS
 
 
 def check_sound() -> None:
@@ -439,7 +439,7 @@ class Striker:
         for drum in ("kick", "snare"):
             struck = self.strike(DRUM[drum].note, 127, frames)
             backbeat[: len(struck)] += struck
-        return _BACKBEAT_PEAK / (_peak(backbeat) or _BACKBEAT_PEAK)
+        return _BACKBEAT_PEAK / (peak_of(backbeat) or _BACKBEAT_PEAK)
 
     def strike(self, note: int, velocity: int, longest: int | None = None) -> NDArray[np.float32]:
         """One stroke until it has died away, at most `longest` frames (None for 12 seconds)."""
@@ -534,12 +534,17 @@ def _mix(sound: NDArray[np.float32], struck: NDArray[np.float32], start: int, lo
         start = 0
 
 
+def fade_end(sound: NDArray[np.float32], sample_rate: int) -> None:
+    """Bring the last 5 ms down to nothing, in place."""
+    _fade_out(sound[-round(_END_FADE_SECONDS * sample_rate) :])
+
+
 def _fade_out(sound: NDArray[np.float32]) -> None:
     """Bring `sound` down to nothing, in place."""
     sound *= np.linspace(1, 0, len(sound), dtype=np.float32)[:, np.newaxis]
 
 
-def _peak(samples: NDArray[Any]) -> float:
+def peak_of(samples: NDArray[Any]) -> float:
     """The largest distance from zero, without a copy of the samples."""
     if not samples.size:
         return 0.0
