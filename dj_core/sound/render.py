@@ -94,17 +94,20 @@ class Kit:
     program: int
 
 
-KITS: tuple[Kit, ...] = (
-    Kit("standard", "Standard", 0),
-    Kit("room", "Room", 8),
-    Kit("power", "Power", 16),
-    Kit("electronic", "Electronic", 24),
-    Kit("tr-808", "TR-808", 25),
-    Kit("jazz", "Jazz", 32),
-    Kit("brush", "Brush", 40),
-    Kit("orchestra", "Orchestra", 48),
-)
-KIT: dict[str, Kit] = {kit.name: kit for kit in KITS}
+KITS: dict[str, Kit] = {
+    kit.name: kit
+    for kit in (
+        Kit("standard", "Standard", 0),
+        Kit("room", "Room", 8),
+        Kit("power", "Power", 16),
+        Kit("electronic", "Electronic", 24),
+        Kit("tr-808", "TR-808", 25),
+        Kit("jazz", "Jazz", 32),
+        Kit("brush", "Brush", 40),
+        Kit("orchestra", "Orchestra", 48),
+    )
+}
+"""Every kit by name, in the order in which to offer them."""
 
 
 @dataclass(frozen=True)
@@ -378,8 +381,8 @@ class Striker:
         soundfont: Path | None = None,
         sample_rate: int = SAMPLE_RATE_HZ,
     ) -> None:
-        if kit not in KIT:
-            raise SoundError(f"No drum kit is called {kit!r}. Kits: {', '.join(KIT)}.")
+        if kit not in KITS:
+            raise SoundError(f"No drum kit is called {kit!r}. Kits: {', '.join(KITS)}.")
         if sample_rate not in SAMPLE_RATES_HZ:
             raise SoundError(
                 f"A sample rate is 8000 to 96000 frames per second; got {sample_rate}. Try 44100."
@@ -410,7 +413,7 @@ class Striker:
                     "synth.dynamic-sample-loading": 1,
                 },
             )
-            program = KIT[kit].program
+            program = KITS[kit].program
             font = self._synth.sfload(str(path))
             fault = ""
             if font < 0:
@@ -420,7 +423,7 @@ class Striker:
                 )
             elif self._synth.program_select(DRUM_CHANNEL, font, _DRUM_BANK, program) != 0:
                 fault = (
-                    f"The SoundFont {path.name} has no {KIT[kit].label} kit (bank {_DRUM_BANK}, "
+                    f"The SoundFont {path.name} has no {KITS[kit].label} kit (bank {_DRUM_BANK}, "
                     f"program {program}). Choose another kit or SoundFont."
                 )
             if fault:

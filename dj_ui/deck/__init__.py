@@ -21,7 +21,7 @@ from dj_core.errors import BeatError, SoundError
 from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat
 from dj_core.music.drums import DRUMS, general_midi_note
 from dj_core.music.timing import swung
-from dj_core.sound.render import KIT, KITS
+from dj_core.sound.render import KITS
 from dj_ui.deck.kits import kit_payload, note_payload
 from dj_ui.deck.payload import beat_id, beat_of_payload, beat_payload
 from dj_ui.grid import steps_of
@@ -33,7 +33,7 @@ _EDITS, _KIT, _SENT, _LOCKS = "dj_edits", "dj_kit", "dj_drums_sent", "dj_locks"
 _HEARD, _NEW_TEMPO = "dj_heard", "dj_new_tempo"
 EDITS_KEPT = 16  # edited beats a session remembers
 _ORIGINALS_KEPT = 8  # beats of one deck that the browser may still send an edit of
-DEFAULT_KIT = KITS[0].name
+DEFAULT_KIT = next(iter(KITS))
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def deck(
                 "beat": beat_payload(beat),
                 "edit": edit.payload if edit else None,
                 "facts": [list(fact) for fact in facts],
-                "kits": [[kit.name, kit.label] for kit in KITS],
+                "kits": [[kit.name, kit.label] for kit in KITS.values()],
                 "kit": chosen_kit(),
                 "other": other and {"name": other_name or other.title, "beat": beat_payload(other)},
                 "play": play,
@@ -169,12 +169,12 @@ def bring_back_edit(beat: Beat, slot: str, edit: Mapping[str, Any]) -> None:
 def chosen_kit() -> str:
     """The kit the visitor hears, by its name in `render.KITS`; for the whole session."""
     kit = st.session_state.get(_KIT)
-    return kit if kit in KIT else DEFAULT_KIT
+    return kit if kit in KITS else DEFAULT_KIT
 
 
 def choose_kit(kit: str) -> None:
     """Let the visitor hear another kit; a name that is none changes nothing."""
-    if kit in KIT:
+    if kit in KITS:
         st.session_state[_KIT] = kit
 
 

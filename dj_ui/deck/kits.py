@@ -25,7 +25,7 @@ from dj_core.music.drums import DRUMS, GENERAL_MIDI_PERCUSSION
 from dj_core.sound.render import (
     CEILING,
     CHOKE_SECONDS,
-    KIT,
+    KITS,
     SAMPLE_RATE_HZ,
     Shot,
     default_soundfont,
@@ -131,7 +131,7 @@ def _payload(
     state = sha256_of(f"{soundfont} {modified_ns}".encode())[:8]
     return {
         "name": f"{kit}@{soundfont.stem}-{state}",
-        "label": KIT[kit].label,
+        "label": KITS[kit].label,
         "sample_rate": SAMPLE_RATE_HZ,
         "lane_notes": [drum.note for drum in DRUMS],
         "choke_lanes": [lane for lane, drum in enumerate(DRUMS) if drum.family == "hat"],
