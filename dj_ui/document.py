@@ -19,17 +19,16 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dj_ui.frame import PAGES
 from dj_ui.program_files import early_links
 from dj_ui.sessions import session_cookie
-
-PAGES = ("generate", "explore", "crate", "set", "train", "paper")  # addresses, as in pages/
 
 # Streamlit's program looks for its server below a page's own address first, which fails and is
 # complained of in the browser's console; `window.__streamlit`, its hook for hosts, says where.
 #
 # Streamlit 1.67 keeps the chosen theme per address under "stActiveTheme-PATH-v2". Should another
 # version name it otherwise, the app follows the operating system, in colours as good.
-HEAD = b"""<title>Digital DJ</title>
+_HEAD = b"""<title>Digital DJ</title>
     <meta name="description" content="Drum beats to explore, train on and generate." />
     <style>html { background: #0f1013; color-scheme: dark }
       html[data-light] { background: #f4f2ee; color-scheme: light }</style>
@@ -56,10 +55,15 @@ HEAD = b"""<title>Digital DJ</title>
       } catch {} // a browser that keeps nothing follows the operating system
       window.__streamlit = { BACKEND_BASE_URL:
         location.origin + location.pathname.replace(/\\/(PAGES)?\\/?$/, "/") }
-    </script>""".replace(b"PAGES", "|".join(PAGES).encode())
+    </script>"""
 TITLE = b"<title>Streamlit</title>"
 END = b"</body>"  # Streamlit's own styles go into the head: ours come after them and win
 _STYLE_SHEETS = ("theme.css", "set.css", "paper.css")
+
+
+def head() -> bytes:
+    """The document's title and what stands beside it, with the address of every page."""
+    return _HEAD.replace(b"PAGES", "|".join(PAGES).encode())
 
 
 @functools.cache
@@ -71,7 +75,7 @@ def style_lines() -> bytes:
 
 
 class DarkDocument:
-    """ASGI middleware that puts `HEAD` and the styles into the document; the rest stays."""
+    """ASGI middleware that puts `head` and the styles into the document; the rest stays."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -122,7 +126,7 @@ class _DocumentAnswer:
         self._body += message.get("body", b"")
         if message.get("more_body", False):
             return
-        body = bytes(self._body).replace(TITLE, HEAD + early_links(), 1)
+        body = bytes(self._body).replace(TITLE, head() + early_links(), 1)
         before, end, after = body.rpartition(END)
         body = before + style_lines() + end + after if end else body
         headers = [

@@ -13,14 +13,15 @@ from dj_ui.visiting import check_visitor, tell_read_only
 from dj_ui.words import spoken
 
 _HERE = Path(__file__).parent
-_PAGES = (
-    ("pages/generate.py", "Generate"),
-    ("pages/explore.py", "Explore"),
-    ("pages/crate.py", "Crate"),
-    ("pages/set.py", "Set"),
-    ("pages/train.py", "Train"),
-    ("pages/paper.py", "Paper"),
-)
+PAGES: dict[str, str] = {
+    "generate": "Generate",
+    "explore": "Explore",
+    "crate": "Crate",
+    "set": "Set",
+    "train": "Train",
+    "paper": "Paper",
+}
+"""Every page: its title by its address, which is its script's name, in the navigation's order."""
 _PAGE = "dj_page"  # the page a session was last on
 _BRAND = (
     '<a class="dj-brand" href="/" target="_self" aria-label="Digital DJ">'
@@ -29,7 +30,9 @@ _BRAND = (
 
 
 def open_page(title: str) -> bool:
-    """Start a page called `title`; every page's first call. True on arrival from another page.
+    """Start the page that `PAGES` calls `title`; every page's first call.
+
+    True on arrival from another page.
 
     Streamlit runs the pages in `pages/` one by one and without a common script, so the frame is
     drawn by each of them. Its own navigation is off (`.streamlit/config.toml`).
@@ -44,11 +47,11 @@ def open_page(title: str) -> bool:
     with st.container(horizontal=True, vertical_alignment="center", key="dj_header"):
         st.html(_BRAND, width="content")
         with st.container(horizontal=True, key="dj_nav", width="content", gap=None):
-            for path, label in _PAGES:
+            for address, label in PAGES.items():
                 with st.container(
-                    key=f"dj_nav_{'here' if label == title else label.lower()}", width="content"
+                    key=f"dj_nav_{'here' if label == title else address}", width="content"
                 ):
-                    st.page_link(path, label=label)
+                    st.page_link(f"pages/{address}.py", label=label)
         with st.container(key="dj_mini", width="content"):
             mount_booth()
         tell_read_only()

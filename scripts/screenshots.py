@@ -31,20 +31,15 @@ from dj_core.models.request import GenerationRequest
 from dj_core.sets.saved_sets import save_set, set_path
 from dj_core.sets.set_plan import SetSettings
 from dj_core.sets.set_takes import build_set
+from dj_ui.frame import PAGES
 
 PORT = 8577
 URL = f"http://127.0.0.1:{PORT}"
 SHOTS = ROOT / "docs" / "screenshots"
 SIZES = {1440: 900, 390: 844}
 WAIT_MILLISECONDS = 120_000
-PAGES = {
-    "generate": "generate?genre=House&seed=75906&bars=4&tempo=124",
-    "explore": "explore",
-    "crate": "crate",
-    "set": "set?set=Friday",
-    "train": "train",
-    "paper": "paper",
-}
+SHOWING = {"generate": "?genre=House&seed=75906&bars=4&tempo=124", "set": "?set=Friday"}
+LINKS = {address: address + SHOWING.get(address, "") for address in PAGES}
 KEPT = (
     ("house", 122, "warm-up", 4),
     ("disco", 118, "warm-up", 5),
@@ -103,11 +98,11 @@ def photograph() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=list(FLAGS))
         for width in SIZES:
-            for name, path in PAGES.items():
+            for name, path in LINKS.items():
                 take(browser, path, width, f"{name}-{width}")
-            take(browser, PAGES["generate"], width, f"generate-playing-{width}", playing=True)
+            take(browser, LINKS["generate"], width, f"generate-playing-{width}", playing=True)
             for playing, name in ((False, "generate-light"), (True, "generate-light-playing")):
-                take(browser, PAGES["generate"], width, f"{name}-{width}", "Light", playing=playing)
+                take(browser, LINKS["generate"], width, f"{name}-{width}", "Light", playing=playing)
         browser.close()
 
 

@@ -13,6 +13,7 @@ from conftest import PHONE
 from dj_core.files.midi import midi_bytes, read_midi
 from dj_core.library.library import Library
 from dj_core.music.beat import Beat, Hit
+from dj_ui.frame import PAGES
 from dj_ui.words import preset_label
 
 pytestmark = pytest.mark.browser
@@ -60,9 +61,6 @@ def assert_calm(screen):
         assert words not in page.inner_text("body")
 
 
-PAGES = ("Generate", "Explore", "Crate", "Set", "Train", "Paper")
-
-
 @pytest.mark.parametrize(
     ("path", "title", "theme"), [("/", "Generate", "Dark"), ("/train", "Train", "Light")]
 )
@@ -75,10 +73,10 @@ def test_a_cold_deep_link_shows_its_page_in_the_frame_and_all_pages_are_accessib
     screen.open(path)
     assert_calm(screen)
     assert page.title().startswith(title)
-    for name in PAGES:
+    for name in PAGES.values():
         page.get_by_role("link", name=name, exact=True).wait_for()
-    for name in PAGES:
-        screen.open(f"/{name.lower()}")
+    for address, name in PAGES.items():
+        screen.open(f"/{address}")
         assert_calm(screen)
         assert page.title().startswith(name)
         ground = page.locator(".stApp").evaluate("app => getComputedStyle(app).backgroundColor")
@@ -194,7 +192,7 @@ def test_every_page_fits_a_phone_and_is_under_the_thumb(visitor):
     screen = visitor(viewport=PHONE)
     page = screen.page
     screen.open("/generate")
-    for name in PAGES:
+    for name in PAGES.values():
         with screen.rerun():
             page.get_by_role("link", name=name, exact=True).click()
         page.wait_for_function("name => document.title.startsWith(name)", arg=name)
@@ -202,7 +200,7 @@ def test_every_page_fits_a_phone_and_is_under_the_thumb(visitor):
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         screen.look_closely()
         page.mouse.wheel(0, 2_000)  # the way to the other pages stays where the thumb is
-        pads = {pad: page.get_by_role("link", name=pad, exact=True) for pad in PAGES}
+        pads = {pad: page.get_by_role("link", name=pad, exact=True) for pad in PAGES.values()}
         boxes = {pad: link.bounding_box() for pad, link in pads.items()}
         assert min(box["width"] for box in boxes.values()) >= 44
         assert all(box["height"] >= 44 and box["y"] > 700 for box in boxes.values())

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dj_ui.document import END, HEAD, PAGES, TITLE, DarkDocument, style_lines
+from dj_ui.document import END, TITLE, DarkDocument, head, style_lines
+from dj_ui.frame import PAGES
 from dj_ui.program_files import early_links
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -37,7 +38,7 @@ def answer(body_parts, status=200, accept=b"text/html", headers=(), method="GET"
 def test_the_document_is_dark_brings_the_styles_and_says_its_length(parts):
     length = (b"Content-Length", str(len(PAGE)).encode())
     headers, body, asked = answer(parts, headers=[length])
-    assert body == PAGE.replace(TITLE, HEAD + early_links()).replace(END, style_lines() + END)
+    assert body == PAGE.replace(TITLE, head() + early_links()).replace(END, style_lines() + END)
     assert headers[b"Content-Length"] == str(len(body)).encode()
     assert b"accept-encoding" not in asked
 
@@ -70,6 +71,6 @@ def test_every_style_sheet_is_in_the_document_and_none_is_drawn_by_a_page():
         assert not drawn or script.name == "document.py", script
 
 
-def test_it_knows_every_page_by_its_address():
+def test_every_script_in_pages_is_in_the_table_of_pages():
     pages = Path(__file__).resolve().parent.parent / "pages"
     assert set(PAGES) == {page.stem for page in pages.glob("*.py")}

@@ -19,6 +19,7 @@ from dj_core.library.kept_beats import Crate
 from dj_core.library.library import STARTER_CORPUS, Library
 from dj_core.library.training_jobs import start_training
 from dj_core.music.beat import Beat, Hit
+from dj_ui.frame import PAGES
 
 ROOT = Path(__file__).resolve().parent.parent
 BEAT = Beat((Hit.of("kick", 0), Hit.of("snare", 1)), bars=1)
@@ -235,8 +236,6 @@ def test_two_sessions_never_see_each_others_takes(home):
 
 
 # -- what may go missing ---------------------------------------------------------------------------
-
-PAGES = ("generate", "explore", "crate", "set", "train", "paper")
 
 
 @pytest.mark.parametrize("page", PAGES)
