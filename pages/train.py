@@ -12,7 +12,7 @@ import streamlit as st
 from dj_core.errors import DigitalDJError
 from dj_core.files.file_names import checked_name
 from dj_core.files.midi import read_midi
-from dj_core.library.library import Library
+from dj_core.library.library import STARTER_CORPUS, Library
 from dj_core.library.training_jobs import (
     Run,
     read_run,
@@ -21,14 +21,13 @@ from dj_core.library.training_jobs import (
     stop_training,
 )
 from dj_core.models.families import (
-    PRESETS,
+    Tunable,
     expected_seconds,
     family_of,
+    presets,
     settings_from,
     tunables,
 )
-from dj_core.models.groove.groove_training import weights_of
-from dj_core.models.groove.training_clips import STARTER
 from dj_core.models.run_folder import TrainingStep
 from dj_core.music.beat import Beat
 from dj_ui.charts import loss_chart
@@ -89,7 +88,7 @@ def draw_new_run(library: Library) -> None:
     name = st.text_input("Name", free_name(preset, taken), key=f"dj_name_{preset}_{len(taken)}")
     with st.expander("Fine tuning"):
         overrides = choose_overrides(preset)
-        all_data = family_of(PRESETS[preset]).can_use_all_data and st.checkbox(
+        all_data = family_of(presets()[preset]).can_use_all_data and st.checkbox(
             "Learn from every beat",
             key=f"dj_all_{preset}",
             help="Keeps none back to validate on, as the paper did for its final songs.",
@@ -118,7 +117,7 @@ def draw_new_run(library: Library) -> None:
 
 def offered_presets() -> list[str]:
     """Presets of models that play beats, in the order in which to offer them."""
-    return [name for name, settings in PRESETS.items() if family_of(settings).load]
+    return [name for name, settings in presets().items() if family_of(settings).load]
 
 
 def free_name(preset: str, taken: set[str]) -> str:
@@ -129,11 +128,12 @@ def free_name(preset: str, taken: set[str]) -> str:
 
 def choose_starter(preset: str, chosen: Sequence[str], corpora: Mapping[str, int]) -> bool:
     """Whether the starter patterns are learned, too; and how much of what is heard is whose."""
-    settings = PRESETS[preset]
-    if not family_of(settings).learns_starter:
+    settings = presets()[preset]
+    weights_of = family_of(settings).weights
+    if weights_of is None:
         return True  # of no consequence: they are learned where they are chosen
-    also = STARTER in chosen or st.checkbox(
-        f"Also the {corpora[STARTER]:,} starter patterns",
+    also = STARTER_CORPUS in chosen or st.checkbox(
+        f"Also the {corpora[STARTER_CORPUS]:,} starter patterns",
         True,
         key="dj_starter",
         persist_state="session",
@@ -175,13 +175,12 @@ STEPS = {"learning_rate": (0.0005, "%.4f"), "dropout": (0.05, "%.2f")}
 def choose_overrides(preset: str) -> dict[str, Any]:
     """The settings that differ from the preset's; None for those that do not."""
     usual = tunables(preset)
-    chosen = {name: setting(preset, name) for name in LABELS}
-    return {name: None if chosen[name] == usual[name].usual else chosen[name] for name in LABELS}
+    chosen = {name: setting(preset, name, one) for name, one in usual.items()}
+    return {name: None if chosen[name] == usual[name].usual else chosen[name] for name in usual}
 
 
-def setting(preset: str, name: str) -> float:
+def setting(preset: str, name: str, tunable: Tunable) -> float:
     """A number, within bounds."""
-    tunable = tunables(preset)[name]
     low, high = tunable.low, min(tunable.high, max(HIGHEST.get(name, tunable.high), tunable.usual))
     step, format_ = STEPS.get(name, (1, None))
     kind = type(step)

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from dj_core.corpus.note_strings import NoteEvent, NoteSong
 from dj_core.files.midi import midi_bytes
 from dj_core.library.library import Library
-from dj_core.models.families import PRESETS, family_of, settings_from, train_run
+from dj_core.models.families import family_of, presets, settings_from, train_run
 from dj_core.models.notes.note_training import NoteTrainingSettings
 from dj_core.models.request import Feel, replay_request
 from dj_core.music.drums import DRUM
@@ -327,7 +327,7 @@ def test_train_offers_the_groove_model_first_and_says_how_long_it_takes(models):
     assert at.selectbox(key="dj_preset").value == "groove"
     assert any("Takes about" in caption.value for caption in at.caption)
     epochs = at.number_input(key="dj_epochs_groove")
-    assert epochs.value == PRESETS["groove"].epochs
+    assert epochs.value == presets()["groove"].epochs
     assert "dj_all_groove" not in [box.key for box in at.checkbox]
     at.selectbox(key="dj_preset").set_value("paper-2x32").run()
     assert not at.exception
@@ -349,7 +349,7 @@ def test_train_says_what_is_learned_beside_what_was_chosen(home, tmp_path):
 
 def test_train_draws_the_form_of_every_preset(home):
     at = visit("train")
-    offered = {name: one for name, one in PRESETS.items() if family_of(one).load}
+    offered = {name: one for name, one in presets().items() if family_of(one).load}
     assert len(at.selectbox(key="dj_preset").options) == len(offered)
     for preset, settings in offered.items():
         at.selectbox(key="dj_preset").set_value(preset).run()

@@ -10,14 +10,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from dj_core.corpus.note_strings import NoteSong, note_songs
 from dj_core.corpus.store import Corpus
 from dj_core.errors import CheckpointError, TrainingError
 from dj_core.models.checkpoint import read_card
 from dj_core.models.distributed import Ranks
-from dj_core.models.groove.groove_training import GROOVE_PRESETS, GrooveTask, GrooveTrainingSettings
+from dj_core.models.groove.groove_training import (
+    GROOVE_PRESETS,
+    GrooveTask,
+    GrooveTrainingSettings,
+    weights_of,
+)
 from dj_core.models.groove.style_bias import ROUNDS, STEPS_A_TAKE
 from dj_core.models.groove.training_clips import STARTER
 from dj_core.models.humanizer.humanizer_training import (
@@ -34,14 +39,25 @@ from dj_core.models.notes.note_training import (
 )
 from dj_core.models.request import BeatModel
 from dj_core.models.run_folder import TrainingStep
-from dj_core.models.trainer import Task, read_settings_file, settings_of, train
+from dj_core.models.trainer import RunSettings, Task, read_settings_file, settings_of, train
 from dj_core.music.beat import Meter
 from dj_core.music.step_grid import METERS
 
-Settings = NoteTrainingSettings | GrooveTrainingSettings | HumanizerTrainingSettings
 Material = Sequence[Any]
 Reading = Callable[[str, int, int], None]
 """Told of a corpus by name how many of its files are read, and of how many."""
+
+
+class Settings(RunSettings, Protocol):
+    """What the training settings of every family say, a frozen dataclass each."""
+
+    @property
+    def preset(self) -> str:
+        """Name of the preset they started from."""
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """Names of what is learned from."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +94,9 @@ class Family:
         counts_notes: it can be asked for a number of notes.
         can_shape: it goes on from a given beat: reroll, continue, fill, taps.
         can_use_all_data: it can learn from every file and validate on none.
-        learns_starter: it learns the starter patterns beside any corpora, unless they are left out.
+        weights: for a family that learns the starter patterns beside the corpora that were chosen,
+            unless its settings' `starter` leaves them out: how much of what a run hears is of
+            which corpus, in any unit, given settings and corpora. None for any other family.
     """
 
     name: str
@@ -96,7 +114,7 @@ class Family:
     counts_notes: bool = False
     can_shape: bool = False
     can_use_all_data: bool = False
-    learns_starter: bool = False
+    weights: Callable[[Any, Sequence[str]], Mapping[str, float]] | None = None
 
 
 # --- notes ------------------------------------------------------------------------------------
@@ -176,7 +194,7 @@ FAMILIES: dict[str, Family] = {
             meters=METERS,
             has_feel=True,
             can_shape=True,
-            learns_starter=True,
+            weights=weights_of,
         ),
         Family(
             name="notes",
@@ -211,13 +229,13 @@ FAMILIES: dict[str, Family] = {
         ),
     )
 }
-_FAMILY_OF_PRESET = {name: family for family in FAMILIES.values() for name in family.presets}
 _FOREMOST = ("groove", "groove-quick", "notes-best", "notes-rhythm")
-PRESETS: dict[str, Settings] = {
-    name: _FAMILY_OF_PRESET[name].presets[name]
-    for name in (*_FOREMOST, *(name for name in _FAMILY_OF_PRESET if name not in _FOREMOST))
-}
-"""Every preset by name, in the order in which to offer them."""
+
+
+def presets() -> dict[str, Settings]:
+    """Every preset of every family by name, in the order in which to offer them."""
+    known = {name: one for family in FAMILIES.values() for name, one in family.presets.items()}
+    return {name: known[name] for name in _FOREMOST} | known
 
 
 # --- playing ----------------------------------------------------------------------------------
@@ -275,7 +293,7 @@ def settings_from(
     """A preset's settings for `corpora`, some changed; those given as None keep the preset's.
 
     Args:
-        preset: one of `PRESETS`.
+        preset: one of `presets`.
         corpora: names, for the model's card and for whoever resumes.
         all_data: learn from every file and validate on none, for families that can.
         starter: learn the starter patterns, too, in families that do.
@@ -293,7 +311,7 @@ def settings_from(
     if not starter and STARTER in corpora:
         raise TrainingError("The starter patterns are asked for as a corpus and left out at once.")
     changed: dict[str, Any] = {"corpora": tuple(corpora)}
-    if family.learns_starter:
+    if family.weights is not None:
         changed["starter"] = starter
     if all_data:
         changed["all_data"] = True
@@ -372,6 +390,7 @@ def expected_seconds(settings: Settings, files: int) -> float | None:
 
 
 def _preset(name: str) -> tuple[Family, Settings]:
-    if name not in PRESETS:
-        raise TrainingError(f"A preset is one of {', '.join(PRESETS)}; got {name!r}.")
-    return _FAMILY_OF_PRESET[name], PRESETS[name]
+    known = presets()
+    if name not in known:
+        raise TrainingError(f"A preset is one of {', '.join(known)}; got {name!r}.")
+    return family_of(known[name]), known[name]
