@@ -6,9 +6,9 @@ Nothing here depends on a family of models: pages and the command line know no m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from random import Random
-from typing import Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from dj_core.errors import BeatError, GenerationError
 from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat, Meter, Provenance
@@ -219,7 +219,45 @@ class BeatModel(Protocol):
     can_shape: bool
 
     def generate(self, request: GenerationRequest) -> Take:
-        """A beat as asked. Raises GenerationError."""
+        """A beat as asked, whose provenance is `provenance_of` it. Raises GenerationError."""
 
     def generate_all(self, requests: Sequence[GenerationRequest]) -> list[Take]:
         """A beat per request, each the one `generate` would give. Raises GenerationError."""
+
+
+def provenance_of(
+    model: BeatModel,
+    request: GenerationRequest,
+    weights_sha256: str,
+    corpora: Sequence[str],
+    **played: Any,  # noqa: ANN401 - JSON-able values
+) -> Provenance:
+    """Where a beat that `model` plays comes from: all that `replay_request` and pages read.
+
+    Args:
+        model: which plays it.
+        request: what was asked.
+        weights_sha256, corpora: as its checkpoint says.
+        played: what else to tell of the beat, or what was played instead of what was asked.
+    """
+    settings: dict[str, Any] = {
+        "genre": request.genre,
+        "tempo_bpm": request.tempo_bpm,
+        "meter": str(request.meter),
+        "bars": request.bars,
+        "notes": request.notes,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+    }
+    if model.has_feel:
+        settings["feel"] = asdict(request.feel)
+    else:
+        settings |= {"start_note": request.start_note, "spacing": request.spacing}
+    return Provenance(
+        source=model.name,
+        model=model.name,
+        model_sha256=weights_sha256,
+        corpus=", ".join(corpora),
+        seed=request.seed,
+        settings=settings | played,
+    )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
@@ -31,9 +31,15 @@ from dj_core.models.notes.note_tokenizer import (
     hits_of,
     prime_words,
 )
-from dj_core.models.request import DEFAULT_FEEL, GenerationRequest, Spacing, Take
+from dj_core.models.request import (
+    DEFAULT_FEEL,
+    GenerationRequest,
+    Spacing,
+    Take,
+    provenance_of,
+)
 from dj_core.models.threads import cpu_threads
-from dj_core.music.beat import DEFAULT_TEMPO_BPM, MAX_BARS, Beat, Provenance
+from dj_core.music.beat import DEFAULT_TEMPO_BPM, MAX_BARS, Beat
 from dj_core.music.genres import typical_tempo_bpm
 
 Filter = Callable[[np.ndarray], np.ndarray]
@@ -342,37 +348,20 @@ class NotesModel:
             request.meter,
             genre,
             title="",
-            provenance=Provenance(
-                source=self.name,
-                model=self.name,
-                model_sha256=self.checkpoint.weights_sha256,
-                corpus=", ".join(self.checkpoint.facts.corpora),
-                seed=request.seed,
-                settings=self._settings(request, genre, spacing, placed[0][0]),
+            provenance=provenance_of(
+                self,
+                request,
+                self.checkpoint.weights_sha256,
+                self.checkpoint.facts.corpora,
+                spacing=spacing,
+                played_genre=genre,
+                played_start_note=placed[0][0].name,
             ),
         )
         written_apart = self.tokenizer.settings.times  # names are words without their times
         return Take(
             beat, tuple(stroke.name if written_apart else stroke.text for stroke, _ in placed)
         )
-
-    def _settings(
-        self, request: GenerationRequest, genre: str, spacing: Spacing, first: Stroke
-    ) -> dict[str, Any]:
-        """Everything but the seed that is needed to make the beat again; '' as genre was drawn."""
-        return {
-            "genre": request.genre,
-            "tempo_bpm": request.tempo_bpm,
-            "meter": str(request.meter),
-            "bars": request.bars,
-            "notes": request.notes,
-            "temperature": request.temperature,
-            "top_p": request.top_p,
-            "start_note": request.start_note,
-            "spacing": spacing,
-            "played_genre": genre,
-            "played_start_note": first.name,
-        }
 
 
 _Placed = tuple[Stroke, float]
