@@ -19,9 +19,8 @@ import numpy as np
 from dj_core.errors import BeatError
 from dj_core.evaluation.alive import Liveliness, liveliness
 from dj_core.evaluation.copying import BarBank, copying
-from dj_core.evaluation.genre_classifier import GenreEar
 from dj_core.evaluation.judge import Judged, describe, judge
-from dj_core.evaluation.judged_clips import Clip
+from dj_core.evaluation.style_classifier import StyleClassifier
 from dj_core.models.request import BeatModel, Feel, GenerationRequest
 from dj_core.music.beat import Beat, Meter
 from dj_core.music.composer import (
@@ -187,30 +186,23 @@ def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 def _recognised(known: Sequence[_Style]) -> dict[str, Any]:
     """How often a classifier names the style; it learns from held-out material alone."""
-    taught = [
-        Clip(beat, f"{style.genre} {number}")
-        for style in known
-        for number, beat in enumerate(
-            (
-                *_grooves(style.held_out),
-                *compose(style.held_out, "groove", COMPOSED_FOR_CLASSIFIER, 1, long_share=0.0),
-            )
-        )
-        if beat.meter == FOUR_FOUR
-    ]
-    ear = GenreEar(taught)
-
-    def agreement(beats: Sequence[Beat]) -> dict[str, float]:
-        found = ear.agreement(beats, [beat.genre for beat in beats])
-        return {"first": found.first, "top_three": found.top_three}
-
-    by_style = {style.genre: agreement(style.takes)["top_three"] for style in known}
-    return {
-        "styles": len(known),
-        "takes": agreement([beat for style in known for beat in style.takes]),
-        "written": agreement([b for style in known for b in _grooves(style.learned)]),
-        "top_three_by_style": by_style,
+    taught: list[Beat] = []
+    for style in known:
+        taught += _grooves(style.held_out)
+        taught += compose(style.held_out, "groove", COMPOSED_FOR_CLASSIFIER, seed=1, long_share=0.0)
+    classifier = StyleClassifier([beat for beat in taught if beat.meter == FOUR_FOUR])
+    sides = {
+        "takes": [beat for style in known for beat in style.takes],
+        "written": [beat for style in known for beat in _grooves(style.learned)],
     }
+    found: dict[str, Any] = {"styles": len(known)}
+    for name, beats in sides.items():
+        for hears_tempo, ending in ((True, ""), (False, "_without_tempo")):
+            answer = classifier.recognise(beats, hears_tempo=hears_tempo)
+            found[name + ending] = {"first": answer.first, "top_three": answer.top_three}
+            if name == "takes" and hears_tempo:
+                found["top_three_by_style"] = answer.by_style
+    return found
 
 
 def _judged(model: BeatModel, known: Sequence[_Style], first_seed: int) -> dict[str, Any]:
