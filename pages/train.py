@@ -133,7 +133,7 @@ def choose_starter(preset: str, chosen: Sequence[str], corpora: Mapping[str, int
     if weights_of is None:
         return True  # of no consequence: they are learned where they are chosen
     also = STARTER_CORPUS in chosen or st.checkbox(
-        f"Also the {corpora[STARTER_CORPUS]:,} starter patterns",
+        f"Also the {corpora[STARTER_CORPUS]:,} starter patterns and our dance phrases",
         True,
         key="dj_starter",
         persist_state="session",

@@ -282,7 +282,8 @@ def test_every_figure_has_one_name_and_stands_in_the_document():
     names = [figure.name for figure in FIGURES]
     assert len(set(names)) == len(names)
     document = (ROOT / "docs" / "evaluate.md").read_text("utf-8")
-    told = re.findall(r"^\| `(\w+)` \| (.+) \|$", document, re.MULTILINE)
+    figures, _, _ = document.partition("## The dance floor")
+    told = re.findall(r"^\| `(\w+)` \| (.+) \|$", figures, re.MULTILINE)
     assert told == [(figure.name, figure.meaning) for figure in FIGURES]
 
 

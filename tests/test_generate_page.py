@@ -340,8 +340,10 @@ def test_train_says_what_is_learned_beside_what_was_chosen(home, tmp_path):
     at = visit("train")
     assert "dj_starter" not in [box.key for box in at.checkbox]  # it is what was chosen
     at.multiselect(key="dj_corpora").set_value(["mine"]).run()
-    assert at.checkbox(key="dj_starter").label == "Also the 278 starter patterns"
-    assert any("45% mine, 55% starter" in caption.value for caption in at.caption)
+    assert (
+        at.checkbox(key="dj_starter").label == "Also the 278 starter patterns and our dance phrases"
+    )
+    assert any("47% mine, 7% starter, 47% phrases" in caption.value for caption in at.caption)
     at.checkbox(key="dj_starter").uncheck().run()
     assert not any("What it hears" in caption.value for caption in at.caption)
     assert not at.exception

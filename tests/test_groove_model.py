@@ -116,9 +116,9 @@ def test_measuring_styles_is_a_stage_of_its_own_that_stops_and_goes_on(tmp_path,
 
 
 def test_the_starter_patterns_take_part_unless_they_are_left_out():
-    assert weights_of(TINY, ["mine"]) == {"mine": 0.15, "starter": 0.06, "phrases": 0.4}
+    assert weights_of(TINY, ["mine"]) == {"mine": 0.4, "starter": 0.06, "phrases": 0.4}
     without = replace(TINY, starter=False)
-    assert weights_of(without, ["mine"]) == {"mine": 0.15}
+    assert weights_of(without, ["mine"]) == {"mine": 0.4}
     train, _ = training_clips([], starter=True)
     assert {clip.corpus for clip in train.clips} == {"starter", "phrases"}
     with pytest.raises(TrainingError, match="nothing to learn from"):

@@ -42,7 +42,8 @@ def add_train(verbs: Verbs) -> None:
     verb.add_argument(
         "--without-starter",
         action="store_true",
-        help="leave out the starter patterns, which a groove preset learns beside the corpora",
+        help="leave out the starter patterns and dance phrases, which a groove preset learns "
+        "beside the corpora",
     )
     verb.add_argument(
         "--all-data", action="store_true", help="train on every file, as the paper's last step"

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from dj_core.models.groove.groove_likelihood import Carried
 
 DEFAULT_WEIGHTS = (("groove", 0.44), ("paper", 0.10), (STARTER, 0.06), (PHRASES, 0.40))
-OTHER_WEIGHT = 0.15  # of corpora a DJ brings along
+OTHER_WEIGHT = 0.4  # of corpora a DJ brings along
 WARM_UP_STEPS = 100
 LAST_LEARNING_RATE = 0.03  # share of the first
 _STREAM_DIMENSIONS = (1, 1, 0)  # of the LSTM's hidden and cell values, and of the recent sums
