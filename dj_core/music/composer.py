@@ -76,6 +76,11 @@ class Phrases:
     fills: tuple[Beat, ...]
 
     @cached_property
+    def in_triplets(self) -> dict[str, bool]:
+        """By title, whether a phrase or fill is in triplets; only layers of one feel are joined."""
+        return {beat.title: _in_triplets(beat) for beat in (*self.phrases, *self.fills)}
+
+    @cached_property
     def hits_a_bar(self) -> tuple[float, float]:
         """Of the sparsest and of the densest groove."""
         grooves = [b for b in self.phrases if role_of_phrase(b) in ("groove", "drop")]
@@ -161,7 +166,9 @@ class _Draft:
         grooves = [b for b in material.phrases if role_of_phrase(b) in ("groove", "drop")]
         anchors = own_role if own_role and generator.random() < 0.4 else grooves
         self.anchor = self._one_of(anchors or list(material.phrases))
-        others = [beat for beat in grooves if _feel(beat) == _feel(self.anchor)] or [self.anchor]
+        triplets = material.in_triplets
+        self.in_triplets = triplets[self.anchor.title]
+        others = [b for b in grooves if triplets[b.title] == self.in_triplets] or [self.anchor]
         self.sources = {
             layer: self._one_of(others) if generator.random() < share else self.anchor
             for layer, share in FROM_ANOTHER.items()
@@ -185,7 +192,7 @@ class _Draft:
         """Eight bars more: one layer from elsewhere, bars in another order, a crash on one."""
         layer = list(LAYERS)[int(self.draw.integers(2, len(LAYERS)))]
         self.sources[layer] = self._one_of(self.material.phrases)
-        if _feel(self.sources[layer]) != _feel(self.anchor):
+        if self.material.in_triplets[self.sources[layer].title] != self.in_triplets:
             self.sources[layer] = self.anchor
         hits = self.hits()
         crashes = any(hit.lane == LANE["crash"] for b in self.material.phrases for hit in b.hits)
@@ -273,7 +280,8 @@ class _Draft:
         fills = [
             fill
             for fill in self.material.fills
-            if fill.meter == self.anchor.meter and _feel(fill) in (_feel(self.anchor), False)
+            if fill.meter == self.anchor.meter
+            and self.material.in_triplets[fill.title] in (self.in_triplets, False)
         ]
         if not fills:
             return hits
@@ -341,8 +349,7 @@ class _Draft:
         )
 
 
-def _feel(beat: Beat) -> bool:
-    """Whether a beat is in triplets; layers of one feel alone are joined."""
+def _in_triplets(beat: Beat) -> bool:
     places = [hit.onset_quarters * 12 for hit in beat.hits]
     triplets = sum(abs(place - round(place)) < 0.05 and round(place) % 3 != 0 for place in places)
     return triplets > TRIPLET_SHARE * max(1, len(places))
