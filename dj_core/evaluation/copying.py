@@ -86,13 +86,24 @@ def copying(
     for bars, label in zip(bars_each, labels, strict=True):
         found.setdefault(label, []).append(bank.holds(bars))
     by_group = [np.concatenate(parts) for parts in found.values()]
+    # the 97.5th percentile of the share over resampled performances
+    counts = np.array([[part.sum(), len(part)] for part in by_group], float)
+    draws = np.random.default_rng(seed).integers(len(counts), size=(_BOOTSTRAPS, len(counts)))
+    hits, sounding = counts[draws].sum(axis=1).T
+    windows = [
+        window.tobytes()
+        for beat in beats
+        for window in quantise(beat)[: beat.bars // 2 * 2 * STEPS_PER_BAR].reshape(
+            -1, 2 * _BAR_CELLS
+        )
+    ]
     nearest = bank.nearest(np.concatenate(bars_each))
     return Copying(
         share_found=float(np.concatenate(by_group).mean()),
-        share_bound=_upper_bound(by_group, seed),
+        share_bound=float(np.percentile(hits / np.maximum(sounding, 1), 97.5)),
         nearest_median=float(np.median(nearest)),
         nearest_5th=float(np.percentile(nearest, 5)),
-        unique_windows=_unique_windows(beats),
+        unique_windows=len(set(windows)) / max(len(windows), 1),
         bars=len(nearest),
     )
 
@@ -101,22 +112,3 @@ def _bars(beat: Beat) -> np.ndarray:
     """The sounding bars of a beat, bool (bars, 144)."""
     bars = quantise(beat).reshape(-1, _BAR_CELLS)
     return bars[bars.any(axis=1)]
-
-
-def _upper_bound(found: list[np.ndarray], seed: int) -> float:
-    """97.5th percentile of the share over resampled performances."""
-    counts = np.array([[part.sum(), len(part)] for part in found], float)
-    draws = np.random.default_rng(seed).integers(len(counts), size=(_BOOTSTRAPS, len(counts)))
-    hits, bars = counts[draws].sum(axis=1).T
-    return float(np.percentile(hits / np.maximum(bars, 1), 97.5))
-
-
-def _unique_windows(beats: Iterable[Beat]) -> float:
-    windows = [
-        window.tobytes()
-        for beat in beats
-        for window in quantise(beat)[: beat.bars // 2 * 2 * STEPS_PER_BAR].reshape(
-            -1, 2 * _BAR_CELLS
-        )
-    ]
-    return len(set(windows)) / max(len(windows), 1)

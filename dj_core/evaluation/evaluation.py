@@ -18,7 +18,7 @@ import numpy as np
 
 from dj_core.corpus.store import Corpus
 from dj_core.errors import BeatError
-from dj_core.evaluation.copying import BarBank, Copying, copying
+from dj_core.evaluation.copying import BarBank, copying
 from dj_core.evaluation.genre_classifier import GenreEar
 from dj_core.evaluation.judge import Judged, JudgeResult, describe, judge
 from dj_core.evaluation.judged_clips import (
@@ -48,7 +48,8 @@ from dj_core.evaluation.likelihood import (
 from dj_core.music.beat import Beat
 
 FORMAT_VERSION = 1
-NGRAM = "n-gram with bar memory"
+NGRAM, NO_FEEL = "n-gram with bar memory", "human hits, feel from histograms"
+SECTIONS = ("likelihood", "judge", "copying", "genre", "distributions")
 Progress = Callable[[str], None]
 """Called with what is being measured."""
 
@@ -80,8 +81,8 @@ class Ground:
             name=f"{' + '.join(corpus.name for corpus in corpora)}, {split}",
             train=tuple(clip for corpus in corpora for clip in corpus_clips(corpus, "train")),
             held_out=tuple(clip for corpus in corpora for clip in corpus_clips(corpus, split)),
-            train_cells=_performances(corpora, "train"),
-            held_out_cells=_performances(corpora, split),
+            train_cells=performance_cells(corpora, ["train"]),
+            held_out_cells=performance_cells(corpora, [split]),
         )
 
     def requests(self, count: int, seed: int) -> tuple[ClipRequest, ...]:
@@ -97,6 +98,16 @@ class Ground:
         """The human floor: training clips in answer to `requests(count, seed)`."""
         requests = self.requests(count, seed)
         return describe_clips(matched_clips(requests, self.train, seed), requests)
+
+
+def performance_cells(corpora: Sequence[Corpus], splits: Sequence[str]) -> tuple[Cells, ...]:
+    """The whole 4/4 performances of these splits on the grid, fills included."""
+    return tuple(
+        cells_of(corpus.beat(file))
+        for corpus in corpora
+        for file in corpus.files
+        if file.split in splits and file.meter == FOUR_FOUR
+    )
 
 
 def describe_clips(clips: Sequence[Clip], requests: Sequence[ClipRequest] | None = None) -> Judged:
@@ -141,7 +152,10 @@ def evaluate(
         "judge": lambda: _judge(beats_by_seed, ground, ngram),
         "copying": lambda: _copying(beats_by_seed, ground, ngram),
         "genre": lambda: _genre(beats_by_seed, ground, ngram),
-        "distributions": lambda: _distributions(beats_by_seed, ground),
+        "distributions": lambda: {
+            "generated": _bin_shares([beat for made in beats_by_seed.values() for beat in made]),
+            "held_out": _bin_shares([clip.beat for clip in ground.held_out]),
+        },
     }
     results: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
@@ -179,15 +193,6 @@ def drift(
 
 
 # --- sections ---------------------------------------------------------------------------------
-
-
-def _performances(corpora: Sequence[Corpus], split: str) -> tuple[Cells, ...]:
-    return tuple(
-        cells_of(corpus.beat(file))
-        for corpus in corpora
-        for file in corpus.files
-        if file.split == split and file.meter == FOUR_FOUR
-    )
 
 
 def _likelihood(
@@ -232,65 +237,48 @@ def _judge(
     beats_by_seed: Mapping[int, Sequence[Beat]], ground: Ground, ngram: Sequence[Beat]
 ) -> dict[str, Any]:
     """C2ST of every seed beside the human floor of the same requests; baselines once."""
-    section: dict[str, Any] = {}
-    sides = {seed: _answers(beats, ground, seed) for seed, beats in sorted(beats_by_seed.items())}
-    floors = {seed: ground.drawn_humans(len(beats_by_seed[seed]), seed) for seed in sides}
-    first = min(sides)
-    baselines = _baselines(ground, ngram, first)
-    for name, hits_only in (("hits and expression", False), ("hits only", True)):
-        heard = {
-            seed: judge(side, ground.humans, hits_only=hits_only, seed=seed)
-            for seed, side in sides.items()
-        }
-        floor = {
-            seed: judge(side, ground.humans, hits_only=hits_only, seed=seed)
-            for seed, side in floors.items()
-        }
-        section[name] = {
-            **{kind: _auc_figures(heard, floor, kind) for kind in ("forest_auc", "logistic_auc")},
-            "control": {
-                baseline: _aucs(judge(side, ground.humans, hits_only=hits_only, seed=first))
-                for baseline, side in baselines.items()
-            },
-            "top_features": [asdict(feature) for feature in heard[first].top_features],
-        }
-    return section
 
+    def answers(beats: Sequence[Beat], seed: int) -> Judged:
+        return describe(beats, [ask.performance for ask in ground.requests(len(beats), seed)])
 
-def _answers(beats: Sequence[Beat], ground: Ground, seed: int) -> Judged:
-    requests = ground.requests(len(beats), seed)
-    return describe(beats, [request.performance for request in requests])
-
-
-def _auc_figures(
-    heard: Mapping[int, JudgeResult], floor: Mapping[int, JudgeResult], kind: str
-) -> dict[str, Any]:
-    values = [getattr(heard[seed], kind) for seed in heard]
-    floors = [getattr(floor[seed], kind) for seed in heard]
-    return {
-        "value": float(np.mean(values)),
-        "human_floor": float(np.mean(floors)),
-        "excess": float(np.mean(values) - np.mean(floors)),
-        "per_seed": {str(seed): value for seed, value in zip(heard, values, strict=True)},
-        "floor_per_seed": {str(seed): value for seed, value in zip(heard, floors, strict=True)},
-    }
-
-
-def _aucs(result: JudgeResult) -> dict[str, float]:
-    return {"forest_auc": result.forest_auc, "logistic_auc": result.logistic_auc}
-
-
-def _baselines(ground: Ground, ngram: Sequence[Beat], seed: int) -> dict[str, Judged]:
-    """What a judge must catch: drummers without feel (by expression alone), and n-grams."""
-    random = np.random.default_rng(seed)
+    first = min(beats_by_seed)
+    random = np.random.default_rng(first)
     expression = ExpressionHistogram(ground.train_cells)
     redrawn = [expression.redraw(clip.beat, random) for clip in ground.held_out]
-    return {
-        "human hits, feel from histograms": describe(
-            redrawn, [clip.performance for clip in ground.held_out]
-        ),
-        NGRAM: _answers(ngram, ground, seed),
+    # what a judge must catch: drummers without feel (by expression alone), and n-grams
+    baselines = {
+        NO_FEEL: describe(redrawn, [clip.performance for clip in ground.held_out]),
+        NGRAM: answers(ngram, first),
     }
+    sides = {seed: answers(beats, seed) for seed, beats in sorted(beats_by_seed.items())}
+    drawn = {seed: ground.drawn_humans(len(beats_by_seed[seed]), seed) for seed in sides}
+    section: dict[str, Any] = {}
+    for name, hits_only in (("hits and expression", False), ("hits only", True)):
+
+        def heard(side: Judged, seed: int, hits_only: bool = hits_only) -> JudgeResult:
+            return judge(side, ground.humans, hits_only=hits_only, seed=seed)
+
+        generated = {seed: heard(side, seed) for seed, side in sides.items()}
+        humans = {seed: heard(side, seed) for seed, side in drawn.items()}
+        control = {baseline: heard(side, first) for baseline, side in baselines.items()}
+        section[name] = {
+            "control": {baseline: {} for baseline in control},
+            "top_features": [asdict(feature) for feature in generated[first].top_features],
+        }
+        for kind in ("forest_auc", "logistic_auc"):
+            values = {str(seed): getattr(result, kind) for seed, result in generated.items()}
+            floors = {str(seed): getattr(result, kind) for seed, result in humans.items()}
+            value, floor = (float(np.mean([*each.values()])) for each in (values, floors))
+            section[name][kind] = {
+                "value": value,
+                "human_floor": floor,
+                "excess": value - floor,
+                "per_seed": values,
+                "floor_per_seed": floors,
+            }
+            for baseline, result in control.items():
+                section[name]["control"][baseline][kind] = getattr(result, kind)
+    return section
 
 
 def _copying(
@@ -298,23 +286,15 @@ def _copying(
 ) -> dict[str, Any]:
     """Shares of one seed's size each, averaged: uniqueness falls with the number of windows."""
     bank = BarBank(clip.beat for clip in ground.train)
-    generated = [copying(beats, bank) for _, beats in sorted(beats_by_seed.items())]
-    humans = copying(
-        [clip.beat for clip in ground.held_out],
-        bank,
-        [clip.performance for clip in ground.held_out],
-    )
+    generated = [asdict(copying(beats, bank)) for _, beats in sorted(beats_by_seed.items())]
+    performances = [clip.performance for clip in ground.held_out]
+    humans = copying([clip.beat for clip in ground.held_out], bank, performances)
     return {
         "bank_bars": len(bank),
-        "value": _mean_of(generated),
+        "value": {name: float(np.mean([one[name] for one in generated])) for name in generated[0]},
         "reference": asdict(humans),
         "control": {NGRAM: asdict(copying(ngram, bank))},
     }
-
-
-def _mean_of(results: Sequence[Copying]) -> dict[str, float]:
-    rows = [asdict(result) for result in results]
-    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
 def _genre(
@@ -324,16 +304,14 @@ def _genre(
     if len(taught) < 2 or not taught & {clip.genre for clip in ground.held_out}:
         return None
     ear = GenreEar(ground.train)
-    beats = [beat for _, made in sorted(beats_by_seed.items()) for beat in made]
-    asked = [
-        request.genre
-        for seed, made in sorted(beats_by_seed.items())
-        for request in ground.requests(len(made), seed)
-    ]
+    beats: list[Beat] = []
+    asked: list[str] = []
+    for seed, made in sorted(beats_by_seed.items()):
+        beats += made
+        asked += [request.genre for request in ground.requests(len(made), seed)]
+    clips = ground.held_out
     humans = ear.agreement(
-        [clip.beat for clip in ground.held_out],
-        [clip.genre for clip in ground.held_out],
-        ground.humans,
+        [clip.beat for clip in clips], [clip.genre for clip in clips], ground.humans
     )
     generated = ear.agreement(beats, asked)
     first = asked[: len(ngram)]  # the n-gram answers the first seed's requests
@@ -347,16 +325,8 @@ def _genre(
     }
 
 
-def _distributions(beats_by_seed: Mapping[int, Sequence[Beat]], ground: Ground) -> dict[str, Any]:
-    """Shares of velocity and timing bins on either side, for plots."""
-    beats = [beat for made in beats_by_seed.values() for beat in made]
-    return {
-        "generated": _bin_shares(beats),
-        "held_out": _bin_shares([clip.beat for clip in ground.held_out]),
-    }
-
-
 def _bin_shares(beats: Sequence[Beat]) -> dict[str, list[float]]:
+    """Shares of velocity and timing bins, for plots."""
     bins = [expression_bins(cells_of(beat)) for beat in beats]
     velocity, timing = (np.concatenate(parts) for parts in zip(*bins, strict=True))
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,118 +39,98 @@ def write_report(results: Mapping[str, Any], folder: Path, title: str) -> Path:
 
 def markdown(results: Mapping[str, Any], title: str) -> str:
     """The whole report as Markdown; plots are looked for beside it."""
-    clips = results["clips"]
-    parts = [
-        f"# {title}",
-        f"Measured on {results['ground']}: {clips['generated']} generated clips of 4 bars (seeds "
-        f"{', '.join(map(str, results['seeds']))}) against {clips['held_out']} held-out human "
-        f"clips; {clips['train']} training clips.",
-        *([f"Command: `{results['command']}`"] if "command" in results else []),
-        _likelihood_part(results["likelihood"]),
-        *(_judge_part(name, section) for name, section in results["judge"].items()),
-        "![What the judge can tell](judge.png)",
-        _copying_part(results["copying"]),
-        *([_genre_part(results["genre"])] if results["genre"] else []),
-        "![Velocity and timing](expression.png)",
-        *(_extra_part(title, rows) for title, rows in results.get("further", {}).items()),
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _extra_part(title: str, figures: Mapping[str, float | None]) -> str:
-    """A section of its own for figures that belong to no other: {label: figure}."""
-    return f"## {title}\n\n" + _table(
-        ("", ""), [(label, _number(value, 3)) for label, value in figures.items()]
-    )
-
-
-def _likelihood_part(section: Mapping[str, Any]) -> str:
+    clips, likelihood, genre = results["clips"], results["likelihood"], results["genre"]
     names = {
         "hit_bits_per_step": "hits, bits per 16th",
         "velocity_bits_per_hit": "velocity, bits per hit",
         "timing_bits_per_hit": "timing, bits per hit",
     }
-    rows = [
-        (label, _number(section[name]["value"], 2), _pairs(section[name]["reference"]))
+    costs = [
+        (label, _number(likelihood[name]["value"], 2), _pairs(likelihood[name]["reference"]))
         for name, label in names.items()
     ]
-    return "## Likelihood\n\n" + _table(("", "model", "references"), rows)
-
-
-def _judge_part(name: str, section: Mapping[str, Any]) -> str:
-    rows = []
-    for kind, label in _LABELS.items():
-        figures = section[kind]
-        controls = {control: aucs[kind] for control, aucs in section["control"].items()}
-        rows.append(
-            (
-                label,
-                _number(figures["value"], 3),
-                _number(figures["human_floor"], 3),
-                f"{figures['excess']:+.3f}",
-                _pairs(controls),
-            )
-        )
-    head = ("AUC", "generated", "human floor", "excess", "controls")
-    features = [
-        (
-            feature["name"],
-            _number(feature["auc"], 2),
-            f"{feature['generated']:.3g}",
-            f"{feature['human']:.3g}",
-        )
-        for feature in section["top_features"][:8]
-    ]
-    return "\n\n".join(
-        (
-            f"## Can a judge tell? ({name})",
-            _table(head, rows),
-            "What the forest relied on:",
-            _table(("feature", "AUC alone", "generated", "human"), features),
-        )
-    )
-
-
-def _copying_part(section: Mapping[str, Any]) -> str:
-    value, human = section["value"], section["reference"]
-    labels = {
+    copied = {
         "share_found": ("bars found in training", 3),
         "share_bound": ("upper end of its 95% interval", 3),
         "nearest_median": ("cells off the nearest training bar, median", 1),
         "nearest_5th": ("the same, 5th percentile", 1),
         "unique_windows": ("unique two-bar windows", 3),
     }
-    rows = [
+    parts = [
+        f"# {title}",
+        f"Measured on {results['ground']}: {clips['generated']} generated clips of 4 bars (seeds "
+        f"{', '.join(map(str, results['seeds']))}) against {clips['held_out']} held-out human "
+        f"clips; {clips['train']} training clips.",
+        *([f"Command: `{results['command']}`"] if "command" in results else []),
+        "## Likelihood",
+        _table(("", "model", "references"), costs),
+        *(_judge_part(name, section) for name, section in results["judge"].items()),
+        "![What the judge can tell](judge.png)",
+        f"## Copying\n\n{results['copying']['bank_bars']} different training bars.",
+        _beside(results["copying"], copied),
+    ]
+    if genre:
+        choices = {
+            "first": ("the asked genre is the first choice", 3),
+            "top_three": ("among the first three", 3),
+        }
+        relative = [_number(genre[f"relative_{name}"], 2) for name in choices]
+        parts += [
+            f"## Genre\n\nA forest over {genre['genres']} genres.",
+            _beside(genre, choices, relative),
+        ]
+    parts.append("![Velocity and timing](expression.png)")
+    for heading, figures in results.get("further", {}).items():
+        rows = [(label, _number(value, 3)) for label, value in figures.items()]
+        parts += [f"## {heading}", _table(("", ""), rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _judge_part(name: str, section: Mapping[str, Any]) -> str:
+    aucs = [
         (
             label,
-            _number(value[name], places),
-            _number(human[name], places),
-            *(_number(control[name], places) for control in section["control"].values()),
+            _number(section[kind]["value"], 3),
+            _number(section[kind]["human_floor"], 3),
+            f"{section[kind]['excess']:+.3f}",
+            _pairs({control: found[kind] for control, found in section["control"].items()}),
         )
-        for name, (label, places) in labels.items()
+        for kind, label in _LABELS.items()
     ]
-    return f"## Copying\n\n{section['bank_bars']} different training bars.\n\n" + _table(
-        ("", "generated", "held-out humans", *section["control"]), rows
+    features = [
+        (told["name"], _number(told["auc"], 2), f"{told['generated']:.3g}", f"{told['human']:.3g}")
+        for told in section["top_features"][:8]
+    ]
+    parts = (
+        f"## Can a judge tell? ({name})",
+        _table(("AUC", "generated", "human floor", "excess", "controls"), aucs),
+        "What the forest relied on:",
+        _table(("feature", "AUC alone", "generated", "human"), features),
     )
+    return "\n\n".join(parts)
 
 
-def _genre_part(section: Mapping[str, Any]) -> str:
-    value, human = section["value"], section["reference"]
+def _beside(
+    section: Mapping[str, Any],
+    figures: Mapping[str, tuple[str, int]],
+    relative: Sequence[str] | None = None,
+) -> str:
+    """Figures of generated beats beside those of held-out humans and of the controls.
+
+    Args:
+        figures: label and decimal places by the figure's name.
+        relative: a further column.
+    """
+    sides = [section["value"], section["reference"], *section["control"].values()]
     rows = [
-        (
-            label,
-            _number(value[name], 3),
-            _number(human[name], 3),
-            _number(section[relative], 2),
-            *(_number(control[name], 3) for control in section["control"].values()),
-        )
-        for name, relative, label in (
-            ("first", "relative_first", "the asked genre is the first choice"),
-            ("top_three", "relative_top_three", "among the first three"),
-        )
+        [label, *(_number(side[name], places) for side in sides)]
+        for name, (label, places) in figures.items()
     ]
-    head = ("", "generated", "held-out humans", "relative", *section["control"])
-    return f"## Genre\n\nA forest over {section['genres']} genres.\n\n" + _table(head, rows)
+    head = ["", "generated", "held-out humans", *section["control"]]
+    if relative:
+        for row, cell in zip([head, *rows], ["relative", *relative], strict=True):
+            row.insert(3, cell)
+    return _table(head, rows)
 
 
 def _number(value: float | None, places: int) -> str:
@@ -175,24 +155,19 @@ def judge_figure(results: Mapping[str, Any]) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3.4), layout="constrained")
-    for axes, (name, section) in zip(
-        figure.subplots(1, 2, sharey=True), results["judge"].items(), strict=True
-    ):
+    plots = figure.subplots(1, 2, sharey=True)
+    for axes, (name, section) in zip(plots, results["judge"].items(), strict=True):
         for column, kind in enumerate(_LABELS):
-            figures = section[kind]
+            figures, controls = section[kind], section["control"].values()
             marks = [
                 ("human floor", figures["floor_per_seed"].values(), _HUMAN, "o"),
                 ("generated", figures["per_seed"].values(), _GENERATED, "D"),
-                ("controls", [c[kind] for c in section["control"].values()], _CONTROL, "x"),
+                ("controls", [control[kind] for control in controls], _CONTROL, "x"),
             ]
             for shift, (side, values, colour, marker) in enumerate(marks):
-                axes.scatter(
-                    [column + 0.2 * (shift - 1)] * len(values),
-                    list(values),
-                    color=colour,
-                    marker=marker,
-                    label=side if column == 0 else None,
-                )
+                places = [column + 0.2 * (shift - 1)] * len(values)
+                label = side if column == 0 else None
+                axes.scatter(places, list(values), color=colour, marker=marker, label=label)
         axes.axhline(0.5, color="#888888", linewidth=0.8, linestyle=":")
         axes.set(title=name, ylim=(0.3, 1.03), xlim=(-0.5, 1.5), xticks=(0, 1))
         axes.set_xticklabels(_LABELS.values())
@@ -207,10 +182,8 @@ def expression_figure(results: Mapping[str, Any]) -> Figure:
 
     figure = Figure(figsize=(8, 3), layout="constrained")
     velocity, timing = figure.subplots(1, 2)
-    for side, label, colour in (
-        ("held_out", "humans", _HUMAN),
-        ("generated", "generated", _GENERATED),
-    ):
+    sides = (("held_out", "humans", _HUMAN), ("generated", "generated", _GENERATED))
+    for side, label, colour in sides:
         shares = results["distributions"][side]
         edges = [128 / VELOCITY_BINS * number for number in range(VELOCITY_BINS + 1)]
         velocity.stairs(shares["velocity"], edges, color=colour, label=label, linewidth=1.5)

@@ -11,13 +11,13 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from dj_core.errors import GenerationError
-from dj_core.evaluation.evaluation import drift, evaluate
+from dj_core.evaluation.evaluation import SECTIONS, drift, evaluate
 from dj_core.evaluation.evaluation_charts import flat
 from dj_core.evaluation.evaluation_report import write_report
 from dj_core.evaluation.judged_clips import ClipRequest
@@ -57,6 +57,10 @@ class _Gauge:
         self.part = part
         self.tell(0.0)
 
+    def tell_part(self, turn: int, turns: int, share: float) -> None:
+        """`share` of one of this part's turns is done, those before it are over."""
+        self.tell((turn + share) / turns)
+
     def tell(self, share: float, words: str = "") -> None:
         """`share` of this part is done."""
         self.progress(words or self.part, self.before + share * _SHARES[self.part])
@@ -75,9 +79,7 @@ class Away:
     folder: Path
 
 
-@lru_cache(maxsize=1)
-def _model_in(folder: Path) -> BeatModel:
-    return load_model(folder)
+_model_in = lru_cache(maxsize=1)(load_model)
 
 
 def play_away(folder: Path, requests: Sequence[GenerationRequest]) -> list[Take]:
@@ -121,21 +123,36 @@ def examine(
     gauge.begin("likelihood")
     surprise = surprise_of(model, reference)
     gauge.begin("playing")
-    beats = _played(model, reference, clips, seeds, gauge, away)
+    spacing, ground = max(SEED_SPACING, clips), reference.ground
+    beats = {
+        seed: _beats(
+            model, ground.requests(clips, seed), seed * spacing, None,
+            partial(gauge.tell_part, turn, len(seeds)), away,
+        )
+        for turn, seed in enumerate(seeds)
+    }  # fmt: skip
     gauge.begin("measuring")
     results = evaluate(
         beats,
-        reference.ground,
+        ground,
         hit_model=surprise.hits_per_step,
         expression_bits=(surprise.velocity_per_hit, surprise.timing_per_hit),
-        progress=lambda what: gauge.tell(_SECTIONS.index(what) / len(_SECTIONS), what),
+        progress=lambda what: gauge.tell(SECTIONS.index(what) / len(SECTIONS), what),
     )
-    results["surprise"] = surprise.as_json()
+    results["surprise"] = asdict(surprise)
     gauge.begin("long beats")
-    results["drift"] = _drift(model, reference, min(DRIFT_CLIPS, clips), min(seeds), gauge)
+    seed, asks = min(seeds), ground.requests(min(DRIFT_CLIPS, clips), min(seeds))
+    long_beats = _beats(
+        model, asks, seed * SEED_SPACING, DRIFT_BARS, lambda share: gauge.tell(0.7 * share)
+    )
+    groups = [ask.performance for ask in asks]
+    results["drift"] = heard = drift(long_beats, ground, groups, DRIFT_PART, seed)
+    for judge in ("forest", "logistic"):
+        first, last = (f"{end}_{DRIFT_PART}_bars_{judge}_auc" for end in ("first", "last"))
+        heard[f"{judge}_change"] = heard[last] - heard[first]
     gauge.begin("speed")
     results["speed"] = _speed(model)
-    genres = {clip.genre for clip in reference.ground.held_out} - {"", *model.genres}
+    genres = {clip.genre for clip in ground.held_out} - {"", *model.genres}
     results["asked_as_any"] = sorted(genres)
     results["figures"] = flat(results)
     gauge.tell(1.0)
@@ -162,32 +179,23 @@ def write_results(results: dict[str, Any], folder: Path, title: str, command: st
     return write_report(told, folder, title)
 
 
-_SECTIONS = ("likelihood", "judge", "copying", "genre", "distributions")
-
-
-def _request(model: BeatModel, ask: ClipRequest, seed: int, bars: int) -> GenerationRequest:
-    return GenerationRequest(
-        genre=ask.genre if ask.genre in model.genres else "",
-        tempo_bpm=ask.tempo_bpm,
-        bars=bars,
-        seed=seed,
-    )
-
-
-def _played(
+def _beats(
     model: BeatModel,
-    reference: Reference,
-    clips: int,
-    seeds: Sequence[int],
-    gauge: _Gauge,
-    away: Away | None,
-) -> dict[int, list[Beat]]:
-    """Beats by seed, in the order of the requests."""
-    spacing = max(SEED_SPACING, clips)
+    asks: Sequence[ClipRequest],
+    first_seed: int,
+    bars: int | None,
+    told: Callable[[float], None],
+    away: Away | None = None,
+) -> list[Beat]:
+    """What a model answers, in order; `bars` long in place of what is asked for."""
     requests = [
-        _request(model, ask, seed * spacing + number, ask.bars)
-        for seed in seeds
-        for number, ask in enumerate(reference.ground.requests(clips, seed))
+        GenerationRequest(
+            genre=ask.genre if ask.genre in model.genres else "",
+            tempo_bpm=ask.tempo_bpm,
+            bars=bars or ask.bars,
+            seed=first_seed + number,
+        )
+        for number, ask in enumerate(asks)
     ]
     pieces = [requests[i : i + TAKES_AT_ONCE] for i in range(0, len(requests), TAKES_AT_ONCE)]
     if away:
@@ -197,30 +205,8 @@ def _played(
     beats: list[Beat] = []
     for takes in answers:
         beats += [take.beat for take in takes]
-        gauge.tell(len(beats) / len(requests))
-    return {seed: beats[turn * clips : (turn + 1) * clips] for turn, seed in enumerate(seeds)}
-
-
-def _drift(
-    model: BeatModel, reference: Reference, clips: int, seed: int, gauge: _Gauge
-) -> dict[str, float]:
-    """The judge on both ends of long beats; see `metrics.drift`."""
-    asks = reference.ground.requests(clips, seed)
-    beats: list[Beat] = []
-    for first in range(0, clips, TAKES_AT_ONCE):
-        requests = [
-            _request(model, ask, seed * SEED_SPACING + first + number, DRIFT_BARS)
-            for number, ask in enumerate(asks[first : first + TAKES_AT_ONCE])
-        ]
-        beats += [take.beat for take in model.generate_all(requests)]
-        gauge.tell(0.7 * len(beats) / clips)
-    groups = [ask.performance for ask in asks]
-    heard = drift(beats, reference.ground, groups, DRIFT_PART, seed)
-    for judge in ("forest", "logistic"):
-        ends = (heard[f"{end}_{DRIFT_PART}_bars_{judge}_auc"] for end in ("first", "last"))
-        start, end = ends
-        heard[f"{judge}_change"] = end - start
-    return heard
+        told(len(beats) / len(requests))
+    return beats
 
 
 def _speed(model: BeatModel) -> dict[str, float]:

@@ -92,21 +92,15 @@ def _hit_features(window: _Window) -> dict[str, float]:
         gaps = np.diff(onsets)
         features[f"hits {name}: shortest gap"] = float(gaps.min()) if len(gaps) else 0.0
         features[f"hits {name}: gap spread"] = float(gaps.std()) if len(gaps) else 0.0
-        doubled = window.strokes[:, number] > 1
-        features[f"hits {name}: flams"] = float(doubled.sum())
+        features[f"hits {name}: flams"] = float((window.strokes[:, number] > 1).sum())
     for name in _POSITIONED:
         bar = grid[:, FEATURE_CLASSES.index(name)].reshape(WINDOW_BARS, STEPS_PER_BAR).mean(axis=0)
         for position in range(STEPS_PER_BAR):
             features[f"hits {name}: at position {position + 1}"] = bar[position]
     for one, other in _PAIRS:
-        both = grid[:, FEATURE_CLASSES.index(one)] & grid[:, FEATURE_CLASSES.index(other)]
-        features[f"hits {one} with {other}"] = float(both.sum())
-    return {**features, **_texture_features(grid)}
-
-
-def _texture_features(grid: np.ndarray) -> dict[str, float]:
-    """How dense, regular and varied the hits of all drums together are."""
-    features: dict[str, float] = {}
+        together = grid[:, FEATURE_CLASSES.index(one)] & grid[:, FEATURE_CLASSES.index(other)]
+        features[f"hits {one} with {other}"] = float(together.sum())
+    # how dense, regular and varied the hits of all drums together are
     voices = grid.sum(axis=1)
     for count in range(4):
         features[f"hits together: {count} drums"] = float((voices == count).mean())
@@ -121,7 +115,9 @@ def _texture_features(grid: np.ndarray) -> dict[str, float]:
         (patterns[:STEPS_PER_BAR] == patterns[STEPS_PER_BAR:]).mean()
     )
     for lag in _LAGS:
-        features[f"hits: overlap {lag} 16ths apart"] = _overlap(grid[lag:], grid[:-lag])
+        union = (grid[lag:] | grid[:-lag]).sum()  # Jaccard index
+        both = (grid[lag:] & grid[:-lag]).sum()
+        features[f"hits: overlap {lag} 16ths apart"] = float(both / union) if union else 0.0
     sounding = voices > 0
     features["hits: longest run"] = _longest_run(sounding)
     features["hits: longest rest"] = _longest_run(~sounding)
@@ -130,12 +126,6 @@ def _texture_features(grid: np.ndarray) -> dict[str, float]:
     features["hits: quietest quarter"] = float(quarters.min())
     features["hits: last quarter's share"] = float(quarters[-1] / max(quarters.sum(), 1))
     return features
-
-
-def _overlap(one: np.ndarray, other: np.ndarray) -> float:
-    """Jaccard index of two grids."""
-    union = (one | other).sum()
-    return float((one & other).sum() / union) if union else 0.0
 
 
 def _longest_run(flags: np.ndarray) -> float:
@@ -150,11 +140,14 @@ def _velocity_features(window: _Window) -> dict[str, float]:
     features: dict[str, float] = {}
     for number, name in enumerate(FEATURE_CLASSES):
         chosen = window.number == number
-        numbers = _class_velocity(window, number, chosen) if chosen.any() else _SILENT
-        features |= {
-            f"velocity {name}: {what}": value
-            for what, value in zip(_CLASS_VELOCITY, numbers, strict=False)
-        }
+        values, steps = window.velocity[chosen], window.step[chosen]
+        features |= _spread(f"velocity {name}", values)
+        features[f"velocity {name}: least"] = float(values.min()) if len(values) else 0.0
+        features[f"velocity {name}: most"] = float(values.max(initial=0))
+        features[f"velocity {name}: on the beat"] = _mean(values[steps % 4 == 0])
+        features[f"velocity {name}: on the off-eighth"] = _mean(values[steps % 4 == 2])
+        features[f"velocity {name}: between eighths"] = _mean(values[steps % 2 == 1])
+        features |= _changes(f"velocity {name}", values, window, window.loudness, number)
     values = window.velocity
     features |= _spread("velocity", values)
     features["velocity: at 127"] = _mean(values == 127)
@@ -174,11 +167,12 @@ def _timing_features(window: _Window) -> dict[str, float]:
     features: dict[str, float] = {}
     for number, name in enumerate(FEATURE_CLASSES):
         chosen = window.number == number
-        numbers = _class_timing(window, number, chosen) if chosen.any() else _SILENT
-        features |= {
-            f"timing {name}: {what}": value
-            for what, value in zip(_CLASS_TIMING, numbers, strict=False)
-        }
+        values, steps = window.offset[chosen], window.step[chosen]
+        features |= _spread(f"timing {name}", values)
+        places = {"on the beat": 0, "on the off-eighth": 2, "second 16th": 1, "fourth 16th": 3}
+        for place, phase in places.items():
+            features[f"timing {name}: {place}"] = _mean(values[steps % 4 == phase])
+        features |= _changes(f"timing {name}", values, window, window.timing, number)
     values = window.offset
     features |= _spread("timing", values)
     features["timing: exactly on the grid"] = _mean(np.abs(values) < 1e-6)
@@ -197,41 +191,6 @@ def _timing_features(window: _Window) -> dict[str, float]:
     return features
 
 
-_CLASS_VELOCITY = ("mean", "spread", "least", "most", "on the beat", "on the off-eighth",
-                   "between eighths", "step to step", "bar to bar")  # fmt: skip
-_CLASS_TIMING = ("mean", "spread", "on the beat", "on the off-eighth", "second 16th",
-                 "fourth 16th", "step to step", "bar to bar")  # fmt: skip
-_SILENT = (0.0,) * len(_CLASS_VELOCITY)
-
-
-def _class_velocity(window: _Window, number: int, chosen: np.ndarray) -> tuple[float, ...]:
-    """The values of `_CLASS_VELOCITY` for a class that is hit."""
-    values, steps = window.velocity[chosen], window.step[chosen]
-    return (
-        _mean(values),
-        float(values.std()),
-        float(values.min()),
-        float(values.max()),
-        _mean(values[steps % 4 == 0]),
-        _mean(values[steps % 4 == 2]),
-        _mean(values[steps % 2 == 1]),
-        _mean(np.abs(np.diff(values))),
-        _bar_to_bar(window, window.loudness, number),
-    )
-
-
-def _class_timing(window: _Window, number: int, chosen: np.ndarray) -> tuple[float, ...]:
-    """The values of `_CLASS_TIMING` for a class that is hit."""
-    values, steps = window.offset[chosen], window.step[chosen]
-    return (
-        _mean(values),
-        float(values.std()),
-        *(_mean(values[steps % 4 == phase]) for phase in (0, 2, 1, 3)),
-        _mean(np.abs(np.diff(values))),
-        _bar_to_bar(window, window.timing, number),
-    )
-
-
 def _spread(name: str, values: np.ndarray) -> dict[str, float]:
     deviation = float(values.std()) if len(values) else 0.0
     return {f"{name}: mean": _mean(values), f"{name}: spread": deviation}
@@ -241,11 +200,17 @@ def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else 0.0
 
 
-def _bar_to_bar(window: _Window, values: np.ndarray, number: int) -> float:
-    """Mean absolute difference between cells that both bars strike."""
+def _changes(
+    name: str, values: np.ndarray, window: _Window, cells: np.ndarray, number: int
+) -> dict[str, float]:
+    """Mean differences from stroke to stroke, and between cells that both bars strike."""
     first, second = slice(None, STEPS_PER_BAR), slice(STEPS_PER_BAR, None)
     both = window.grid[first, number] & window.grid[second, number]
-    return _mean(np.abs(values[first, number] - values[second, number])[both])
+    apart = np.abs(cells[first, number] - cells[second, number])[both]
+    return {
+        f"{name}: step to step": _mean(np.abs(np.diff(values))),
+        f"{name}: bar to bar": _mean(apart),
+    }
 
 
 def _share_of_commonest(values: np.ndarray) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 
@@ -44,7 +45,16 @@ class GenreEar:
         """Learn from 4/4 training clips, at most 150 of a genre, spread over performances."""
         from sklearn.ensemble import RandomForestClassifier
 
-        chosen = _balanced(clips, np.random.default_rng(seed))
+        decks: dict[str, dict[str, list[Clip]]] = defaultdict(lambda: defaultdict(list))
+        for index in np.random.default_rng(seed).permutation(len(clips)):
+            clip = clips[index]
+            if clip.genre:
+                decks[clip.genre][clip.performance].append(clip)
+        chosen: list[Clip] = []
+        for performances in decks.values():  # one clip from every performance before a second
+            turns = [turn_clip for deck in performances.values() for turn_clip in enumerate(deck)]
+            turns.sort(key=itemgetter(0))
+            chosen += [clip for _, clip in turns[:MAX_CLIPS_PER_GENRE]]
         side = describe([clip.beat for clip in chosen], [clip.genre for clip in chosen])
         self._forest = RandomForestClassifier(
             TREES, min_samples_leaf=2, class_weight="balanced", random_state=seed
@@ -66,8 +76,7 @@ class GenreEar:
             BeatError: no beat has a genre that was learnt.
         """
         side = described or describe(beats)
-        windows_each = [beat.bars // 2 for beat in beats]
-        owner = np.repeat(np.arange(len(beats)), windows_each)
+        owner = np.repeat(np.arange(len(beats)), [beat.bars // 2 for beat in beats])
         answers = np.zeros((len(beats), len(self.genres)))
         np.add.at(answers, owner, self._forest.predict_proba(side.features))
         known = [index for index, genre in enumerate(genres) if genre in self.genres]
@@ -77,18 +86,3 @@ class GenreEar:
         asked = np.array([self.genres.index(genres[index]) for index in known])
         place = np.argmax(ranks == asked[:, None], axis=1)
         return GenreAgreement(float((place == 0).mean()), float((place < 3).mean()), len(known))
-
-
-def _balanced(clips: Sequence[Clip], random: np.random.Generator) -> list[Clip]:
-    """At most 150 clips of a genre, one from every performance before a second from any."""
-    decks: dict[str, dict[str, list[Clip]]] = defaultdict(lambda: defaultdict(list))
-    for index in random.permutation(len(clips)):
-        clip = clips[index]
-        if clip.genre:
-            decks[clip.genre][clip.performance].append(clip)
-    chosen: list[Clip] = []
-    for performances in decks.values():
-        turns = [(turn, clip) for deck in performances.values() for turn, clip in enumerate(deck)]
-        turns.sort(key=lambda pair: pair[0])
-        chosen += [clip for _, clip in turns[:MAX_CLIPS_PER_GENRE]]
-    return chosen

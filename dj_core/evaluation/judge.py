@@ -27,6 +27,7 @@ from dj_core.music.beat import Beat
 
 FOLDS = 5
 TREES = 100
+TOP_FEATURES = 15
 MIN_WINDOWS = 20  # a side; below, five folds say nothing
 
 
@@ -128,40 +129,37 @@ def judge(
     Raises:
         BeatError: fewer than 20 windows or five groups on a side, or beats `describe` refuses.
     """
+    from sklearn.metrics import roc_auc_score
+
     one = generated if isinstance(generated, Judged) else describe(generated, generated_groups)
     other = humans if isinstance(humans, Judged) else describe(humans, groups)
-    _check(one, other)
-    chosen = [i for i, name in enumerate(feature_names()) if not hits_only or is_hit_feature(name)]
-    features = np.concatenate([one.features, other.features])[:, chosen]
-    truth = np.repeat([1, 0], [len(one.features), len(other.features)])
-    number = {label: index for index, label in enumerate(dict.fromkeys(one.groups + other.groups))}
-    kin = np.array([number[label] for label in one.groups + other.groups])
-    answers, importance = _out_of_fold(features, truth, kin, seed)
-    names = [feature_names()[index] for index in chosen]
-    return JudgeResult(
-        forest_auc=area_under_curve(answers[:, 0], truth),
-        logistic_auc=area_under_curve(answers[:, 1], truth),
-        top_features=_top_features(names, features, truth, importance),
-        windows=len(truth),
-    )
-
-
-def area_under_curve(scores: np.ndarray, truth: np.ndarray) -> float:
-    """Probability that a random positive scores above a random negative; ties count half."""
-    from scipy.stats import rankdata
-
-    positives = int(truth.sum())
-    ranks = rankdata(scores)[truth == 1].sum() - positives * (positives + 1) / 2
-    return float(ranks / (positives * (len(truth) - positives)))
-
-
-def _check(one: Judged, other: Judged) -> None:
     for side in one, other:
         if len(side.features) < MIN_WINDOWS or len(set(side.groups)) < FOLDS:
             raise BeatError(
                 f"A judge needs {MIN_WINDOWS} windows from {FOLDS} performances on either side; "
                 f"got {len(side.features)} from {len(set(side.groups))}. Generate more beats."
             )
+    chosen = [i for i, name in enumerate(feature_names()) if not hits_only or is_hit_feature(name)]
+    features = np.concatenate([one.features, other.features])[:, chosen]
+    truth = np.repeat([1, 0], [len(one.features), len(other.features)])
+    number = {label: index for index, label in enumerate(dict.fromkeys(one.groups + other.groups))}
+    kin = np.array([number[label] for label in one.groups + other.groups])
+    answers, importance = _out_of_fold(features, truth, kin, seed)
+    give_aways = []
+    for index in np.argsort(-importance, kind="stable")[:TOP_FEATURES]:
+        column = features[:, index]
+        alone = roc_auc_score(truth, column)
+        give_aways.append(
+            GiveAway(
+                name=feature_names()[chosen[index]],
+                importance=float(importance[index]),
+                generated=float(column[truth == 1].mean()),
+                human=float(column[truth == 0].mean()),
+                auc=float(max(alone, 1 - alone)),
+            )
+        )
+    forest, logistic = (float(roc_auc_score(truth, answer)) for answer in answers.T)
+    return JudgeResult(forest, logistic, tuple(give_aways), len(truth))
 
 
 def _out_of_fold(
@@ -190,23 +188,3 @@ def _out_of_fold(
             answers[test, column] = judge_.predict_proba(features[test])[:, 1]
         importance += forest.feature_importances_ / FOLDS
     return answers, importance
-
-
-def _top_features(
-    names: list[str], features: np.ndarray, truth: np.ndarray, importance: np.ndarray
-) -> tuple[GiveAway, ...]:
-    """The 15 features the forest used most."""
-    give_aways = []
-    for index in np.argsort(-importance, kind="stable")[:15]:
-        column = features[:, index]
-        alone = area_under_curve(column, truth)
-        give_aways.append(
-            GiveAway(
-                name=names[index],
-                importance=float(importance[index]),
-                generated=float(column[truth == 1].mean()),
-                human=float(column[truth == 0].mean()),
-                auc=max(alone, 1 - alone),
-            )
-        )
-    return tuple(give_aways)

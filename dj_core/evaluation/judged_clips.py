@@ -132,25 +132,6 @@ def matched_clips(
     answers for two, and a judge's folds can keep all kin together.
     """
     random = np.random.default_rng(seed)
-    answering = _assign_performances(requests, pool, random)
-    clips: dict[str, list[Clip]] = defaultdict(list)
-    for clip in pool:
-        clips[clip.performance].append(clip)
-    decks: dict[str, list[Clip]] = {}
-    drawn = []
-    for request in requests:
-        deck = decks.setdefault(request.performance, [])
-        if not deck:  # every clip once before any twice
-            deck += [clip for name in answering[request.performance] for clip in clips[name]]
-            random.shuffle(deck)
-        drawn.append(deck.pop())
-    return tuple(drawn)
-
-
-def _assign_performances(
-    requests: Sequence[ClipRequest], pool: Sequence[Clip], random: np.random.Generator
-) -> dict[str, list[str]]:
-    """Performances of the pool for each performance asked for, none of them twice."""
     asked = {request.performance: request for request in requests}
     free = {clip.performance: clip for clip in pool}
     if len(free) < len(asked):
@@ -168,4 +149,15 @@ def _assign_performances(
                 nearest = min(kin, key=lambda other: abs(math.log(free[other].tempo_bpm / tempo)))
                 answering[name].append(nearest)
                 del free[nearest]
-    return answering
+    clips: dict[str, list[Clip]] = defaultdict(list)
+    for clip in pool:
+        clips[clip.performance].append(clip)
+    decks: dict[str, list[Clip]] = {}
+    drawn = []
+    for request in requests:
+        deck = decks.setdefault(request.performance, [])
+        if not deck:  # every clip once before any twice
+            deck += [clip for name in answering[request.performance] for clip in clips[name]]
+            random.shuffle(deck)
+        drawn.append(deck.pop())
+    return tuple(drawn)

@@ -128,52 +128,20 @@ def step_bits(probability: np.ndarray, hits: np.ndarray) -> np.ndarray:
 
 # --- what every model has to beat -------------------------------------------------------------
 
-Context = Callable[[Sequence[int], int], tuple[int, ...]]
+Context = tuple[int, ...]
+"""What an n-gram knows of a step: the steps so far back, and for 0 the position in the bar."""
 _START = -1  # stands for steps before the first
+
+ORDER_2: tuple[Context, ...] = ((), (1,), (0, 1), (0, 1, 2))
+"""The reference: the last two steps and the position in the bar."""
+
+BAR_MEMORY: tuple[Context, ...] = ((), (16,), (16, 1), (16, 1, 2))
+"""The same step one bar back, then the last two steps."""
 
 
 def _patterns(hits: np.ndarray) -> list[int]:
     """One number per step: which of the nine classes are hit."""
     return (hits @ _BIT).tolist()
-
-
-def _before(patterns: Sequence[int], step: int, steps_back: int) -> int:
-    return patterns[step - steps_back] if step >= steps_back else _START
-
-
-def _nothing(patterns: Sequence[int], step: int) -> tuple[int, ...]:
-    return ()
-
-
-def _last(patterns: Sequence[int], step: int) -> tuple[int, ...]:
-    return (_before(patterns, step, 1),)
-
-
-def _position_last(patterns: Sequence[int], step: int) -> tuple[int, ...]:
-    return step % STEPS_PER_BAR, _before(patterns, step, 1)
-
-
-def _position_last_two(patterns: Sequence[int], step: int) -> tuple[int, ...]:
-    return step % STEPS_PER_BAR, _before(patterns, step, 1), _before(patterns, step, 2)
-
-
-def _bar_ago(patterns: Sequence[int], step: int) -> tuple[int, ...]:
-    return (_before(patterns, step, STEPS_PER_BAR),)
-
-
-def _bar_ago_last(patterns: Sequence[int], step: int) -> tuple[int, ...]:
-    return _before(patterns, step, STEPS_PER_BAR), _before(patterns, step, 1)
-
-
-def _bar_ago_last_two(patterns: Sequence[int], step: int) -> tuple[int, ...]:
-    return *_bar_ago_last(patterns, step), _before(patterns, step, 2)
-
-
-ORDER_2: tuple[Context, ...] = (_nothing, _last, _position_last, _position_last_two)
-"""The reference: the last two steps and the position in the bar."""
-
-BAR_MEMORY: tuple[Context, ...] = (_nothing, _bar_ago, _bar_ago_last, _bar_ago_last_two)
-"""The same step one bar back, then the last two steps."""
 
 
 class PatternNGram:
@@ -190,16 +158,33 @@ class PatternNGram:
         for performance in hits:
             patterns = _patterns(performance)
             for step, pattern in enumerate(patterns):
-                for counts, context in zip(self._counts, self.contexts, strict=True):
-                    counts.setdefault(context(patterns, step), Counter())[pattern] += 1
-        self._totals = [
-            {context: seen.total() for context, seen in counts.items()} for counts in self._counts
-        ]
+                for counts, key in zip(self._counts, self._keys(patterns, step), strict=True):
+                    counts.setdefault(key, Counter())[pattern] += 1
+
+    def _keys(self, patterns: Sequence[int], step: int) -> list[tuple[int, ...]]:
+        """What is known of a step in each context."""
+        return [
+            tuple(
+                step % STEPS_PER_BAR if not back
+                else patterns[step - back] if step >= back else _START
+                for back in context
+            )
+            for context in self.contexts
+        ]  # fmt: skip
 
     def step_bits(self, hits: np.ndarray) -> np.ndarray:
         """Cost of each step in bits, (steps,)."""
+        bits = []
         patterns = _patterns(hits)
-        return np.array([-math.log2(self._probability(patterns, s)) for s in range(len(patterns))])
+        for step, pattern in enumerate(patterns):
+            probability = 1 / (1 << len(CLASSES))
+            for counts, key in zip(self._counts, self._keys(patterns, step), strict=True):
+                if seen := counts.get(key):
+                    distinct = len(seen)
+                    share = seen.get(pattern, 0) + distinct * probability
+                    probability = share / (seen.total() + distinct)
+            bits.append(-math.log2(probability))
+        return np.array(bits)
 
     def bits_per_step(self, hits: Iterable[np.ndarray]) -> float:
         """Mean cost in bits per sixteenth over all performances."""
@@ -208,33 +193,18 @@ class PatternNGram:
     def sample(self, steps: int, random: np.random.Generator) -> np.ndarray:
         """New hits, bool (steps, 9), drawn step by step."""
         patterns: list[int] = []
-        for _ in range(steps):
-            patterns.append(self._draw([*patterns, _START], random))
+        for step in range(steps):
+            keys = self._keys(patterns, step)
+            for counts, key in reversed(list(zip(self._counts, keys, strict=True))):
+                if seen := counts.get(key):
+                    total = seen.total()
+                    if random.random() < total / (total + len(seen)):
+                        weights = np.fromiter(seen.values(), float) / total
+                        patterns.append(int(random.choice(np.fromiter(seen, int), p=weights)))
+                        break
+            else:
+                patterns.append(int(random.integers(1 << len(CLASSES))))
         return (np.array(patterns)[:, None] & _BIT) > 0
-
-    def _probability(self, patterns: Sequence[int], step: int) -> float:
-        probability = 1 / (1 << len(CLASSES))
-        for counts, totals, context in zip(self._counts, self._totals, self.contexts, strict=True):
-            key = context(patterns, step)
-            if seen := counts.get(key):
-                distinct = len(seen)
-                probability = (seen.get(patterns[step], 0) + distinct * probability) / (
-                    totals[key] + distinct
-                )
-        return probability
-
-    def _draw(self, patterns: Sequence[int], random: np.random.Generator) -> int:
-        step = len(patterns) - 1
-        for counts, totals, context in reversed(
-            list(zip(self._counts, self._totals, self.contexts, strict=True))
-        ):
-            key = context(patterns, step)
-            if seen := counts.get(key):
-                total = totals[key]
-                if random.random() < total / (total + len(seen)):
-                    weights = np.fromiter(seen.values(), float) / total
-                    return int(random.choice(np.fromiter(seen, int), p=weights))
-        return int(random.integers(1 << len(CLASSES)))
 
 
 class HitHistogram:
@@ -272,39 +242,38 @@ class ExpressionHistogram:
 
     def bits_per_hit(self, beats: Iterable[Cells]) -> tuple[float, float]:
         """Mean cost of velocity and of timing in bits per hit over all beats."""
-        costs = [self._costs(cells) for cells in beats]
-        velocity, timing = (np.concatenate(parts) for parts in zip(*costs, strict=True))
-        return float(velocity.mean()), float(timing.mean())
+        velocities, timings = [], []
+        for cells in beats:
+            steps, classes = np.nonzero(cells.hits)
+            velocity, timing = expression_bins(cells)
+            places = steps % STEPS_PER_BAR, classes
+            velocities.append(-np.log2(self._velocity[*places, velocity]))
+            timings.append(-np.log2(self._timing[*places, timing]))
+        return float(np.concatenate(velocities).mean()), float(np.concatenate(timings).mean())
 
     def redraw(self, beat: Beat, random: np.random.Generator) -> Beat:
         """`beat` with velocity and timing drawn for every hit on its own: no feel, right levels.
 
         Percussion, which has no class, stays as it is.
         """
-        return replace(beat, hits=tuple(self._redrawn(beat, hit, random) for hit in beat.hits))
-
-    def _redrawn(self, beat: Beat, hit: Hit, random: np.random.Generator) -> Hit:
-        step = math.floor(hit.onset_quarters * STEPS_PER_QUARTER + 0.5)
-        number = CLASS_OF_LANE[hit.lane]
-        if number < 0:
-            return hit
-        place = step % STEPS_PER_BAR, number
-        velocity_bin = random.choice(VELOCITY_BINS, p=self._velocity[place])
-        timing_bin = random.choice(TIMING_BINS, p=self._timing[place])
-        velocity = 128 // VELOCITY_BINS * velocity_bin + random.integers(128 // VELOCITY_BINS)
-        offset = (timing_bin + random.random()) / TIMING_BINS - 0.5
+        hits = []
         latest = np.nextafter(beat.length_quarters, 0)
-        return replace(
-            hit,
-            onset_quarters=float(np.clip((step + offset) / STEPS_PER_QUARTER, 0, latest)),
-            velocity=int(np.clip(velocity, 1, 127)),
-        )
-
-    def _costs(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
-        steps, classes = np.nonzero(cells.hits)
-        velocity, timing = expression_bins(cells)
-        places = steps % STEPS_PER_BAR, classes
-        return -np.log2(self._velocity[*places, velocity]), -np.log2(self._timing[*places, timing])
+        for hit in beat.hits:
+            step = math.floor(hit.onset_quarters * STEPS_PER_QUARTER + 0.5)
+            if (number := CLASS_OF_LANE[hit.lane]) >= 0:
+                place = step % STEPS_PER_BAR, number
+                velocity_bin = random.choice(VELOCITY_BINS, p=self._velocity[place])
+                timing_bin = random.choice(TIMING_BINS, p=self._timing[place])
+                width = 128 // VELOCITY_BINS
+                velocity = width * velocity_bin + random.integers(width)
+                offset = (timing_bin + random.random()) / TIMING_BINS - 0.5
+                hit = replace(
+                    hit,
+                    onset_quarters=float(np.clip((step + offset) / STEPS_PER_QUARTER, 0, latest)),
+                    velocity=int(np.clip(velocity, 1, 127)),
+                )
+            hits.append(hit)
+        return replace(beat, hits=tuple(hits))
 
 
 def expression_bins(cells: Cells) -> tuple[np.ndarray, np.ndarray]:

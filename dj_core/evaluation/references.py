@@ -11,9 +11,9 @@ from pathlib import Path
 from dj_core.corpus.sources import open_source
 from dj_core.corpus.store import SPLITS, Corpus, CorpusFile, Progress, import_corpus
 from dj_core.errors import CorpusError
-from dj_core.evaluation.evaluation import Ground
+from dj_core.evaluation.evaluation import Ground, performance_cells
 from dj_core.evaluation.judged_clips import Clip, corpus_clips
-from dj_core.evaluation.likelihood import FOUR_FOUR, Cells, cells_of
+from dj_core.evaluation.likelihood import FOUR_FOUR
 
 
 @dataclass(frozen=True)
@@ -75,24 +75,20 @@ def reference_of_folder(
     with tempfile.TemporaryDirectory(prefix="digital-dj-") as place:
         imported = import_corpus(folder, Path(place), folder.stem, progress=progress)
         corpus = imported.corpus
-        whole = None if divided else _whole(corpus, own)
-        yield whole or reference_of_corpora([corpus], split)
-
-
-def _whole(corpus: Corpus, own: Sequence[Corpus]) -> Reference | None:
-    """All of a corpus held out, beside the training splits of `own`; None if these are too few."""
-    held_out = _clips([corpus], SPLITS)
-    train = _clips(own, SPLITS[:1])
-    if not held_out or _performances(train) < _performances(held_out):
-        return None
-    ground = Ground(
-        name=f"{corpus.name}, all of it, beside {' + '.join(other.name for other in own)}",
-        train=train,
-        held_out=held_out,
-        train_cells=_cells(own, SPLITS[:1]),
-        held_out_cells=_cells([corpus], SPLITS),
-    )
-    return Reference(ground, (corpus,), SPLITS)
+        if not divided:
+            held_out, train = _clips([corpus], SPLITS), _clips(own, SPLITS[:1])
+            families = [len({clip.performance for clip in side}) for side in (train, held_out)]
+            if held_out and families[0] >= families[1]:
+                ground = Ground(
+                    f"{corpus.name}, all of it, beside {' + '.join(other.name for other in own)}",
+                    train,
+                    held_out,
+                    performance_cells(own, SPLITS[:1]),
+                    performance_cells([corpus], SPLITS),
+                )
+                yield Reference(ground, (corpus,), SPLITS)
+                return
+        yield reference_of_corpora([corpus], split)
 
 
 def _clips(corpora: Sequence[Corpus], splits: Sequence[str]) -> tuple[Clip, ...]:
@@ -104,16 +100,3 @@ def _clips(corpora: Sequence[Corpus], splits: Sequence[str]) -> tuple[Clip, ...]
             except CorpusError:
                 continue  # this split is too small for clips; the others may not be
     return tuple(found)
-
-
-def _performances(clips: Sequence[Clip]) -> int:
-    return len({clip.performance for clip in clips})
-
-
-def _cells(corpora: Sequence[Corpus], splits: Sequence[str]) -> tuple[Cells, ...]:
-    return tuple(
-        cells_of(corpus.beat(file))
-        for corpus in corpora
-        for file in corpus.files
-        if file.split in splits and file.meter == FOUR_FOUR
-    )

@@ -8,7 +8,7 @@ chord or rest of the file. The two are different quantities and have different n
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dj_core.corpus.note_strings import NoteSong, note_songs
@@ -16,6 +16,7 @@ from dj_core.evaluation.references import Reference
 from dj_core.models.groove.training_clips import ClipSet, clip_of
 from dj_core.models.notes.note_tokenizer import in_general_midi, song_words
 from dj_core.models.request import BeatModel
+from dj_core.models.threads import cpu_threads
 
 if TYPE_CHECKING:
     from dj_core.models.groove.groove_likelihood import Bits
@@ -52,10 +53,6 @@ class Surprise:
     unknown_words: float | None = None
     notes: int | None = None
 
-    def as_json(self) -> dict[str, float | None]:
-        """By name."""
-        return asdict(self)
-
 
 def surprise_of(model: BeatModel, reference: Reference) -> Surprise:
     """The model's bits of the reference's held-out 4/4 performances.
@@ -74,7 +71,6 @@ def surprise_of(model: BeatModel, reference: Reference) -> Surprise:
 
 def _groove_surprise(model: GrooveModel, reference: Reference) -> Surprise:
     from dj_core.models.groove.groove_likelihood import bits_of
-    from dj_core.models.threads import cpu_threads
 
     # performances once through, as the n-grams beside them hear them: a loop that is repeated
     # foretells itself
@@ -100,6 +96,9 @@ def _groove_surprise(model: GrooveModel, reference: Reference) -> Surprise:
 
 def _notes_surprise(model: NotesModel, reference: Reference) -> Surprise:
     """Nothing where the files' notes are numbered otherwise than the model learned them."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
     known_map = model.tokenizer.settings.drum_map
     held_out = {(corpus.name, file.id) for corpus, file in reference.held_out_files()}
     songs: list[NoteSong] = []
@@ -113,29 +112,19 @@ def _notes_surprise(model: NotesModel, reference: Reference) -> Surprise:
         return Surprise()
     ids = model.tokenizer.vocabulary.ids
     bits, unknown, words, notes = 0.0, 0, 0, 0
-    for song in songs:
-        written = song_words(song, model.tokenizer.settings)
-        known = [ids[word] for word in written if word in ids]
-        unknown += len(written) - len(known)
-        words += len(written)
-        notes += len(song.events)
-        bits += _bits(model, known)
-    return Surprise(words_per_note=bits / max(notes, 1), unknown_words=unknown / words, notes=notes)
-
-
-def _bits(model: NotesModel, ids: list[int]) -> float:
-    """Bits of a song's words, each given all before it; its primes are told, not guessed."""
-    import torch
-    from torch.nn.functional import cross_entropy
-
-    from dj_core.models.threads import cpu_threads
-
-    guessed = torch.tensor([model.tokenizer.words[id_].is_guessed for id_ in ids[1:]])
-    total = 0.0
     with torch.inference_mode(), cpu_threads(1):
-        for first in range(0, len(ids) - 1, PIECE_WORDS):
-            read = torch.tensor(ids[first : first + PIECE_WORDS + 1])
-            logits, _ = model.network(read[None, :-1])
-            nats = cross_entropy(logits[0], read[1:], reduction="none")
-            total += float(nats[guessed[first : first + PIECE_WORDS]].sum()) / math.log(2)
-    return total
+        for song in songs:
+            written = song_words(song, model.tokenizer.settings)
+            known = [ids[word] for word in written if word in ids]
+            unknown += len(written) - len(known)
+            words += len(written)
+            notes += len(song.events)
+            # each word given all before it; a song's primes are told, not guessed
+            guessed = torch.tensor([model.tokenizer.words[id_].is_guessed for id_ in known[1:]])
+            for first in range(0, len(known) - 1, PIECE_WORDS):
+                read = torch.tensor(known[first : first + PIECE_WORDS + 1])
+                logits, _ = model.network(read[None, :-1])
+                nats = cross_entropy(logits[0], read[1:], reduction="none")
+                counted = nats[guessed[first : first + PIECE_WORDS]]
+                bits += float(counted.sum()) / math.log(2)
+    return Surprise(words_per_note=bits / max(notes, 1), unknown_words=unknown / words, notes=notes)
