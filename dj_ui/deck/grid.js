@@ -20,7 +20,7 @@ import { clamp } from './numbers.js'
 
 // In pixels: from cell to cell, from row to row at the least, and the steps of all rows together.
 const MOUSE = { cell: 22, row: 26, height: 472 }
-const TOUCH = { cell: 35, row: 33, height: 324 } // a finger: 32 of cell and 3 of gap
+const TOUCH = { cell: 35, row: 35, height: 324 } // a finger: 32 of cell and 3 of gap
 const HIGHEST_ROW = 56
 const HEAD_HEIGHT = 24 // the bar numbers above a line of rows
 const LINE_GAP = 8
