@@ -13,7 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from dj_core.models.families import load_model
 from dj_core.models.request import BeatModel, GenerationRequest
 from dj_core.music.beat import Beat
 from dj_core.music.drums import DRUMS, LANE
-from dj_core.shaping.attributes import NAMES, attributes, genre_norm, norm_of, norms_as_json
+from dj_core.shaping.attributes import NAMES, Attributes, Norm, attributes, genre_norm
 from dj_core.shaping.continuing import bars_of, continue_all
 from dj_core.shaping.distance import distance
 from dj_core.shaping.filling import add_fill
@@ -39,6 +39,11 @@ from dj_core.shaping.rerolling import reroll_all
 from dj_core.shaping.sliders import Controls, adjust
 
 Figures = dict[str, Any]
+LARGEST_SPREAD = {"swing": 6.0}  # a genre of straight and of shuffled beats is wide for no use
+# below these a slider would do nothing one hears
+SMALLEST_SPREAD = {
+    "density": 0.5, "syncopation": 0.3, "swing": 4.0, "loudness": 8.0, "complexity": 0.08,
+}  # fmt: skip
 _FAMILIES = ("kick", "snare", "hat", "tom", "cymbal", "percussion")
 _FAMILY = np.array([drum.family for drum in DRUMS])
 
@@ -235,6 +240,15 @@ def measure_joins(material: Material, count: int = 400, given: int = 4, seeds: i
     }
 
 
+def norm_of(beats: Sequence[Beat]) -> Norm:
+    """What is usual among some beats."""
+    rows = np.array([list(attributes(beat).as_dict().values()) for beat in beats])
+    least = [SMALLEST_SPREAD[name] for name in NAMES]
+    most = [LARGEST_SPREAD.get(name, np.inf) for name in NAMES]
+    spread = np.clip(rows.std(0), least, most)
+    return Norm(Attributes(*map(float, rows.mean(0))), Attributes(*map(float, spread)))
+
+
 def measure_norms(material: Material, count: int = 24) -> Figures:
     """What is usual in every genre, from `count` takes of four bars: assets/genre-norms.json."""
     norms, everyone = {}, []
@@ -246,7 +260,13 @@ def measure_norms(material: Material, count: int = 24) -> Figures:
         norms[genre] = norm_of([beat for beat in beats if beat.hits])
         everyone += beats
     norms[""] = norm_of([beat for beat in everyone if beat.hits])
-    return norms_as_json(norms)
+    return {
+        genre: {
+            part: {name: round(value, 4) for name, value in values.items()}
+            for part, values in asdict(norm).items()
+        }
+        for genre, norm in sorted(norms.items())
+    }
 
 
 def measure_controls(

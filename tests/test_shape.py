@@ -17,8 +17,6 @@ from dj_core.shaping.attributes import (
     attributes,
     genre_norm,
     genre_norms,
-    norm_of,
-    norms_as_json,
     swing_of,
     with_loudness,
     with_swing,
@@ -266,12 +264,6 @@ def test_every_slider_position_has_one_value_and_back():
 
 def test_a_genre_nobody_knows_has_the_norm_of_any():
     assert genre_norm("polka") == genre_norms()[""]
-
-
-def test_norms_are_written_as_they_are_read():
-    norm = norm_of([ROCK, HOUSE])
-    written = norms_as_json({"": norm})[""]
-    assert written["mean"]["density"] == pytest.approx(norm.mean.density, abs=1e-3)
 
 
 # -- steering: what every cell would change --------------------------------------------------------

@@ -15,16 +15,15 @@ Cells are those of the beat played straight, so that swing says nothing of the o
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from dj_core.errors import BeatError
+from dj_core.files.records import read_json, record_of
 from dj_core.music.beat import Beat
 from dj_core.music.drums import DRUMS
 from dj_core.music.step_grid import LANES, STEPS_PER_QUARTER
@@ -39,14 +38,6 @@ _FIRST_16TH, _OFFBEAT, _LAST = (0.18, 0.4), (0.42, 0.78), 0.9
 _BETWEEN, _STRAIGHT_16TH = 0.62, 0.715  # of an 8th and a 16th; later is no 8th's swing
 _TOGETHER = 0.08  # spread of strokes that are meant to lie in one place
 BACKBONE = np.array([drum.family in ("kick", "snare", "tom") for drum in DRUMS])
-LARGEST_SPREAD = {"swing": 6.0}  # a genre of straight and of shuffled beats is wide for no use
-SMALLEST_SPREAD = {  # below these a slider would do nothing one hears
-    "density": 0.5,
-    "syncopation": 0.3,
-    "swing": 4.0,
-    "loudness": 8.0,
-    "complexity": 0.08,
-}
 
 
 @dataclass(frozen=True)
@@ -61,7 +52,7 @@ class Attributes:
 
     def as_dict(self) -> dict[str, float]:
         """By name, in order."""
-        return {item.name: getattr(self, item.name) for item in fields(self)}
+        return asdict(self)
 
 
 NAMES: tuple[str, ...] = tuple(item.name for item in fields(Attributes))
@@ -83,8 +74,7 @@ class Norm:
 
     def position(self, name: str, value: float) -> float:
         """The slider position at which an attribute would have this value."""
-        away = value - getattr(self.mean, name)
-        return away / self._unit(name, away > 0)
+        return float(self.positions(name, value))
 
     def positions(self, name: str, values: np.ndarray | float) -> np.ndarray:
         """`position` of a value, or of every value of an array."""
@@ -113,13 +103,24 @@ def attributes(beat: Beat) -> Attributes:
     cells = np.zeros((beat.bars * per_bar, LANES), bool)
     for cell in straight.cells:
         cells[cell] = True
+    onsets = np.asarray(cells[:, BACKBONE].any(1))
+    strength, ahead = (
+        np.tile(part, beat.bars) for part in (weights(per_bar), stronger_places(per_bar))
+    )
+    weak = 0
+    for step in np.flatnonzero(onsets):
+        weak -= strength[step]
+        silent = (step + 1 + np.arange(ahead[step])) % len(onsets)
+        if len(silent) and not onsets[silent].any():
+            weak += strength[silent[-1]] - strength[step]
+    before = np.roll(cells, per_bar if beat.bars > 1 else per_bar // 2, axis=0)
     velocities = [hit.velocity for hit in beat.hits]
     return Attributes(
         density=float(cells.sum() / (len(cells) / STEPS_PER_QUARTER)),
-        syncopation=_syncopation(np.asarray(cells[:, BACKBONE].any(1)), per_bar),
+        syncopation=float(weak / max(onsets.sum(), 1)),
         swing=straight.swing,
         loudness=float(np.mean(velocities)) if velocities else 0.0,
-        complexity=_change(cells, per_bar if beat.bars > 1 else per_bar // 2),
+        complexity=float((cells ^ before).sum() / max((cells | before).sum(), 1)),
     )
 
 
@@ -135,7 +136,11 @@ class Straightened:
     def __init__(self, beat: Beat) -> None:
         self.swing, self.pair = swing_of(beat)
         self.steps = beat.bars * bar_cells(beat)
-        self.cells = [(self._step(hit.onset_quarters), hit.lane) for hit in beat.hits]
+        straight = ((self._straight(hit.onset_quarters), hit.lane) for hit in beat.hits)
+        self.cells = [
+            (min(math.floor(onset * STEPS_PER_QUARTER + 0.5), self.steps - 1), lane)
+            for onset, lane in straight
+        ]
 
     @property
     def swung_pair(self) -> float:
@@ -167,10 +172,6 @@ class Straightened:
             return onset_quarters
         return _bent_onset(onset_quarters, 1.0, self.swing / 100, 0.5)
 
-    def _step(self, onset_quarters: float) -> int:
-        step = int(np.floor(self._straight(onset_quarters) * STEPS_PER_QUARTER + 0.5))
-        return min(step, self.steps - 1)
-
 
 def weights(per_bar: int) -> np.ndarray:
     """How strong each 16th of a bar is: 0 on the one, then -1, -2 (quarters), -3, -4 (16ths)."""
@@ -190,26 +191,6 @@ def stronger_places(per_bar: int) -> np.ndarray:
         for place in range(per_bar)
     ]
     return np.array(ahead)
-
-
-def _syncopation(onsets: np.ndarray, per_bar: int) -> float:
-    if not onsets.any():
-        return 0.0
-    bars = len(onsets) // per_bar
-    strength, ahead = (np.tile(part, bars) for part in (weights(per_bar), stronger_places(per_bar)))
-    total = 0
-    for step in np.flatnonzero(onsets):
-        total -= strength[step]
-        silent = (step + 1 + np.arange(ahead[step])) % len(onsets)
-        if len(silent) and not onsets[silent].any():
-            total += strength[silent[-1]] - strength[step]
-    return float(total / onsets.sum())
-
-
-def _change(cells: np.ndarray, lag: int) -> float:
-    before = np.roll(cells, lag, axis=0)
-    either = (cells | before).sum()
-    return float((cells ^ before).sum() / either) if either else 0.0
 
 
 def swing_of(beat: Beat) -> tuple[float, float]:
@@ -253,20 +234,17 @@ def with_swing(beat: Beat, percent: float) -> Beat:
         places = _offbeats(beat, pair)
         if not len(places) or abs(100 * places.mean() - percent) < 0.05:
             break
-        beat = _warped(beat, pair, float(places.mean()), percent / 100)
-    return beat
-
-
-def _warped(beat: Beat, pair: float, before: float, after: float) -> Beat:
-    """Time between beats stretched so that `before` of a pair comes to lie at `after`."""
-    latest = float(np.nextafter(beat.length_quarters, 0))
-    hits = (
-        replace(
-            hit, onset_quarters=min(_bent_onset(hit.onset_quarters, pair, before, after), latest)
+        bent = [
+            _bent_onset(hit.onset_quarters, pair, float(places.mean()), percent / 100)
+            for hit in beat.hits
+        ]
+        latest = float(np.nextafter(beat.length_quarters, 0))
+        hits = (
+            replace(hit, onset_quarters=min(onset, latest))
+            for hit, onset in zip(beat.hits, bent, strict=True)
         )
-        for hit in beat.hits
-    )
-    return replace(beat, hits=tuple(hits))
+        beat = replace(beat, hits=tuple(hits))
+    return beat
 
 
 def _bent_onset(onset_quarters: float, pair: float, before: float, after: float) -> float:
@@ -291,56 +269,30 @@ def with_loudness(beat: Beat, mean_velocity: float) -> Beat:
     velocities = np.array([hit.velocity for hit in beat.hits], float)
     if not len(velocities) or abs(velocities.mean() - mean_velocity) < 0.25:
         return beat
+
+    def bent(exponent: float) -> np.ndarray:
+        # 128, so that strokes of 127 can be made softer, too
+        return np.clip(np.round(128 * (velocities / 128) ** exponent), 1, 127)
+
     least, most = -6.0, 6.0  # of log2 of the exponent
     for _ in range(40):
         middle = (least + most) / 2
-        if _bent(velocities, 2**middle).mean() > mean_velocity:
+        if bent(2**middle).mean() > mean_velocity:
             least = middle
         else:
             most = middle
-    bent = _bent(velocities, 2**most)
-    hits = (replace(hit, velocity=int(level)) for hit, level in zip(beat.hits, bent, strict=True))
+    levels = bent(2**most).astype(int).tolist()
+    hits = (replace(hit, velocity=level) for hit, level in zip(beat.hits, levels, strict=True))
     return replace(beat, hits=tuple(hits))
-
-
-def _bent(velocities: np.ndarray, exponent: float) -> np.ndarray:
-    # 128, so that strokes of 127 can be made softer, too
-    return np.clip(np.round(128 * (velocities / 128) ** exponent), 1, 127)
 
 
 # --- what is usual ----------------------------------------------------------------------------
 
 
-def norm_of(beats: Sequence[Beat]) -> Norm:
-    """What is usual among `beats`. Raises BeatError for none."""
-    if not beats:
-        raise BeatError("There are no beats to say what is usual.")
-    rows = np.array([list(attributes(beat).as_dict().values()) for beat in beats])
-    least = [SMALLEST_SPREAD[name] for name in NAMES]
-    most = [LARGEST_SPREAD.get(name, np.inf) for name in NAMES]
-    spread = np.clip(rows.std(0), least, most)
-    return Norm(Attributes(*map(float, rows.mean(0))), Attributes(*map(float, spread)))
-
-
-def norms_as_json(norms: Mapping[str, Norm]) -> dict[str, dict[str, dict[str, float]]]:
-    """Norms by genre, '' for any, as kept in the file."""
-    return {
-        genre: {
-            part: {name: round(value, 4) for name, value in getattr(norm, part).as_dict().items()}
-            for part in ("mean", "spread")
-        }
-        for genre, norm in sorted(norms.items())
-    }
-
-
 @lru_cache(maxsize=1)
 def genre_norms() -> dict[str, Norm]:
     """What is usual in every genre, by name; '' is any. Shipped with the product."""
-    content = json.loads(NORMS_FILE.read_text("utf-8"))
-    return {
-        genre: Norm(Attributes(**parts["mean"]), Attributes(**parts["spread"]))
-        for genre, parts in content.items()
-    }
+    return {genre: record_of(Norm, parts) for genre, parts in read_json(NORMS_FILE).items()}
 
 
 def genre_norm(genre: str) -> Norm:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from dj_core.errors import GenerationError
 from dj_core.evaluation.judged_clips import stretch
@@ -12,10 +11,6 @@ from dj_core.models.request import BeatModel
 from dj_core.music.beat import MAX_BARS, Beat
 from dj_core.shaping.locks import hits_in, struck
 from dj_core.shaping.playing import bar_cells, guide_for, request_like, shaper, with_played
-
-if TYPE_CHECKING:
-    from dj_core.models.groove.groove_player import GrooveModel
-    from dj_core.models.groove.infilling import Guide
 
 
 def bars_of(beat: Beat, first: int, last: int) -> Beat:
@@ -69,7 +64,7 @@ def continue_all(
     Raises:
         GenerationError: as `continue_beat`.
     """
-    from dj_core.models.groove.infilling import play_guided
+    from dj_core.models.groove.infilling import is_past, play_guided, style_of
 
     groove = shaper(model)
     requests, guides, wholes = [], [], []
@@ -82,27 +77,15 @@ def continue_all(
         whole = replace(beat, bars=beat.bars + bars)
         wholes.append(whole)
         requests.append(request_like(model, whole, seed=seed, temperature=temperature))
-        guides.append(_primed(groove, beat, whole))
-    return tuple(
-        with_played(
-            whole,
-            hits_in(whole, guide.held),
-            answer.beat,
-            groove,
-            {"shape": "continue", "seed": seed, "given_bars": beat.bars, "bars": bars},
-        )
-        for (beat, seed), whole, guide, answer in zip(
-            asked, wholes, guides, play_guided(groove, requests, guides, particles=1), strict=True
-        )
-    )
-
-
-def _primed(model: GrooveModel, beat: Beat, whole: Beat) -> Guide:
-    """Holds the bars there are, and strokes that anticipate the first to come."""
-    from dj_core.models.groove.infilling import is_past, style_of
-
-    given = beat.bars * bar_cells(beat)
-    held = struck(whole)
-    held[:given] = True
-    style, fine = style_of(model, beat) if beat.hits else (None, 0.0)
-    return guide_for(whole, held, style=style, fine=fine, past=is_past(beat))
+        # the bars there are, and strokes that anticipate the first to come
+        held = struck(whole)
+        held[: beat.bars * bar_cells(beat)] = True
+        style, fine = style_of(groove, beat) if beat.hits else (None, 0.0)
+        guides.append(guide_for(whole, held, style=style, fine=fine, past=is_past(beat)))
+    takes = play_guided(groove, requests, guides, particles=1)
+    beats = []
+    for (beat, seed), whole, guide, take in zip(asked, wholes, guides, takes, strict=True):
+        settings = {"shape": "continue", "seed": seed, "given_bars": beat.bars, "bars": bars}
+        kept = hits_in(whole, guide.held)
+        beats.append(with_played(whole, kept, take.beat, groove, settings))
+    return tuple(beats)

@@ -26,6 +26,7 @@ import numpy as np
 
 from dj_core.corpus.store import Corpus
 from dj_core.errors import BeatError, CorpusError
+from dj_core.evaluation.copying import distances
 from dj_core.evaluation.likelihood import CLASSES, FOUR_FOUR, STEPS_PER_BAR, quantise
 from dj_core.files.storage import write_bytes_atomic
 from dj_core.music.beat import Beat
@@ -85,13 +86,11 @@ class Fingerprints:
         return tuple(self._nearest(number, bar, reach) for number, bar in numbered_bars(beat))
 
     def _nearest(self, number: int, bar: np.ndarray, reach: int) -> NearBar:
-        row = bar.copy()
         for away in range(reach + 1):
             for cells in combinations(range(CELLS), away):
+                row = bar.copy()
                 row[list(cells)] ^= True
-                file = self._files.get(fingerprint(row))
-                row[list(cells)] ^= True
-                if file is not None:
+                if (file := self._files.get(fingerprint(row))) is not None:
                     corpus, name = self._names[file]
                     return NearBar(number, away, name, corpus)
         return NearBar(number, None)
@@ -175,19 +174,6 @@ def write_fingerprints(
     )
     write_bytes_atomic(path, buffer.getvalue())
     return usual
-
-
-def distances(bars: np.ndarray, bank: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cells between each bar and its nearest of `bank`, and which one that is."""
-    known = bank.astype(np.float32)
-    sizes = known.sum(1)
-    nearest, which = np.empty(len(bars), int), np.empty(len(bars), int)
-    for start in range(0, len(bars), 256):
-        some = bars[start : start + 256].astype(np.float32)
-        apart = sizes - 2 * (some @ known.T) + some.sum(1, keepdims=True)
-        which[start : start + 256] = apart.argmin(1)
-        nearest[start : start + 256] = apart.min(1).round()
-    return nearest, which
 
 
 def nearest_in(corpus: Corpus, beat: Beat) -> tuple[NearBar, ...]:

@@ -8,7 +8,6 @@ Purpura defined it for nerve impulses (Network 8:127, 1997). A stroke counts 0.5
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,73 +48,48 @@ def relative_distance(a: Beat, b: Beat) -> float:
 
 def match(a: Beat, b: Beat) -> Matching:
     """The cheapest way from `a` to `b`."""
-    parts = [_match_lane(a, b, lane) for lane in sorted({*a.lanes, *b.lanes})]
-    return Matching(
-        moved=tuple(pair for part in parts for pair in part.moved),
-        removed=tuple(hit for part in parts for hit in part.removed),
-        added=tuple(hit for part in parts for hit in part.added),
-        cost=sum(part.cost for part in parts),
-    )
+    from scipy.optimize import linear_sum_assignment
+
+    moved: list[tuple[Hit, Hit]] = []
+    removed: list[Hit] = []
+    added: list[Hit] = []
+    cost = 0.0
+    for one, other in _clusters(a, b):
+        was, is_ = (
+            np.array([(hit.onset_quarters, hit.velocity) for hit in hits]).reshape(-1, 2)
+            for hits in (one, other)
+        )
+        gone, new = (PRESENCE + LOUDNESS * side[:, 1] for side in (was, is_))
+        way, change = np.moveaxis(np.abs(was[:, None] - is_[None]), -1, 0)
+        saved = np.minimum(WAY * way + LOUDNESS * change - (gone[:, None] + new[None]), 0.0)
+        rows, columns = linear_sum_assignment(saved) if saved.size else ((), ())
+        pairs = {i: j for i, j in zip(rows, columns, strict=True) if saved[i, j] < 0}
+        met = set(pairs.values())
+        moved += [(one[i], other[j]) for i, j in pairs.items()]
+        removed += [hit for i, hit in enumerate(one) if i not in pairs]
+        added += [hit for j, hit in enumerate(other) if j not in met]
+        cost += float(gone.sum() + new.sum() + sum(saved[i, j] for i, j in pairs.items()))
+    return Matching(tuple(moved), tuple(removed), tuple(added), cost)
 
 
 def _presence(hit: Hit) -> float:
     return PRESENCE + LOUDNESS * hit.velocity
 
 
-def _match_lane(a: Beat, b: Beat, lane: int) -> Matching:
-    """Strokes further apart than a removal and an addition cost fall into clusters of their own."""
-    one = [hit for hit in a.hits if hit.lane == lane]
-    other = [hit for hit in b.hits if hit.lane == lane]
-    parts = [_match_cluster(*cluster) for cluster in _clusters(one, other)]
-    return Matching(
-        moved=tuple(pair for part in parts for pair in part.moved),
-        removed=tuple(hit for part in parts for hit in part.removed),
-        added=tuple(hit for part in parts for hit in part.added),
-        cost=sum(part.cost for part in parts),
-    )
+def _clusters(a: Beat, b: Beat) -> list[tuple[list[Hit], list[Hit]]]:
+    """Strokes of both beats in groups between which none can be worth moving.
 
-
-def _clusters(one: Sequence[Hit], other: Sequence[Hit]) -> list[tuple[list[Hit], list[Hit]]]:
-    """Strokes in groups between which none can be worth moving."""
+    They are of one drum each, and strokes further apart than a removal and an addition cost are
+    in groups of their own.
+    """
     reach = 2 * _presence(Hit(0.0, 0, 127)) / WAY
-    tagged = sorted(
-        [(hit.onset_quarters, 0, hit) for hit in one]
-        + [(hit.onset_quarters, 1, hit) for hit in other],
-        key=lambda item: item[:2],
-    )
     clusters: list[tuple[list[Hit], list[Hit]]] = []
-    latest = -np.inf
-    for onset, side, hit in tagged:
-        if onset - latest > reach:
-            clusters.append(([], []))
-        clusters[-1][side].append(hit)
-        latest = onset
+    for lane in sorted({*a.lanes, *b.lanes}):
+        tagged = [(hit, side) for side in (0, 1) for hit in (a, b)[side].hits if hit.lane == lane]
+        latest = -np.inf
+        for hit, side in sorted(tagged, key=lambda item: (item[0].onset_quarters, item[1])):
+            if hit.onset_quarters - latest > reach:
+                clusters.append(([], []))
+            clusters[-1][side].append(hit)
+            latest = hit.onset_quarters
     return clusters
-
-
-def _match_cluster(one: list[Hit], other: list[Hit]) -> Matching:
-    from scipy.optimize import linear_sum_assignment
-
-    gone = np.array([_presence(hit) for hit in one])
-    new = np.array([_presence(hit) for hit in other])
-    way = WAY * np.abs(_onsets(one)[:, None] - _onsets(other)[None])
-    change = LOUDNESS * np.abs(_velocities(one)[:, None] - _velocities(other)[None])
-    apart = gone[:, None] + new[None]
-    saved = np.minimum(way + change - apart, 0.0)
-    rows, columns = linear_sum_assignment(saved) if saved.size else ((), ())
-    pairs = [(i, j) for i, j in zip(rows, columns, strict=True) if saved[i, j] < 0]
-    kept, met = {i for i, _ in pairs}, {j for _, j in pairs}
-    return Matching(
-        moved=tuple((one[i], other[j]) for i, j in pairs),
-        removed=tuple(hit for i, hit in enumerate(one) if i not in kept),
-        added=tuple(hit for j, hit in enumerate(other) if j not in met),
-        cost=float(gone.sum() + new.sum() + sum(saved[i, j] for i, j in pairs)),
-    )
-
-
-def _onsets(hits: Sequence[Hit]) -> np.ndarray:
-    return np.array([hit.onset_quarters for hit in hits])
-
-
-def _velocities(hits: Sequence[Hit]) -> np.ndarray:
-    return np.array([hit.velocity for hit in hits], float)

@@ -8,6 +8,7 @@ win; on its one a crash is wanted.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,13 +30,8 @@ LEAD_IN_BARS = 4  # heard before a fill
 PARTICLES = 8
 CRASH_LEANING, KICK_LEANING = 6.0, 2.0  # log odds added on the one that follows
 FILL_LEANING = {
-    "kick": -0.3,
-    "snare": 0.0,
-    "tom": 0.5,
-    "hat": -0.9,
-    "cymbal": -0.7,
-    "percussion": -0.5,
-}
+    "kick": -0.3, "snare": 0.0, "tom": 0.5, "hat": -0.9, "cymbal": -0.7, "percussion": -0.5,
+}  # fmt: skip
 FILL_NOVELTY = 1.0  # keeps a fill from being the bar before once more
 PHRASES = (4, 8)  # bars after which a fill may come
 _ON_ONE = ("crash", "kick")
@@ -113,17 +109,10 @@ def add_fills(
             "Put a fill in its last bar instead."
         )
     draws = np.random.default_rng([seed, every_bars]).random(beat.bars)
+    fill = partial(add_fill, half=half, crash=crash, temperature=temperature)
     for bar in range(every_bars, beat.bars + 1, every_bars):
         if draws[bar - 1] < chance:
-            beat = add_fill(
-                model,
-                beat,
-                bar=bar,
-                half=half,
-                crash=crash,
-                seed=seed + bar,
-                temperature=temperature,
-            )
+            beat = fill(model, beat, bar=bar, seed=seed + bar)
     return beat
 
 
@@ -171,18 +160,15 @@ def _play(
         turns={end - length: Turn("fill", fill_style), end: Turn("beat")},
     )
     played = play_guided(model, [request], [guide], PARTICLES)[0].beat
-    return tuple(_at_home(hit, beat, bar) for hit in played.hits)
-
-
-def _at_home(hit: Hit, beat: Beat, bar: int) -> Hit:
-    """A hit played around the fill in `bar`, where it belongs in the beat.
-
-    After the last bar comes the first; a stroke just ahead of its one is moved onto it.
-    """
+    # where the hits belong in the beat: after the last bar comes the first, whose one begins half
+    # a 16th before the bar line; a stroke just ahead of it is moved onto it
     bar_quarters = beat.meter.bar_quarters
-    onset = hit.onset_quarters + (bar - 1 - LEAD_IN_BARS) * bar_quarters
-    # half a 16th before the bar line the cell of the one begins
-    line_quarters = (LEAD_IN_BARS + 1) * bar_quarters - 0.5 / STEPS_PER_QUARTER
-    if bar == beat.bars and hit.onset_quarters >= line_quarters:
-        onset -= beat.length_quarters
-    return replace(hit, onset_quarters=max(onset, 0.0))
+    shift = (bar - 1 - LEAD_IN_BARS) * bar_quarters
+    line = (LEAD_IN_BARS + 1) * bar_quarters - 0.5 / STEPS_PER_QUARTER
+    hits = []
+    for hit in played.hits:
+        onset = hit.onset_quarters + shift
+        if bar == beat.bars and hit.onset_quarters >= line:
+            onset -= beat.length_quarters
+        hits.append(replace(hit, onset_quarters=max(onset, 0.0)))
+    return tuple(hits)

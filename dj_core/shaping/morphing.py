@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from dj_core.errors import BeatError
 from dj_core.music.beat import Beat, Hit, Provenance
@@ -54,7 +55,10 @@ def morph(a: Beat, b: Beat, steps: int) -> tuple[Beat, ...]:
         )
     for fades in FADES:
         path = _path(a, b, steps, fades)
-        if _never_turns_back(path):
+        away, left = ([distance(end, beat) for beat in path] for end in (a, b))
+        if all(x < y - 1e-9 for x, y in pairwise(away)) and all(
+            x > y + 1e-9 for x, y in pairwise(left)
+        ):  # it never turns back
             return path
     raise BeatError(
         f"These beats are too alike for {steps} steps between them. Ask for fewer steps."
@@ -75,61 +79,46 @@ def looped(beat: Beat, bars: int) -> Beat:
 
 
 def _path(a: Beat, b: Beat, steps: int, fades: int) -> tuple[Beat, ...]:
+    def order(change: _Change) -> tuple[int, float]:
+        """Weak places of the bar before strong ones: 0 between the 16ths, up to 4 on the one."""
+        place = change.hit.onset_quarters % a.meter.bar_quarters
+        grids = (0.25, 0.5, 1.0, a.meter.bar_quarters)
+        strength = sum(abs(place - round(place / grid) * grid) < 0.06 for grid in grids)
+        return strength, change.hit.onset_quarters
+
     way = match(a, b)
-    changes = [*(_Change(hit, False) for hit in way.removed)]
+    changes = [_Change(hit, False) for hit in way.removed]
     changes += [_Change(hit, True) for hit in way.added]
-    changes.sort(key=lambda change: (_strength(a, change.hit), change.hit.onset_quarters))
+    changes.sort(key=order)
     between = []
     for number in range(1, steps - 1):
         share = number / (steps - 1)
+        nearer = a if share < 0.5 else b
+        hits = []
+        for before, after in way.moved:
+            low, high = sorted((before.onset_quarters, after.onset_quarters))
+            onset = before.onset_quarters + share * (after.onset_quarters - before.onset_quarters)
+            # velocities in between are rounded towards where the stroke comes from
+            velocity = before.velocity + math.trunc(share * (after.velocity - before.velocity))
+            base = before if share < 0.5 else after
+            onset = min(max(onset, low), high)
+            hits.append(replace(base, onset_quarters=onset, velocity=velocity))
         done = math.floor(share * len(changes) * fades + 0.5) / fades
-        hits = [_between(before, after, share) for before, after in way.moved]
         for place, change in enumerate(changes):
-            hit = change.at(min(max(done - place, 0.0), 1.0))
-            if hit is not None:
+            if hit := change.at(min(max(done - place, 0.0), 1.0)):
                 hits.append(hit)
-        between.append(_beat_between(a, b, share, tuple(hits)))
+        tempo = a.tempo_bpm or b.tempo_bpm
+        if a.tempo_bpm and b.tempo_bpm:
+            tempo = a.tempo_bpm * (b.tempo_bpm / a.tempo_bpm) ** share
+        told = {"shape": "morph", "share": round(share, 6), "from": a.title, "to": b.title}
+        beat = Beat(
+            tuple(hits),
+            bars=a.bars,
+            tempo_bpm=tempo,
+            meter=a.meter,
+            genre=nearer.genre,
+            title=f"{a.title} to {b.title}, {share:.0%}".strip(),
+            provenance=Provenance(source=a.provenance.source, settings=told),
+        )
+        between.append(beat)
     return (a, *between, b)
-
-
-def _between(before: Hit, after: Hit, share: float) -> Hit:
-    """A stroke on its way; velocities in between are rounded towards where it comes from."""
-    onset = before.onset_quarters + share * (after.onset_quarters - before.onset_quarters)
-    low, high = sorted((before.onset_quarters, after.onset_quarters))
-    velocity = before.velocity + math.trunc(share * (after.velocity - before.velocity))
-    base = after if share >= 0.5 else before
-    return replace(base, onset_quarters=min(max(onset, low), high), velocity=velocity)
-
-
-def _strength(beat: Beat, hit: Hit) -> int:
-    """How strong a stroke's place in the bar is: 0 between the 16ths, up to 4 on the one."""
-    place = hit.onset_quarters % beat.meter.bar_quarters
-    grids = (0.25, 0.5, 1.0, beat.meter.bar_quarters)
-    return sum(abs(place - round(place / grid) * grid) < 0.06 for grid in grids)
-
-
-def _beat_between(a: Beat, b: Beat, share: float, hits: tuple[Hit, ...]) -> Beat:
-    tempo = a.tempo_bpm or b.tempo_bpm
-    if a.tempo_bpm and b.tempo_bpm:
-        tempo = a.tempo_bpm * (b.tempo_bpm / a.tempo_bpm) ** share
-    nearer = a if share < 0.5 else b
-    return Beat(
-        hits,
-        bars=a.bars,
-        tempo_bpm=tempo,
-        meter=a.meter,
-        genre=nearer.genre,
-        title=f"{a.title} to {b.title}, {share:.0%}".strip(),
-        provenance=Provenance(
-            source=a.provenance.source,
-            settings={"shape": "morph", "share": round(share, 6), "from": a.title, "to": b.title},
-        ),
-    )
-
-
-def _never_turns_back(path: tuple[Beat, ...]) -> bool:
-    away = [distance(path[0], beat) for beat in path]
-    left = [distance(beat, path[-1]) for beat in path]
-    return all(
-        away[i + 1] > away[i] + 1e-9 and left[i + 1] < left[i] - 1e-9 for i in range(len(path) - 1)
-    )

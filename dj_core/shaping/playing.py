@@ -14,7 +14,6 @@ from dj_core.models.request import BeatModel, Feel, GenerationRequest, Take
 from dj_core.music.beat import Beat, Hit, Provenance
 from dj_core.music.drums import DRUMS
 from dj_core.music.step_grid import STEPS_PER_QUARTER, Grid, encode, steps_per_bar, to_grid
-from dj_core.shaping.locks import cell_of
 
 if TYPE_CHECKING:
     from dj_core.models.groove.groove_player import GrooveModel
@@ -65,10 +64,8 @@ def guide_for(beat: Beat, held: np.ndarray, **more: Any) -> Guide:  # noqa: ANN4
     """A guide that holds the marked cells of `beat`; `more` are fields of `Guide`."""
     from dj_core.models.groove.infilling import Guide
 
-    grid = grid_of(beat)
-    silent = np.zeros(held.shape)
-    fields = {"felt": np.zeros_like(held), "leaning": silent, **more}
-    return Guide(given=grid, held=held, **fields)
+    fields = {"felt": np.zeros_like(held), "leaning": np.zeros(held.shape), **more}
+    return Guide(given=grid_of(beat), held=held, **fields)
 
 
 def with_played(
@@ -97,12 +94,6 @@ def shaped(base: Beat, model: GrooveModel, settings: dict[str, Any]) -> Provenan
         seed=settings.get("seed"),
         settings={**settings, "before": origin},
     )
-
-
-def felt_hits(beat: Beat, felt: np.ndarray, played: np.ndarray) -> tuple[Hit, ...]:
-    """Hits of `beat` in cells that were to sound as before and were struck again."""
-    marked = felt & played
-    return tuple(hit for hit in beat.hits if marked[cell_of(hit, len(marked))])
 
 
 def bar_cells(beat: Beat) -> int:

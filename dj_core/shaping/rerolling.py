@@ -13,7 +13,7 @@ from dj_core.models.request import BeatModel
 from dj_core.music.beat import Beat
 from dj_core.shaping.distance import relative_distance
 from dj_core.shaping.locks import Keep, hits_in, struck
-from dj_core.shaping.playing import felt_hits, guide_for, request_like, shaper, with_played
+from dj_core.shaping.playing import guide_for, request_like, shaper, with_played
 
 if TYPE_CHECKING:
     from dj_core.models.groove.groove_player import GrooveModel
@@ -143,10 +143,8 @@ def vary(
                 found.setdefault(candidate.hits, Variation(candidate, far))
         if turn and len({round(item.distance, 9) for item in found.values()}) >= count:
             break
-    rungs: list[Variation] = []
-    for item in sorted(found.values(), key=lambda item: item.distance):
-        if not rungs or item.distance > rungs[-1].distance:
-            rungs.append(item)
+    by_distance = {item.distance: item for item in reversed(found.values())}  # the first of equals
+    rungs = [by_distance[far] for far in sorted(by_distance)]
     audible = [item for item in rungs if item.distance >= AUDIBLE]
     rungs = audible if len(audible) >= count else rungs
     if len(rungs) < count:
@@ -154,20 +152,16 @@ def vary(
             f"With so much kept, {len(rungs)} different variations were found; {count} were "
             "asked for. Keep less, or ask for fewer."
         )
-    return tuple(rungs[index] for index in _spread(rungs, count))
-
-
-def _spread(rungs: Sequence[Variation], count: int) -> list[int]:
-    """Places of `count` rungs, ascending, as evenly spaced in distance as there are any."""
+    # as evenly spaced in distance as there are any
     low, high = rungs[0].distance, rungs[-1].distance
     chosen: list[int] = []
     for number in range(count):
-        wanted = low + (high - low) * (number / max(count - 1, 1) if count > 1 else 0.3)
+        wanted = low + (high - low) * (number / (count - 1) if count > 1 else 0.3)
         first = chosen[-1] + 1 if chosen else 0
         last = len(rungs) - (count - number)  # the others need a place, too
         places = range(first, last + 1)
         chosen.append(min(places, key=lambda i: abs(rungs[i].distance - wanted)))
-    return chosen
+    return tuple(rungs[index] for index in chosen)
 
 
 def _candidates(
@@ -194,11 +188,11 @@ def _candidates(
         )
         guides.append(guide)
         requests.append(request_like(model, beat, seed=draw_seed + number, temperature=temperature))
+    takes = play_guided(model, requests, guides, particles=1)
     answers = []
-    for guide, take, number in zip(
-        guides, play_guided(model, requests, guides, particles=1), range(LADDER), strict=True
-    ):
-        kept = (*hits_in(beat, held), *felt_hits(beat, guide.felt & ~held, take.struck))
+    for number, (guide, take) in enumerate(zip(guides, takes, strict=True)):
+        # what is held, and what was to sound as before and was struck again
+        kept = hits_in(beat, held) + hits_in(beat, guide.felt & ~held & take.struck)
         settings = {"shape": "vary", "seed": seed, "rung": number, "keep": told(keep)}
         answers.append(with_played(beat, kept, take.beat, model, settings))
     return answers

@@ -125,21 +125,43 @@ def _steered(
     norm: Norm,
     settings: dict[str, Any],
 ) -> Beat:
-    """`beat` with other cells struck, the new ones played by the model."""
+    """`beat` with other cells struck, the new ones played by the model among those kept."""
+    from dj_core.models.groove.infilling import play_guided, style_of
     from dj_core.models.groove.loop_odds import loop_log_odds
 
-    loop = _Loop(beat, keep)
-    request = request_like(model, beat, seed=settings["seed"])
+    loop, seed = _Loop(beat, keep), settings["seed"]
+    request = request_like(model, beat, seed=seed)
 
     def odds(loops: np.ndarray) -> np.ndarray:
         grids = [loop.grid(cells) for cells in loops]
         heard = loop_log_odds(model, grids, beat.meter, request.genre, beat.playing_tempo_bpm)
         return heard[:, loop.sounding_step]
 
-    cells = steer(loop.board, goals, norm, odds, settings["seed"])
+    cells = steer(loop.board, goals, norm, odds, seed)
     kept = tuple(hit for hit, cell in zip(beat.hits, loop.cell_of_hit, strict=True) if cells[cell])
     new = cells & ~loop.board.cells
-    return with_played(beat, kept, _played(model, beat, kept, new, loop, settings), model, settings)
+    hits: list[Hit] = []
+    if new.any():
+        coming = np.zeros(new.shape, bool)
+        step, lane = np.nonzero(new)
+        coming[loop.sounding_step[step], lane] = True
+        # a bar of the loop leads in
+        around = stretch(
+            looped(replace(beat, hits=kept), 2 * beat.bars), beat.bars - 1, beat.bars + 1
+        )
+        coming = np.concatenate([coming[-bar_cells(beat) :], coming]) & ~struck(around)
+        style, fine = style_of(model, beat)
+        leaning = np.where(coming, CERTAIN, 0.0)
+        guide = guide_for(around, ~coming, style=style, fine=fine, leaning=leaning)
+        request = request_like(model, around, seed=seed)
+        played = play_guided(model, [request], [guide], particles=1)[0].beat
+        lead_in = beat.meter.bar_quarters
+        hits = [
+            replace(hit, onset_quarters=loop.settled(hit.onset_quarters - lead_in))
+            for hit in played.hits
+            if hit.onset_quarters >= lead_in - 0.5 / STEPS_PER_QUARTER
+        ]
+    return with_played(beat, kept, replace(beat, hits=tuple(hits)), model, settings)
 
 
 class _Loop:
@@ -161,13 +183,12 @@ class _Loop:
         shared = np.diff(self.sounding_step, prepend=-1) == 0
         free &= cells | ~shared[:, None]  # that 16th sounds as the offbeat already
         self.board = Board(cells, free, bar_cells(beat), self.straight.swung_pair)
-        self.level = np.array([self._usual(lane) for lane in range(LANES)], np.uint8)
-
-    def _usual(self, lane: int) -> int:
-        """How hard a new stroke of a lane is until the model has played it."""
+        # how hard a new stroke of a lane is until the model has played it
         levels = self.heard.velocity
-        own = levels[:, lane][levels[:, lane] > 0]
-        return int(np.median(own if len(own) else levels[levels > 0] if levels.any() else 16))
+        usual = np.median(levels[levels > 0]) if levels.any() else 16
+        self.level = np.array(
+            [np.median(lane[lane > 0]) if lane.any() else usual for lane in levels.T]
+        ).astype(np.uint8)
 
     def grid(self, cells: np.ndarray) -> Grid:
         """Other cells of the loop as they would sound."""
@@ -186,38 +207,3 @@ class _Loop:
         step = int(np.searchsorted(self.sounding_step, sounds))
         latest = float(np.nextafter(len(self.board.cells) / STEPS_PER_QUARTER, 0))
         return min(max(self.straight.settled(onset_quarters, step), 0.0), latest)
-
-
-def _played(
-    model: GrooveModel,
-    beat: Beat,
-    kept: tuple[Hit, ...],
-    new: np.ndarray,
-    loop: _Loop,
-    settings: dict[str, Any],
-) -> Beat:
-    """The new strokes alone, played by the model among those kept; a bar of the loop leads in."""
-    from dj_core.models.groove.infilling import play_guided, style_of
-
-    if not new.any():
-        return replace(beat, hits=())
-    per_bar = bar_cells(beat)
-    coming = np.zeros(new.shape, bool)
-    step, lane = np.nonzero(new)
-    coming[loop.sounding_step[step], lane] = True
-    base = replace(beat, hits=kept)
-    around = stretch(looped(base, 2 * beat.bars), beat.bars - 1, beat.bars + 1)
-    coming = np.concatenate([coming[-per_bar:], coming]) & ~struck(around)
-    style, fine = style_of(model, beat)
-    guide = guide_for(
-        around, ~coming, style=style, fine=fine, leaning=np.where(coming, CERTAIN, 0.0)
-    )
-    request = request_like(model, around, seed=settings["seed"])
-    played = play_guided(model, [request], [guide], particles=1)[0].beat
-    bar_quarters, half = beat.meter.bar_quarters, 0.5 / STEPS_PER_QUARTER
-    hits = (
-        replace(hit, onset_quarters=loop.settled(hit.onset_quarters - bar_quarters))
-        for hit in played.hits
-        if hit.onset_quarters >= bar_quarters - half
-    )
-    return replace(beat, hits=tuple(hits))

@@ -117,18 +117,11 @@ class _Pull:
 
     def __call__(self, values: Mapping[str, np.ndarray | float]) -> np.ndarray:
         """Nats, for one loop or an array of them."""
-        return (
-            sum(
-                (
-                    (PULL_ASKED if name in self.asked else PULL_BESIDE)
-                    * (self.norm.positions(name, values[name]) - self.norm.positions(name, aim))
-                    ** 2
-                    for name, aim in self.aim.items()
-                ),
-                start=np.zeros(()),
-            )
-            + SWING_BROKEN * values["swing_broken"]
-        )
+        nats = np.zeros(())
+        for name, aim in self.aim.items():
+            off = self.norm.positions(name, values[name]) - self.norm.positions(name, aim)
+            nats = nats + (PULL_ASKED if name in self.asked else PULL_BESIDE) * off**2
+        return nats + SWING_BROKEN * values["swing_broken"]
 
 
 def _walk(board: Board, cells: np.ndarray, prices: np.ndarray, pull: _Pull) -> np.ndarray:
@@ -148,29 +141,24 @@ def _walk(board: Board, cells: np.ndarray, prices: np.ndarray, pull: _Pull) -> n
         if worth[best] >= WORTH:
             cells[best] = ~cells[best]
             continue
-        changes = _bar_changes(board, cells, open_)
-        if not len(changes):
+        # cells to change (changes, 16ths, 16) to strike a place in all bars alike, or in none
+        bars = (-1, board.per_bar, cells.shape[1])
+        by_bar, may = cells.reshape(bars), open_.reshape(bars).all(0)
+        found = []
+        for differ in (~by_bar, by_bar):
+            for place, lane in zip(*np.nonzero(may & differ.any(0)), strict=True):
+                change = np.zeros(by_bar.shape, bool)
+                change[:, place, lane] = differ[:, place, lane]
+                found.append(change.reshape(cells.shape))
+        if not found:
             break
+        changes = np.array(found)
         gain = here - pull(values_of_all(board, cells ^ changes))
         worth = gain / (changes * price).sum((1, 2))
         if worth.max() < WORTH:
             break
         cells = cells ^ changes[np.argmax(worth)]
     return cells
-
-
-def _bar_changes(board: Board, cells: np.ndarray, open_: np.ndarray) -> np.ndarray:
-    """Cells to change (changes, 16ths, 16) to strike a place in all bars alike, or in none."""
-    bars = (-1, board.per_bar, cells.shape[1])
-    by_bar, may = cells.reshape(bars), open_.reshape(bars).all(0)
-    changes = []
-    for wanted in (True, False):
-        differ = by_bar != wanted
-        for place, lane in zip(*np.nonzero(may & differ.any(0)), strict=True):
-            change = np.zeros(by_bar.shape, bool)
-            change[:, place, lane] = differ[:, place, lane]
-            changes.append(change.reshape(cells.shape))
-    return np.array(changes, bool).reshape(-1, *cells.shape)
 
 
 # --- the numbers, and what they would be ---------------------------------------------------------
@@ -186,7 +174,9 @@ def values_of_all(board: Board, loops: np.ndarray) -> dict[str, np.ndarray]:
     before = np.roll(loops, board.lag, axis=1)
     either, apart = (part.sum((1, 2)) for part in (loops | before, loops ^ before))
     onsets = np.asarray(loops[..., BACKBONE].any(-1))
-    weight = _quiet(board, onsets) * board.ahead[2] - board.strength
+    places, counts, gain = board.ahead
+    # what is silent up to the next stronger place, that one, too, is syncopated
+    weight = ~(onsets[..., places] & counts).any(-1) * gain - board.strength
     strokes = loops.sum((1, 2))
     eighths, sixteenths = _offbeats(loops)
     return {
@@ -200,33 +190,23 @@ def values_of_all(board: Board, loops: np.ndarray) -> dict[str, np.ndarray]:
 def values_after(board: Board, cells: np.ndarray) -> dict[str, np.ndarray]:
     """What `values_of` would say were a cell changed, for every cell, (16ths, 16) each."""
     change = np.where(cells, -1, 1)
+    before = np.roll(cells, board.lag, axis=0)
+    apart = np.full(cells.shape, (cells ^ before).sum())
+    either = np.full(cells.shape, (cells | before).sum())
+    for other in (before, np.roll(cells, -board.lag, axis=0)):
+        apart += np.where(cells == other, 1, -1)
+        either += np.where(other, 0, change)
     per_quarter = len(cells) / STEPS_PER_QUARTER
     (eighths,), (sixteenths,) = _offbeats(cells[None])
     place = (np.arange(len(cells)) % STEPS_PER_QUARTER)[:, None]
     return {
         "density": (cells.sum() + change) / per_quarter,
         "syncopation": _syncopation_after(board, cells),
-        "complexity": _complexity_after(board, cells),
+        "complexity": np.divide(apart, either, out=np.zeros(cells.shape), where=either > 0),
         "swing_broken": _swing_broken(
             board, eighths + change * (place == 2), sixteenths + change * (place % 2)
         ),
     }
-
-
-def _complexity_after(board: Board, cells: np.ndarray) -> np.ndarray:
-    apart, either = np.zeros(cells.shape, int), np.zeros(cells.shape, int)
-    before = np.roll(cells, board.lag, axis=0)
-    for other in (before, np.roll(cells, -board.lag, axis=0)):
-        apart += np.where(cells == other, 1, -1)
-        either += np.where(other, 0, np.where(cells, -1, 1))
-    apart, either = apart + (cells ^ before).sum(), either + (cells | before).sum()
-    return np.divide(apart, either, out=np.zeros(cells.shape), where=either > 0)
-
-
-def _quiet(board: Board, onsets: np.ndarray) -> np.ndarray:
-    """16ths from which all is silent up to the next stronger one, that one, too."""
-    places, counts, _ = board.ahead
-    return ~(onsets[..., places] & counts).any(-1)
 
 
 def _syncopation_after(board: Board, cells: np.ndarray) -> np.ndarray:
