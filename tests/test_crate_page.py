@@ -135,7 +135,8 @@ def test_keep_puts_the_beat_on_screen_in_the_crate_once(crate):
 
 
 def test_a_search_narrows_the_list_and_the_deck_plays_its_first(crate):
-    crate.keep_all(load_patterns()[::60])
+    for pattern in load_patterns()[::60]:
+        crate.keep(pattern)
     crate.keep(BEAT, name="Röller", tags=["late"], rating=5)
     at = visit()
     assert len(listed(at)) == len(crate.find())
@@ -162,7 +163,8 @@ def test_a_chosen_row_goes_on_the_deck_and_plays_once(crate):
 
 
 def test_a_long_list_comes_in_parts_and_the_keys_go_on_to_the_next(crate):
-    crate.keep_all([BEAT.at_tempo(60.0 + number) for number in range(230)])
+    for number in range(230):
+        crate.keep(BEAT.at_tempo(60.0 + number))
     at = visit()
     assert (len(listed(at)), the_list(at)["total"]) == (100, 230)
     at = send(at, {"turned": {"first": 100, "take": "first"}})

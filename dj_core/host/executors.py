@@ -31,11 +31,23 @@ def executor_for(scheduler: str | None = None, processes: int = 1) -> Iterator[E
         scheduler: address of a Dask scheduler, as in tcp://10.0.0.1:8786.
         processes: how many of this machine, where no scheduler is given.
 
-    Raises:
-        LibraryError: no scheduler answers at that address, or Dask is not installed.
+    Raises LibraryError where no scheduler answers at that address, or Dask is not installed.
     """
     if scheduler is not None:
-        with _cluster(scheduler) as executor:
+        try:
+            from distributed import Client
+
+            client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+        except ImportError:
+            raise LibraryError(
+                "Work on a cluster needs Dask: .venv/bin/pip install -r requirements-scale.txt"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise LibraryError(
+                f"No Dask scheduler answers at {scheduler} ({error}). Start one with "
+                "`dask scheduler`, and workers with `dask worker ADDRESS`."
+            ) from error
+        with client, _OnCluster(client) as executor:
             yield executor
     elif processes > 1:
         # spawned: a fork of a process with threads may deadlock
@@ -75,25 +87,6 @@ def in_order(
     finally:
         for future in waiting:  # whoever asked has stopped listening
             future.cancel()
-
-
-@contextmanager
-def _cluster(scheduler: str) -> Iterator[Executor]:
-    try:
-        from distributed import Client
-    except ImportError:
-        raise LibraryError(
-            "Work on a cluster needs Dask: .venv/bin/pip install -r requirements-scale.txt"
-        ) from None
-    try:
-        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise LibraryError(
-            f"No Dask scheduler answers at {scheduler} ({error}). Start one with "
-            "`dask scheduler`, and workers with `dask worker ADDRESS`."
-        ) from error
-    with client, _OnCluster(client) as executor:
-        yield executor
 
 
 class _OnCluster(Executor):

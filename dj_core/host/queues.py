@@ -137,8 +137,9 @@ class Allowance:
         """Count one more of a visitor's; `now` in seconds. Raises LibraryError beyond the limit."""
         now = time.monotonic() if now is None else now
         with self._lock:
-            for name in [name for name, times in self._times.items() if self._is_over(times, now)]:
-                del self._times[name]  # nobody is remembered for longer than needed
+            for name, times in list(self._times.items()):
+                if not times or now - times[-1] >= SECONDS_PER_HOUR:
+                    del self._times[name]  # nobody is remembered for longer than needed
             times = self._times[who]
             while times and now - times[0] >= SECONDS_PER_HOUR:
                 times.popleft()
@@ -149,10 +150,6 @@ class Allowance:
                     f"minute{'s' * (minutes > 1)}."
                 )
             times.append(now)
-
-    @staticmethod
-    def _is_over(times: deque[float], now: float) -> bool:
-        return not times or now - times[-1] >= SECONDS_PER_HOUR
 
 
 @contextlib.contextmanager

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,9 +30,9 @@ WAIT_SECONDS = 20.0  # for another process that writes; a kept beat takes millis
 FULL_BYTES = 1_000_000  # a disk with less than this is called full when SQLite cannot write
 
 
-def _first_schema(connection: sqlite3.Connection) -> None:
-    connection.execute("""
-        CREATE TABLE beats (
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE beats (
             number INTEGER PRIMARY KEY,
             id TEXT NOT NULL UNIQUE,
             key TEXT NOT NULL,
@@ -48,46 +48,21 @@ def _first_schema(connection: sqlite3.Connection) -> None:
             notes TEXT NOT NULL,
             created REAL NOT NULL,
             beat TEXT NOT NULL
-        ) STRICT""")
-    connection.execute("CREATE INDEX beats_by_key ON beats (key)")
-    connection.execute("""
-        CREATE TABLE tags (
+        ) STRICT""",
+        "CREATE INDEX beats_by_key ON beats (key)",
+        """CREATE TABLE tags (
             beat INTEGER NOT NULL REFERENCES beats (number) ON DELETE CASCADE,
             tag TEXT NOT NULL,
             PRIMARY KEY (beat, tag)
-        ) STRICT, WITHOUT ROWID""")
-
-
-def _deleting_can_be_undone(connection: sqlite3.Connection) -> None:
-    connection.execute("ALTER TABLE beats ADD COLUMN deleted REAL")
-
-
-def _deleted_beats_are_found_at_once(connection: sqlite3.Connection) -> None:
+        ) STRICT, WITHOUT ROWID""",
+    ),
+    ("ALTER TABLE beats ADD COLUMN deleted REAL",),
     # `deleted` stands behind the beat's long text: to look at it row by row reads the whole file
-    connection.execute("CREATE INDEX beats_deleted ON beats (deleted) WHERE deleted IS NOT NULL")
-
-
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
-    _first_schema,
-    _deleting_can_be_undone,
-    _deleted_beats_are_found_at_once,
+    ("CREATE INDEX beats_deleted ON beats (deleted) WHERE deleted IS NOT NULL",),
 )
 """Step n brings a crate of version n to version n + 1; never change one that was released."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
-
-
-@dataclass(frozen=True)
-class Rescue:
-    """A damaged crate that was put aside.
-
-    Attributes:
-        aside: where the damaged file is now.
-        beats: how many beats were brought over into a new crate.
-    """
-
-    aside: Path
-    beats: int
 
 
 class CrateFile:
@@ -158,39 +133,38 @@ class CrateFile:
 
     @contextlib.contextmanager
     def _in_our_words(self) -> Iterator[None]:
+        """Failures in a DJ's words; a damaged file has been put aside when they are told."""
         try:
             yield
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise self._told(error) from error
         except OSError as error:
             raise _unwritable(self.path, error.strerror or str(error)) from error
-
-    def _told(self, error: Exception) -> LibraryError:
-        """The failure in a DJ's words; a damaged file has been put aside when this returns."""
-        if _is_damage(error) and read_only():
-            return LibraryError(
-                "The crate is damaged. This Digital DJ is read only, so it is left as it is: its "
-                "host can open it where changes are allowed, which saves what can be read."
-            )
-        if _is_damage(error):
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            if not _is_damage(error):
+                if _primary_code(error) == sqlite3.SQLITE_BUSY:
+                    raise LibraryError(
+                        "Another Digital DJ is busy with the crate. Try again in a moment."
+                    ) from error
+                raise _unwritable(self.path, self._why(error)) from error
+            if read_only():
+                raise LibraryError(
+                    "The crate is damaged. This Digital DJ is read only, so it is left as it is: "
+                    "its host can open it where changes are allowed, which saves what can be read."
+                ) from error
             try:
                 rescue = self._put_aside()
             except (sqlite3.Error, UnicodeDecodeError, OSError) as trouble:
-                return LibraryError(
+                raise LibraryError(
                     f"The crate {self.path} is damaged, and a new one cannot be made beside it: "
                     f"{self._why(trouble)}. Nothing in it was changed; free some space, or move "
                     "the file away."
-                )
+                ) from error
             if rescue is None:
-                return LibraryError("The crate could not be read just now. Try again.")
-            return LibraryError(
-                f"The crate was damaged. {rescue.beats:,} of its beats were brought over into a "
-                f"new one; the damaged file is kept as {rescue.aside.name} in "
-                f"{rescue.aside.parent}. Try again."
-            )
-        if _primary_code(error) == sqlite3.SQLITE_BUSY:
-            return LibraryError("Another Digital DJ is busy with the crate. Try again in a moment.")
-        return _unwritable(self.path, self._why(error))
+                raise LibraryError("The crate could not be read just now. Try again.") from error
+            aside, beats = rescue
+            raise LibraryError(
+                f"The crate was damaged. {beats:,} of its beats were brought over into a new one; "
+                f"the damaged file is kept as {aside.name} in {aside.parent}. Try again."
+            ) from error
 
     def _why(self, error: Exception) -> str:
         """What keeps SQLite from writing; a full disk has several names with it."""
@@ -203,16 +177,21 @@ class CrateFile:
             return "it may not be written there"
         return str(error)
 
-    def _put_aside(self) -> Rescue | None:
+    def _put_aside(self) -> tuple[Path, int] | None:
         """Rename a damaged file and start a new one; None when it is not damaged after all.
 
-        Of several processes that notice, one does it: the others find a sound file.
+        Of several processes that notice, one does it: the others find a sound file. Returns where
+        the damaged file is now, and how many beats were brought over.
         """
         with self.path.with_suffix(".lock").open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not is_damaged(self.path):
                 return None
-            aside = _free_name(self.path)
+            # crate-damaged-20261105-193000.db beside it
+            stem = f"{self.path.stem}-damaged-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+            stems = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+            names = (self.path.with_name(f"{stem}{self.path.suffix}") for stem in stems)
+            aside = next(path for path in names if not path.exists())
             rescued = CrateFile(aside.with_name(f"{aside.stem}-rescued{aside.suffix}"))
             try:  # whole before the damaged file gives way: a disk may be full
                 with rescued.writing() as fresh:
@@ -225,7 +204,7 @@ class CrateFile:
                 part.rename(aside.with_name(part.name.replace(self.path.name, aside.name)))
             for part in rescued.parts():
                 part.rename(part.with_name(part.name.replace(rescued.path.name, self.path.name)))
-            return Rescue(aside, beats)
+            return aside, beats
 
     def parts(self) -> list[Path]:
         """The files that SQLite keeps the crate in, those that are there."""
@@ -259,18 +238,25 @@ def _opened(address: str, uri: bool = False) -> sqlite3.Connection:
 def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
     """Create the schema, or take an older one step by step to today's, in one transaction.
 
-    Raises:
-        LibraryError: a crate of a newer version, or a database of something else.
+    Raises LibraryError for a crate of a newer version, or a database of something else.
     """
     with _transaction(connection, "BEGIN"):  # as it is at one moment: others may be creating it
         version = _version(connection, path)
     if version == SCHEMA_VERSION:
         return
-    _use_write_ahead_log(connection)
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            break
+        except sqlite3.OperationalError as error:
+            if _primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)  # SQLite does not wait for others here, so we do
     with _transaction(connection, "BEGIN IMMEDIATE"):
         # another process may have done it meanwhile
-        for migrate in MIGRATIONS[_version(connection, path) :]:
-            migrate(connection)
+        for statement in itertools.chain(*MIGRATIONS[_version(connection, path) :]):
+            connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
@@ -290,19 +276,6 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
             f"{SCHEMA_VERSION}). Update Digital DJ; the crate is left as it is."
         )
     return version
-
-
-def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Switch to WAL. SQLite does not wait for others here, so we do."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if _primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
 
 
 # -- failures ------------------------------------------------------------------------------------
@@ -349,17 +322,6 @@ def _unwritable(path: Path, why: str) -> LibraryError:
 # -- rescue --------------------------------------------------------------------------------------
 
 
-def _free_name(path: Path) -> Path:
-    """Where a damaged file goes: crate-damaged-20261105-193000.db beside it."""
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    aside = path.with_name(f"{path.stem}-damaged-{stamp}{path.suffix}")
-    number = 1
-    while aside.exists():
-        number += 1
-        aside = path.with_name(f"{path.stem}-damaged-{stamp}-{number}{path.suffix}")
-    return aside
-
-
 def _bring_over(damaged: Path, fresh: sqlite3.Connection) -> int:
     """Copy what can still be read from both ends of a damaged file; returns how many beats.
 
@@ -373,7 +335,12 @@ def _bring_over(damaged: Path, fresh: sqlite3.Connection) -> int:
     ):
         for order in ("", "DESC"):
             for row in _readable(old, f"SELECT * FROM beats ORDER BY number {order}"):
-                taken += _take_beat(row, columns, fresh)
+                known = [name for name in columns if name in row.keys()]  # noqa: SIM118 - a Row
+                names, marks = ", ".join(known), ", ".join("?" * len(known))
+                with contextlib.suppress(sqlite3.Error, AttributeError, IndexError, UnicodeError):
+                    if sha256_of(row["beat"].encode()) == row["key"]:
+                        insert = f"INSERT OR IGNORE INTO beats ({names}) VALUES ({marks})"
+                        taken += fresh.execute(insert, [row[name] for name in known]).rowcount
         for row in _readable(old, "SELECT beat, tag FROM tags"):
             with contextlib.suppress(sqlite3.Error):  # of a beat that is lost
                 fresh.execute("INSERT OR IGNORE INTO tags VALUES (?, ?)", tuple(row))
@@ -386,18 +353,3 @@ def _readable(connection: sqlite3.Connection, query: str) -> Iterator[sqlite3.Ro
         yield from connection.execute(query)
     except (sqlite3.Error, UnicodeDecodeError):
         return
-
-
-def _take_beat(row: sqlite3.Row, columns: list[str], fresh: sqlite3.Connection) -> int:
-    known = [name for name in columns if name in row.keys()]  # noqa: SIM118 - a Row iterates values
-    try:
-        if sha256_of(row["beat"].encode()) != row["key"]:
-            return 0
-        done = fresh.execute(
-            f"INSERT OR IGNORE INTO beats ({', '.join(known)}) "
-            f"VALUES ({', '.join('?' * len(known))})",
-            [row[name] for name in known],
-        )
-        return done.rowcount
-    except (sqlite3.Error, AttributeError, IndexError, UnicodeError):
-        return 0

@@ -20,7 +20,13 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from dj_core.errors import BeatError, DigitalDJError, LibraryError
-from dj_core.files.beat_json import beat_from_json, beat_to_json, canonical_json, parse_json
+from dj_core.files.beat_json import (
+    beat_from_json,
+    beat_key,
+    beat_to_json,
+    canonical_json,
+    parse_json,
+)
 from dj_core.files.storage import sha256_of
 from dj_core.host.limits import LIMITS
 from dj_core.library.crate_store import CrateFile
@@ -221,28 +227,18 @@ class Crate:
             _check_room(connection)
             return _one(connection, entry.id)
 
-    def keep_all(self, beats: Iterable[Beat]) -> tuple[CrateItem, ...]:
-        """Put beats in the crate, all or none of them."""
-        entries = [_Entry.of(beat, "", (), 0, "") for beat in beats]
-        with self._file.writing() as connection:
-            for entry in entries:
-                _insert(connection, entry)
-            _check_room(connection)
-            return tuple(_one(connection, entry.id) for entry in entries)
-
     def duplicate(self, id: str) -> CrateItem:
-        """The same beat once more, tags and all, named '… copy'."""
+        """The same beat once more, tags and all, named '… copy', or '… copy 2' and so on."""
         kept = self.get(id)
         item = kept.item
+        base = item.name[: MAX_NAME - 10]
+        number, name = 1, f"{base} copy"
         with self._file.reading() as connection:
-            name = _free_copy_name(connection, item.name)
-        return self.keep(
-            kept.beat,
-            name=name,
-            tags=item.tags,
-            rating=item.rating,
-            notes=item.notes,
-        )
+            taken = f"SELECT 1 FROM beats WHERE name = ? AND {_STANDING}"
+            while connection.execute(taken, (name,)).fetchone():
+                number += 1
+                name = f"{base} copy {number}"
+        return self.keep(kept.beat, name=name, tags=item.tags, rating=item.rating, notes=item.notes)
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -301,12 +297,9 @@ class Crate:
 
     def id_of(self, beat: Beat) -> str | None:
         """The id under which exactly this beat is kept, the latest if several; else None."""
-        key = sha256_of(canonical_json(beat_to_json(beat)).encode())
+        query = f"SELECT id FROM beats WHERE key = ? AND {_STANDING} ORDER BY number DESC"
         with self._file.reading() as connection:
-            row = connection.execute(
-                f"SELECT id FROM beats WHERE key = ? AND {_STANDING} ORDER BY number DESC",
-                (key,),
-            ).fetchone()
+            row = connection.execute(query, (beat_key(beat),)).fetchone()
         return row["id"] if row else None
 
     # -- changing --------------------------------------------------------------------------------
@@ -389,15 +382,9 @@ class Crate:
                 item = _item(row)
                 try:
                     beat = beat_to_json(_beat_of(row["beat"], item.key, item.name))
-                    described = {
-                        "id": item.id,
-                        "name": item.name,
-                        "tags": item.tags,
-                        "rating": item.rating,
-                        "notes": item.notes,
-                        "created": row["created"],
-                        "beat": beat,
-                    }
+                    names = ("id", "name", "tags", "rating", "notes")
+                    described = {name: getattr(item, name) for name in names}
+                    described |= {"created": row["created"], "beat": beat}
                     lines.append(canonical_json(described))
                 except DigitalDJError as error:
                     damaged.append(str(error))
@@ -430,7 +417,12 @@ class Crate:
         added = []
         with self._file.writing() as connection:
             for entry in entries:
-                if not _is_known(connection, entry):
+                known = (  # by its id, or the same music under the same name
+                    f"SELECT 1 FROM beats WHERE (id = ? OR (key = ? AND name = ?)) AND {_STANDING}"
+                )
+                if not connection.execute(known, (entry.id, entry.key, entry.name)).fetchone():
+                    # deleted, and brought back by a file: a beat like any other
+                    connection.execute("DELETE FROM beats WHERE id = ?", (entry.id,))
                     _insert(connection, entry)
                     added.append(entry.id)
             _check_room(connection)
@@ -496,11 +488,15 @@ class _Entry:
                 raise BeatError("it holds values that cannot be written down exactly")
         except BeatError as error:
             raise LibraryError(f"This beat cannot be kept: {error}") from error
+        name = _checked_text(name, MAX_NAME, "A name")
+        if not name:  # its title, or 'House 124 · late claps'
+            name = _cleaned(usual_name(beat)) or usual_name(replace(beat, title=""))
+            name = name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
         return cls(
             id=uuid.uuid4().hex,
             text=text,
             beat=beat,
-            name=_checked_text(name, MAX_NAME, "A name") or _usual_name(beat),
+            name=name,
             tags=_checked_tags(tags),
             rating=_checked_rating(rating),
             notes=_checked_text(notes, MAX_NOTES, "Notes"),
@@ -602,10 +598,7 @@ def _item(row: sqlite3.Row) -> CrateItem:
         created = datetime.fromtimestamp(0, UTC)
     tempo = sound("tempo_bpm", 0.0)
     return CrateItem(
-        id=sound("id", ""),
-        key=sound("key", ""),
-        name=sound("name", ""),
-        genre=sound("genre", ""),
+        **{name: sound(name, "") for name in ("id", "key", "name", "genre", "notes")},
         tempo_bpm=tempo if MIN_TEMPO_BPM <= tempo <= MAX_TEMPO_BPM else None,
         bars=sound("bars", 0),
         meter=meter,
@@ -614,7 +607,6 @@ def _item(row: sqlite3.Row) -> CrateItem:
         seed=row["seed"] if isinstance(row["seed"], int) else None,
         tags=tuple(sorted(str(tag) for tag in json.loads(row["tags"]))),
         rating=min(max(sound("rating", 0), 0), MAX_RATING),
-        notes=sound("notes", ""),
         created=created,
     )
 
@@ -627,17 +619,6 @@ def _beat_of(text: str, key: str, name: str) -> Beat:
         return beat_from_json(parse_json(text))
     except BeatError as error:
         raise LibraryError(f"The beat {name!r} in the crate cannot be read: {error}") from error
-
-
-def _is_known(connection: sqlite3.Connection, entry: _Entry) -> bool:
-    """Whether the crate has this beat: by its id, or the same music under the same name."""
-    row = connection.execute(
-        f"SELECT 1 FROM beats WHERE (id = ? OR (key = ? AND name = ?)) AND {_STANDING}",
-        (entry.id, entry.key, entry.name),
-    ).fetchone()
-    if row is None:  # deleted, and brought back by a file: a beat like any other
-        connection.execute("DELETE FROM beats WHERE id = ?", (entry.id,))
-    return row is not None
 
 
 # -- searching -----------------------------------------------------------------------------------
@@ -690,23 +671,6 @@ def _folded(text: str) -> str:
 
 
 # -- checking ------------------------------------------------------------------------------------
-
-
-def _usual_name(beat: Beat) -> str:
-    """What a beat is called that nobody named: its title, or 'House 124 · late claps'."""
-    name = _cleaned(usual_name(beat)) or usual_name(replace(beat, title=""))
-    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
-
-
-def _free_copy_name(connection: sqlite3.Connection, name: str) -> str:
-    """'Roller copy', or 'Roller copy 2' where there is one already."""
-    base = name[: MAX_NAME - 10]
-    number, copy = 1, f"{base} copy"
-    taken = f"SELECT 1 FROM beats WHERE name = ? AND {_STANDING}"
-    while connection.execute(taken, (copy,)).fetchone():
-        number += 1
-        copy = f"{base} copy {number}"
-    return copy
 
 
 def _plain(text: str) -> str:

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 import re
 import tempfile
-import threading
 import time
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -62,7 +62,6 @@ CORPUS_FILES = re.compile(
 )
 """Every file that we make in a corpus's folder, by its place there."""
 OWN_FOLDERS = ("corpora", "runs", "sessions", "sets")  # in the DJ's; what we write lies in them
-_STARTER_LOCK = threading.Lock()  # two browser tabs may open the first page at once
 
 
 @dataclass(frozen=True)
@@ -156,10 +155,8 @@ class Library:
         found = []
         for folder in _folders(self.corpora_folder):
             if (folder / INDEX_NAME).exists():
-                try:
+                with contextlib.suppress(CorpusError):  # importing it again repairs it
                     found.append(Corpus(folder, folder.name))  # a copy is called as it is named
-                except CorpusError:
-                    continue  # shown as missing; importing it again repairs it
         if trouble and not found:
             raise trouble
         return tuple(sorted(found, key=lambda corpus: (corpus.name != STARTER_CORPUS, corpus.name)))
@@ -191,18 +188,26 @@ class Library:
             most_seconds: reading that takes longer is stopped, and the corpus is as it was; None
                 for as long as it takes.
 
-        Raises:
-            LibraryError: a name that cannot be used, or a disk that cannot be written.
-            CorpusError: nothing usable in `source`, or too much of it for the time.
+        Raises LibraryError for a name that cannot be used, or a disk that cannot be written;
+        CorpusError where `source` has nothing usable, or too much of it for the time.
         """
         check_may_change("its corpora")
         folder = self.corpus_folder(name)
         # two tabs may import into one corpus: the second begins with what the first brought
         with one_at_a_time(self.corpora_folder / f".{folder.name}.lock"):
-            if most_seconds is not None:
-                progress = _in_time(progress, most_seconds)
+            end = math.inf if most_seconds is None else time.monotonic() + most_seconds
+
+            def in_time(done: int, total: int) -> None:
+                if done < total and time.monotonic() > end:
+                    raise CorpusError(
+                        f"{done:,} of {total:,} files were read in {most_seconds:,.0f} seconds, "
+                        "which is the limit here. Nothing was added. Add them in parts."
+                    )
+                if progress:
+                    progress(done, total)
+
             return import_corpus(
-                source, folder, folder.name, drum_map=drum_map, progress=progress, executor=executor
+                source, folder, folder.name, drum_map=drum_map, progress=in_time, executor=executor
             )
 
     def read_corpus_again(
@@ -259,15 +264,13 @@ class Library:
 
     def _ensure_starter(self) -> None:
         """Unpack the starter patterns once, and again when a new version ships others."""
-        with _STARTER_LOCK:
-            self._unpack_starter()
-
-    def _unpack_starter(self) -> None:
         folder = self.corpora_folder / STARTER_CORPUS
-        stamp = {"sha256": _content_hash(STARTER_FOLDER), "format": FORMAT_VERSION}
+        files = sorted(STARTER_FOLDER.glob("*.beat"))
+        whole = b"\0".join(file.name.encode() + b"\0" + file.read_bytes() for file in files)
+        stamp = {"sha256": sha256_of(whole), "format": FORMAT_VERSION}
         if _stamp_in(folder) == stamp:
             return
-        # of two servers that start at once, the second finds what the first has made
+        # of two tabs or servers that start at once, the second finds what the first has made
         with one_at_a_time(self.corpora_folder / f".{STARTER_CORPUS}.lock"):
             if _stamp_in(folder) == stamp:
                 return
@@ -368,22 +371,6 @@ def _stamp_in(folder: Path) -> object:
         return None
 
 
-def _in_time(progress: Progress | None, most_seconds: float) -> Progress:
-    """`progress`, which raises CorpusError once so many seconds have passed and files are left."""
-    end = time.monotonic() + most_seconds
-
-    def told(done: int, total: int) -> None:
-        if done < total and time.monotonic() > end:
-            raise CorpusError(
-                f"{done:,} of {total:,} files were read in {most_seconds:,.0f} seconds, which is "
-                "the limit here. Nothing was added. Add them in parts."
-            )
-        if progress:
-            progress(done, total)
-
-    return told
-
-
 def _folders(place: Path) -> list[Path]:
     if not place.is_dir():
         return []
@@ -421,9 +408,3 @@ def _model_info(
         meters=FAMILIES[card["family"]].meters,
         card=card,
     )
-
-
-def _content_hash(folder: Path) -> str:
-    """A hash over the names and contents of the pattern files in `folder`."""
-    files = sorted(folder.glob("*.beat"))
-    return sha256_of(b"\0".join(file.name.encode() + b"\0" + file.read_bytes() for file in files))

@@ -8,6 +8,7 @@ number of tabs and processes may add to one session: a number is reserved before
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import secrets
 import time
@@ -102,12 +103,10 @@ class History:
                 _make_room(self.folder.parent)
                 self.folder.mkdir(parents=True, exist_ok=True)
             numbers = self.numbers()
-            number = max((after, *numbers)) + 1
-            while True:
+            for number in itertools.count(max((after, *numbers)) + 1):
                 with contextlib.suppress(FileExistsError):
                     self._take_path(number).touch(exist_ok=False)
                     break
-                number += 1
             for old in numbers[: len(numbers) + 1 - MOST_TAKES]:
                 self._take_path(old).unlink(missing_ok=True)
                 (self.folder / _EDIT.format(old)).unlink(missing_ok=True)
@@ -128,16 +127,8 @@ class History:
     ) -> PastTake:
         """Keep a take under a number from `reserve`. Raises LibraryError."""
         take = PastTake(number, beat, dict(settings), time.time(), how, tuple(notes))
-        self._write(
-            self._take_path(number),
-            {
-                "how": how,
-                "made_at": take.made_at,
-                "settings": dict(settings),
-                "notes": list(notes),
-                "beat": beat_to_json(beat),
-            },
-        )
+        told = {"how": how, "made_at": take.made_at, "settings": take.settings, "notes": notes}
+        self._write(self._take_path(number), {**told, "beat": beat_to_json(beat)})
         return take
 
     def note_edit(self, number: int, edit: Mapping[str, Any] | None) -> None:
@@ -187,13 +178,12 @@ class History:
 
     def laid_out(self) -> tuple[str, tuple[tuple[str, Beat], ...]]:
         """What `lay_out` kept last: tool and beats; '' and none where that cannot be read."""
-        try:
+        with contextlib.suppress(*_UNREADABLE):
             content = parse_json((self.folder / _LAID_OUT).read_bytes())
             laid = content["beats"]
             beats = tuple((str(one["label"]), beat_from_json(one["beat"])) for one in laid)
             return str(content["tool"]), beats
-        except _UNREADABLE:
-            return "", ()
+        return "", ()
 
     def takes(self, latest: int | None = None) -> tuple[PastTake, ...]:
         """Every take that can be read, or the `latest` so many of them; oldest first."""
@@ -237,37 +227,29 @@ class History:
         write_bytes_atomic(path, canonical_json({"format": FORMAT, **content}).encode())
 
     def _read(self, number: int) -> PastTake | None:
-        try:
+        edit: object = None
+        with contextlib.suppress(*_UNREADABLE):
+            edit = parse_json((self.folder / _EDIT.format(number)).read_bytes())["edit"]
+        with contextlib.suppress(*_UNREADABLE):
             content = parse_json(self._take_path(number).read_bytes())
+            made_at = content["made_at"]
+            # seconds since 1970 that a clock can show
+            if type(made_at) not in (int, float) or not 0 <= made_at < 2**36:
+                return None
             return PastTake(
                 number,
                 beat_from_json(content["beat"]),
                 dict(content["settings"]),
-                _moment(content["made_at"]),
+                float(made_at),
                 str(content["how"]),
                 tuple(map(str, content["notes"])),
-                self._edit(number),
+                edit if isinstance(edit, dict) else None,
             )
-        except _UNREADABLE:
-            return None
-
-    def _edit(self, number: int) -> dict[str, Any] | None:
-        try:
-            edit = parse_json((self.folder / _EDIT.format(number)).read_bytes())["edit"]
-        except _UNREADABLE:
-            return None
-        return edit if isinstance(edit, dict) else None
+        return None
 
 
 def _gone(number: int) -> LibraryError:
     return LibraryError(f"Take {number} of this session cannot be found any more.")
-
-
-def _moment(value: object) -> float:
-    """Seconds since 1970 that a clock can show. Raises ValueError and TypeError."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 2**36:
-        raise ValueError("no moment")
-    return float(value)
 
 
 def _make_room(sessions: Path) -> None:
@@ -280,9 +262,8 @@ def _make_room(sessions: Path) -> None:
     folders = list(sessions.iterdir()) if sessions.is_dir() else []
     for folder in folders:
         if _ID.fullmatch(folder.name) and not folder.is_symlink():
-            with contextlib.suppress(
-                FileNotFoundError, NotADirectoryError
-            ):  # forgotten by another process
+            # another process may have forgotten it
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 takes = sum(_TAKE.fullmatch(path.name) is not None for path in folder.iterdir())
                 found.append((takes > 1, folder.stat().st_mtime, folder))
     too_many = len(found) - MOST_SESSIONS + 1

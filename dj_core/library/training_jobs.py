@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -95,9 +96,8 @@ def start_training(
         overrides: settings to change: epochs, learning_rate, batch_size, hidden, layers, dropout,
             seed. None keeps the preset's.
 
-    Raises:
-        TrainingError: a setting is out of range or cannot be changed, no corpus is given, or
-            there already is a run of that name.
+    Raises TrainingError where a setting is out of range or cannot be changed, no corpus is given,
+    or there already is a run of that name.
     """
     check_may_change("its models")
     for name in overrides.keys() - _OPTIONS.keys():
@@ -139,9 +139,7 @@ def resume_training(library_home: Path, run: str) -> None:
 def stop_training(run_folder: Path) -> None:
     """Ask a run to save its place and end; it does so after the step it is in.
 
-    Raises:
-        TrainingError: it is not running.
-        LibraryError: the folder cannot be written.
+    Raises TrainingError where it is not running, LibraryError where its folder cannot be written.
     """
     check_may_change("its models")
     if read_run(run_folder).state != "running":
@@ -153,11 +151,22 @@ def read_run(run_folder: Path) -> Run:
     """What is known of a run. Raises TrainingError when there is no such run."""
     if not any((run_folder / name).is_file() for name in (STATUS_NAME, SETTINGS_NAME)):
         raise TrainingError(f"There is no run called {run_folder.name!r}.")
-    try:
+    settings = None
+    with suppress(TrainingError):
         settings = read_run_settings(run_folder)
-    except TrainingError:
-        settings = None
-    state, message, starting = _state_of(run_folder)
+    said, message = read_status(run_folder)
+    state: State = "died"
+    if is_locked(run_folder) or (said == STARTING and _lives(run_folder)):
+        state = "running"  # the lock knows better than any file
+    elif said in ("finished", "stopped", "failed"):
+        state = cast(State, said)
+    else:
+        # the last line a process wrote before it ended: usually what was wrong
+        message = ""
+        with suppress(OSError):
+            log = (run_folder / LOG_NAME).read_text("utf-8", errors="replace")
+            lines = [line.rsplit("\r", 1)[-1].strip() for line in log.split("\n") if line.strip()]
+            message = lines[-1].removeprefix("digital-dj: ") if lines else ""
     return Run(
         name=run_folder.name,
         folder=run_folder,
@@ -166,7 +175,7 @@ def read_run(run_folder: Path) -> Run:
         message=message,
         steps=read_progress(run_folder),
         takes=tuple(sorted((run_folder / TAKES_NAME).glob("epoch-*.mid"))),
-        starting=starting,
+        starting=state == "running" and said == STARTING,
     )
 
 
@@ -174,28 +183,13 @@ def list_runs(runs_folder: Path) -> tuple[Run, ...]:
     """Every run in a folder, the one that changed last first."""
     if not runs_folder.is_dir():
         return ()
-    folders = [
-        folder
-        for folder in runs_folder.iterdir()
-        if (folder / STATUS_NAME).is_file() or (folder / SETTINGS_NAME).is_file()
-    ]
-    folders.sort(key=lambda folder: (-_changed(folder), folder.name))
-    return tuple(read_run(folder) for folder in folders)
-
-
-# --- looking ----------------------------------------------------------------------------------
-
-
-def _state_of(folder: Path) -> tuple[State, str, bool]:
-    """State, message and whether it is only starting. The lock knows better than any file."""
-    said, message = read_status(folder)
-    if is_locked(folder):
-        return "running", message, said == STARTING
-    if said in ("finished", "stopped", "failed"):
-        return cast(State, said), message, False
-    if said == STARTING and _lives(folder):
-        return "running", message, True
-    return "died", _last_words(folder), False
+    changed: dict[Path, float] = {}
+    for folder in runs_folder.iterdir():
+        files = [folder / name for name in (STATUS_NAME, SETTINGS_NAME)]
+        if times := [file.stat().st_mtime for file in files if file.is_file()]:
+            changed[folder] = max(times)
+    newest = sorted(changed, key=lambda folder: (-changed[folder], folder.name))
+    return tuple(read_run(folder) for folder in newest)
 
 
 def _lives(folder: Path) -> bool:
@@ -205,23 +199,6 @@ def _lives(folder: Path) -> bool:
     except (OSError, ValueError):  # none noted, or none of that number
         return False
     return True
-
-
-def _last_words(folder: Path) -> str:
-    """The last line a process wrote before it ended: usually what was wrong."""
-    try:
-        lines = (folder / LOG_NAME).read_text("utf-8", errors="replace").split("\n")
-    except OSError:
-        return ""
-    said = [line.rsplit("\r", 1)[-1].strip() for line in lines if line.strip()]
-    return said[-1].removeprefix("digital-dj: ") if said else ""
-
-
-def _changed(folder: Path) -> float:
-    names = (STATUS_NAME, SETTINGS_NAME)
-    return max(
-        (path.stat().st_mtime for name in names if (path := folder / name).is_file()), default=0.0
-    )
 
 
 # --- starting ---------------------------------------------------------------------------------
