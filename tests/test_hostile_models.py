@@ -64,6 +64,7 @@ def write_groove(folder):
         energy=np.zeros(rows, "i1"), programmed=np.zeros(rows, "i1"), genre=np.ones(rows, "i2"),
         tempo_bpm=np.full(rows, 120, "f4"), meter=np.zeros(rows, "i1"), kind=np.ones(rows, "i1"),
         fine=np.zeros(rows, "f4"), bars=np.full(rows, 4, "i2"), velocities=np.ones((2, 128), "f4"),
+        placement=np.zeros((2, 16, 16), "f2"),
     )  # fmt: skip
     save_groove_model(folder, network, tables, ModelFacts("groove", ("mine",)))
 

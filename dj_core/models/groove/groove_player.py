@@ -33,10 +33,11 @@ from dj_core.models.groove.streams import (
     lag_steps,
 )
 from dj_core.models.groove.style_choice import DrawnStyle, StyleChoice
+from dj_core.models.groove.style_tables import PLACES
 from dj_core.models.groove.style_vector import STYLE_SIZE
 from dj_core.models.groove.temperature import Heat
 from dj_core.models.groove.training_clips import KINDS, role_index
-from dj_core.models.request import GenerationRequest, Spacing, Take, role_of
+from dj_core.models.request import FOUR_FOUR, GenerationRequest, Spacing, Take, role_of
 from dj_core.models.threads import cpu_threads
 from dj_core.music.beat import DEFAULT_TEMPO_BPM, Beat, Provenance
 from dj_core.music.drums import DRUMS
@@ -66,6 +67,10 @@ WANDER = 0.8  # of a 16th's wandering chance left in the next; half of it is gon
 _CHAIN = np.array(CHAIN)
 _GRID = ("velocity", "offset", "second_velocity", "second_offset", "between")
 _LOWEST_OF_BIN = np.array([velocities_of_bin(index).start for index in range(VELOCITY_BINS)])
+PROGRAMMED = {"hits": (1.0, 0.97), "velocity": (0.8, 0.98), "timing": (0.6, 1.0)}
+"""Of programmed styles, each part's temperature and nucleus at most: a machine repeats itself more
+exactly than a drummer, and a stray hit is heard."""
+PLACED_ROLES = ("groove", "drop")  # whose drums are placed as often as in the material
 GENRE_SMOOTHING = 20.0  # strokes of all genres mixed into a genre's velocities
 
 
@@ -261,16 +266,22 @@ class _Block:
         self.styles = np.zeros((self.rows, STYLE_SIZE))
         self.fine = np.zeros(self.rows)
         self.programmed = np.zeros(self.rows, bool)
+        grooves = [
+            role_of(request) in PLACED_ROLES and request.meter == FOUR_FOUR for request in asked
+        ]
+        self.placement = model.tables.placement[self.genre].astype(np.float32)
+        self.placement *= np.array(grooves, np.float32)[:, None, None]
         self.draws = np.zeros((self.rows, self.steps, LANES, DRAWS))
         for row, request in enumerate(requests):
             self._draw_for(row, request)
-        self.heat = {
-            part: Heat(
-                np.array([r.temperature * getattr(r.feel, part) for r in asked]),
-                np.array([min(r.top_p, getattr(tuning, f"{part}_top_p")) for r in asked]),
+        self.heat = {}
+        for part, (cooler, top_p) in PROGRAMMED.items():
+            temperature = np.array([r.temperature * getattr(r.feel, part) for r in asked])
+            nucleus = np.where(self.programmed, top_p, getattr(tuning, f"{part}_top_p"))
+            self.heat[part] = Heat(
+                np.where(self.programmed, cooler * temperature, temperature),
+                np.minimum(nucleus, [r.top_p for r in asked]),
             )
-            for part in ("hits", "velocity", "timing")
-        }
         coins = self.draws[..., (_STRUCK, _FLAM)]
         self.hit_demands, self.flam_demands = np.moveaxis(self.heat["hits"].demands(coins), -1, 0)
         # one step more than is played: an empty one for what lies before the beginning
@@ -290,8 +301,9 @@ class _Block:
         self.styles[row], self.fine[row] = drawn.style, drawn.fine
         self.programmed[row] = drawn.programmed
         self.draws[row, :steps] = generator.random((steps, LANES, DRAWS))
-        wander = np.random.default_rng([request.seed, genre, 1])
-        _draw_together(self.draws[row, :, :, _OFFSET], self.tuning.timing_together, wander)
+        if not drawn.programmed:
+            wander = np.random.default_rng([request.seed, genre, 1])
+            _draw_together(self.draws[row, :, :, _OFFSET], self.tuning.timing_together, wander)
 
     def play(self) -> list[Take]:
         """Play all takes to their ends."""
@@ -349,11 +361,15 @@ class _Block:
         """Decide which lanes are struck, (requests, 16) of bool."""
         struck, _ = self.network.lanes.decide(
             units,
-            copied,
+            copied + self._placed(now),
             heard.lags[:, A_BAR],
             lambda logits, rows: self._wanted(now, logits, rows),
         )
         return struck
+
+    def _placed(self, now: int) -> np.ndarray:
+        """What is added to the log odds of each drum at this place of the bar, (rows, 16)."""
+        return self.placement[np.arange(self.rows), now % self.bar % PLACES]
 
     def _wanted(self, now: int, logits: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Lanes (n, 16) that `rows` would strike by these logits."""
@@ -473,8 +489,8 @@ class _Block:
         genre = int(self.genre[row])
         step, lane, velocity, _ = groove.strokes.T
         # a flam's two strokes share a cell's draw; they are of different bins as a rule
-        if self.programmed[row]:  # a machine plays a level of a drum alike every time
-            step = np.zeros_like(step)
+        if self.programmed[row]:  # as every two bars before
+            step = step % (2 * self.bar[row])
         return self.model.velocity_within(genre, velocity, self.draws[row, step, lane, _WITHIN])
 
     def _shifts(self, row: int, groove: Groove) -> np.ndarray:

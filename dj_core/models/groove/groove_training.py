@@ -22,6 +22,7 @@ from dj_core.files.storage import sha256_of
 from dj_core.models.checkpoint import ModelFacts
 from dj_core.models.distributed import Ranks
 from dj_core.models.groove.groove_checkpoint import FAMILY, GrooveCheckpoint, save_groove_model
+from dj_core.models.groove.placement_bias import settle_placement_bias
 from dj_core.models.groove.streams import TrainingStreams, Veil
 from dj_core.models.groove.style_bias import ROUNDS, STEPS_A_TAKE, settle_style_bias
 from dj_core.models.groove.style_tables import Tables, make_tables
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 DEFAULT_WEIGHTS = (("groove", 0.44), ("paper", 0.10), (STARTER, 0.06), (PHRASES, 0.40))
 OTHER_WEIGHT = 0.4  # of corpora a DJ brings along
 WARM_UP_STEPS = 100
+TAKES_TO_A_STYLE = 20  # takes for the style bias to one of each dance style for the placement bias
 LAST_LEARNING_RATE = 0.03  # share of the first
 _STREAM_DIMENSIONS = (1, 1, 0)  # of the LSTM's hidden and cell values, and of the recent sums
 VALIDATED_ON_TRAINING = (
@@ -256,7 +258,7 @@ class GrooveTask:
         )
         if not settings.style_bias_takes:
             self.last_stage = ""
-        self.last_stage_steps = STEPS_A_TAKE * len(ROUNDS) * settings.style_bias_takes
+        self.last_stage_steps = 2 * STEPS_A_TAKE * len(ROUNDS) * settings.style_bias_takes
         self._memory: Carried | None = None  # of the streams, from step to step
         self._corrupted_for = -1  # the epoch whose errors are heard
 
@@ -323,8 +325,13 @@ class GrooveTask:
         return GrooveModel(name, checkpoint).generate(GenerationRequest(bars=bars, seed=seed)).beat
 
     def finish(self, model_folder: Path) -> Iterator[float]:
-        """Measure the trained model's style bias and store it with the model."""
-        return settle_style_bias(model_folder, self.settings.style_bias_takes)
+        """Measure the trained model's style and placement bias and store them with the model."""
+        takes = self.settings.style_bias_takes
+        for share in settle_style_bias(model_folder, takes):
+            yield share / 2
+        if self.settings.starter:
+            for share in settle_placement_bias(model_folder, max(1, takes // TAKES_TO_A_STYLE)):
+                yield 0.5 + share / 2
 
     def state(self) -> dict[str, Any]:
         """Where the streams are and what the network remembers of them."""

@@ -227,6 +227,7 @@ class _GuidedBlock(_Block):
         asked = len(self.guides)
         flips = heard.lags[:asked, A_BAR]
         logits = copied[:asked] + np.stack([guide.leaning[now] for guide in self.guides])
+        logits = logits + self._placed(now)[:asked]
         for row in np.flatnonzero(heard.known[:asked, A_BAR]):
             if (novelty := self.guides[row].novelty) is not None:
                 logits[row] += novelty[now] * np.where(flips[row] > 0, -1.0, NOVELTY_BESIDE)
@@ -313,6 +314,7 @@ class _GuidedBlock(_Block):
         self.last_step, self.before = self.last_step[rows], self.before[rows]
         self.styles, self.current = self.styles[rows], self.current[rows]
         self.fine, self.programmed = self.fine[rows], self.programmed[rows]
+        self.placement = self.placement[rows]
         self.standing, self.memory = self.standing.of(rows), self.memory.of(rows)
 
 

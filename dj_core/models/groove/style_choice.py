@@ -87,12 +87,13 @@ class StyleChoice:
         drawn = DrawnStyle(style, float(tables.fine[chosen]), bool(tables.programmed[chosen]))
         if drawn.is_played:
             style = style - tables.bias
+        elif outlined:
+            return drawn  # a phrase as it is: noise would only blur its outline
         elif noise and len(candidates) < FEW_STYLES and not self._played(candidates).any():
             style = self._varied(style, len(candidates), generator)
-        added = style_noise(generator, noise, style.shape)
-        if not outlined:
-            added[OUTLINE] = 0.0
-        return DrawnStyle(style + added, drawn.fine, drawn.programmed)
+        style = style + style_noise(generator, noise, style.shape)
+        style[OUTLINE] = 0.0  # drummers' styles have none
+        return DrawnStyle(style, drawn.fine, drawn.programmed)
 
     def _played(self, styles: np.ndarray) -> np.ndarray:
         return (self.tables.fine[styles] > PLAYED) & (self.tables.programmed[styles] == 0)

@@ -14,6 +14,7 @@ from dj_core.music.genres import MOST_ENERGY, ROLES
 
 STYLE_BARS = (4, 8, 16)
 """Styles are read off stretches of so many bars: short ones differ more, as short takes should."""
+PLACES = 16  # of a bar of 4/4, that `Tables.placement` knows
 STEPS_A_SPREAD = 31  # styles are stored in so many steps to a spread: -4 to 4 in eight bits
 STEPS_OF_OUTLINE = 124  # and outlines, 0 to 1, in so many
 
@@ -37,6 +38,8 @@ class Tables:
         fine: per style, share of strokes that lie anywhere between two 96ths of a quarter.
         bars: per style, which of `STYLE_BARS` it was read off (at most).
         velocities: how often a genre (row) used a velocity (column, 1 to 127; column 0 is empty).
+        placement: what to add to the log odds of a strike in a dance style's grooves and drops,
+            per genre, 16th of the bar and drum; see `placement_bias`, (genres, 16, 16).
         bias: the style bias to subtract from a played style, see `style_bias`, (STYLE_SIZE).
     """
 
@@ -57,6 +60,7 @@ class Tables:
     fine: np.ndarray
     bars: np.ndarray
     velocities: np.ndarray
+    placement: np.ndarray
     bias: np.ndarray = field(default_factory=lambda: np.zeros(STYLE_SIZE, np.float32))
 
     @property
@@ -122,6 +126,7 @@ def make_tables(clips: ClipSet, sums: StyleSums, scale: Scale | None = None) -> 
         fine=clips.fine[clip].astype(np.float32),
         bars=bars.astype(np.int16),
         velocities=velocities.astype(np.float32),
+        placement=np.zeros((len(clips.genres), PLACES, step_grid.LANES), np.float16),
     )
 
 
@@ -137,6 +142,7 @@ def are_whole(tables: Tables, genres: int) -> bool:
         "styles": (styles, OUTLINE.start),
         "outlines": (len(tables.outlines), OUTLINE_SIZE),
         "velocities": (genres, step_grid.MAX_VELOCITY + 1),
+        "placement": (genres, PLACES, step_grid.LANES),
     }
     if not styles or any(
         table.shape != shapes.get(name, (styles,)) for name, table in vars(tables).items()
@@ -160,5 +166,7 @@ def are_whole(tables: Tables, genres: int) -> bool:
     if tables.styles.dtype != np.int8 or tables.outlines.dtype != np.int8:
         return False
     if outline.dtype != np.int32 or outline.min() < -1 or outline.max() >= len(tables.outlines):
+        return False
+    if not np.isfinite(tables.placement.astype(np.float32)).all():
         return False
     return counted and bool((tables.spread > 0).all() and (tables.velocities >= 0).all())
