@@ -26,7 +26,7 @@ from dj_core.shaping.locks import Keep, hits_in, struck
 from dj_core.shaping.playing import take_of
 from dj_core.shaping.rerolling import drum_to_beat, reroll, reroll_all, vary
 from dj_core.shaping.sliders import Controls, adjust
-from dj_core.shaping.song_form import song_from
+from dj_core.shaping.song_form import DANCE_FORM, song, song_from
 from dj_core.shaping.steering import STEERED
 
 TOMS = [lane for lane, drum in enumerate(DRUMS) if drum.family == "tom"]
@@ -307,6 +307,28 @@ def test_a_song_has_its_sections_in_phrases(model, funk):
 def test_the_same_seed_grows_the_same_song(model, funk):
     one, again = (song_from(model, funk, form=("intro", "fill"), seed=2) for _ in range(2))
     assert one.beat.hits == again.beat.hits
+
+
+def test_a_song_of_a_dance_style_follows_the_roles_the_model_plays(model):
+    request = GenerationRequest(genre="techno", bars=8, seed=5)
+    made = song(model, request)
+    assert tuple(section.name for section in made.sections) == DANCE_FORM
+    parts = {section.name: made.part(n) for n, section in enumerate(made.sections)}
+    main = parts["main"]
+
+    def kicks(beat):
+        return sum(hit.drum.name == "kick" for hit in beat.hits) / beat.bars
+
+    assert main.bars == 8
+    assert kicks(main) >= 3.5
+    assert kicks(parts["break"]) < 0.75 * kicks(main)
+    assert len(parts["intro"].hits) < 0.85 * len(main.hits)
+    assert len(parts["drop"].hits) > 0.8 * len(main.hits)
+    own = {(hit.lane, round(hit.onset_quarters, 3)) for hit in main.hits}
+    intro = [(hit.lane, round(hit.onset_quarters, 3)) for hit in parts["intro"].hits]
+    lanes = {lane for lane, _ in own}
+    shared = [one for one in intro if one[0] in lanes and one[1] < 24]  # before its fill
+    assert sum(one in own for one in shared) > 0.95 * len(shared)
 
 
 def test_a_form_nobody_knows_is_refused(model, funk):

@@ -7,8 +7,8 @@ breakdown  everything but the kick, softer
 fill       the last bar of a groove's or breakdown's phrase, and of the section itself
 =========  =======================================================================================
 
-Where an entry has phrases in these roles (`Entry.roles`), the beat's drums play in the bars in
-which the phrase has them, and drums that the beat does not have are the phrase's own.
+Where an entry has phrases in these roles (`Entry.roles`), a drum plays as in the beat in the bars
+in which the phrase has at least half of its strokes, and otherwise as in the phrase.
 
 A stroke just ahead of a bar line belongs to the bar it leads into, so that it stays or goes with
 that bar.
@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dj_core.music.beat import Beat, Hit, Meter
@@ -83,10 +84,7 @@ def bars_of(slot: Slot, settings: SetSettings, number: int) -> Iterator[Bar]:
                 hits, pushed = (_thinned(part, section.kind, kept) for part in (hits, pushed))
             else:
                 guide = role[bar * len(role) // section.bars]
-                hits, pushed = (
-                    _guided(part, by, slot.beat.lanes)
-                    for part, by in zip((hits, pushed), guide, strict=True)
-                )
+                hits, pushed = _guided((hits, pushed), guide)
             if opens and bar == 0:
                 hits = _with_crash(hits)
             yield Bar(
@@ -202,11 +200,27 @@ def _thinned(
     return tuple(hit for hit in hits if hit.lane in kept[kind])
 
 
-def _guided(hits: Sequence[Hit], guide: Sequence[Hit], lanes: Collection[int]) -> tuple[Hit, ...]:
-    """The drums of a bar that the guide's bar has, and the guide's own that the beat lacks."""
-    heard = {hit.lane for hit in guide}
-    kept = [hit for hit in hits if hit.lane in heard]
-    return (*kept, *(hit for hit in guide if hit.lane not in lanes))
+def _guided(
+    bar: tuple[tuple[Hit, ...], tuple[Hit, ...]], guide: tuple[tuple[Hit, ...], tuple[Hit, ...]]
+) -> tuple[tuple[Hit, ...], tuple[Hit, ...]]:
+    """A bar's drums as far as the guide's bar has at least half of their strokes, else its own.
+
+    Both are strokes and those pushed ahead of the bar line.
+    """
+    asked_for = Counter(hit.lane for part in guide for hit in part)
+    full = {
+        lane
+        for lane, strokes in Counter(hit.lane for part in bar for hit in part).items()
+        if asked_for[lane] >= strokes / 2
+    }
+    hits, pushed = (
+        (
+            *(hit for hit in own if hit.lane in full),
+            *(hit for hit in asked if hit.lane not in full),
+        )
+        for own, asked in zip(bar, guide, strict=True)
+    )
+    return hits, pushed
 
 
 def _softer(hit: Hit) -> Hit:

@@ -10,6 +10,7 @@ and every section ends in a fill that leads to the next.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -171,9 +172,10 @@ class _Parts:
         return _joined([self.main, close] * pairs)
 
     def _in_role(self, role: str) -> Beat:
-        """The main part's drums, bar by bar where the model has them play in this role.
+        """The main part's drums, in the bars where the model has them play in this role.
 
-        Drums that the main part does not have are the model's; so are the rolls of a build.
+        Where it has a drum play less than half of the main part's strokes, or has one that the
+        main part lacks, its own are taken; so are the rolls of a build.
         """
         request = request_like(self.model, self.main, seed=self.seed, bars=self.phrase_bars)
         asked = replace(request, feel=replace(request.feel, role=role))
@@ -187,9 +189,14 @@ class _Parts:
         def place(hit: Hit) -> tuple[int, int]:
             return hit.lane, int((hit.onset_quarters + 0.125) // bar_quarters)
 
-        heard = {place(hit) for hit in played.hits}
-        kept = [hit for hit in main.hits if hit.lane in own and place(hit) in heard]
-        added = [hit for hit in played.hits if hit.lane not in own]
+        asked_for = Counter(place(hit) for hit in played.hits)
+        full = {
+            where
+            for where, strokes in Counter(place(hit) for hit in main.hits).items()
+            if where[0] in own and asked_for[where] >= strokes / 2
+        }
+        kept = [hit for hit in main.hits if place(hit) in full]
+        added = [hit for hit in played.hits if place(hit) not in full]
         return replace(main, hits=tuple(kept + added))
 
     def _drop(self) -> Beat:
