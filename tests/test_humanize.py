@@ -23,7 +23,7 @@ from dj_core.models.humanizer.humanizer_network import (
 )
 from dj_core.models.humanizer.humanizer_player import SHIPPED_HUMANIZER, load_humanizer
 from dj_core.models.humanizer.humanizer_training import HumanizerTrainingSettings
-from dj_core.models.humanizer.performances import Alphabet, folded, performance_of
+from dj_core.models.humanizer.performances import Alphabet, Batch, folded, performance_of
 from dj_core.music.beat import Beat, Hit, Meter
 from dj_core.music.drums import DRUMS
 from dj_core.music.patterns import load_patterns
@@ -167,10 +167,11 @@ def test_folding_keeps_the_loudest_of_a_class():
     assert grid.velocity.max() == performance_of(beat).grid.velocity.max()
 
 
-def test_strokes_know_the_ones_before(humanizer):
-    batch = humanizer._batch(stiff(), {(s, lane): [] for s in range(0, 32, 4) for lane in (0, 4)},
-                             "rock")  # fmt: skip
-    strokes = strokes_of(batch)
+def test_strokes_know_the_ones_before():
+    struck = np.zeros((32, 1, len(DRUMS)), np.uint8)
+    struck[::4, 0, [0, 4]] = 1
+    one = np.ones(1, int)
+    strokes = strokes_of(Batch(struck, struck, 0 * one, 0 * one, 110.0 * one, 16 * one))
     assert strokes.there.sum() == 16
     assert strokes.last[:2, 0].tolist() == [-1, -1]
     assert strokes.last[2:4, 0].tolist() == [0, 1]

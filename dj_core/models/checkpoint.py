@@ -212,7 +212,12 @@ def write_model(folder: Path, weights: bytes, card: dict[str, Any]) -> None:
     The weights of the model before are kept under a second name until the card is replaced too.
     Raises LibraryError.
     """
-    _keep_previous(folder)
+    # where there is no model, or none that could be loaded, or an earlier save was cut short (what
+    # that one kept is still what counts), nothing is kept
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
+        told = json.loads((folder / CARD_NAME).read_bytes())["weights_sha256"]
+        if sha256_of(before := (folder / WEIGHTS_NAME).read_bytes()) == told:
+            write_bytes_atomic(folder / PREVIOUS_NAME, before)
     write_bytes_atomic(folder / WEIGHTS_NAME, weights)
     write_card(folder, card)
     (folder / PREVIOUS_NAME).unlink(missing_ok=True)
@@ -249,7 +254,17 @@ def read_card(folder: Path) -> dict[str, Any]:
                 f"{CARD_NAME} of model {folder.name} has no proper {key!r} "
                 f"(got {str(card.get(key))[:40]!r}). {REPAIR}"
             )
-    _check_unaltered(folder, card)
+    rest = {name: value for name, value in card.items() if name != "card_sha256"}
+    if card.keys() - _CARD_TYPES.keys() or card["card_sha256"] != _card_sha256(rest):
+        raise CheckpointError(
+            f"{CARD_NAME} of model {folder.name} was altered: what it says is not what was written "
+            f"when the model was made. {REPAIR}"
+        )
+    for key in ("corpora", "genres", "vocabulary"):
+        if not all(isinstance(word, str) for word in card[key]):
+            raise CheckpointError(
+                f"{CARD_NAME} of model {folder.name} has {key!r} that are no words. {REPAIR}"
+            )
     sizes = [path.stat().st_size for path in _weights_files(folder)]
     if card["weights_bytes"] not in sizes:
         have = f"has {sizes[0]:,} bytes" if sizes else "is missing"
@@ -296,34 +311,6 @@ def _read_model(folder: Path, family: str) -> tuple[dict[str, Any], bytes]:
 def _weights_files(folder: Path) -> list[Path]:
     """The weights, and those of the model before where a save did not come to its end."""
     return [path for name in (WEIGHTS_NAME, PREVIOUS_NAME) if (path := folder / name).is_file()]
-
-
-def _keep_previous(folder: Path) -> None:
-    """Give the weights that the card speaks of a second name until both are replaced."""
-    try:
-        told = json.loads((folder / CARD_NAME).read_bytes())["weights_sha256"]
-        weights = (folder / WEIGHTS_NAME).read_bytes()
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return  # no model here, or none that could be loaded
-    if sha256_of(weights) != told:
-        return  # an earlier save was cut short: what it kept is still what counts
-    write_bytes_atomic(folder / PREVIOUS_NAME, weights)
-
-
-def _check_unaltered(folder: Path, card: dict[str, Any]) -> None:
-    """Refuse a card with one word more, less or other than when it was written."""
-    rest = {name: value for name, value in card.items() if name != "card_sha256"}
-    unknown = card.keys() - _CARD_TYPES.keys()
-    if unknown or card["card_sha256"] != _card_sha256(rest):
-        raise CheckpointError(
-            f"{CARD_NAME} of model {folder.name} was altered: what it says is not what was written "
-            f"when the model was made. {REPAIR}"
-        )
-    for key in ("corpora", "genres", "vocabulary"):
-        if not all(isinstance(word, str) for word in card[key]):
-            raise CheckpointError(
-                f"{CARD_NAME} of model {folder.name} has {key!r} that are no words. {REPAIR}"
-            )
 
 
 def _card_sha256(rest: dict[str, Any]) -> str:

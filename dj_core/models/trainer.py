@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import Field, asdict, dataclass, fields, replace
+from dataclasses import Field, asdict, dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_RECORDS = 1.0  # steps inside an epoch are noted at most so often
 TAKE_BARS, TAKE_SEED = 4, 1  # of the takes that are kept while a run learns
+# what a damaged state raises, beside what torch says
+_DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError, AttributeError, EOFError)
 MAY_CHANGE = ("epochs", "patience", "take_every_epochs")  # when a run is resumed
 
 
@@ -201,7 +203,17 @@ def train(
     began = time.perf_counter() - seconds_spent
     with ranks_joined() as ranks, ranks.own_folder(run_folder) as own, locked(own):
         if resume:
-            _check_resumable(settings, run_folder)
+            before = settings_of(type(settings), read_settings_file(run_folder), run_folder.name)
+            changed = [
+                name
+                for name in settings.__dataclass_fields__
+                if name not in MAY_CHANGE and getattr(before, name) != getattr(settings, name)
+            ]
+            if changed:
+                raise TrainingError(
+                    f"Run {run_folder.name!r} was started with other settings "
+                    f"({', '.join(changed)}). Resume it with its own, or start another run."
+                )
         elif (own / SETTINGS_NAME).exists():
             raise TrainingError(
                 f"There already is a run called {own.name!r}. Resume it, or choose another name."
@@ -252,21 +264,6 @@ def settings_of(kind: type[Any], content: dict[str, Any], run: str) -> Any:  # n
         ) from error
 
 
-def _check_resumable(settings: Any, folder: Path) -> None:  # noqa: ANN401 - a frozen dataclass
-    before = settings_of(type(settings), read_settings_file(folder), folder.name)
-    if replace(before, **{name: getattr(settings, name) for name in MAY_CHANGE}) != settings:
-        changed = [
-            item.name
-            for item in fields(settings)
-            if item.name not in MAY_CHANGE
-            and getattr(before, item.name) != getattr(settings, item.name)
-        ]
-        raise TrainingError(
-            f"Run {folder.name!r} was started with other settings ({', '.join(changed)}). "
-            "Resume it with its own, or start another run."
-        )
-
-
 class _Run:
     """A run under way: its task, its place, and the best so far."""
 
@@ -286,12 +283,28 @@ class _Run:
 
     def go(self, should_stop: Callable[[], bool]) -> Iterator[TrainingStep]:
         """Train to the end, to patience's end or until asked to stop."""
+        from torch.nn.utils import clip_grad_norm_
 
         def asked() -> bool:
             return should_stop() or (self.folder / STOP_NAME).exists()
 
+        task, network = self.task, self.task.network
         while not self.complete:
-            self._learn()
+            for group in task.optimizer.param_groups:
+                group["lr"] = task.learning_rate(self.epoch, self.step)
+            network.train()
+            loss, tally = task.loss(self.epoch, self.step)
+            task.optimizer.zero_grad(set_to_none=True)
+            if loss is not None:
+                loss.backward()
+            self.ranks.sum_gradients(network.parameters())
+            if self.settings.gradient_clip is not None:
+                clip_grad_norm_(network.parameters(), self.settings.gradient_clip)
+            task.optimizer.step()
+            self.tally += tally
+            self.step += 1
+            self._counted += tally.count
+            self._steps += 1
             yield self._after_step()
             # all processes stop after the same step
             if not self.complete and any(self.ranks.summed([asked()])):
@@ -319,31 +332,14 @@ class _Run:
         (self.folder / STOP_NAME).unlink(missing_ok=True)
         write_status(self.folder, "stopped", self.task.note)
 
-    def _learn(self) -> None:
-        """One optimiser step."""
-        from torch.nn.utils import clip_grad_norm_
-
-        task = self.task
-        for group in task.optimizer.param_groups:
-            group["lr"] = task.learning_rate(self.epoch, self.step)
-        task.network.train()
-        loss, tally = task.loss(self.epoch, self.step)
-        task.optimizer.zero_grad(set_to_none=True)
-        if loss is not None:
-            loss.backward()
-        self.ranks.sum_gradients(task.network.parameters())
-        if self.settings.gradient_clip is not None:
-            clip_grad_norm_(task.network.parameters(), self.settings.gradient_clip)
-        task.optimizer.step()
-        self.tally += tally
-        self.step += 1
-        self._counted += tally.count
-        self._steps += 1
-
     def _after_step(self) -> TrainingStep:
         """Note the step; at an epoch's end also validate, keep the best, play and save."""
         epoch, step, steps, tally = self.epoch, self.step, self.task.steps(self.epoch), self.tally
-        take = self._end_epoch() if step == steps else None
+        take = None
+        if step == steps:
+            take = self._end_epoch()
+            self.complete = self._has_learned(epoch)
+            self.epoch, self.step, self.tally = epoch + 1, 0, Tally()
         self.finished = self.complete and not self.has_last_stage
         validated = self.validated or {}
         left: float = 0 if self.complete else (self.settings.epochs - epoch + 1) * steps - step
@@ -407,8 +403,6 @@ class _Run:
             beat = task.play(self.folder.name, TAKE_BARS, TAKE_SEED)
             if beat is not None:
                 take = save_midi(beat, self.folder / TAKES_NAME / f"epoch-{self.epoch:04d}.mid")
-        self.complete = self._has_learned(self.epoch)
-        self.epoch, self.step, self.tally = self.epoch + 1, 0, Tally()
         return take
 
     def _has_learned(self, epoch: int) -> bool:
@@ -470,16 +464,7 @@ class _Run:
             self.seconds_before = state["seconds"]
             complete = state["complete"]
             self.task.load_state(state["task"])
-        except (
-            OSError,
-            RuntimeError,
-            KeyError,
-            TypeError,
-            ValueError,
-            AttributeError,
-            EOFError,
-            UnpicklingError,
-        ) as error:
+        except (*_DAMAGE, UnpicklingError) as error:
             raise TrainingError(
                 f"{STATE_NAME} of run {folder.name!r} is damaged ({type(error).__name__}). "
                 "Start another run."

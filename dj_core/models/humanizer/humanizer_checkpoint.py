@@ -48,29 +48,17 @@ def load_humanizer_parts(folder: Path) -> tuple[HumanizerNetwork, Alphabet, dict
     stored = read_checkpoint(folder, FAMILY)
     try:
         network = build_network(HumanizerSettings(**stored.card["network"]))
-        network.load_state_dict(
-            {
-                name.removeprefix(_WEIGHTS): weight.float()
-                for name, weight in stored.tensors.items()
-                if name.startswith(_WEIGHTS)
-            }
-        )
-        alphabet = Alphabet(
-            **{
-                name.removeprefix(_ALPHABET): table.double().numpy()
-                for name, table in stored.tensors.items()
-                if name.startswith(_ALPHABET)
-            }
-        )
-        _check_alphabet(alphabet)
+        parts: dict[str, dict[str, Any]] = {_WEIGHTS: {}, _ALPHABET: {}}
+        for name, tensor in stored.tensors.items():
+            for prefix, part in parts.items():
+                if name.startswith(prefix):
+                    part[name.removeprefix(prefix)] = tensor
+        network.load_state_dict({name: part.float() for name, part in parts[_WEIGHTS].items()})
+        tables = {name: part.double().numpy() for name, part in parts[_ALPHABET].items()}
+        alphabet = Alphabet(**tables)
+        for name, usual in vars(Alphabet.of(())).items():  # chances of another shape, or none
+            if tables[name].shape != usual.shape or tables[name].min() < 0:
+                raise ValueError(f"its {name} have the shape {tables[name].shape}")
     except (TrainingError, TypeError, RuntimeError, ValueError) as error:
         raise misfit(folder, error) from error
     return network.eval(), alphabet, stored.card
-
-
-def _check_alphabet(alphabet: Alphabet) -> None:
-    """Refuse chances of another shape, or that are none. Raises ValueError."""
-    for name, usual in vars(Alphabet.of(())).items():
-        table = getattr(alphabet, name)
-        if table.shape != usual.shape or table.min() < 0:
-            raise ValueError(f"its {name} have the shape {table.shape}")

@@ -168,7 +168,17 @@ class HumanizerNetwork(nn.Module):
         struck = torch.from_numpy((batch.velocity > 0).astype(np.float32))
         steps = torch.arange(len(struck))[:, None]
         position = steps % torch.from_numpy(batch.bar_steps)[None]
-        told = self._asked(batch).expand(len(struck), -1, -1)
+        tempo = torch.from_numpy(batch.tempo_bpm).float()
+        known = (tempo > 0).float()[:, None]
+        centres = torch.tensor(TEMPO_CENTRES_BPM, dtype=torch.float32)
+        away = torch.log2(tempo.clamp(min=1.0))[:, None] - torch.log2(centres)
+        asked = (
+            self.genre(torch.from_numpy(batch.genre)),
+            torch.exp(-((away / 0.2) ** 2)) * known,
+            known,
+            functional.one_hot(torch.from_numpy(batch.meter), len(METERS)).float(),
+        )
+        told = self.condition(torch.cat(asked, -1)).expand(len(struck), -1, -1)
         parts = (
             functional.dropout(struck, 0.05, self.training),
             functional.one_hot(position, MAX_STEPS_PER_BAR).float(),
@@ -178,19 +188,6 @@ class HumanizerNetwork(nn.Module):
         )
         heard, _ = self.encoder(torch.cat(parts, -1))
         return functional.dropout(heard, self.settings.dropout, self.training)
-
-    def _asked(self, batch: Batch) -> Tensor:
-        tempo = torch.from_numpy(batch.tempo_bpm).float()
-        known = (tempo > 0).float()[:, None]
-        centres = torch.tensor(TEMPO_CENTRES_BPM, dtype=torch.float32)
-        away = torch.log2(tempo.clamp(min=1.0))[:, None] - torch.log2(centres)
-        parts = (
-            self.genre(torch.from_numpy(batch.genre)),
-            torch.exp(-((away / 0.2) ** 2)) * known,
-            known,
-            functional.one_hot(torch.from_numpy(batch.meter), len(METERS)).float(),
-        )
-        return self.condition(torch.cat(parts, -1))
 
     # --- on average ----------------------------------------------------------------------------
 
@@ -216,9 +213,8 @@ class HumanizerNetwork(nn.Module):
             strokes: the hits.
             velocity, offset: tokens plus one of the three sources, (hits, streams, 3); 0 for none.
         """
-        gap = np.log2(1.0 + np.minimum(strokes.gap, LONGEST_AGE)) / math.log2(1 + LONGEST_AGE)
-        age = np.log2(1.0 + np.minimum(strokes.age, LONGEST_AGE)) / math.log2(1 + LONGEST_AGE)
-        clock = torch.from_numpy(np.stack([gap, age], -1)).float()
+        since = np.minimum(np.stack([strokes.gap, strokes.age], -1), LONGEST_AGE)
+        clock = torch.from_numpy(np.log2(1.0 + since) / math.log2(1 + LONGEST_AGE)).float()
         parts = (
             torch.relu(self.context(heard)),
             self.lane(torch.from_numpy(strokes.lane)),
@@ -283,9 +279,13 @@ def nats_of(
 
     levels, places = network.on_average(heard, strokes)
     average = torch.stack([summed(levels, velocity), summed(places, offset)])
-    earlier = [_sources(tokens, strokes, noise, size) for tokens, size in
-               ((strokes.velocity, VELOCITY_BINS), (strokes.offset, OFFSETS))]  # fmt: skip
-    around = network.around(network.at(heard, strokes), strokes, *earlier)
+    sources = []
+    for tokens, size in ((strokes.velocity, VELOCITY_BINS), (strokes.offset, OFFSETS)):
+        if noise is not None:
+            strayed = np.clip(tokens + noise.integers(-2, 3, tokens.shape), 0, size - 1)
+            tokens = np.where(noise.random(tokens.shape) < 0.1, strayed, tokens)
+        sources.append(earlier(tokens, strokes))
+    around = network.around(network.at(heard, strokes), strokes, *sources)
     memory, _ = network.player(around)
     memory = functional.dropout(memory, network.settings.dropout, network.training)
     played = torch.stack(
@@ -297,17 +297,17 @@ def nats_of(
     return average, played, int(strokes.there.sum())
 
 
-def _sources(
-    tokens: np.ndarray, strokes: Strokes, noise: np.random.Generator | None, size: int
-) -> Tensor:
-    """Tokens plus one of the three earlier hits of every hit, 0 for none: (hits, streams, 3)."""
-    if noise is not None:
-        strayed = tokens + noise.integers(-2, 3, tokens.shape)
-        tokens = np.where(noise.random(tokens.shape) < 0.1, np.clip(strayed, 0, size - 1), tokens)
+def earlier(tokens: np.ndarray, strokes: Strokes, now: slice = slice(None)) -> Tensor:
+    """Tokens plus one of the three sources of hits, 0 for none: (hits, streams, 3).
+
+    Args:
+        tokens: of all hits, (hits, streams).
+        strokes: all hits.
+        now: those that are asked for.
+    """
     streams = np.arange(tokens.shape[1])[None]
-    before = np.vstack([np.zeros((1, tokens.shape[1]), np.int64), tokens[:-1] + 1])
-    before = np.where(strokes.there, before, 0)
-    parts = [before]
-    for place in (strokes.last, strokes.bar_ago):
-        parts.append(np.where(place >= 0, tokens[place, streams] + 1, 0))
-    return torch.from_numpy(np.stack(parts, -1))
+    at = np.arange(len(tokens))[now, None]
+    parts = [np.where(at > 0, tokens[at[:, 0] - 1], -1)]
+    for place in (strokes.last[now], strokes.bar_ago[now]):
+        parts.append(np.where(place >= 0, tokens[place, streams], -1))
+    return torch.from_numpy(np.stack(parts, -1) + 1)

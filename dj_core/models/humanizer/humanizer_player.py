@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,12 @@ import torch
 from dj_core.errors import GenerationError
 from dj_core.models.checkpoint import SHIPPED_MODELS
 from dj_core.models.humanizer.humanizer_checkpoint import load_humanizer_parts
-from dj_core.models.humanizer.humanizer_network import HumanizerNetwork, Strokes, strokes_of
+from dj_core.models.humanizer.humanizer_network import (
+    HumanizerNetwork,
+    Strokes,
+    earlier,
+    strokes_of,
+)
 from dj_core.models.humanizer.performances import Alphabet, Batch
 from dj_core.models.threads import cpu_threads
 from dj_core.music.beat import Beat, Hit, Provenance
@@ -94,35 +98,43 @@ class Humanizer:
                             seed=seed, settings=settings)  # fmt: skip
         if not beat.hits or not amount:
             return replace(beat, provenance=origin)
-        cells = _cells(beat)
-        batch = self._batch(beat, cells, beat.genre if genre is None else genre)
-        strokes = strokes_of(batch)
-        velocity, offset = self.play(batch, seed)
-        there = strokes.there[:, 0]
-        at = list(
-            zip(strokes.step[there, 0].tolist(), strokes.lane[there, 0].tolist(), strict=True)
-        )
-        hits: list[Hit] = []
-        for cell, level, place in zip(
-            at, velocity[there, 0].tolist(), offset[there, 0].tolist(), strict=True
-        ):
-            hits += _humanized(cells[cell], cell[0], (level, place), amount, beat)
-        return replace(beat, hits=tuple(hits), provenance=origin)
-
-    def _batch(self, beat: Beat, cells: _Cells, genre: str) -> Batch:
+        # hits by 16th and hand, the loudest first; what anticipates the end belongs to the last
         steps = beat.bars * steps_per_bar(beat.meter)
-        velocity = np.zeros((steps, 1, LANES), np.uint8)
-        for step, lane in cells:
-            velocity[step, 0, lane] = 1
-        index = self.network.settings.genres.index(genre) if genre in self.genres else 0
-        return Batch(
-            velocity,
-            velocity,
+        cells: dict[tuple[int, int], list[Hit]] = defaultdict(list)
+        struck = np.zeros((steps, 1, LANES), np.uint8)
+        for hit in sorted(beat.hits, key=lambda hit: -hit.velocity):
+            step = min(int(np.floor(hit.onset_quarters * STEPS_PER_QUARTER + 0.5)), steps - 1)
+            hand = int(_HAND[hit.lane])
+            cells[step, hand].append(hit)
+            struck[step, 0, hand] = 1
+        asked = beat.genre if genre is None else genre
+        index = self.network.settings.genres.index(asked) if asked in self.genres else 0
+        batch = Batch(
+            struck,
+            struck,
             meter=np.array([METERS.index(beat.meter)]),
             genre=np.array([index]),
             tempo_bpm=np.array([beat.tempo_bpm or 0.0]),
             bar_steps=np.array([steps_per_bar(beat.meter)]),
         )
+        strokes = strokes_of(batch)
+        velocity, offset = self.play(batch, seed)
+        latest = float(np.nextafter(beat.length_quarters, 0))
+        hits: list[Hit] = []
+        for at in np.flatnonzero(strokes.there[:, 0]).tolist():
+            cell = cells[int(strokes.step[at, 0]), int(strokes.lane[at, 0])]
+            # the loudest as it is played, and the others with it
+            off = cell[0].onset_quarters - int(strokes.step[at, 0]) / STEPS_PER_QUARTER
+            shift = float(offset[at, 0]) / STEPS_PER_QUARTER
+            if abs(off) <= ON_THE_GRID_QUARTERS:
+                shift -= off
+            for hit in cell:
+                wanted = int(velocity[at, 0]) * hit.velocity / cell[0].velocity
+                level = round(hit.velocity + amount * (wanted - hit.velocity))
+                onset = min(max(hit.onset_quarters + amount * shift, 0.0), latest)
+                level = min(max(level, 1), 127)
+                hits.append(replace(hit, onset_quarters=onset, velocity=level))
+        return replace(beat, hits=tuple(hits), provenance=origin)
 
     # --- as played -----------------------------------------------------------------------------
 
@@ -138,26 +150,22 @@ class Humanizer:
         with torch.inference_mode(), cpu_threads(1):
             heard = network.at(network.listen(batch), strokes)
             for now in range(len(strokes.step)):
-                here = _slice(strokes, now)
-                sources = [torch.from_numpy(_earlier(part, strokes, now)) for part in tokens]
-                around = network.around(heard[now : now + 1], here, *sources)
+                row = slice(now, now + 1)
+                here = Strokes(**{name: part[row] for name, part in vars(strokes).items()})
+                sources = [earlier(part, strokes, row) for part in tokens]
+                around = network.around(heard[row], here, *sources)
                 memory, state = network.player(around, state)
                 levels = network.velocity_logits(memory, around)[0]
                 tokens[0, now] = _drawn(levels, draws[0, now])
                 chosen = torch.from_numpy(tokens[0, now])[None]
                 places = network.offset_logits(memory, around, chosen)[0]
                 tokens[1, now] = _drawn(places, draws[1, now])
-        return self._inside_bins(strokes, tokens, draws[2:])
-
-    def _inside_bins(
-        self, strokes: Strokes, tokens: np.ndarray, draws: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
         velocity = np.zeros(strokes.step.shape, np.int64)
         offset = np.zeros(strokes.step.shape)
         for at in zip(*np.nonzero(strokes.there), strict=True):
             level, place = int(tokens[0][at]), int(tokens[1][at])
-            velocity[at] = self.alphabet.velocity(int(strokes.lane[at]), level, draws[0][at])
-            offset[at] = self.alphabet.offset_sixteenths(place, draws[1][at])
+            velocity[at] = self.alphabet.velocity(int(strokes.lane[at]), level, draws[2][at])
+            offset[at] = self.alphabet.offset_sixteenths(place, draws[3][at])
         return velocity, offset
 
     # --- on average ----------------------------------------------------------------------------
@@ -171,7 +179,10 @@ class Humanizer:
             velocity = levels.transpose(0, 1)[there].double().softmax(-1).numpy()
             offset = places.transpose(0, 1)[there].double().softmax(-1).numpy()
         lane = strokes.lane.T[strokes.there.T]
-        within, ticks = self._within
+        # the alphabet's chances, not cumulative
+        within, ticks = (
+            np.diff(table, prepend=0.0) for table in (self.alphabet.velocities, self.alphabet.ticks)
+        )
         spread = np.zeros((len(lane), 128))
         for index in range(VELOCITY_BINS):
             members = velocities_of_bin(index)
@@ -180,65 +191,11 @@ class Humanizer:
             )
         return Guess(spread, (offset[:, :, None] * ticks).reshape(len(lane), -1))
 
-    @cached_property
-    def _within(self) -> tuple[np.ndarray, np.ndarray]:
-        """The alphabet's chances, not cumulative."""
-        velocities, ticks = self.alphabet.velocities, self.alphabet.ticks
-        return np.diff(velocities, prepend=0.0), np.diff(ticks, prepend=0.0)
-
 
 def load_humanizer(folder: Path = SHIPPED_HUMANIZER) -> Humanizer:
     """The humaniser in a model folder. Raises CheckpointError."""
     network, alphabet, card = load_humanizer_parts(folder)
     return Humanizer(network, alphabet, card["weights_sha256"])
-
-
-_Cells = dict[tuple[int, int], list[Hit]]
-
-
-def _cells(beat: Beat) -> _Cells:
-    """Hits by 16th and hand, the loudest first; what anticipates the end belongs to the last."""
-    steps = beat.bars * steps_per_bar(beat.meter)
-    cells: _Cells = defaultdict(list)
-    for hit in beat.hits:
-        step = min(int(np.floor(hit.onset_quarters * STEPS_PER_QUARTER + 0.5)), steps - 1)
-        cells[step, int(_HAND[hit.lane])].append(hit)
-    for hits in cells.values():
-        hits.sort(key=lambda hit: -hit.velocity)
-    return dict(cells)
-
-
-def _humanized(
-    hits: list[Hit], step: int, played: tuple[int, float], amount: float, beat: Beat
-) -> list[Hit]:
-    """The hits of a cell, the loudest as `played` says and the others with it."""
-    velocity, offset_sixteenths = played
-    grid = step / STEPS_PER_QUARTER
-    off = hits[0].onset_quarters - grid
-    new_off = offset_sixteenths / STEPS_PER_QUARTER
-    shift = amount * (new_off - off if abs(off) <= ON_THE_GRID_QUARTERS else new_off)
-    latest = float(np.nextafter(beat.length_quarters, 0))
-    answer = []
-    for hit in hits:
-        wanted = velocity * hit.velocity / hits[0].velocity
-        level = round(hit.velocity + amount * (wanted - hit.velocity))
-        onset = min(max(hit.onset_quarters + shift, 0.0), latest)
-        answer.append(replace(hit, onset_quarters=onset, velocity=min(max(level, 1), 127)))
-    return answer
-
-
-def _slice(strokes: Strokes, now: int) -> Strokes:
-    return Strokes(**{f.name: getattr(strokes, f.name)[now : now + 1] for f in fields(strokes)})
-
-
-def _earlier(tokens: np.ndarray, strokes: Strokes, now: int) -> np.ndarray:
-    """Tokens plus one of the hit before, the drum's last and the one a bar ago: (1, streams, 3)."""
-    streams = np.arange(tokens.shape[1])
-    before = tokens[now - 1] + 1 if now else np.zeros(tokens.shape[1], np.int64)
-    parts = [before]
-    for place in (strokes.last[now], strokes.bar_ago[now]):
-        parts.append(np.where(place >= 0, tokens[place, streams] + 1, 0))
-    return np.stack(parts, -1)[None]
 
 
 def _drawn(logits: torch.Tensor, draws: np.ndarray) -> np.ndarray:

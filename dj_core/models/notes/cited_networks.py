@@ -1,12 +1,12 @@
 """The networks of the systems the paper cites, each as its authors describe it.
 
-All of them keep the two methods of `note_network.NoteNetwork`: `forward` scores every next word of
+All of them have the two methods of `note_network.NoteNetwork`: `forward` scores every next word of
 several songs, `step` reads one word of one song. `note_training` has a preset for each.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -16,62 +16,66 @@ if TYPE_CHECKING:
     from dj_core.models.notes.network_settings import NetworkSettings
 
 State = tuple[Tensor, ...]
+Layer = type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]
 
 
-class RecurrentNetwork(nn.Module):
+class SteppingNetwork(nn.Module):
+    """A network that also reads word by word.
+
+    Attributes:
+        settings: its shape.
+    """
+
+    def __init__(self, settings: NetworkSettings) -> None:
+        super().__init__()
+        self.settings = settings
+
+    def step(self, id_: int, state: Any = None) -> tuple[Tensor, Any]:  # noqa: ANN401
+        """Read one note of one song; returns logits (vocabulary,) and the state after it."""
+        logits, state = self(torch.tensor([[id_]]), state)
+        return logits[0, 0], state
+
+
+def recurrent_layers(kind: Layer, inputs: int, settings: NetworkSettings) -> nn.RNNBase:
+    """torch's recurrent layers with dropout between them, songs first."""
+    # torch puts dropout after every layer but the last, and warns if there is no other
+    dropout = settings.dropout if settings.layers > 1 else 0.0
+    return kind(inputs, settings.hidden, settings.layers, dropout=dropout, batch_first=True)
+
+
+class RecurrentNetwork(SteppingNetwork):
     """Embedding, recurrent layers with dropout between them, linear output; any cell of torch's.
 
     The paper's own network is the same with LSTM layers.
     """
 
-    layer: type[nn.RNN] | type[nn.GRU]
-    gates: int  # weight matrices per layer, times those of a plain recurrent layer
+    layer: Layer
 
     def __init__(self, settings: NetworkSettings) -> None:
-        super().__init__()
-        self.settings = settings
+        super().__init__(settings)
         self.embedding = nn.Embedding(settings.vocabulary_size, settings.embedding_size)
-        self.recurrent = self.layer(
-            settings.embedding_size,
-            settings.hidden,
-            settings.layers,
-            # torch puts dropout after every layer but the last, and warns if there is no other
-            dropout=settings.dropout if settings.layers > 1 else 0.0,
-            batch_first=True,
-        )
+        self.recurrent = recurrent_layers(self.layer, settings.embedding_size, settings)
         self.output = nn.Linear(settings.hidden, settings.vocabulary_size)
-
-    @classmethod
-    def weights(cls, settings: NetworkSettings) -> int:
-        """Number of weights a network of these settings has."""
-        inputs = [settings.embedding_size] + [settings.hidden] * (settings.layers - 1)
-        size = settings.embedding_size + settings.hidden + 1
-        return _recurrent(cls.gates, inputs, settings.hidden) + settings.vocabulary_size * size
 
     def forward(self, ids: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Logits (songs, notes, vocabulary) for ids (songs, notes), and the state after them."""
         outputs, state = self.recurrent(self.embedding(ids), state)
         return self.output(outputs), state
 
-    def step(self, id_: int, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Read one note of one song; returns logits (vocabulary,) and the state after it."""
-        logits, state = self(torch.tensor([[id_]]), state)
-        return logits[0, 0], state
-
 
 class PlainNetwork(RecurrentNetwork):
     """The plain recurrent network (Elman 1990): h = tanh(W x + U h + b)."""
 
-    layer, gates = nn.RNN, 1
+    layer = nn.RNN
 
 
 class GatedNetwork(RecurrentNetwork):
     """Gated recurrent units (Cho et al. 2014)."""
 
-    layer, gates = nn.GRU, 3
+    layer = nn.GRU
 
 
-class ResidualNetwork(nn.Module):
+class ResidualNetwork(SteppingNetwork):
     """Res-RNN (Yue, Fu and Liang 2018): what a layer learns is the change of its hidden state.
 
     ``h_t = h_{t-1} + F(x_t, h_{t-1})`` in place of gates: the sum is the shortcut on which the
@@ -82,8 +86,7 @@ class ResidualNetwork(nn.Module):
     """
 
     def __init__(self, settings: NetworkSettings) -> None:
-        super().__init__()
-        self.settings = settings
+        super().__init__(settings)
         hidden = settings.hidden
         sizes = [settings.embedding_size] + [hidden] * (settings.layers - 1)
         self.embedding = nn.Embedding(settings.vocabulary_size, settings.embedding_size)
@@ -97,41 +100,25 @@ class ResidualNetwork(nn.Module):
         )
         self.output = nn.Linear(hidden, settings.vocabulary_size)
 
-    @classmethod
-    def weights(cls, settings: NetworkSettings) -> int:
-        """Number of weights a network of these settings has."""
-        hidden = settings.hidden
-        sizes = [settings.embedding_size] + [hidden] * (settings.layers - 1)
-        layers = sum(hidden * (size + 1) + 2 * hidden * hidden for size in sizes)
-        return layers + settings.vocabulary_size * (settings.embedding_size + hidden + 1)
-
     def forward(self, ids: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Logits (songs, notes, vocabulary) for ids (songs, notes), and the state after them."""
-        hidden = self.settings.hidden
         values = self.embedding(ids)
         ends = []
-        for number, (reading, memory, change) in enumerate(
-            zip(self.reading, self.memory, self.change, strict=True)
-        ):
+        layers = zip(self.reading, self.memory, self.change, strict=True)
+        for number, (reading, memory, change) in enumerate(layers):
             if number:
                 values = functional.dropout(values, self.settings.dropout, self.training)
-            read = reading(values).unbind(1)
-            now = values.new_zeros(len(ids), hidden) if state is None else state[number]
+            now = values.new_zeros(len(ids), len(memory)) if state is None else state[number]
             states = []
-            for given in read:
+            for given in reading(values).unbind(1):
                 now = now + torch.addmm(given, now.tanh(), memory).tanh() @ change
                 states.append(now)
             values = torch.stack(states, 1).tanh()
             ends.append(now)
         return self.output(values), torch.stack(ends)
 
-    def step(self, id_: int, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Read one note of one song; returns logits (vocabulary,) and the state after it."""
-        logits, state = self(torch.tensor([[id_]]), state)
-        return logits[0, 0], state
 
-
-class ScalarNetwork(nn.Module):
+class ScalarNetwork(SteppingNetwork):
     """Skuli 2017: a note is a number between 0 and 1, its place in the sorted vocabulary.
 
     LSTM layers with dropout between them, a dense layer (`embedding` units, 256 in the original)
@@ -139,24 +126,10 @@ class ScalarNetwork(nn.Module):
     """
 
     def __init__(self, settings: NetworkSettings) -> None:
-        super().__init__()
-        self.settings = settings
-        self.lstm = nn.LSTM(
-            1,
-            settings.hidden,
-            settings.layers,
-            dropout=settings.dropout if settings.layers > 1 else 0.0,
-            batch_first=True,
-        )
+        super().__init__(settings)
+        self.lstm = recurrent_layers(nn.LSTM, 1, settings)
         self.dense = nn.Linear(settings.hidden, settings.embedding_size)
         self.output = nn.Linear(settings.embedding_size, settings.vocabulary_size)
-
-    @classmethod
-    def weights(cls, settings: NetworkSettings) -> int:
-        """Number of weights a network of these settings has."""
-        dense = settings.embedding_size
-        recurrent = _recurrent(4, [1] + [settings.hidden] * (settings.layers - 1), settings.hidden)
-        return recurrent + dense * (settings.hidden + 1) + settings.vocabulary_size * (dense + 1)
 
     def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Logits (songs, notes, vocabulary) for ids (songs, notes), and the state after them."""
@@ -164,46 +137,17 @@ class ScalarNetwork(nn.Module):
         dense = functional.dropout(self.dense(outputs), self.settings.dropout, self.training)
         return self.output(dense), state
 
-    def step(self, id_: int, state: State | None = None) -> tuple[Tensor, State]:
-        """Read one note of one song; returns logits (vocabulary,) and the state after it."""
-        logits, state = self(torch.tensor([[id_]]), state)
-        return logits[0, 0], state
 
-
-class OneHotNetwork(nn.Module):
+class OneHotNetwork(SteppingNetwork):
     """folk-rnn (Sturm et al. 2016): words as one-hot vectors, LSTM layers, dropout after each."""
 
     def __init__(self, settings: NetworkSettings) -> None:
-        super().__init__()
-        self.settings = settings
-        self.lstm = nn.LSTM(
-            settings.vocabulary_size,
-            settings.hidden,
-            settings.layers,
-            dropout=settings.dropout if settings.layers > 1 else 0.0,
-            batch_first=True,
-        )
+        super().__init__(settings)
+        self.lstm = recurrent_layers(nn.LSTM, settings.vocabulary_size, settings)
         self.output = nn.Linear(settings.hidden, settings.vocabulary_size)
-
-    @classmethod
-    def weights(cls, settings: NetworkSettings) -> int:
-        """Number of weights a network of these settings has."""
-        inputs = [settings.vocabulary_size] + [settings.hidden] * (settings.layers - 1)
-        output = settings.vocabulary_size * (settings.hidden + 1)
-        return _recurrent(4, inputs, settings.hidden) + output
 
     def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Logits (songs, notes, vocabulary) for ids (songs, notes), and the state after them."""
         words = functional.one_hot(ids, self.settings.vocabulary_size).to(self.output.weight.dtype)
         outputs, state = self.lstm(words, state)
         return self.output(functional.dropout(outputs, self.settings.dropout, self.training)), state
-
-    def step(self, id_: int, state: State | None = None) -> tuple[Tensor, State]:
-        """Read one note of one song; returns logits (vocabulary,) and the state after it."""
-        logits, state = self(torch.tensor([[id_]]), state)
-        return logits[0, 0], state
-
-
-def _recurrent(gates: int, inputs: list[int], hidden: int) -> int:
-    """Weights of torch's recurrent layers, which have two biases each."""
-    return sum(gates * hidden * (size + hidden + 2) for size in inputs)

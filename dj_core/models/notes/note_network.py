@@ -7,7 +7,7 @@ adding a class with the same `forward` and `step`, and a line to the table.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from dj_core.models.notes.cited_networks import (
     PlainNetwork,
     ResidualNetwork,
     ScalarNetwork,
+    SteppingNetwork,
+    recurrent_layers,
 )
 from dj_core.models.notes.network_settings import NetworkSettings
 from dj_core.models.notes.pointer_network import PointingNetwork
@@ -34,30 +36,14 @@ State = tuple[Tensor, Tensor]
 otherwise; whoever plays hands back what it was given."""
 
 
-class NoteNetwork(nn.Module):
+class NoteNetwork(SteppingNetwork):
     """The paper's network: embedding, LSTM layers with dropout between them, linear output."""
 
     def __init__(self, settings: NetworkSettings) -> None:
-        super().__init__()
-        self.settings = settings
+        super().__init__(settings)
         self.embedding = nn.Embedding(settings.vocabulary_size, settings.embedding_size)
-        self.lstm = nn.LSTM(
-            settings.embedding_size,
-            settings.hidden,
-            settings.layers,
-            # torch puts dropout after every layer but the last, and warns if there is no other
-            dropout=settings.dropout if settings.layers > 1 else 0.0,
-            batch_first=True,
-        )
+        self.lstm = recurrent_layers(nn.LSTM, settings.embedding_size, settings)
         self.output = nn.Linear(settings.hidden, settings.vocabulary_size)
-
-    @classmethod
-    def weights(cls, settings: NetworkSettings) -> int:
-        """Number of weights a network of these settings has."""
-        inputs = [settings.embedding_size] + [settings.hidden] * (settings.layers - 1)
-        recurrent = sum(4 * settings.hidden * (size + settings.hidden + 2) for size in inputs)
-        size = settings.embedding_size + settings.hidden + 1
-        return recurrent + settings.vocabulary_size * size
 
     def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Score every next note.
@@ -71,11 +57,6 @@ class NoteNetwork(nn.Module):
         """
         outputs, state = self.lstm(self.embedding(ids), state)
         return self.output(outputs), state
-
-    def step(self, id_: int, state: State | None = None) -> tuple[Tensor, State]:
-        """Read one note of one song; returns logits (vocabulary,) and the state after it."""
-        outputs, state = self.lstm(self.embedding(torch.tensor([[id_]])), state)
-        return self.output(outputs)[0, 0], state
 
 
 PlayedState = Any
@@ -138,14 +119,6 @@ def _lstm_stepper(network: NoteNetwork) -> Stepper:
     return step
 
 
-class _Network(Protocol):
-    """What stands in the table: made of settings, and able to say how many weights they mean."""
-
-    def __call__(self, settings: NetworkSettings) -> Network: ...
-
-    def weights(self, settings: NetworkSettings) -> int: ...
-
-
 Network = (
     NoteNetwork
     | PlainNetwork
@@ -155,7 +128,7 @@ Network = (
     | OneHotNetwork
     | PointingNetwork
 )
-NETWORKS: dict[str, _Network] = {
+NETWORKS: dict[str, Callable[[NetworkSettings], Network]] = {
     "lstm": NoteNetwork,
     "gru": GatedNetwork,
     "rnn": PlainNetwork,
@@ -167,8 +140,9 @@ NETWORKS: dict[str, _Network] = {
 
 
 def count_weights(settings: NetworkSettings) -> int:
-    """Number of weights of a network, known before anything is allocated."""
-    return NETWORKS[settings.cell].weights(settings)
+    """Number of weights of a network; nothing is allocated."""
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        return sum(weight.numel() for weight in NETWORKS[settings.cell](settings).parameters())
 
 
 def build_network(settings: NetworkSettings, seed: int | None = None) -> Network:

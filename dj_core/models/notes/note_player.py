@@ -8,9 +8,9 @@ sharpens, top-p cuts the unlikely tail.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import count
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, count, islice, takewhile
 from pathlib import Path
 from typing import cast
 
@@ -25,7 +25,6 @@ from dj_core.models.notes.note_tokenizer import (
     FIXED_SPACING_QUARTERS,
     NOTE_OF_NAME,
     TICKS_PER_QUARTER,
-    NotesTokenizer,
     Stroke,
     Word,
     hits_of,
@@ -71,7 +70,7 @@ class NotesModel:
             name for name, _ in checkpoint.facts.start_notes if name != REST and self._knows(name)
         )
         self.spacings: tuple[Spacing, ...] = ("learned", "fixed") if self.timed else ("fixed",)
-        self.vocabulary = _Vocabulary.of(self.tokenizer)
+        self.vocabulary = _Vocabulary(self.tokenizer.words)
 
     def generate_all(self, requests: Sequence[GenerationRequest]) -> list[Take]:
         """A beat per request, each the one `generate` would give. Raises GenerationError."""
@@ -97,65 +96,77 @@ class NotesModel:
                 "or timing. Leave them out, or choose a groove model."
             )
         generator = np.random.default_rng(request.seed)
-        genre = self._genre(request.genre, generator)
+        genre = request.genre
+        if genre and genre not in self.genres:
+            knows = f"these genres: {', '.join(self.genres)}" if self.genres else "no genres"
+            raise GenerationError(f"Model {self.name} knows {knows}; got {genre!r}.")
+        if not genre and self.genres:
+            genre = self.genres[_draw([1.0] * len(self.genres), generator)]
+        start = self._start(request.start_note)
+        bar_quarters, notes = request.meter.bar_quarters, request.notes
+        if notes is None and spacing == "fixed":  # as many as fill the bars
+            quarters = cast("int", request.bars) * bar_quarters
+            notes = math.ceil(quarters / FIXED_SPACING_QUARTERS - 1e-9)
         with torch.inference_mode(), cpu_threads(1):
+            # first the genre, a beat, and the known bar length nearest to the one asked for
+            player = _Player(self, request, generator)
+            lengths = self.tokenizer.bar_lengths_quarters
+            nearest = min(
+                lengths, key=lambda length: abs(length - bar_quarters), default=bar_quarters
+            )
+            for word in prime_words(genre, BEAT, nearest, self.tokenizer.settings):
+                if word in self.tokenizer.vocabulary.ids:
+                    player.play(self.tokenizer.vocabulary.ids[word])
+            strokes: Iterator[_Placed]
             if self.tokenizer.settings.times:
-                placed = self._play_voices(request, genre, spacing, generator)
+                strokes = self._voices(player, bar_quarters, start)
+                if notes is None:
+                    end = cast("int", request.bars) * bar_quarters
+                    strokes = takewhile(lambda placed: placed[1] < end, strokes)
             elif self.timed:
-                placed = self._play_timed(request, genre, spacing, generator)
+                strokes = chain.from_iterable(
+                    islice(self._bars(player, request, start), request.bars)
+                )
             else:
-                placed = self._play_plain(request, genre, generator)
+                strokes = self._plain(player, start, generator)
+            placed = list(islice(strokes, notes))
+        if spacing == "fixed":
+            placed = [(one, at * FIXED_SPACING_QUARTERS) for at, (one, _) in enumerate(placed)]
         return self._take(request, genre, spacing, placed)
 
     # --- playing ------------------------------------------------------------------------------
 
-    def _play_plain(
-        self, request: GenerationRequest, genre: str, generator: np.random.Generator
-    ) -> list[_Placed]:
-        """As the paper does: a start note, then word after word, evenly spaced."""
-        player = self._primed_player(request, genre, generator)
-        words = [player.play(self._start_id(request.start_note, generator))]
-        while len(words) < (request.notes or _fixed_notes(request)):
-            words.append(player.draw(self.vocabulary.silent))
-        return _evenly_spaced(self.tokenizer.strokes(words))
-
-    def _play_voices(
-        self,
-        request: GenerationRequest,
-        genre: str,
-        spacing: Spacing,
-        generator: np.random.Generator,
-    ) -> list[_Placed]:
-        """Name and time in turn, as music21 hands a bar's voices out one after the other."""
-        notes = request.notes
-        if notes is None and spacing == "fixed":
-            notes = _fixed_notes(request)
-        strokes = self._voices(request, genre, generator)
-        placed: list[_Placed] = []
-        for stroke, onset in strokes:
-            if (
-                request.bars
-                and notes is None
-                and onset >= request.bars * (request.meter.bar_quarters)
-            ):
-                break
-            placed.append((stroke, onset))
-            if len(placed) == notes:
-                break
-        return placed if spacing == "learned" else _evenly_spaced(stroke for stroke, _ in placed)
+    def _plain(
+        self, player: _Player, start: tuple[str, ...] | None, generator: np.random.Generator
+    ) -> Iterator[_Placed]:
+        """As the paper does: a start note, then word after word; when, is for others to say."""
+        if start is not None:
+            first = " ".join(start) or REST
+        else:  # drawn from the corpus's most frequent ones
+            frequent = [
+                (name, number)
+                for name, number in self.checkpoint.facts.start_notes
+                if name in self.start_notes
+            ][:FREQUENT_STARTS]
+            if not frequent:  # every song of the corpus begins with a rest
+                frequent = [(word.text, 1) for word in self.tokenizer.words if word.is_music]
+            first = frequent[_draw([number for _, number in frequent], generator)][0]
+        word = player.play(self.tokenizer.vocabulary.ids[first])
+        while True:
+            yield self.tokenizer.strokes([word])[0], 0.0
+            word = player.draw(self.vocabulary.silent)
 
     def _voices(
-        self, request: GenerationRequest, genre: str, generator: np.random.Generator
+        self, player: _Player, bar_quarters: float, start: tuple[str, ...] | None
     ) -> Iterator[_Placed]:
-        """Strokes without end, none of them in a bar that is already over.
+        """Name and time in turn, as music21 hands a bar's voices out one after the other.
 
-        A time may lead back to where the bar began, so many times and no more, and forward to the
-        bar line at most, as all times do that the model learned from.
+        Strokes without end, none of them in a bar that is already over. A time may lead back to
+        where the bar began, so many times and no more, and forward to the bar line at most, as all
+        times do that the model learned from.
         """
-        player = self._primed_player(request, genre, generator)
         vocabulary = self.vocabulary
-        bar_ticks = round(request.meter.bar_quarters * TICKS_PER_QUARTER)
-        start = self._checked_start(request.start_note)
+        bar_ticks = round(bar_quarters * TICKS_PER_QUARTER)
         first = None if start is None else (" ".join(start) or REST)
         now, bar_start, steps_back = 0, 0, 0
         while True:
@@ -178,52 +189,39 @@ class NotesModel:
             if now == bar_start + bar_ticks:
                 bar_start, steps_back = now, 0
 
-    def _primed_player(
-        self, request: GenerationRequest, genre: str, generator: np.random.Generator
-    ) -> _Player:
-        """A player that has read what the song begins with."""
-        player = _Player(self, request, generator)
-        for word in self._primes(request, genre):
-            player.play(self.tokenizer.vocabulary.ids[word])
-        return player
-
-    def _play_timed(
-        self,
-        request: GenerationRequest,
-        genre: str,
-        spacing: Spacing,
-        generator: np.random.Generator,
-    ) -> list[_Placed]:
-        """Bar by bar, with the rhythm as learned or, on request, evenly spaced."""
-        placed: list[_Placed] = []
-        notes = request.notes
-        if notes is None and spacing == "fixed":
-            notes = _fixed_notes(request)
-        for bar, strokes in enumerate(self._bars(request, genre, generator), start=1):
-            placed += strokes
-            if (notes is not None and len(placed) >= notes) or bar == request.bars:
-                break
-        placed = placed[:notes]
-        return placed if spacing == "learned" else _evenly_spaced(stroke for stroke, _ in placed)
-
     def _bars(
-        self, request: GenerationRequest, genre: str, generator: np.random.Generator
+        self, player: _Player, request: GenerationRequest, start: tuple[str, ...] | None
     ) -> Iterator[list[_Placed]]:
-        """Bar after bar without end, each filled to its bar line and never past it."""
-        player = self._primed_player(request, genre, generator)
+        """Bar after bar without end, each filled to its bar line and never past it.
+
+        Spelled notes come in ascending order of their words, as they were learned, and at last
+        the time; any other vocabulary has a word for the whole stroke.
+        """
+        vocabulary, ids = self.vocabulary, self.tokenizer.vocabulary.ids
         bar_quarters = request.meter.bar_quarters
-        start = self._checked_start(request.start_note)
         for bar in count():
             placed: list[_Placed] = []
             used = 0
             room = bar_quarters * TICKS_PER_QUARTER + 1e-6
-            while self.vocabulary.shortest_ticks <= room - used:
-                first = start if not used and not bar else None
-                stroke = self._play_stroke(player, room - used, first)
-                if stroke is None:
+            while vocabulary.shortest_ticks <= room - used:
+                forbidden = vocabulary.silent | (vocabulary.advance_ticks > room - used)
+                words: list[Word] = []
+                if start is not None and self.tokenizer.settings.spelled:
+                    words = [player.play(ids[name]) for name in start]
+                    forbidden = forbidden | vocabulary.notes
+                elif start is not None:
+                    asked = " ".join(start) or REST
+                    forbidden = forbidden | np.array([word.name != asked for word in player.words])
+                if bool(forbidden.all()):
                     break
-                placed.append((stroke, bar * bar_quarters + used / TICKS_PER_QUARTER))
-                advance = cast("int", stroke.advance_ticks)  # a timed model's strokes all say
+                start = None
+                while not (strokes := self.tokenizer.strokes(words)):
+                    words.append(player.draw(forbidden))
+                    # the next note of a spelled chord stands further on in the vocabulary
+                    passed = np.arange(len(forbidden)) <= ids[words[-1].text]
+                    forbidden = forbidden | (vocabulary.notes & passed)
+                placed.append((strokes[0], bar * bar_quarters + used / TICKS_PER_QUARTER))
+                advance = cast("int", strokes[0].advance_ticks)  # a timed model's strokes all say
                 used += advance
             if not placed:
                 raise GenerationError(
@@ -231,73 +229,15 @@ class NotesModel:
                     + (f" that begins on {request.start_note!r}." if request.start_note else ".")
                     + " Ask for a longer meter or another start note."
                 )
-            silence = int(room - used)
-            if silence:  # too short for any word: the last stroke lasts to the bar line
+            if silence := int(room - used):  # too short for any word: the last stroke lasts
                 stroke, onset = placed[-1]
-                lasting = replace(stroke, advance_ticks=advance + silence)
-                placed[-1] = lasting, onset
+                placed[-1] = replace(stroke, advance_ticks=advance + silence), onset
             yield placed
-            player.play(self.tokenizer.vocabulary.ids[BAR_LINE])
-
-    def _play_stroke(
-        self, player: _Player, room_ticks: float, start: Sequence[str] | None
-    ) -> Stroke | None:
-        """One stroke that ends within the room there is; None if there is none.
-
-        Spelled notes come in ascending order of their words, as they were learned, and at last
-        the time; any other vocabulary has a word for the whole stroke.
-        """
-        vocabulary = self.vocabulary
-        forbidden = vocabulary.silent | (vocabulary.advance_ticks > room_ticks)
-        words: list[Word] = []
-        if start is not None and self.tokenizer.settings.spelled:
-            words = [player.play(self.tokenizer.vocabulary.ids[name]) for name in start]
-            forbidden = forbidden | vocabulary.notes
-        elif start is not None:
-            forbidden = forbidden | vocabulary.not_named(" ".join(start) or REST)
-        if bool(forbidden.all()):
-            return None
-        while not (strokes := self.tokenizer.strokes(words)):
-            words.append(player.draw(forbidden))
-            # the next note of a spelled chord stands further on in the vocabulary
-            forbidden = forbidden | (vocabulary.notes & vocabulary.up_to(words[-1]))
-        return strokes[0]
+            player.play(ids[BAR_LINE])
 
     # --- what a request means to this model ----------------------------------------------------
 
-    def _genre(self, asked: str, generator: np.random.Generator) -> str:
-        """The genre to play: the one asked for, else one drawn from those the model knows."""
-        if asked and asked not in self.genres:
-            knows = f"these genres: {', '.join(self.genres)}" if self.genres else "no genres"
-            raise GenerationError(f"Model {self.name} knows {knows}; got {asked!r}.")
-        if asked or not self.genres:
-            return asked
-        return self.genres[_draw([1.0] * len(self.genres), generator)]
-
-    def _primes(self, request: GenerationRequest, genre: str) -> list[str]:
-        """The words that ask for the genre, a beat, and the known bar length nearest to asked."""
-        lengths = self.tokenizer.bar_lengths_quarters
-        asked = request.meter.bar_quarters
-        nearest = min(lengths, key=lambda length: abs(length - asked), default=asked)
-        primes = prime_words(genre, BEAT, nearest, self.tokenizer.settings)
-        return [word for word in primes if word in self.tokenizer.vocabulary.ids]
-
-    def _start_id(self, asked: str | None, generator: np.random.Generator) -> int:
-        """The id to begin with: as asked, else drawn from the corpus's most frequent ones."""
-        if asked is not None:
-            self._checked_start(asked)
-            return self.tokenizer.vocabulary.ids[asked]
-        frequent = [
-            (name, number)
-            for name, number in self.checkpoint.facts.start_notes
-            if name in self.start_notes
-        ][:FREQUENT_STARTS]
-        if not frequent:  # every song of the corpus begins with a rest
-            frequent = [(word.text, 1) for word in self.tokenizer.words if word.is_music]
-        name = frequent[_draw([number for _, number in frequent], generator)][0]
-        return self.tokenizer.vocabulary.ids[name]
-
-    def _checked_start(self, asked: str | None) -> tuple[str, ...] | None:
+    def _start(self, asked: str | None) -> tuple[str, ...] | None:
         """The names of the start note asked for; None when the model may choose."""
         if asked is None:
             return None
@@ -327,7 +267,8 @@ class NotesModel:
         placed: Sequence[_Placed],
     ) -> Take:
         bar_quarters = request.meter.bar_quarters
-        bars = request.bars or _bars_for(placed, bar_quarters)
+        last = max(onset for _, onset in placed)
+        bars = request.bars or int(last / bar_quarters + 1e-9) + 1  # in which every stroke begins
         if bars > MAX_BARS:
             raise GenerationError(
                 f"{len(placed)} notes fill {bars:,} bars of {request.meter}; a beat has at most "
@@ -368,7 +309,6 @@ _Placed = tuple[Stroke, float]
 """A stroke and its onset in quarter notes."""
 
 
-@dataclass(frozen=True)
 class _Vocabulary:
     """What the filters ask about every word, one row a word.
 
@@ -380,33 +320,13 @@ class _Vocabulary:
         shortest_ticks: the shortest time any word says.
     """
 
-    tokenizer: NotesTokenizer
-    silent: np.ndarray
-    notes: np.ndarray
-    times: np.ndarray
-    advance_ticks: np.ndarray
-    shortest_ticks: int
-
-    @classmethod
-    def of(cls, tokenizer: NotesTokenizer) -> _Vocabulary:
-        words = tokenizer.words
+    def __init__(self, words: Sequence[Word]) -> None:
         times = [word.advance_ticks for word in words if word.advance_ticks is not None]
-        return cls(
-            tokenizer=tokenizer,
-            silent=np.array([not word.is_music for word in words]),
-            notes=np.array([word.is_music and word.advance_ticks is None for word in words]),
-            times=np.array([word.is_music and not word.name for word in words]),
-            advance_ticks=np.array([word.advance_ticks or 0 for word in words]),
-            shortest_ticks=min(times, default=0),
-        )
-
-    def not_named(self, name: str) -> np.ndarray:
-        """Words that are not a stroke of this name."""
-        return np.array([word.name != name for word in self.tokenizer.words])
-
-    def up_to(self, word: Word) -> np.ndarray:
-        """Words up to and with this one, in the vocabulary's order."""
-        return np.arange(len(self.silent)) <= self.tokenizer.vocabulary.ids[word.text]
+        self.silent = np.array([not word.is_music for word in words])
+        self.notes = np.array([word.is_music and word.advance_ticks is None for word in words])
+        self.times = np.array([word.is_music and not word.name for word in words])
+        self.advance_ticks = np.array([word.advance_ticks or 0 for word in words])
+        self.shortest_ticks = min(times, default=0)
 
 
 class _Player:
@@ -418,7 +338,7 @@ class _Player:
         from dj_core.models.notes.note_network import stepper
 
         self._step = stepper(model.network)
-        self._words = model.tokenizer.words
+        self.words = model.tokenizer.words
         self._generator = generator
         self._greedy = request.temperature == 0
         self._filters: list[Filter] = []
@@ -426,13 +346,13 @@ class _Player:
             self._filters.append(divide_by(request.temperature))
         if not self._greedy and request.top_p < 1:
             self._filters.append(keep_top(request.top_p))
-        self._logits = np.zeros(len(self._words))  # nothing was read yet: every word is as likely
+        self._logits = np.zeros(len(self.words))  # nothing was read yet: every word is as likely
         self._state = None
 
     def play(self, id_: int) -> Word:
         """Read a word, as if the network had chosen it."""
         self._logits, self._state = self._step(id_, self._state)
-        return self._words[id_]
+        return self.words[id_]
 
     def draw(self, forbidden: np.ndarray) -> Word:
         """Choose the next word among those not forbidden, and read it."""
@@ -479,7 +399,7 @@ def _odds(logits: np.ndarray) -> np.ndarray:
     return np.exp(logits - logits.max())
 
 
-# --- lengths and draws ------------------------------------------------------------------------
+# --- draws ------------------------------------------------------------------------
 
 
 def _draw(weights: Sequence[float] | np.ndarray, generator: np.random.Generator) -> int:
@@ -488,19 +408,3 @@ def _draw(weights: Sequence[float] | np.ndarray, generator: np.random.Generator)
     place = ends.searchsorted(generator.random() * ends[-1], side="right")
     # rounding can make the product the last end itself, beyond which there is nothing
     return int(min(place, ends.searchsorted(ends[-1])))
-
-
-def _fixed_notes(request: GenerationRequest) -> int:
-    """Words that fill the bars asked for, where no notes are, at fixed spacing."""
-    quarters = cast("int", request.bars) * request.meter.bar_quarters
-    return math.ceil(quarters / FIXED_SPACING_QUARTERS - 1e-9)
-
-
-def _evenly_spaced(strokes: Iterable[Stroke]) -> list[_Placed]:
-    return [(stroke, number * FIXED_SPACING_QUARTERS) for number, stroke in enumerate(strokes)]
-
-
-def _bars_for(placed: Sequence[_Placed], bar_quarters: float) -> int:
-    """Bars in which every stroke begins."""
-    last = max(onset for _, onset in placed)
-    return int(last / bar_quarters + 1e-9) + 1

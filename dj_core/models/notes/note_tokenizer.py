@@ -28,7 +28,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import cycle, islice, pairwise
 from typing import TypeVar, cast
 
 from dj_core.corpus.note_strings import REST, NoteEvent, NoteSong
@@ -109,22 +109,8 @@ class Vocabulary:
     @cached_property
     def sha256(self) -> str:
         """The hash that ties a network to its vocabulary."""
-        return sha256_of(self.to_json().encode())
-
-    def to_json(self) -> str:
-        """As a JSON list."""
-        return json.dumps(self.words, ensure_ascii=False, separators=(",", ":"))
-
-    @classmethod
-    def from_json(cls, text: str) -> Vocabulary:
-        """What `to_json` wrote. Raises TokenizerError."""
-        try:
-            words = json.loads(text)
-        except ValueError as error:
-            raise TokenizerError(f"The vocabulary is not JSON: {error}.") from error
-        if not isinstance(words, list):
-            raise TokenizerError(f"A vocabulary is a JSON list; got {type(words).__name__}.")
-        return cls(tuple(words))
+        text = json.dumps(self.words, ensure_ascii=False, separators=(",", ":"))
+        return sha256_of(text.encode())
 
 
 @dataclass(frozen=True)
@@ -174,21 +160,6 @@ class Stroke:
         return f"{self.name}-{_quarters(self.advance_ticks)}"
 
 
-def genre_word(genre: str) -> str:
-    """The word that asks for `genre`."""
-    return f"<genre:{genre}>"
-
-
-def kind_word(kind: str) -> str:
-    """The word that asks for a 'beat' or a 'fill'."""
-    return f"<kind:{kind}>"
-
-
-def bar_word(bar_quarters: float) -> str:
-    """The word that asks for bars of so many quarters."""
-    return f"<bar:{bar_quarters:g}>"
-
-
 class NotesTokenizer:
     """Songs to ids and back, by one vocabulary.
 
@@ -217,15 +188,6 @@ class NotesTokenizer:
                 "hold it."
             ) from error
 
-    def decode(self, ids: Iterable[int]) -> list[str]:
-        """Ids to words. Raises TokenizerError for an id outside the vocabulary."""
-        words = []
-        for number in ids:
-            if not 0 <= number < len(self.vocabulary):
-                raise TokenizerError(f"Ids run from 0 to {len(self.vocabulary) - 1}; got {number}.")
-            words.append(self.vocabulary.words[number])
-        return words
-
     def encode_song(self, song: NoteSong) -> list[int]:
         """A song's ids, primes included. Raises TokenizerError."""
         return self.encode(song_words(song, self.settings))
@@ -252,24 +214,16 @@ class NotesTokenizer:
     @property
     def genres(self) -> tuple[str, ...]:
         """What the primes can ask for, by name."""
-        before, after = genre_word("\0").split("\0")
-        return tuple(
-            word.removeprefix(before).removesuffix(after)
-            for word in self.vocabulary.words
-            if word.startswith(before) and word != genre_word("")
-        )
+        return tuple(filter(None, self._asked_by_primes("genre")))
 
     @property
     def bar_lengths_quarters(self) -> tuple[float, ...]:
         """The bar lengths the primes can ask for, ascending."""
-        before, after = bar_word(0).split("0")
-        return tuple(
-            sorted(
-                float(word.removeprefix(before).removesuffix(after))
-                for word in self.vocabulary.words
-                if word.startswith(before)
-            )
-        )
+        return tuple(sorted(map(float, self._asked_by_primes("bar"))))
+
+    def _asked_by_primes(self, what: str) -> list[str]:
+        words = self.vocabulary.words
+        return [word[len(what) + 2 : -1] for word in words if word.startswith(f"<{what}:")]
 
 
 # --- songs to words ---------------------------------------------------------------------------
@@ -277,16 +231,23 @@ class NotesTokenizer:
 
 def song_words(song: NoteSong, settings: NotesSettings) -> list[str]:
     """The song's words: primes if the settings want them, then the music."""
-    primes = prime_words(song.genre, song.kind, song.bar_quarters, settings)
-    if settings.times:
-        return primes + _timed_words(song) + _end(settings)
-    if not settings.durations:
-        return primes + [event.name for event in song.events] + _end(settings)
-    return primes + [
-        word
-        for bar in song_bars(song)
-        for word in [*(word for stroke in bar for word in _written(stroke, settings)), BAR_LINE]
-    ]
+    words = prime_words(song.genre, song.kind, song.bar_quarters, settings)
+    if settings.durations:
+        for bar in song_bars(song):
+            for stroke in bar:
+                ticks = cast("int", stroke.advance_ticks)  # every stroke of a bar says its own
+                spelled = [*stroke.names, f"+{_quarters(ticks)}"]
+                words += spelled if settings.spelled else [stroke.text]
+            words.append(BAR_LINE)
+        return words
+    # a time leads to the next element; the last one to the song's end
+    onsets = [round(event.onset_quarters * TICKS_PER_QUARTER) for event in song.events]
+    onsets.append(round(song.bars * song.bar_quarters * TICKS_PER_QUARTER))
+    for event, (onset, following) in zip(song.events, pairwise(onsets), strict=True):
+        words.append(event.name)
+        if settings.times:
+            words.append(f"+{_quarters(following - onset)}")
+    return words + ([END] if settings.ends else [])
 
 
 def prime_words(genre: str, kind: str, bar_quarters: float, settings: NotesSettings) -> list[str]:
@@ -294,22 +255,7 @@ def prime_words(genre: str, kind: str, bar_quarters: float, settings: NotesSetti
     start = [START] if settings.ends else []
     if not settings.prime:
         return start
-    return [*start, genre_word(genre), kind_word(kind), bar_word(bar_quarters)]
-
-
-def _end(settings: NotesSettings) -> list[str]:
-    return [END] if settings.ends else []
-
-
-def _timed_words(song: NoteSong) -> list[str]:
-    """Every element's name and the time to the next one; the last leads to the song's end."""
-    onsets = [round(event.onset_quarters * TICKS_PER_QUARTER) for event in song.events]
-    onsets.append(round(song.bars * song.bar_quarters * TICKS_PER_QUARTER))
-    return [
-        word
-        for event, (onset, following) in zip(song.events, pairwise(onsets), strict=True)
-        for word in (event.name, f"+{_quarters(following - onset)}")
-    ]
+    return [*start, f"<genre:{genre}>", f"<kind:{kind}>", f"<bar:{bar_quarters:g}>"]
 
 
 def song_bars(song: NoteSong) -> list[list[Stroke]]:
@@ -337,13 +283,6 @@ def struck_at(events: Iterable[NoteEvent]) -> dict[int, set[str]]:
         if event.name != REST and not event.tied:
             struck[round(event.onset_quarters * TICKS_PER_QUARTER)].update(event.name.split(" "))
     return dict(struck)
-
-
-def _written(stroke: Stroke, settings: NotesSettings) -> list[str]:
-    if not settings.spelled:
-        return [stroke.text]
-    ticks = cast("int", stroke.advance_ticks)  # in durations every stroke says its own
-    return [*stroke.names, f"+{_quarters(ticks)}"]
 
 
 def _quarters(ticks: int) -> str:
@@ -399,12 +338,11 @@ def _notes_of(name: str) -> tuple[int, ...]:
 
 def hits_of(stroke: Stroke, onset_quarters: float, drum_map: DrumMap) -> list[Hit]:
     """A stroke's hits, at each drum's usual velocity; a note named twice is one hit."""
-    notes = sorted({NOTE_OF_NAME[name] for name in stroke.names})
-    drums = [(note, drum_of_note(note, drum_map)) for note in notes]
-    return [
-        Hit(onset_quarters, LANE[drum.name], drum.default_velocity, source_note=note)
-        for note, drum in drums
-    ]
+    hits = []
+    for note in sorted({NOTE_OF_NAME[name] for name in stroke.names}):
+        drum = drum_of_note(note, drum_map)
+        hits.append(Hit(onset_quarters, LANE[drum.name], drum.default_velocity, source_note=note))
+    return hits
 
 
 # --- songs of one length ----------------------------------------------------------------------
@@ -412,8 +350,7 @@ def hits_of(stroke: Stroke, onset_quarters: float, drum_map: DrumMap) -> list[Hi
 
 def extend_cyclically(ids: Sequence[T], length: int) -> list[T]:
     """`ids` repeated from the start until there are `length` of them (the paper's extension)."""
-    repeats = -(-length // len(ids))
-    return list(ids * repeats if isinstance(ids, list) else [*ids] * repeats)[:length]
+    return list(islice(cycle(ids), length))
 
 
 def even_pieces(songs: Sequence[list[int]], longest: int) -> list[list[int]]:
@@ -476,18 +413,13 @@ def in_general_midi(song: NoteSong) -> NoteSong:
     """The song with every note named as General MIDI's note for the same drum."""
     if song.drum_map == "general-midi":
         return song
-    events = tuple(
-        replace(event, name=_general_midi_name(event.name, song.drum_map)) for event in song.events
-    )
-    return replace(song, events=events, drum_map="general-midi")
-
-
-def _general_midi_name(name: str, drum_map: DrumMap) -> str:
-    notes = (general_midi_note(drum_of_note(note, drum_map), note) for note in _notes_of(name))
-    return " ".join(sorted(_NAME_OF_NOTE[note] for note in notes)) or REST
-
-
-_NAME_OF_NOTE = {note: name for name, note in NOTE_OF_NAME.items()}
+    name_of_note = {note: name for name, note in NOTE_OF_NAME.items()}
+    events = []
+    for event in song.events:
+        drums = ((drum_of_note(note, song.drum_map), note) for note in _notes_of(event.name))
+        names = sorted(name_of_note[general_midi_note(*drum_and_note)] for drum_and_note in drums)
+        events.append(replace(event, name=" ".join(names) or REST))
+    return replace(song, events=tuple(events), drum_map="general-midi")
 
 
 # --- what words are made of -------------------------------------------------------------------

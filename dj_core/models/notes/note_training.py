@@ -20,7 +20,6 @@ from dj_core.models.notes.note_tokenizer import (
     BAR_LINE,
     NotesSettings,
     NotesTokenizer,
-    Word,
     even_pieces,
     first_names,
     in_general_midi,
@@ -110,22 +109,14 @@ class NoteTrainingSettings:
         object.__setattr__(self, "corpora", tuple(self.corpora))  # JSON knows lists only
         if self.optimizer not in ("adam", "rmsprop"):
             raise TrainingError(f"optimizer is 'adam' or 'rmsprop'; got {self.optimizer!r}.")
-        low: float
-        high: float
-        for name, (low, high) in WHOLE_NUMBERS.items():
-            value = getattr(self, name)
+        for name, (low, high) in (WHOLE_NUMBERS | REAL_NUMBERS).items():
+            value, whole = getattr(self, name), name in WHOLE_NUMBERS
             if value is None and name in _MAY_BE_NONE:
                 continue
-            if type(value) is not int or not low <= value <= high:
-                raise TrainingError(
-                    f"{name} is a whole number from {low:,} to {high:,}; got {value!r}."
-                )
-        for name, (low, high) in REAL_NUMBERS.items():
-            value = getattr(self, name)
-            if value is None and name in _MAY_BE_NONE:
-                continue
-            if type(value) not in (int, float) or not low <= value <= high:
-                raise TrainingError(f"{name} is a number from {low:g} to {high:g}; got {value!r}.")
+            if type(value) not in ((int,) if whole else (int, float)) or not low <= value <= high:
+                bounds = f"{low:,} to {high:,}" if whole else f"{low:g} to {high:g}"
+                kind = "whole number" if whole else "number"
+                raise TrainingError(f"{name} is a {kind} from {bounds}; got {value!r}.")
 
 
 WHOLE_NUMBERS: dict[str, tuple[int, int]] = {
@@ -156,112 +147,52 @@ _MAY_BE_NONE = ("embedding", "patience", "gradient_clip", "loop_notes")
 # The paper's three networks. The authors trained one song at a time (batch_size=1 is theirs); four
 # at a time are faster and still few.
 _PAPER = NoteTrainingSettings(epochs=50, batch_size=4)
-NOTE_PRESETS: dict[str, NoteTrainingSettings] = {
-    "paper-1x128": replace(_PAPER, preset="paper-1x128", layers=1, hidden=128),
-    "paper-2x32": replace(_PAPER, preset="paper-2x32", dropout=0.9),
-    "paper-2x32-slow": replace(_PAPER, preset="paper-2x32-slow", dropout=0.9, learning_rate=0.0005),
-    "notes-rhythm": NoteTrainingSettings(
-        preset="notes-rhythm",
-        durations=True,
-        spelled=True,
-        prime=True,
-        layers=2,
-        hidden=192,
-        embedding=64,
-        dropout=0.5,
-        learning_rate=0.004,
-        learning_rate_end=0.02,
-        weight_decay=0.01,
-        batch_size=16,
-        gradient_clip=1.0,
-        epochs=24,
-        patience=6,
-        longest=320,
-        loop_bars=4,
+_PRESETS = (
+    replace(_PAPER, preset="paper-1x128", layers=1, hidden=128),
+    replace(_PAPER, preset="paper-2x32", dropout=0.9),
+    replace(_PAPER, preset="paper-2x32-slow", dropout=0.9, learning_rate=0.0005),
+    NoteTrainingSettings(
+        preset="notes-rhythm", durations=True, spelled=True, prime=True,
+        hidden=192, embedding=64, dropout=0.5,
+        learning_rate=0.004, learning_rate_end=0.02, weight_decay=0.01, gradient_clip=1.0,
+        epochs=24, patience=6, longest=320, loop_bars=4,
     ),
     # the paper's notes in its own words, learned in seconds: songs once through instead of four
     # times over, several of like length at a time, at a rate that the clipped gradient allows;
     # benchmarks/speed/time_to_loss.py has how soon it is as good as the paper's best
-    "notes-quick": NoteTrainingSettings(
-        preset="notes-quick",
-        layers=1,
-        hidden=128,
-        learning_rate=0.006,
-        learning_rate_end=0.05,
-        gradient_clip=1.0,
-        batch_size=8,
-        epochs=8,
-        patience=3,
-        loop_notes=1,
+    NoteTrainingSettings(
+        preset="notes-quick", layers=1, hidden=128,
+        learning_rate=0.006, learning_rate_end=0.05, gradient_clip=1.0, batch_size=8,
+        epochs=8, patience=3, loop_notes=1,
     ),
     # the paper's own family put right; see docs/reproduction.md for what each change brings
-    "notes-best": NoteTrainingSettings(
-        preset="notes-best",
-        times=True,
-        prime=True,
-        cell="pointing",
-        layers=2,
-        hidden=256,
-        embedding=128,
-        dropout=0.4,
-        learning_rate=0.003,
-        learning_rate_end=0.02,
-        weight_decay=0.02,
-        batch_size=16,
-        gradient_clip=1.0,
-        epochs=16,
-        patience=5,
-        longest=400,
-        loop_notes=80,
+    NoteTrainingSettings(
+        preset="notes-best", times=True, prime=True,
+        cell="pointing", hidden=256, embedding=128, dropout=0.4,
+        learning_rate=0.003, learning_rate_end=0.02, weight_decay=0.02, gradient_clip=1.0,
+        epochs=16, patience=5, longest=400, loop_notes=80,
     ),
     # the systems the paper cites. Skuli's network reads windows of 100 notes
-    "skuli-2017": NoteTrainingSettings(
-        preset="skuli-2017",
-        cell="skuli",
-        layers=3,
-        hidden=512,
-        embedding=256,
-        dropout=0.3,
-        optimizer="rmsprop",
-        learning_rate=0.001,
-        batch_size=64,
-        epochs=200,
-        longest=101,
-        loop_notes=1,
+    NoteTrainingSettings(
+        preset="skuli-2017", cell="skuli", layers=3, hidden=512, embedding=256, dropout=0.3,
+        optimizer="rmsprop", batch_size=64, epochs=200, longest=101, loop_notes=1,
     ),
-    "folk-rnn-2016": NoteTrainingSettings(
-        preset="folk-rnn-2016",
-        prime=True,
-        ends=True,
-        cell="folk-rnn",
-        layers=3,
-        hidden=512,
-        dropout=0.5,
-        optimizer="rmsprop",
-        learning_rate=0.003,
-        learning_rate_decay=0.97,
-        steady_epochs=20,
-        batch_size=64,
-        gradient_clip=5.0,
-        epochs=100,
-        loop_notes=1,
+    NoteTrainingSettings(
+        preset="folk-rnn-2016", prime=True, ends=True,
+        cell="folk-rnn", layers=3, hidden=512, dropout=0.5,
+        optimizer="rmsprop", learning_rate=0.003, learning_rate_decay=0.97, steady_epochs=20,
+        batch_size=64, gradient_clip=5.0, epochs=100, loop_notes=1,
     ),
     # one layer of 128 under one set-up, so that nothing but the cell differs
-    **{
-        f"{cell}-1x128": NoteTrainingSettings(
-            preset=f"{cell}-1x128",
-            cell=cell,
-            layers=1,
-            hidden=128,
-            learning_rate=0.003,
-            learning_rate_end=0.05,
-            gradient_clip=1.0,
-            batch_size=16,
-            epochs=12,
+    *(
+        NoteTrainingSettings(
+            preset=f"{cell}-1x128", cell=cell, layers=1, hidden=128,
+            learning_rate=0.003, learning_rate_end=0.05, gradient_clip=1.0, epochs=12,
         )
         for cell in ("lstm", "gru", "rnn", "res-rnn")
-    },
-}
+    ),
+)  # fmt: skip
+NOTE_PRESETS = {settings.preset: settings for settings in _PRESETS}
 
 
 # --- the task ---------------------------------------------------------------------------------
@@ -280,27 +211,36 @@ class NoteTask:
         import torch
 
         from dj_core.models.notes.note_network import NetworkSettings, build_network
-        from dj_core.models.notes.pointer_network import PointingNetwork
+        from dj_core.models.notes.pointer_network import NAME, TIME, WORD, PointingNetwork
 
         self.settings, self.ranks = settings, ranks
-        self.data = _Data.of(settings, songs)
+        self.data = _Data(settings, songs)
         self.note = self.data.note
-        self.material_sha256 = sha256_of(
-            (self.data.tokenizer.vocabulary.sha256 + self.data.sha256).encode()
-        )
+        files = sha256_of(repr([song.file_id for song in self.data.train_songs]).encode())
+        vocabulary = self.data.tokenizer.vocabulary
+        self.material_sha256 = sha256_of((vocabulary.sha256 + files).encode())
+        parts = name_parts(self.data.tokenizer)
         shape = NetworkSettings(
-            vocabulary_size=len(self.data.tokenizer.vocabulary),
+            vocabulary_size=len(vocabulary),
             cell=settings.cell,
             layers=settings.layers,
             hidden=settings.hidden,
             embedding=settings.embedding,
             dropout=settings.dropout,
-            parts=len(self.data.parts) if settings.cell == "pointing" else 0,
+            parts=len(parts) if settings.cell == "pointing" else 0,
         )
         self.network = build_network(shape, settings.seed)
         if isinstance(self.network, PointingNetwork):
-            made_of = words_made_of(self.data.tokenizer, self.data.parts)
-            self.network.learn_words(torch.tensor(made_of), self.data.known, self.data.roles)
+            tokenizer = self.data.tokenizer
+            heard = {id_ for song in self.data.train_songs for id_ in tokenizer.encode_song(song)}
+            known = [id_ in heard for id_ in range(len(vocabulary))]
+            # a name and its time are read as one
+            roles = [
+                WORD if not word.is_music or not settings.times else NAME if word.name else TIME
+                for word in tokenizer.words
+            ]
+            made_of = words_made_of(tokenizer, parts)
+            self.network.learn_words(*map(torch.tensor, (made_of, known, roles)))
         self.network.to(ranks.device)
         kinds = {"adam": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
         self.optimizer = kinds[settings.optimizer](
@@ -415,29 +355,7 @@ _Piece = tuple["Tensor", "Tensor"]
 class _Data:
     """The songs of a run, as pieces the network can read."""
 
-    def __init__(
-        self,
-        settings: NoteTrainingSettings,
-        tokenizer: NotesTokenizer,
-        train_songs: list[NoteSong],
-        validation_songs: list[NoteSong],
-        note: str,
-    ) -> None:
-        self.settings, self.tokenizer = settings, tokenizer
-        self.train_songs, self.validation_songs = train_songs, validation_songs
-        self.note = note
-        self.validated_on = "train" if note else "validation"
-        self.start_notes = first_names(train_songs)[:200]
-        self._never_guessed = {n for n, word in enumerate(tokenizer.words) if not word.is_guessed}
-        self.parts = name_parts(tokenizer)
-        self.train = self._pieces(train_songs)
-        self.validation = self._pieces(validation_songs)
-        self.reference_results = (
-            {"references": references(self.train, self.validation)} if self.validation else {}
-        )
-
-    @classmethod
-    def of(cls, settings: NoteTrainingSettings, songs: Sequence[NoteSong]) -> _Data:
+    def __init__(self, settings: NoteTrainingSettings, songs: Sequence[NoteSong]) -> None:
         """Songs by split, under one vocabulary. Raises TrainingError without any."""
         songs = [song for song in songs if song.events]
         if not songs:
@@ -446,54 +364,31 @@ class _Data:
             # the same note means different drums: one name for each is needed
             songs = [in_general_midi(song) for song in songs]
         words = NotesSettings(
-            settings.durations,
-            settings.spelled,
-            settings.prime,
-            songs[0].drum_map,
-            settings.times,
-            settings.ends,
-        )
+            settings.durations, settings.spelled, settings.prime, songs[0].drum_map,
+            settings.times, settings.ends,
+        )  # fmt: skip
+        self.settings = settings
         # as in the paper the vocabulary is that of all songs, held-out ones too
-        tokenizer = NotesTokenizer.for_songs(words, songs)
-        if settings.all_data:
-            return cls(settings, tokenizer, songs, [], "")
+        self.tokenizer = NotesTokenizer.for_songs(words, songs)
+        self.note, self.validated_on = "", "validation"
         train = [song for song in songs if song.split == "train"] or songs
         validation = [song for song in songs if song.split == "validation"]
-        note = ""
-        if not validation or train is songs:
+        if settings.all_data:
+            train, validation = songs, []
+        elif not validation or train is songs:
             validation = train
-            note = (
+            self.validated_on = "train"
+            self.note = (
                 "The corpus is too small for validation songs of its own: the validation loss is "
                 "measured on the training songs."
             )
-        return cls(settings, tokenizer, train, validation, note)
-
-    @property
-    def known(self) -> Tensor:
-        """Which words the training songs hold, (words,)."""
-        import torch
-
-        found = {id_ for song in self.train_songs for id_ in self.tokenizer.encode_song(song)}
-        return torch.tensor([id_ in found for id_ in range(len(self.tokenizer.words))])
-
-    @property
-    def roles(self) -> Tensor:
-        """What each word is to a network that reads a name and its time as one, (words,)."""
-        import torch
-
-        from dj_core.models.notes.pointer_network import NAME, TIME, WORD
-
-        def role(word: Word) -> int:
-            if not word.is_music or not self.tokenizer.settings.times:
-                return WORD
-            return NAME if word.name else TIME
-
-        return torch.tensor([role(word) for word in self.tokenizer.words])
-
-    @property
-    def sha256(self) -> str:
-        """The hash of what is learned from, in order."""
-        return sha256_of(repr([song.file_id for song in self.train_songs]).encode())
+        self.train_songs = train
+        self.start_notes = first_names(train)[:200]
+        self.train = self._pieces(train)
+        self.validation = self._pieces(validation)
+        self.reference_results = (
+            {"references": references(self.train, self.validation)} if self.validation else {}
+        )
 
     @property
     def meter(self) -> Meter:
@@ -533,42 +428,31 @@ class _Data:
     def _pieces(self, songs: list[NoteSong]) -> list[_Piece]:
         import torch
 
-        settings = self.settings
         if not songs:
             return []
-        if settings.durations:
-            pieces = [piece for song in songs for piece in self._looped(song)]
-        elif (loop_notes := settings.loop_notes) is not None:
-            pieces = [piece for song in songs for piece in self._repeated(song, loop_notes)]
+        settings, words = self.settings, self.tokenizer.settings
+        encoded = [self.tokenizer.encode_song(song) for song in songs]
+        pieces: list[list[int]] = []
+        if not settings.durations and settings.loop_notes is None:
+            pieces = even_pieces(encoded, settings.longest)
         else:
-            pieces = even_pieces(
-                [self.tokenizer.encode_song(song) for song in songs], settings.longest
-            )
-        read_only = torch.tensor(sorted(self._never_guessed), dtype=torch.long)
+            for song, ids in zip(songs, encoded, strict=True):
+                primes = len(prime_words(song.genre, song.kind, song.bar_quarters, words))
+                prime, body = ids[:primes], ids[primes : len(ids) - words.ends]
+                if settings.durations:
+                    bar_line = self.tokenizer.vocabulary.ids[BAR_LINE]
+                    longest = settings.longest
+                    pieces += looped_pieces(prime, body, bar_line, settings.loop_bars, longest)
+                else:
+                    least = (settings.loop_notes or 1) * (2 if words.times else 1)
+                    end = ids[len(ids) - words.ends :]
+                    pieces += repeated_pieces(prime, body, end, least, settings.longest)
+        guessed = torch.tensor([word.is_guessed for word in self.tokenizer.words])
         result = []
         for piece in pieces:
-            ids = torch.tensor(piece)
-            targets = ids[1:].masked_fill(torch.isin(ids[1:], read_only), _NO_TARGET)
-            result.append((ids[:-1], targets))
+            read, targets = torch.tensor(piece[:-1]), torch.tensor(piece[1:])
+            result.append((read, targets.masked_fill(~guessed[targets], _NO_TARGET)))
         return result
-
-    def _repeated(self, song: NoteSong, loop_notes: int) -> list[list[int]]:
-        ids = self.tokenizer.encode_song(song)
-        words = self.tokenizer.settings
-        primes = len(prime_words(song.genre, song.kind, song.bar_quarters, words))
-        body = len(ids) - words.ends
-        least = loop_notes * (2 if words.times else 1)
-        longest = self.settings.longest
-        return repeated_pieces(ids[:primes], ids[primes:body], ids[body:], least, longest)
-
-    def _looped(self, song: NoteSong) -> list[list[int]]:
-        ids = self.tokenizer.encode_song(song)
-        primes = len(prime_words(song.genre, song.kind, song.bar_quarters, self.tokenizer.settings))
-        bar_line = self.tokenizer.vocabulary.ids[BAR_LINE]
-        settings = self.settings
-        return looped_pieces(
-            ids[:primes], ids[primes:], bar_line, settings.loop_bars, settings.longest
-        )
 
 
 def _score(network: nn.Module, batch: Sequence[_Piece]) -> tuple[Tensor, Tally]:

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from dj_core.models.notes.cited_networks import SteppingNetwork
+
 if TYPE_CHECKING:
     from dj_core.models.notes.network_settings import NetworkSettings
 
@@ -37,20 +39,20 @@ class PointingState(NamedTuple):
 
     Attributes:
         layers: hidden and cell values of every layer.
-        top: the last layer's values after the last step, (songs, hidden); None before the first.
+        top: the last layer's values after the last step, (songs, hidden).
         keys: of every place so far, (songs, places, KEY_SIZE).
         came_after: the words that came after those places; one fewer until the next is read.
         name: the name whose time is still to come, (songs,); None between steps.
     """
 
     layers: tuple[tuple[Tensor, Tensor], ...]
-    top: Tensor | None
+    top: Tensor
     keys: Tensor
     came_after: Tensor
     name: Tensor | None
 
 
-class PointingNetwork(nn.Module):
+class PointingNetwork(SteppingNetwork):
     """An LSTM over words made of parts that may point back at what was played."""
 
     made_of: Tensor
@@ -58,8 +60,7 @@ class PointingNetwork(nn.Module):
     role: Tensor
 
     def __init__(self, settings: NetworkSettings) -> None:
-        super().__init__()
-        self.settings = settings
+        super().__init__(settings)
         size, words, hidden = settings.embedding_size, settings.vocabulary_size, settings.hidden
         # a word without parts must differ from others from the start; one with parts need not
         self.own = nn.Parameter(torch.randn(words, size) * (0.02 if settings.parts else 0.1))
@@ -79,16 +80,6 @@ class PointingNetwork(nn.Module):
         self.key = nn.Linear(hidden, KEY_SIZE)
         self.trust = nn.Linear(hidden, 1)
         self._table: tuple[Tensor, Tensor] | None = None
-
-    @classmethod
-    def weights(cls, settings: NetworkSettings) -> int:
-        """Number of weights a network of these settings has."""
-        size, hidden = settings.embedding_size, settings.hidden
-        inputs = [size] + [hidden] * (settings.layers - 1)
-        recurrent = sum(4 * hidden * (given + hidden + 2) for given in inputs)
-        table = (settings.vocabulary_size + settings.parts) * (size + 1)
-        heads = (hidden + 1) * (size + 2 * KEY_SIZE + 1) + size * (hidden + size + 1)
-        return recurrent + table + heads
 
     def learn_words(self, made_of: Tensor, known: Tensor, role: Tensor) -> None:
         """Say what the words are: their parts, which occur in training, and their roles.
@@ -124,30 +115,51 @@ class PointingNetwork(nn.Module):
             (songs, words, vocabulary), and the state after the last word.
         """
         vectors, bias = self._words()
+        if state is None:
+            nothing = vectors.new_zeros(1, len(ids), self.settings.hidden)
+            layers: tuple[tuple[Tensor, Tensor], ...] = ((nothing, nothing),) * len(self.lstm)
+            keys = vectors.new_zeros(len(ids), 0, KEY_SIZE)
+            state = PointingState(layers, nothing[0], keys, ids[:, :0], None)
         # the padding behind a shorter song is word 0: a time, where the vocabulary has times
         role = self.role[ids].amin(0)
         reads = role != NAME  # the places where a step ends
-        before = None if state is None else state.top
-        values = self._inputs(vectors, ids, role, state)[:, reads]
-        values, layers = self._read(values, state)
-        top = values[:, -1] if values.shape[1] else before
+        # what each place reads, (songs, words, size): a time reads its name as well
+        given = vectors[ids]
+        if self.training:
+            given = given * (torch.rand(*ids.shape, 1, device=ids.device) >= WORD_DROPOUT)
+        names = torch.zeros_like(given)
+        names[:, 1:] = given[:, :-1]
+        if state.name is not None:
+            names[:, 0] = vectors[state.name]
+        given = given + names * (role == TIME)[:, None]
+        values = self._silence(given, self.settings.dropout / 2)[:, reads]
+        layers, top = state.layers, state.top
         scores = vectors.new_full((*ids.shape, len(vectors)), -torch.inf)
         if values.shape[1]:
-            scores[:, reads], places = self._score_words(values, ids, reads, state, vectors, bias)
-        elif state is None:
-            places = values.new_zeros(len(ids), 0, KEY_SIZE), ids[:, :0]
+            after = []
+            for lstm, layer in zip(self.lstm, layers, strict=True):
+                values, layer = lstm(values, layer)
+                values = self._silence(values, self.settings.dropout)
+                after.append(layer)
+            layers, top = tuple(after), values[:, -1]
         else:
-            owed = state.came_after.shape[1] < state.keys.shape[1]
-            places = state.keys, torch.cat([state.came_after, ids[:, : int(owed)]], 1)
+            values = top[:, None][:, :0]
+        # the word after each step's end, as far as it is read already; what is read first now may
+        # be what came after the last place of before
+        ends = reads.nonzero()[:, 0]
+        followers = ids[:, ends[ends < len(reads) - 1] + 1]
+        owed = state.came_after.shape[1] < state.keys.shape[1]
+        came_after = torch.cat([state.came_after, ids[:, : int(owed)], followers], 1)
+        keys = state.keys
+        if values.shape[1]:
+            scores[:, reads], keys = self._score_words(values, keys, came_after, vectors, bias)
         if not bool(reads.all()):
-            scores[:, ~reads] = self._score_times(values, before, ids, reads, vectors, bias)
+            # every name's time is expected from the last step before it and from the name itself
+            tops = torch.cat([state.top[:, None], values], 1)[:, reads.cumsum(0)[~reads]]
+            known = torch.cat([tops, vectors[ids[:, ~reads]]], -1)
+            scores[:, ~reads] = self._score_times(known, vectors, bias)
         name = ids[:, -1] if role[-1] == NAME else None
-        return scores, PointingState(layers, top, *places, name)
-
-    def step(self, id_: int, state: PointingState | None = None) -> tuple[Tensor, PointingState]:
-        """Read one word of one song; returns log-probabilities (vocabulary,) and the state."""
-        scores, state = self(torch.tensor([[id_]]), state)
-        return scores[0, 0], state
+        return scores, PointingState(layers, top, keys, came_after, name)
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -165,39 +177,6 @@ class PointingNetwork(nn.Module):
             self._table = vectors, bias
         return vectors, bias
 
-    def _inputs(
-        self, vectors: Tensor, ids: Tensor, role: Tensor, state: PointingState | None
-    ) -> Tensor:
-        """What each place reads, (songs, words, size): a time reads its name as well."""
-        given = vectors[ids]
-        if self.training:
-            given = given * (torch.rand(*ids.shape, 1, device=ids.device) >= WORD_DROPOUT)
-        names = torch.zeros_like(given)
-        names[:, 1:] = given[:, :-1]
-        if state is not None and state.name is not None:
-            names[:, 0] = vectors[state.name]
-        given = given + names * (role == TIME)[:, None]
-        return self._silence(given, self.settings.dropout / 2)
-
-    def _read(
-        self, values: Tensor, state: PointingState | None
-    ) -> tuple[Tensor, tuple[tuple[Tensor, Tensor], ...]]:
-        """Through the layers: the last one's values, and every layer's state after them."""
-        if not values.shape[1]:
-            return values.new_zeros(len(values), 0, self.settings.hidden), (
-                self._fresh(len(values)) if state is None else state.layers
-            )
-        layers = []
-        for number, lstm in enumerate(self.lstm):
-            values, after = lstm(values, None if state is None else state.layers[number])
-            values = self._silence(values, self.settings.dropout)
-            layers.append(after)
-        return values, tuple(layers)
-
-    def _fresh(self, songs: int) -> tuple[tuple[Tensor, Tensor], ...]:
-        nothing = self.own.new_zeros(1, songs, self.settings.hidden)
-        return tuple((nothing, nothing) for _ in self.lstm)
-
     def _silence(self, values: Tensor, share: float) -> Tensor:
         """Dropout of the same units at all words of a song."""
         if not self.training or not share:
@@ -207,21 +186,8 @@ class PointingNetwork(nn.Module):
 
     # --- scoring ------------------------------------------------------------------------------
 
-    def _score_times(
-        self,
-        values: Tensor,
-        before: Tensor | None,
-        ids: Tensor,
-        reads: Tensor,
-        vectors: Tensor,
-        bias: Tensor,
-    ) -> Tensor:
+    def _score_times(self, known: Tensor, vectors: Tensor, bias: Tensor) -> Tensor:
         """Log-probabilities of the times that may follow each name; of nothing else."""
-        if before is None:
-            before = values.new_zeros(len(ids), self.settings.hidden)
-        tops = torch.cat([before[:, None], values], 1)
-        steps_before = reads.cumsum(0)[~reads]
-        known = torch.cat([tops[:, steps_before], vectors[ids[:, ~reads]]], -1)
         times = self.role == TIME
         scores = vectors.new_full((*known.shape[:2], len(vectors)), -torch.inf)
         logits = self.next_time(known) @ vectors[times].T + bias[times]
@@ -229,41 +195,20 @@ class PointingNetwork(nn.Module):
         return scores
 
     def _score_words(
-        self,
-        values: Tensor,
-        ids: Tensor,
-        reads: Tensor,
-        state: PointingState | None,
-        vectors: Tensor,
-        bias: Tensor,
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Log-probabilities of the word after each step, and all places with what came after."""
+        self, values: Tensor, keys: Tensor, came_after: Tensor, vectors: Tensor, bias: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Log-probabilities of the word after each step, those of pointing back mixed in.
+
+        Returns:
+            (songs, steps, vocabulary), and the keys of these steps behind those of before.
+        """
         logits = self.next_word(values) @ vectors.T + bias
         written = logits.masked_fill(self.role == TIME, -torch.inf).log_softmax(-1)
-        followers = self._followers(ids, reads)
-        keys = self.key(values)
-        if state is None:
-            came_after = followers
-        else:
-            keys = torch.cat([state.keys, keys], 1)
-            # what is read first now may be what came after the last place of before
-            owed = state.came_after.shape[1] < state.keys.shape[1]
-            came_after = torch.cat(
-                [state.came_after, *([ids[:, :1]] if owed else []), followers], 1
-            )
-        return self._point(written, values, keys, came_after), (keys, came_after)
-
-    def _followers(self, ids: Tensor, reads: Tensor) -> Tensor:
-        """The word after each step's end, as far as it is read already."""
-        ends = reads.nonzero()[:, 0]
-        return ids[:, ends[ends < len(reads) - 1] + 1]
-
-    def _point(self, written: Tensor, values: Tensor, keys: Tensor, came_after: Tensor) -> Tensor:
-        """Mix log-probabilities with those of pointing back."""
+        keys = torch.cat([keys, self.key(values)], 1)
         now, total = values.shape[1], keys.shape[1]
         places = min(came_after.shape[1], total - 1)
         if not places:
-            return written
+            return written, keys
         likeness = self.query(values) @ keys[:, :places].transpose(1, 2) / KEY_SIZE**0.5
         earlier = torch.ones(now, places, dtype=torch.bool, device=likeness.device).tril(
             total - now - 1
@@ -278,4 +223,4 @@ class PointingNetwork(nn.Module):
         )
         rest = 1 - weights.sum(-1, keepdim=True)
         mixed = (pointed + rest * written.exp()).clamp_min(_LEAST).log()
-        return mixed.masked_fill(self.role == TIME, -torch.inf)
+        return mixed.masked_fill(self.role == TIME, -torch.inf), keys
