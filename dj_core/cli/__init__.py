@@ -9,62 +9,48 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Sequence
 
-from dj_core.cli.corpora import add_corpora, add_import, add_models
-from dj_core.cli.evaluating import add_evaluate
-from dj_core.cli.generating import add_generate
-from dj_core.cli.inspecting import add_inspect
-from dj_core.cli.moving import add_fetch, add_send
-from dj_core.cli.packing import add_pack, add_set
-from dj_core.cli.rendering import add_check_loop, add_one_shots, add_render
-from dj_core.cli.reproducing import add_paper
-from dj_core.cli.shape_verbs import add_shaping
-from dj_core.cli.training import add_train
+from dj_core.cli.corpora import import_files, list_corpora, list_models
+from dj_core.cli.evaluating import evaluate
+from dj_core.cli.generating import generate
+from dj_core.cli.inspecting import inspect
+from dj_core.cli.moving import fetch, send
+from dj_core.cli.packing import make_pack, make_set
+from dj_core.cli.rendering import check_loops, one_shots, render
+from dj_core.cli.reproducing import paper
+from dj_core.cli.shape_verbs import SHAPING
+from dj_core.cli.training import train
 from dj_core.errors import DigitalDJError
 
 # in the order the help lists them
 VERBS = (
-    add_import,
-    add_inspect,
-    add_corpora,
-    add_models,
-    add_send,
-    add_fetch,
-    add_train,
-    add_generate,
-    add_shaping,
-    add_evaluate,
-    add_render,
-    add_one_shots,
-    add_check_loop,
-    add_set,
-    add_pack,
-    add_paper,
-)
+    import_files, inspect, list_corpora, list_models, send, fetch, train, generate, *SHAPING,
+    evaluate, render, one_shots, check_loops, make_set, make_pack, paper,
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    parser = argparse.ArgumentParser(
+        prog="python -m dj_core", description="Digital DJ: corpora, models and beats."
+    )
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    for verb in VERBS:
+        verb.add_to(verbs)
+    options = parser.parse_args(arguments)
+    started = time.perf_counter()
     try:
-        answer = options.answer(options)
+        answer = options.verb.run(options)
     except DigitalDJError as error:
         print(f"digital-dj: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("digital-dj: stopped.", file=sys.stderr)
         return 130
+    if options.verb.timed:
+        answer["seconds"] = round(time.perf_counter() - started, 3)
     if options.json:
         print(json.dumps(answer, ensure_ascii=False), flush=True)
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m dj_core", description="Digital DJ: corpora, models and beats."
-    )
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for add in VERBS:
-        add(verbs)
-    return parser

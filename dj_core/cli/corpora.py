@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections import Counter
 from dataclasses import asdict
 
-from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, add_workers, say, workers
+from dj_core.cli.verb import WORKERS, Answer, ProgressBar, option, say, verb, workers
 from dj_core.corpus.search import map_uses
 from dj_core.corpus.sources import NAMED, counted_left_out, place
 from dj_core.files.file_names import counted
@@ -16,22 +15,20 @@ from dj_core.library.library import Library
 from dj_core.music.drum_maps import DRUM_MAPS
 
 
-def add_import(verbs: Verbs) -> None:
-    """The verb and its options."""
-    verb = add_verb(verbs, "import", "make a folder, zip or file a corpus", _run_import)
-    verb.add_argument("path", type=place, help="or any address that fsspec knows, as in s3://…")
-    verb.add_argument("--name", required=True, help="what the corpus is called")
-    verb.add_argument(
+@verb(
+    "import",
+    option("path", type=place, help="or any address that fsspec knows, as in s3://…"),
+    option("--name", required=True, help="what the corpus is called"),
+    option(
         "--drum-map",
         choices=list(DRUM_MAPS),
         help="how note numbers become drums, for all these files (default: each file's own notes "
         "on channel 10 tell; of files off channel 10, many together)",
-    )
-    add_workers(verb)
-
-
-def _run_import(options: argparse.Namespace) -> Answer:
-    started = time.perf_counter()
+    ),
+    WORKERS,
+)
+def import_files(options: argparse.Namespace) -> Answer:
+    """Make a folder, zip or file a corpus."""
     with workers(options) as executor, ProgressBar("Importing", "file") as bar:
         report = Library.open().import_corpus(
             options.path,
@@ -61,7 +58,7 @@ def _run_import(options: argparse.Namespace) -> Answer:
         "files": len(files),
         "genres": dict(sorted(Counter(files["genre"].to_pylist()).items())),
         "bars": sum(files["bars"].to_pylist()),
-        "skipped": [{"file": item.file, "reason": item.reason} for item in report.skipped],
+        "skipped": [asdict(item) for item in report.skipped],
         "replaced": report.replaced,
         "left_out": [
             {"kind": kind, "count": len(names), "files": names[:NAMED]}
@@ -70,18 +67,14 @@ def _run_import(options: argparse.Namespace) -> Answer:
         "drum_maps": [asdict(use) for use in maps],
         "notes_left_out": notes_left_out,
         "warned": warned,
-        "seconds": round(time.perf_counter() - started, 3),
     }
 
 
-def add_corpora(verbs: Verbs) -> None:
+@verb("corpora", timed=False)
+def list_corpora(options: argparse.Namespace) -> Answer:
     """List the corpora."""
-    add_verb(verbs, "corpora", "list the corpora", _run_corpora)
-
-
-def _run_corpora(options: argparse.Namespace) -> Answer:
-    corpora = Library.open().corpora()
-    for corpus in corpora:
+    found = Library.open().corpora()
+    for corpus in found:
         say(f"{corpus.name}: {counted(len(corpus.index), 'file')}, {counted(corpus.bars, 'bar')}")
     return {
         "corpora": [
@@ -92,25 +85,21 @@ def _run_corpora(options: argparse.Namespace) -> Answer:
                 "genres": corpus.genres,
                 "drum_maps": [asdict(use) for use in map_uses(corpus)],
             }
-            for corpus in corpora
+            for corpus in found
         ]
     }
 
 
-def add_models(verbs: Verbs) -> None:
+@verb("models", timed=False)
+def list_models(options: argparse.Namespace) -> Answer:
     """List the models."""
-    add_verb(verbs, "models", "list the models", _run_models)
-
-
-def _run_models(options: argparse.Namespace) -> Answer:
     library = Library.open()
-    models = library.models()
-    for model in models:
+    usable = library.models()
+    for model in usable:
         say(f"{model.name}{' (default)' if model.default else ''}: {', '.join(model.genres)}")
     broken = library.broken_models()
-    for left_out in broken:
-        reason = left_out.reason
-        print(f"digital-dj: {left_out.folder.name} is left out. {reason}", file=sys.stderr)
+    for item in broken:
+        print(f"digital-dj: {item.folder.name} is left out. {item.reason}", file=sys.stderr)
     return {
         "models": [
             {
@@ -121,7 +110,7 @@ def _run_models(options: argparse.Namespace) -> Answer:
                 "meters": [str(meter) for meter in model.meters],
                 "shipped": model.shipped,
             }
-            for model in models
+            for model in usable
         ],
         "broken": [{"folder": str(item.folder), "reason": item.reason} for item in broken],
     }

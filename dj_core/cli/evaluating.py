@@ -5,20 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dj_core.cli.verb import (
+    WORKERS,
     Answer,
     ProgressBar,
-    Verbs,
-    add_verb,
-    add_workers,
+    one_of,
+    option,
     positive,
     say,
+    verb,
     workers,
 )
 from dj_core.evaluation.floor import FLOOR_FIRST_SEED, FLOOR_TAKES
@@ -31,36 +31,6 @@ if TYPE_CHECKING:
 PERCENT = 100
 
 
-def add_evaluate(verbs: Verbs) -> None:
-    """The verb and its options."""
-    verb = add_verb(verbs, "evaluate", "examine a model beside real drummers", _run_evaluate)
-    verb.add_argument("--model", help="a model by name (default: the shipped one)")
-    against = verb.add_mutually_exclusive_group(required=True)
-    against.add_argument("--reference", type=Path, help="a folder of drum MIDI files, or a zip")
-    against.add_argument("--corpus", action="append", help="an imported corpus; may be repeated")
-    against.add_argument(
-        "--floor",
-        action="store_true",
-        help="examine the dance styles beside written phrases that nothing was learned from",
-    )
-    verb.add_argument(
-        "--takes", type=positive, default=FLOOR_TAKES, help="with --floor: takes of each style"
-    )
-    verb.add_argument(
-        "--first-seed", type=int, default=FLOOR_FIRST_SEED, help="with --floor: of the first take"
-    )
-    verb.add_argument(
-        "--style", action="append", default=[], help="with --floor: one style; may be repeated"
-    )
-    verb.add_argument(
-        "--split", choices=["validation", "test"], default="validation", help="what is held out"
-    )
-    verb.add_argument("--clips", type=positive, default=400, help="beats of 4 bars per seed")
-    verb.add_argument("--seeds", type=_seeds, default=(1, 2, 3), help="as in 1,2,3")
-    verb.add_argument("--out", type=Path, help="folder for a page with plots, and all figures")
-    add_workers(verb)
-
-
 def _seeds(text: str) -> tuple[int, ...]:
     """The value of ``--seeds``: different whole numbers with commas between them."""
     parts = text.split(",")
@@ -69,13 +39,39 @@ def _seeds(text: str) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
-def _run_evaluate(options: argparse.Namespace) -> Answer:
+@verb(
+    "evaluate",
+    option("--model", help="a model by name (default: the shipped one)"),
+    one_of(
+        option("--reference", type=Path, help="a folder of drum MIDI files, or a zip"),
+        option("--corpus", action="append", help="an imported corpus; may be repeated"),
+        option(
+            "--floor",
+            action="store_true",
+            help="examine the dance styles beside written phrases that nothing was learned from",
+        ),
+        required=True,
+    ),
+    option("--takes", type=positive, default=FLOOR_TAKES, help="with --floor: takes of each style"),
+    option(
+        "--first-seed", type=int, default=FLOOR_FIRST_SEED, help="with --floor: of the first take"
+    ),
+    option("--style", action="append", default=[], help="with --floor: one style; may be repeated"),
+    option(
+        "--split", choices=["validation", "test"], default="validation", help="what is held out"
+    ),
+    option("--clips", type=positive, default=400, help="beats of 4 bars per seed"),
+    option("--seeds", type=_seeds, default=(1, 2, 3), help="as in 1,2,3"),
+    option("--out", type=Path, help="folder for a page with plots, and all figures"),
+    WORKERS,
+)
+def evaluate(options: argparse.Namespace) -> Answer:
+    """Examine a model beside real drummers."""
     if options.floor:
-        return _run_floor(options)
+        return _floor(options)
     from dj_core.evaluation.examination import Away, examine, write_results
     from dj_core.models.families import load_model
 
-    started = time.perf_counter()
     library = Library.open()
     info = library.model(options.model)
     model = load_model(info.folder)
@@ -98,7 +94,17 @@ def _run_evaluate(options: argparse.Namespace) -> Answer:
         if value is not None:
             say(f"{name:36} {value:9.3f}")
     title = f"{info.label}: an examination"
-    page = options.out and write_results(results, options.out, title, _command(options, info))
+    against = [("--corpus", name) for name in options.corpus or ()]
+    pairs = [
+        ("--model", info.name),
+        *(against or [("--reference", str(options.reference))]),
+        ("--split", options.split),
+        ("--clips", str(options.clips)),
+        ("--seeds", ",".join(map(str, options.seeds))),
+    ]
+    # what to type for the same figures
+    command = ["python", "-m", "dj_core", "evaluate", *(part for pair in pairs for part in pair)]
+    page = options.out and write_results(results, options.out, title, shlex.join(command))
     return {
         "model": model.name,
         "model_sha256": info.card["weights_sha256"],
@@ -109,16 +115,14 @@ def _run_evaluate(options: argparse.Namespace) -> Answer:
         **figures,
         "asked_as_any": results["asked_as_any"],
         "report": str(page) if page else None,
-        "seconds": round(time.perf_counter() - started, 3),
     }
 
 
-def _run_floor(options: argparse.Namespace) -> Answer:
+def _floor(options: argparse.Namespace) -> Answer:
     from dj_core.evaluation.floor import examine_floor
     from dj_core.files.storage import write_bytes_atomic
     from dj_core.models.families import load_model
 
-    started = time.perf_counter()
     info = Library.open().model(options.model)
     model = load_model(info.folder)
     with ProgressBar("Examining", "%") as bar:
@@ -149,22 +153,7 @@ def _run_floor(options: argparse.Namespace) -> Answer:
         "family": model.family,
         **results,
         "report": str(page) if page else None,
-        "seconds": round(time.perf_counter() - started, 3),
     }
-
-
-def _command(options: argparse.Namespace, model: ModelInfo) -> str:
-    """What to type for the same figures."""
-    against = [("--corpus", name) for name in options.corpus or ()]
-    against = against or [("--reference", str(options.reference))]
-    pairs = [
-        ("--model", model.name),
-        *against,
-        ("--split", options.split),
-        ("--clips", str(options.clips)),
-        ("--seeds", ",".join(map(str, options.seeds))),
-    ]
-    return shlex.join(["python", "-m", "dj_core", "evaluate", *(part for p in pairs for part in p)])
 
 
 @contextmanager

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, meter, positive, say
+from dj_core.cli.verb import (
+    Answer,
+    ProgressBar,
+    group,
+    meter,
+    one_of,
+    option,
+    positive,
+    say,
+    verb,
+)
 from dj_core.errors import GenerationError
 from dj_core.library.library import DEFAULT_NOTES_MODEL, Library
 from dj_core.music.beat import Meter
@@ -22,63 +31,84 @@ DEFAULT_BARS = 8  # a whole phrase
 TAKES_AT_ONCE = 32  # played side by side, then written; a take is the same in any company
 
 
-def add_generate(verbs: Verbs) -> None:
-    """The verb and its options."""
-    verb = add_verb(verbs, "generate", "write beats as MIDI files", _run_generate)
-    verb.add_argument("--model", help="a model by name (default: the shipped one)")
-    verb.add_argument("--genre", default="")
-    verb.add_argument("--tempo-bpm", type=float)
-    length = verb.add_mutually_exclusive_group()
-    length.add_argument("--bars", type=int, help="length in bars (default 8)")
-    length.add_argument("--notes", type=int, help="length in notes, chords and rests")
-    verb.add_argument("--meter", type=meter, default=Meter(), help="as in 4/4")
-    verb.add_argument("--temperature", type=float, default=1.0, help="0 always takes the likeliest")
-    verb.add_argument("--top-p", type=float, default=1.0)
-    verb.add_argument("--seed", type=int, default=1)
-    verb.add_argument(
-        "--count", type=positive, default=1, help="how many, all different; seeds count up"
-    )
-    verb.add_argument("--start", type=Path, help="begin with the first note of this MIDI file")
-    verb.add_argument("--start-note", help="begin with this note or chord, as in 'C2 F#2'")
-    verb.add_argument(
+@verb(
+    "generate",
+    option("--model", help="a model by name (default: the shipped one)"),
+    option("--genre", default=""),
+    option("--tempo-bpm", type=float),
+    one_of(
+        option("--bars", type=int, help="length in bars (default 8)"),
+        option("--notes", type=int, help="length in notes, chords and rests"),
+    ),
+    option("--meter", type=meter, default=Meter(), help="as in 4/4"),
+    option("--temperature", type=float, default=1.0, help="0 always takes the likeliest"),
+    option("--top-p", type=float, default=1.0),
+    option("--seed", type=int, default=1),
+    option("--count", type=positive, default=1, help="how many, all different; seeds count up"),
+    option("--start", type=Path, help="begin with the first note of this MIDI file"),
+    option("--start-note", help="begin with this note or chord, as in 'C2 F#2'"),
+    option(
         "--spacing",
         choices=["learned", "fixed"],
         help="rhythm as learned, or half a quarter a note as in the paper",
-    )
-    _add_feel(verb)
-    verb.add_argument("--as-in-corpus", action="store_true", help="keep the corpus's note numbers")
-    verb.add_argument("--out", type=Path, required=True, help="folder for the files")
-
-
-def _add_feel(verb: argparse.ArgumentParser) -> None:
-    """Options for models that play as drummers do."""
-    feel = verb.add_argument_group("feel", "for models that play as drummers do")
-    feel.add_argument("--kind", choices=["beat", "fill", "any"], default="beat")
-    feel.add_argument("--role", choices=ROLES, default="", help="what it is for in a track")
-    feel.add_argument("--energy", type=int, default=0, help="1 least to 5 most; 0 for any")
-    feel.add_argument("--density", type=int, default=0, help="1 sparse to 4 dense; 0 for any")
-    feel.add_argument("--loudness", type=int, default=0, help="1 soft to 4 loud; 0 for any")
-    feel.add_argument(
-        "--feel",
-        type=float,
-        default=1.0,
-        help="how freely dynamics and timing are played: 0 even and tight, 1 as learned",
-    )
-    for part, what in (
-        ("hits", "the pattern alone"),
-        ("velocity", "dynamics alone, times --feel"),
-        ("timing", "timing alone, times --feel"),
-    ):
-        feel.add_argument(f"--{part}", type=float, default=1.0, help=f"temperature of {what}")
-
-
-def _run_generate(options: argparse.Namespace) -> Answer:
+    ),
+    group(
+        "feel",
+        "for models that play as drummers do",
+        option("--kind", choices=["beat", "fill", "any"], default="beat"),
+        option("--role", choices=ROLES, default="", help="what it is for in a track"),
+        option("--energy", type=int, default=0, help="1 least to 5 most; 0 for any"),
+        option("--density", type=int, default=0, help="1 sparse to 4 dense; 0 for any"),
+        option("--loudness", type=int, default=0, help="1 soft to 4 loud; 0 for any"),
+        option(
+            "--feel",
+            type=float,
+            default=1.0,
+            help="how freely dynamics and timing are played: 0 even and tight, 1 as learned",
+        ),
+        option("--hits", type=float, default=1.0, help="temperature of the pattern alone"),
+        option(
+            "--velocity",
+            type=float,
+            default=1.0,
+            help="temperature of dynamics alone, times --feel",
+        ),
+        option(
+            "--timing", type=float, default=1.0, help="temperature of timing alone, times --feel"
+        ),
+    ),
+    option("--as-in-corpus", action="store_true", help="keep the corpus's note numbers"),
+    option("--out", type=Path, required=True, help="folder for the files"),
+)
+def generate(options: argparse.Namespace) -> Answer:
+    """Write beats as MIDI files."""
     from dj_core.files.file_names import beat_stem
     from dj_core.files.midi import save_midi
     from dj_core.models.families import load_model
+    from dj_core.models.request import Feel, GenerationRequest
 
-    started = time.perf_counter()
-    request = _request(options)
+    request = GenerationRequest(
+        genre=genre_name(options.genre),
+        tempo_bpm=options.tempo_bpm,
+        meter=options.meter,
+        bars=DEFAULT_BARS if options.bars is None and options.notes is None else options.bars,
+        notes=options.notes,
+        temperature=options.temperature,
+        top_p=options.top_p,
+        seed=options.seed,
+        start_note=options.start_note or (options.start and _first_note(options.start)),
+        spacing=options.spacing,
+        feel=Feel(
+            kind="" if options.kind == "any" else options.kind,
+            role=options.role,
+            energy=options.energy,
+            density=options.density,
+            loudness=options.loudness,
+            hits=options.hits,
+            velocity=options.feel * options.velocity,
+            timing=options.feel * options.timing,
+        ),
+    )
     note_by_note = options.notes or options.start or options.start_note or options.spacing
     name = options.model or (DEFAULT_NOTES_MODEL if note_by_note else None)
     model = load_model(Library.open().model(name).folder)
@@ -93,12 +123,7 @@ def _run_generate(options: argparse.Namespace) -> Answer:
             bar.show(len(files), options.count)
     for file in files:
         say(file)
-    return {
-        "model": model.name,
-        "files": files,
-        "distinct_notes": distinct,
-        "seconds": round(time.perf_counter() - started, 3),
-    }
+    return {"model": model.name, "files": files, "distinct_notes": distinct}
 
 
 def _different_takes(model: BeatModel, request: GenerationRequest, count: int) -> Iterator[Take]:
@@ -126,38 +151,8 @@ def _different_takes(model: BeatModel, request: GenerationRequest, count: int) -
             yield take
 
 
-def _request(options: argparse.Namespace) -> GenerationRequest:
-    """The first take's request; those after it count the seed up."""
-    from dj_core.models.request import Feel, GenerationRequest
-
-    return GenerationRequest(
-        genre=genre_name(options.genre),
-        tempo_bpm=options.tempo_bpm,
-        meter=options.meter,
-        bars=DEFAULT_BARS if options.bars is None and options.notes is None else options.bars,
-        notes=options.notes,
-        temperature=options.temperature,
-        top_p=options.top_p,
-        seed=options.seed,
-        start_note=options.start_note or _first_note(options.start),
-        spacing=options.spacing,
-        feel=Feel(
-            kind="" if options.kind == "any" else options.kind,
-            role=options.role,
-            energy=options.energy,
-            density=options.density,
-            loudness=options.loudness,
-            hits=options.hits,
-            velocity=options.feel * options.velocity,
-            timing=options.feel * options.timing,
-        ),
-    )
-
-
-def _first_note(path: Path | None) -> str | None:
-    """The first note or chord of a MIDI file as a note string, or None without a file."""
-    if path is None:
-        return None
+def _first_note(path: Path) -> str:
+    """The first note or chord of a MIDI file as a note string."""
     from dj_core.corpus.note_strings import read_note_events
     from dj_core.files.midi import read_midi
 

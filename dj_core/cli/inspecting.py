@@ -6,25 +6,25 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from dj_core.cli.verb import Answer, Verbs, add_verb, say
+from dj_core.cli.verb import Answer, option, say, verb
 from dj_core.files.file_names import counted
 from dj_core.files.midi import read_midi_report
 from dj_core.music.drum_maps import DRUM_MAPS
 from dj_core.music.drums import DRUM
 
 
-def add_inspect(verbs: Verbs) -> None:
-    """The verb and its options."""
-    verb = add_verb(verbs, "inspect", "show what is made of one MIDI file", _run_inspect)
-    verb.add_argument("file", type=Path, help="a MIDI file of any program")
-    verb.add_argument(
+@verb(
+    "inspect",
+    option("file", type=Path, help="a MIDI file of any program"),
+    option(
         "--drum-map",
         choices=list(DRUM_MAPS),
         help="how note numbers become drums (default: found out from the file)",
-    )
-
-
-def _run_inspect(options: argparse.Namespace) -> Answer:
+    ),
+    timed=False,
+)
+def inspect(options: argparse.Namespace) -> Answer:
+    """Show what is made of one MIDI file."""
     reading = read_midi_report(options.file, options.drum_map)
     beat, warnings = reading.beat, [*reading.warnings]
     if beat.tempo_bpm is None:

@@ -3,56 +3,72 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
-from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, say
+from dj_core.cli.verb import KIT, Answer, ProgressBar, option, say, verb
 from dj_core.errors import SoundError
-from dj_core.music.beat import Beat
-
-if TYPE_CHECKING:
-    from dj_core.sound.loop_files import Container, LoopSettings
+from dj_core.files.midi import read_beat
+from dj_core.files.storage import write_bytes_atomic
+from dj_core.sound.loop_check import check_loop
+from dj_core.sound.loop_files import (
+    BITS,
+    SAMPLE_RATES,
+    Container,
+    LoopSettings,
+    Normalise,
+    one_shot_files,
+    save_loop,
+)
 
 _ENDINGS: dict[str, Container] = {".wav": "wav", ".aif": "aiff", ".aiff": "aiff", ".flac": "flac"}
+_SAMPLES = (
+    option("--rate", type=int, choices=SAMPLE_RATES, default=SAMPLE_RATES[0]),
+    option("--bits", type=int, choices=BITS, default=BITS[0]),
+)
 
 
-def add_render(verbs: Verbs) -> None:
-    """The verb and its options."""
-    from dj_core.sound.loop_files import BITS, SAMPLE_RATES, Container, Normalise
-
-    verb = add_verb(verbs, "render", "play a MIDI file into a sound file", _run_render)
-    verb.add_argument("file", type=Path)
-    verb.add_argument(
-        "--out", type=Path, required=True, help="the file to write; .wav, .aiff or .flac"
-    )
-    verb.add_argument("--kit", default="standard", help="as in tr-808")
-    verb.add_argument("--soundfont", type=Path, help="an .sf2 file (default: the best one found)")
-    verb.add_argument("--tempo-bpm", type=float, help="play at another tempo")
-    verb.add_argument("--loop", action="store_true", help="a seamless loop with loop points")
-    verb.add_argument(
-        "--stems", action="store_true", help="also a file for each drum family, beside the mix"
-    )
-    verb.add_argument("--format", choices=get_args(Container), help="default: by --out's ending")
-    verb.add_argument("--rate", type=int, choices=SAMPLE_RATES, default=SAMPLE_RATES[0])
-    verb.add_argument("--bits", type=int, choices=BITS, default=BITS[0])
-    verb.add_argument(
+@verb(
+    "render",
+    option("file", type=Path),
+    option("--out", type=Path, required=True, help="the file to write; .wav, .aiff or .flac"),
+    *KIT,
+    option("--tempo-bpm", type=float, help="play at another tempo"),
+    option("--loop", action="store_true", help="a seamless loop with loop points"),
+    option("--stems", action="store_true", help="also a file for each drum family, beside the mix"),
+    option("--format", choices=get_args(Container), help="default: by --out's ending"),
+    *_SAMPLES,
+    option(
         "--normalise",
         choices=get_args(Normalise),
         default="loudness",
         help="to -20 LUFS (default), to a peak of -1 dB, or not at all",
-    )
-
-
-def _run_render(options: argparse.Namespace) -> Answer:
-    from dj_core.files.midi import read_beat
-    from dj_core.sound.loop_check import check_loop
-    from dj_core.sound.loop_files import save_loop
-
-    beat: Beat = read_beat(options.file)
+    ),
+    timed=False,
+)
+def render(options: argparse.Namespace) -> Answer:
+    """Play a MIDI file into a sound file."""
+    beat = read_beat(options.file)
     if options.tempo_bpm is not None:
         beat = beat.at_tempo(options.tempo_bpm)
+    container = options.format or _ENDINGS.get(options.out.suffix.lower())
+    if container is None:
+        raise SoundError(
+            f"{options.out.name} has no ending that names a format. End it in .wav, .aiff or "
+            ".flac, or add --format."
+        )
+    settings = LoopSettings(
+        kit=options.kit,
+        soundfont=options.soundfont,
+        container=container,
+        sample_rate=options.rate,
+        bits=options.bits,
+        normalise=options.normalise,
+        loop=options.loop,
+    )
     with ProgressBar("Rendering", "file"):
-        paths = save_loop(beat, options.out, _settings(options), stems=options.stems)
+        paths = save_loop(beat, options.out, settings, stems=options.stems)
     check = check_loop(paths[0])
     say(f"{paths[0]}: {check.words}")
     for path in paths[1:]:
@@ -73,17 +89,13 @@ def _run_render(options: argparse.Namespace) -> Answer:
     }
 
 
-def add_check_loop(verbs: Verbs) -> None:
-    """The verb and its options."""
-    verb = add_verb(verbs, "check-loop", "measure loops: length, tempo, seam", _run_check_loop)
-    verb.add_argument("files", type=Path, nargs="+", help="WAV, AIFF or FLAC files")
-
-
-def _run_check_loop(options: argparse.Namespace) -> Answer:
-    from dataclasses import asdict
-
-    from dj_core.sound.loop_check import check_loop
-
+@verb(
+    "check-loop",
+    option("files", type=Path, nargs="+", help="WAV, AIFF or FLAC files"),
+    timed=False,
+)
+def check_loops(options: argparse.Namespace) -> Answer:
+    """Measure loops: length, tempo, seam."""
     loops = []
     for file in options.files:
         check = check_loop(file)
@@ -94,23 +106,16 @@ def _run_check_loop(options: argparse.Namespace) -> Answer:
     return {"loops": loops, "exact": all(loop["exact"] for loop in loops)}
 
 
-def add_one_shots(verbs: Verbs) -> None:
-    """The verb and its options."""
-    from dj_core.sound.loop_files import BITS, SAMPLE_RATES, Container
-
-    verb = add_verb(verbs, "one-shots", "write a kit's drums one by one", _run_one_shots)
-    verb.add_argument("--kit", default="standard", help="as in tr-808")
-    verb.add_argument("--soundfont", type=Path, help="an .sf2 file (default: the best one found)")
-    verb.add_argument("--out", type=Path, required=True, help="folder for the files")
-    verb.add_argument("--format", choices=get_args(Container), default="wav")
-    verb.add_argument("--rate", type=int, choices=SAMPLE_RATES, default=SAMPLE_RATES[0])
-    verb.add_argument("--bits", type=int, choices=BITS, default=BITS[0])
-
-
-def _run_one_shots(options: argparse.Namespace) -> Answer:
-    from dj_core.files.storage import write_bytes_atomic
-    from dj_core.sound.loop_files import LoopSettings, one_shot_files
-
+@verb(
+    "one-shots",
+    *KIT,
+    option("--out", type=Path, required=True, help="folder for the files"),
+    option("--format", choices=get_args(Container), default="wav"),
+    *_SAMPLES,
+    timed=False,
+)
+def one_shots(options: argparse.Namespace) -> Answer:
+    """Write a kit's drums one by one."""
     settings = LoopSettings(
         kit=options.kit,
         soundfont=options.soundfont,
@@ -124,23 +129,3 @@ def _run_one_shots(options: argparse.Namespace) -> Answer:
         files.append(str(write_bytes_atomic(options.out / name, content)))
         say(files[-1])
     return {"files": files}
-
-
-def _settings(options: argparse.Namespace) -> LoopSettings:
-    from dj_core.sound.loop_files import LoopSettings
-
-    container = options.format or _ENDINGS.get(options.out.suffix.lower())
-    if container is None:
-        raise SoundError(
-            f"{options.out.name} has no ending that names a format. End it in .wav, .aiff or "
-            ".flac, or add --format."
-        )
-    return LoopSettings(
-        kit=options.kit,
-        soundfont=options.soundfont,
-        container=container,
-        sample_rate=options.rate,
-        bits=options.bits,
-        normalise=options.normalise,
-        loop=options.loop,
-    )

@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, say
+from dj_core.cli.verb import Answer, ProgressBar, one_of, option, say, verb
 from dj_core.library.library import Library
 
 if TYPE_CHECKING:
     from dj_core.paper.results import Results
 
 
-def add_paper(verbs: Verbs) -> None:
-    """The verb and its options."""
-    verb = add_verb(verbs, "paper", "reproduce the paper's tables and figures", _run_paper)
-    source = verb.add_mutually_exclusive_group(required=True)
-    source.add_argument("--corpus", help="a corpus by name; the paper's, best")
-    source.add_argument(
-        "--redraw",
-        action="store_true",
-        help="measure nothing: write again what OUT/results.json says",
-    )
-    verb.add_argument("--out", type=Path, required=True, help="folder; a stopped run goes on in it")
-    verb.add_argument(
-        "--quick", action="store_true", help="narrow networks, few songs: minutes, not hours"
-    )
-    verb.add_argument("--document", type=Path, help="where to tell it (default: OUT/report.md)")
+@verb(
+    "paper",
+    one_of(
+        option("--corpus", help="a corpus by name; the paper's, best"),
+        option(
+            "--redraw",
+            action="store_true",
+            help="measure nothing: write again what OUT/results.json says",
+        ),
+        required=True,
+    ),
+    option("--out", type=Path, required=True, help="folder; a stopped run goes on in it"),
+    option("--quick", action="store_true", help="narrow networks, few songs: minutes, not hours"),
+    option("--document", type=Path, help="where to tell it (default: OUT/report.md)"),
+)
+def paper(options: argparse.Namespace) -> Answer:
+    """Reproduce the paper's tables and figures."""
+    from dj_core.paper.paper_report import made_files, write_document, write_report
+    from dj_core.paper.results import load_results
 
-
-def _run_paper(options: argparse.Namespace) -> Answer:
-    from dj_core.paper.paper_report import made_files, write_document
-
-    started = time.perf_counter()
-    results = _redrawn(options.out) if options.redraw else _reproduced(options)
+    if options.redraw:
+        results = load_results(options.out)
+        write_report(results, options.out)
+    else:
+        results = _reproduced(options)
     if options.document:
         write_document(results, options.out, options.document)
     tables, figures = made_files(options.out)
@@ -49,17 +51,7 @@ def _run_paper(options: argparse.Namespace) -> Answer:
         "results": str(options.out / "results.json"),
         "losses": {system.name: system.loss() for system in results.systems},
         "floor": results.floor.scores["validation"]["once"].loss,
-        "seconds": round(time.perf_counter() - started, 3),
     }
-
-
-def _redrawn(out: Path) -> Results:
-    from dj_core.paper.paper_report import write_report
-    from dj_core.paper.results import load_results
-
-    results = load_results(out)
-    write_report(results, out)
-    return results
 
 
 def _reproduced(options: argparse.Namespace) -> Results:

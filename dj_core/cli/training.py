@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import itertools
 import time
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dj_core.cli.verb import Answer, ProgressBar, Verbs, add_verb, say
+from dj_core.cli.verb import Answer, ProgressBar, option, say, verb
 from dj_core.errors import TrainingError
 from dj_core.host.limits import LIMITS
 from dj_core.host.queues import turn_to_train
@@ -22,58 +22,46 @@ if TYPE_CHECKING:
     from dj_core.models.run_folder import TrainingStep
 
 
-def add_train(verbs: Verbs) -> None:
-    """The verb and its options."""
-    verb = add_verb(verbs, "train", "train a model on one or more corpora", _run_train)
-    verb.add_argument("--corpus", action="append", help="a corpus by name; may be repeated")
-    verb.add_argument("--preset", help="which network and schedule; see docs/models.md")
-    verb.add_argument("--run", help="name of the run, and of the model it makes")
-    verb.add_argument("--resume", action="store_true", help="go on with the run where it stopped")
-    verb.add_argument(
-        "--queue", action="store_true", help="wait until fewer runs train than the limit says"
-    )
-    verb.add_argument("--epochs", type=int)
-    verb.add_argument("--learning-rate", type=float)
-    verb.add_argument("--batch-size", type=int)
-    verb.add_argument("--hidden", type=int)
-    verb.add_argument("--layers", type=int)
-    verb.add_argument("--dropout", type=float)
-    verb.add_argument("--seed", type=int)
-    verb.add_argument(
+@verb(
+    "train",
+    option("--corpus", action="append", help="a corpus by name; may be repeated"),
+    option("--preset", help="which network and schedule; see docs/models.md"),
+    option("--run", help="name of the run, and of the model it makes"),
+    option("--resume", action="store_true", help="go on with the run where it stopped"),
+    option("--queue", action="store_true", help="wait until fewer runs train than the limit says"),
+    option("--epochs", type=int),
+    option("--learning-rate", type=float),
+    option("--batch-size", type=int),
+    option("--hidden", type=int),
+    option("--layers", type=int),
+    option("--dropout", type=float),
+    option("--seed", type=int),
+    option(
         "--without-starter",
         action="store_true",
         help="leave out the starter patterns and dance phrases, which a groove preset learns "
         "beside the corpora",
-    )
-    verb.add_argument(
-        "--all-data", action="store_true", help="train on every file, as the paper's last step"
-    )
+    ),
+    option("--all-data", action="store_true", help="train on every file, as the paper's last step"),
+    timed=False,
+)
+def train(options: argparse.Namespace) -> Answer:
+    """Train a model on one or more corpora."""
+    from dj_core.models.run_folder import STARTING, STOP_NAME, write_status
 
-
-def _run_train(options: argparse.Namespace) -> Answer:
     library = Library.open()
     check_may_change("its models")
     settings, folder = _asked(options, library)
-    with _turn(options, library, folder):
-        return _train(options, library, settings, folder)
-
-
-def _turn(
-    options: argparse.Namespace, library: Library, folder: Path
-) -> AbstractContextManager[None]:
-    """The run's turn among others, where it shall wait for one; its place is in its status."""
-    from dj_core.models.run_folder import STARTING, STOP_NAME, write_status
-
-    if not options.queue:
-        return nullcontext()
 
     def tell(before: int) -> None:
         others = "another run" if before < 2 else f"{before} other runs"
         write_status(folder, STARTING, f"Waits for {others} to end.")
 
-    return turn_to_train(
-        library.runs_folder, LIMITS.trainings_at_once, tell, (folder / STOP_NAME).exists
-    )
+    stopped = (folder / STOP_NAME).exists
+    at_once = LIMITS.trainings_at_once
+    turn = turn_to_train(library.runs_folder, at_once, tell, stopped)
+    with turn if options.queue else nullcontext():
+        return _train(options, library, settings, folder)
 
 
 def _train(
@@ -84,8 +72,17 @@ def _train(
 
     began = time.perf_counter()
     corpora = [library.corpus(name) for name in settings.corpora]
-    with _ReadingBars() as bars:
-        material = material_of(settings, corpora, bars.show)
+    with ExitStack() as open_bars:
+        bars: dict[str, ProgressBar] = {}  # one for each corpus in turn
+
+        def show(name: str, done: int, total: int) -> None:
+            if name not in bars:
+                open_bars.close()
+                reading = ProgressBar(f"Reading the notes of {name}", "file")
+                bars[name] = open_bars.enter_context(reading)
+            bars[name].show(done, total)
+
+        material = material_of(settings, corpora, show)
     last = None
     with ProgressBar("Training", "step") as bar, stop_on_signals() as should_stop:
         for last in train_run(
@@ -132,30 +129,12 @@ def _asked(options: argparse.Namespace, library: Library) -> tuple[Settings, Pat
         starter=not options.without_starter,
         **{name: getattr(options, name) for name in TUNABLE},
     )
-    return settings, library.run_folder(options.run or _free_run_name(library, options.preset))
-
-
-class _ReadingBars:
-    """A progress bar for each corpus in turn."""
-
-    def __init__(self) -> None:
-        self._bars = ExitStack()
-        self._name = ""
-        self._bar: ProgressBar | None = None
-
-    def __enter__(self) -> _ReadingBars:
-        return self
-
-    def show(self, name: str, done: int, total: int) -> None:
-        """`done` of `total` files of the corpus called `name` are read."""
-        if self._bar is None or name != self._name:
-            self._bars.close()
-            reading = ProgressBar(f"Reading the notes of {name}", "file")
-            self._name, self._bar = name, self._bars.enter_context(reading)
-        self._bar.show(done, total)
-
-    def __exit__(self, *exception: object) -> None:
-        self._bars.close()
+    name = options.run
+    if not name:
+        taken = {run.name for run in library.runs()} | {model.name for model in library.models()}
+        names = (f"{options.preset}-{number}" for number in itertools.count(1))
+        name = next(name for name in names if name not in taken)
+    return settings, library.run_folder(name)
 
 
 def _standing(step: TrainingStep) -> str:
@@ -164,8 +143,3 @@ def _standing(step: TrainingStep) -> str:
     if step.validation_loss is not None:
         words += f", validation {step.validation_loss:.3f}"
     return words
-
-
-def _free_run_name(library: Library, preset: str) -> str:
-    taken = {run.name for run in library.runs()} | {model.name for model in library.models()}
-    return next(name for name in (f"{preset}-{n}" for n in itertools.count(1)) if name not in taken)

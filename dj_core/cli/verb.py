@@ -1,4 +1,4 @@
-"""What verbs share: how one is added, what it says, how far it is."""
+"""What verbs share: how one is made, what it says, how far it is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dj_core.errors import DigitalDJError
@@ -13,20 +15,66 @@ from dj_core.host.executors import executor_for
 from dj_core.music.beat import Meter
 
 Answer = dict[str, Any]
-Verbs = Any  # argparse keeps the type of its sub-parsers private
+Run = Callable[[argparse.Namespace], Answer]
+Option = Callable[[Any], object]
+"""Adds itself to a parser or a group of one, whose types argparse keeps private."""
 
 
-def add_verb(
-    verbs: Verbs,
-    name: str,
-    purpose: str,
-    answer: Callable[[argparse.Namespace], Answer],
-) -> argparse.ArgumentParser:
-    """A verb that answers with what ``--json`` prints."""
-    verb = verbs.add_parser(name, help=purpose, description=purpose.capitalize() + ".")
-    verb.add_argument("--json", action="store_true", help="end with one JSON object on stdout")
-    verb.set_defaults(answer=answer)
-    return verb
+@dataclass(frozen=True)
+class Verb:
+    """A verb of the command line.
+
+    Attributes:
+        run: does what is asked and gives what ``--json`` prints; its docstring is the verb's help.
+        timed: the answer ends with the seconds it took.
+    """
+
+    name: str
+    options: tuple[Option, ...]
+    run: Run
+    timed: bool
+
+    def add_to(self, verbs: Any) -> None:  # noqa: ANN401 - a type that argparse keeps private
+        """Make it known to the command line."""
+        purpose = (self.run.__doc__ or "").partition("\n")[0]
+        brief = purpose[:1].lower() + purpose[1:].removesuffix(".")
+        parser = verbs.add_parser(self.name, help=brief, description=purpose)
+        option("--json", action="store_true", help="end with one JSON object on stdout")(parser)
+        for add in self.options:
+            add(parser)
+        parser.set_defaults(verb=self)
+
+
+def verb(name: str, *options: Option, timed: bool = True) -> Callable[[Run], Verb]:
+    """Makes a verb of a function."""
+    return lambda run: Verb(name, options, run, timed)
+
+
+def option(*names: str, **how: Any) -> Option:  # noqa: ANN401 - as argparse takes them
+    """An option or argument, as `ArgumentParser.add_argument` has it."""
+    return lambda parser: parser.add_argument(*names, **how)
+
+
+def one_of(*options: Option, required: bool = False) -> Option:
+    """Options of which one may be given, or must be."""
+
+    def add(parser: argparse.ArgumentParser) -> None:
+        group = parser.add_mutually_exclusive_group(required=required)
+        for each in options:
+            each(group)
+
+    return add
+
+
+def group(title: str, about: str, *options: Option) -> Option:
+    """Options under a heading of their own."""
+
+    def add(parser: argparse.ArgumentParser) -> None:
+        heading = parser.add_argument_group(title, about)
+        for each in options:
+            each(heading)
+
+    return add
 
 
 def say(text: str) -> None:
@@ -49,11 +97,16 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def add_workers(verb: argparse.ArgumentParser) -> None:
-    """The options that say where a verb's work is done."""
-    where = verb.add_mutually_exclusive_group()
-    where.add_argument("--scheduler", help="a Dask scheduler, as in tcp://10.0.0.1:8786")
-    where.add_argument("--processes", type=positive, default=1, help="of this machine (default 1)")
+WORKERS = one_of(
+    option("--scheduler", help="a Dask scheduler, as in tcp://10.0.0.1:8786"),
+    option("--processes", type=positive, default=1, help="of this machine (default 1)"),
+)
+"""Where a verb's work is done."""
+KIT = (
+    option("--kit", default="standard", help="as in tr-808"),
+    option("--soundfont", type=Path, help="an .sf2 file (default: the best one found)"),
+)
+"""What a verb's sound is made with."""
 
 
 def workers(options: argparse.Namespace) -> AbstractContextManager[Executor | None]:
