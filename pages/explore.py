@@ -18,7 +18,7 @@ from dj_core.corpus.figures import (
     note_histogram,
     start_note_histogram,
 )
-from dj_core.corpus.note_strings import REST, note_songs_report
+from dj_core.corpus.note_strings import REST, note_songs
 from dj_core.corpus.search import Catalogue, FileFilter, catalogue_of
 from dj_core.corpus.store import Corpus, CorpusFile, ImportReport
 from dj_core.errors import DigitalDJError, LibraryError
@@ -179,12 +179,12 @@ def show_notes(corpus: Corpus) -> None:
     palette = PALETTES[palette_name()]
     with st.empty():
         bar = st.progress(0.0, "Reading the notes")
-        report = note_songs_report(
+        songs = note_songs(
             corpus, lambda done, total: bar.progress(done / max(1, total), "Reading the notes")
         )
         bar.empty()
-    names = [event.name for song in report.songs for event in song.events]
-    openings = [song.events[0].name for song in report.songs if song.events]
+    names = [event.name for song in songs for event in song.events]
+    openings = [song.events[0].name for song in songs if song.events]
     words, notes, rests = st.columns(3)
     words.metric("Different notes", f"{len(set(names)):,}")
     notes.metric("Notes in all", f"{len(names):,}")

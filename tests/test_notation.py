@@ -13,7 +13,6 @@ from dj_core.corpus.note_strings import (
     CACHE_NAME,
     NoteEvent,
     note_songs,
-    note_songs_report,
     read_note_events,
 )
 from dj_core.errors import CorpusError, MidiError
@@ -162,18 +161,13 @@ def test_files_of_the_same_content_are_read_once_and_stay_two_songs(two_beats):
     ]  # fmt: skip
 
 
-def test_a_bad_file_is_reported_and_the_others_are_read(two_beats):
+def test_a_bad_file_is_left_out_and_not_tried_again(two_beats):
     bad = two_beats.folder / "bad.mid"
     bad.write_bytes(b"nothing of the kind")
     two_beats.files.insert(0, File("bad", bad))
-    report = note_songs_report(two_beats)
-    assert [song.file_id for song in report.songs] == ["id0", "id1"]
-    assert [file.file_id for file in report.unread] == ["bad"]
-    assert report.unread[0].reason
-    # it is not tried again until asked for
+    assert [song.file_id for song in note_songs(two_beats)] == ["id0", "id1"]
     save_midi(Beat((Hit.of("kick", 0),), bars=1), bad)
-    assert note_songs_report(two_beats).unread == report.unread
-    assert note_songs_report(two_beats, retry_unread=True).unread == ()
+    assert [song.file_id for song in note_songs(two_beats)] == ["id0", "id1"]
 
 
 def test_a_corpus_of_bad_files_only_is_an_error(tmp_path):
@@ -185,11 +179,8 @@ def test_a_corpus_of_bad_files_only_is_an_error(tmp_path):
 
 def test_a_file_that_takes_too_long_is_given_up(two_beats):
     # half the time limit of an instant: whatever file comes first is over it
-    report = None
     with pytest.raises(CorpusError, match="did not finish within"):
-        report = note_songs_report(two_beats, seconds_per_file=0.0)
-    assert report is None
-    assert len(note_songs_report(two_beats, retry_unread=True).songs) == 2
+        note_songs(two_beats, seconds_per_file=0.0)
 
 
 def test_a_damaged_cache_is_made_again(two_beats):

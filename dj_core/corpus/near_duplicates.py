@@ -26,8 +26,6 @@ SPLIT_SHARES = {"train": 0.75, "validation": 0.10, "test": 0.15}  # as in the pa
 HASHES = 128  # numbers in a signature
 
 _BAND_ROWS = 4  # 32 bands of 4: a pair at 0.7 is missed once in 5,000 times
-_BANDS = HASHES // _BAND_ROWS
-_KEYS_AT_ONCE = 16_384  # of all bands, where beats are few
 _PRIME = (1 << 31) - 1
 _RANDOM = np.random.default_rng(20_161_122)  # any fixed seed: signatures must never change
 _MULTIPLIERS = _RANDOM.integers(1, _PRIME, HASHES, dtype=np.int64).astype(np.uint64)
@@ -36,8 +34,7 @@ _TOKENS_AT_ONCE = 1_024  # a megabyte at a time, which stays near the processor
 _LARGEST_TABLE = 16_384  # tokens: 64 bars of 4/4, 8 MB
 _BARS_REMEMBERED = 4_096  # hashes; loops repeat themselves
 _BAND_MULTIPLIER = np.uint64(0x9E37_79B9_7F4A_7C15)  # odd, with bits all over
-_PAIRS_AT_ONCE = 1 << 17  # some megabytes of places
-_MEMBERS_AT_ONCE = 4_096  # 2 MB of signatures
+_PAIRS_AT_ONCE = 1_024  # of signatures, a megabyte
 _MAX_COMPARED = 64  # of one bucket; beyond, kinship spreads through those already joined
 
 
@@ -158,86 +155,38 @@ def families_of(signatures: np.ndarray, bars: np.ndarray, owners: np.ndarray) ->
     bars, owners = bars[order], owners[order]
     same = bars[1:] == bars[:-1]
     kin.join(owners[:-1][same], owners[1:][same])
-    at_once = max(1, min(_BANDS, _KEYS_AT_ONCE // count))
-    for first in range(0, _BANDS, at_once):
-        _join_similar(signatures, range(first, min(first + at_once, _BANDS)), kin)
+    first_bytes = np.ascontiguousarray(signatures.view(np.uint8)[:, ::4])
+    for row in range(0, HASHES, _BAND_ROWS):
+        # those of one bucket agree on a band of hashes; should others ever have the same key, they
+        # are compared and told apart
+        band = np.ascontiguousarray(signatures[:, row : row + _BAND_ROWS]).view(np.uint64)
+        keys = band[:, 0] * _BAND_MULTIPLIER + band[:, 1]
+        members = np.argsort(keys, kind="stable").astype(np.int32)
+        keys = keys[members]
+        for distance in range(1, _MAX_COMPARED + 1):
+            # only buckets that are not of one family yet, and have members so far apart
+            begins = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
+            sizes = np.diff(np.append(begins, len(keys)))
+            eldest = kin.eldest[members]
+            least, most = (each.reduceat(eldest, begins) for each in (np.minimum, np.maximum))
+            is_open = np.repeat((least != most) & (sizes > distance), sizes)
+            members, keys = members[is_open], keys[is_open]
+            if not len(keys):
+                break
+            first, second = members[:-distance], members[distance:]
+            apart = kin.eldest[first] != kin.eldest[second]
+            apart &= keys[:-distance] == keys[distance:]
+            first, second = first[apart], second[apart]
+            for looked_at in (first_bytes, signatures):  # a quarter tells nearly all that differ
+                alike = np.empty(len(first), bool)
+                for start in range(0, len(first), _PAIRS_AT_ONCE):
+                    some = slice(start, start + _PAIRS_AT_ONCE)
+                    equal = looked_at[first[some]] == looked_at[second[some]]
+                    alike[some] = np.count_nonzero(equal, axis=1) >= KIN_JACCARD * HASHES
+                first, second = first[alike], second[alike]
+            kin.join(first, second)
     is_eldest = kin.eldest == np.arange(count, dtype=np.int32)
     return (np.cumsum(is_eldest, dtype=np.int32) - 1)[kin.eldest]
-
-
-def _join_similar(signatures: np.ndarray, bands: range, kin: _Kinship) -> None:
-    """Join those of one bucket, which agree on the key, of some bands of hashes.
-
-    No two bands have a key in common. Should others ever come out alike, they are compared and
-    told apart.
-    """
-    some_rows = slice(bands[0] * _BAND_ROWS, (bands[-1] + 1) * _BAND_ROWS)
-    pairs = np.ascontiguousarray(signatures[:, some_rows]).view(np.uint64)
-    keys: np.ndarray = pairs[:, ::2] * _BAND_MULTIPLIER + pairs[:, 1::2]
-    keys = (keys * np.uint64(_BANDS) + np.arange(bands[0], bands[-1] + 1, dtype=np.uint64)).T
-    keys = keys.ravel()
-    members = np.argsort(keys, kind="stable").astype(np.int32)
-    keys = keys[members]
-    same = np.append(keys[1:] == keys[:-1], False)
-    shared = same.copy()  # those of a key that is there twice
-    shared[1:] |= same[:-1]
-    begins = ~np.append(False, same[:-1])
-    members = members[shared] % len(signatures)
-    buckets = np.cumsum(begins[shared], dtype=np.int32) - 1
-    still = _still_apart(buckets, kin.eldest[members])
-    members, buckets = members[still], buckets[still]
-    found = [np.empty((2, 0), np.int32)]
-    for start in range(0, len(members), _MEMBERS_AT_ONCE):
-        some = slice(start, start + _MEMBERS_AT_ONCE + _MAX_COMPARED)
-        families, near = kin.eldest[members[some]], buckets[some] - buckets[start]
-        found.append(_similar(families, near, signatures[members[some]]))
-    kin.join(*np.concatenate(found, axis=1))
-
-
-def _similar(families: np.ndarray, buckets: np.ndarray, signatures: np.ndarray) -> np.ndarray:
-    """Pairs of families, (2, pairs), of which two that are side by side in a bucket are similar."""
-    names, family_of = np.unique(families, return_inverse=True)
-    kin = _Kinship(len(names))
-    first_bytes = np.ascontiguousarray(signatures.view(np.uint8)[:, ::4])
-    places = np.arange(len(families))
-    distance = 1
-    while distance <= _MAX_COMPARED:
-        still = _still_apart(buckets, kin.eldest[family_of[places]], distance)
-        places, buckets = places[still], buckets[still]
-        if not len(places):
-            break
-        # twice as far each time, as what is joined meanwhile need not be compared any more
-        beyond = min(2 * distance, distance + max(1, _PAIRS_AT_ONCE // len(places)))
-        beyond = min(beyond, _MAX_COMPARED + 1)
-        here = np.arange(len(buckets))
-        there = (here + np.arange(distance, beyond)[:, None]).ravel()
-        first = np.tile(here, beyond - distance)[there < len(here)]
-        second = there[there < len(here)]
-        inside = buckets[first] == buckets[second]
-        first, second = places[first[inside]], places[second[inside]]
-        apart = kin.eldest[family_of[first]] != kin.eldest[family_of[second]]
-        first, second = first[apart], second[apart]
-        for looked_at in (first_bytes, signatures):  # a quarter tells nearly all that differ apart
-            alike = np.empty(len(first), bool)
-            for start in range(0, len(first), _TOKENS_AT_ONCE):
-                some = slice(start, start + _TOKENS_AT_ONCE)
-                equal = looked_at[first[some]] == looked_at[second[some]]
-                alike[some] = np.count_nonzero(equal, axis=1) >= KIN_JACCARD * HASHES
-            first, second = first[alike], second[alike]
-        kin.join(family_of[first], family_of[second])
-        distance = beyond
-    joined = np.flatnonzero(kin.eldest != np.arange(len(names)))
-    return np.stack([names[joined], names[kin.eldest[joined]]])
-
-
-def _still_apart(buckets: np.ndarray, families: np.ndarray, distance: int = 1) -> np.ndarray:
-    """Which are in buckets that are not of one family yet and have members so far apart."""
-    apart = (buckets[1:] == buckets[:-1]) & (families[1:] != families[:-1])
-    is_open = np.zeros(int(buckets[-1]) + 1 if len(buckets) else 0, bool)
-    is_open[buckets[1:][apart]] = True
-    if distance > 1:
-        is_open &= np.bincount(buckets, minlength=len(is_open)) > distance
-    return is_open[buckets]
 
 
 class _Kinship:

@@ -90,22 +90,6 @@ class NoteSong:
     kind: str = "beat"
 
 
-@dataclass(frozen=True)
-class UnreadFile:
-    """A file music21 could not read, and why."""
-
-    file_id: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class NoteSongsReport:
-    """Every song of a corpus, and what was left out."""
-
-    songs: tuple[NoteSong, ...]
-    unread: tuple[UnreadFile, ...]
-
-
 # --- one file ---------------------------------------------------------------------------------
 
 
@@ -176,53 +160,36 @@ def _walk(stream: Stream, start: float = 0.0) -> Iterator[tuple[Music21Object, f
 # --- a corpus ---------------------------------------------------------------------------------
 
 
-def note_songs(corpus: Corpus, progress: Progress | None = None) -> tuple[NoteSong, ...]:
-    """Every readable file of the corpus as a song; see `note_songs_report`."""
-    return note_songs_report(corpus, progress).songs
-
-
-def note_songs_report(
+def note_songs(
     corpus: Corpus,
     progress: Progress | None = None,
     *,
-    retry_unread: bool = False,
     seconds_per_file: float = SECONDS_PER_FILE,
-) -> NoteSongsReport:
-    """Read every file of the corpus through music21, or from what an earlier call kept.
+) -> tuple[NoteSong, ...]:
+    """Every file of the corpus that music21 can read as a song; what an earlier call kept is taken.
 
     Args:
         progress: called with (files done, files to read); not at all when everything was kept.
-        retry_unread: try the files that failed before once more.
         seconds_per_file: a small file that takes longer is given up; large ones get more.
 
     Raises CorpusError where not one file could be read, LibraryError where what was found cannot
     be saved.
     """
     cache_path = corpus.folder / CACHE_NAME
-    known = _load_cache(cache_path)
-    if retry_unread:
-        known = {file_id: row for file_id, row in known.items() if not row["reason"]}
+    rows = _load_cache(cache_path)
     wanted = {file.id: file for file in corpus.files}
     missing = {
-        file_id: corpus.path_of(file) for file_id, file in wanted.items() if file_id not in known
+        file_id: corpus.path_of(file) for file_id, file in wanted.items() if file_id not in rows
     }
     if missing:
-        fresh: dict[str, dict[str, Any]] = {}
         try:
-            _read_all(missing, fresh, progress, seconds_per_file)
+            _read_all(missing, rows, progress, seconds_per_file)
         finally:  # an interrupted reading keeps what it has
-            kept = {**known, **fresh}
-            _save_cache(cache_path, {key: row for key, row in kept.items() if key in wanted})
-        known = kept
-    return _report(corpus, known)
-
-
-def _report(corpus: Corpus, rows: dict[str, dict[str, Any]]) -> NoteSongsReport:
-    songs, unread = [], []
+            _save_cache(cache_path, {key: row for key, row in rows.items() if key in wanted})
+    songs = []
     for file in corpus.files:
         row = rows[file.id]
         if row["reason"]:
-            unread.append(UnreadFile(file.id, row["reason"]))
             continue
         columns = zip(row["names"], row["onsets"], row["durations"], row["tied"], strict=True)
         events = tuple(NoteEvent(*column) for column in columns)
@@ -242,12 +209,12 @@ def _report(corpus: Corpus, rows: dict[str, dict[str, Any]]) -> NoteSongsReport:
                 file.kind,
             )
         )
-    if unread and not songs:
+    if corpus.files and not songs:
         raise CorpusError(
-            f"music21 could read none of the corpus's {len(unread)} files; "
-            f"the first one: {unread[0].reason}"
+            f"music21 could read none of the corpus's {len(corpus.files)} files; "
+            f"the first one: {rows[corpus.files[0].id]['reason']}"
         )
-    return NoteSongsReport(tuple(songs), tuple(unread))
+    return tuple(songs)
 
 
 def _cache_version() -> dict[str, str]:

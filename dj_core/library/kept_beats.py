@@ -92,11 +92,6 @@ class CrateItem:
         """The tempo it plays at."""
         return self.tempo_bpm or DEFAULT_TEMPO_BPM
 
-    @property
-    def duration_seconds(self) -> float:
-        """Its length at that tempo."""
-        return self.bars * self.meter.bar_quarters * 60 / self.playing_tempo_bpm
-
 
 @dataclass(frozen=True)
 class KeptBeat:
@@ -179,14 +174,6 @@ class CrateExport:
 
     content: bytes
     damaged: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class CrateCheck:
-    """The state of a crate: how many beats it holds, and what is wrong, a sentence each."""
-
-    beats: int
-    problems: tuple[str, ...]
 
 
 class Crate:
@@ -428,25 +415,6 @@ class Crate:
             _check_room(connection)
             items = tuple(_one(connection, id) for id in added)
         return CrateImport(items, len(entries) - len(items), tuple(damaged))
-
-    def check(self) -> CrateCheck:
-        """Read every page and every beat, and say what is wrong."""
-        problems = []
-        with self._file.reading() as connection:
-            for (answer,) in connection.execute("PRAGMA integrity_check"):
-                if answer != "ok":
-                    problems.append(f"The file is damaged: {answer}.")
-            if connection.execute("PRAGMA foreign_key_check").fetchone():
-                problems.append("A tag belongs to no beat.")
-            count = 0
-            for row in connection.execute(f"SELECT {_LISTED}, beat FROM beats"):
-                count += 1
-                item = _item(row)
-                try:
-                    _beat_of(row["beat"], item.key, item.name)
-                except LibraryError as error:
-                    problems.append(str(error))
-        return CrateCheck(count, tuple(problems))
 
 
 # -- rows ----------------------------------------------------------------------------------------
