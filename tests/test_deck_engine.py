@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import PAGE_MILLISECONDS, ROOT, START_SECONDS
+from mixed import mixed
 
 from dj_core.errors import SoundError
 from dj_core.music.beat import Beat, Hit, Meter
@@ -368,7 +369,7 @@ def test_one_shots_are_the_strokes_beats_are_made_of():
     (kick, snare) = sound.kit_shots("standard", BUNDLED, [127], [DRUMS[0].note, DRUMS[1].note])
     assert (kick.note, kick.velocity, kick.sample_rate) == (DRUMS[0].note, 127, RATE)
     beat = Beat((Hit.of("kick", 0, 127),), bars=1, tempo_bpm=60.0)
-    played = sound.render(beat, "standard", BUNDLED).samples[: len(kick.samples)] / 32_767
+    played = mixed(beat, "standard", BUNDLED).samples[: len(kick.samples)] / 32_767
     np.testing.assert_allclose(kick.samples, played, atol=1e-4)
     assert len(snare.samples) > len(kick.samples) > 1_000
 
@@ -399,7 +400,7 @@ def test_the_deck_and_the_wav_of_a_beat_sound_the_same(browser, kit, difference_
         deck = samples_of(
             booth.page.evaluate("([beat, loop]) => offline(beat, {loop})", [sent, loop])
         )
-        wav = sound.render(beat, kit, BUNDLED, loop=loop).samples / 32_767
+        wav = mixed(beat, kit, BUNDLED, loop=loop).samples / 32_767
         assert len(deck) == len(wav)
         difference = np.square(deck - wav).mean() / np.square(wav).mean()
         assert 10 * np.log10(difference) < difference_db, beat.title

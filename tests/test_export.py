@@ -15,6 +15,7 @@ import mutagen
 import numpy as np
 import pytest
 import soundfile
+from mixed import mixed
 
 from dj_core.cli import main
 from dj_core.errors import SoundError
@@ -33,7 +34,7 @@ from dj_core.sound.loop_files import (
     save_loop,
 )
 from dj_core.sound.loudness import loudness_lufs, true_peak_dbtp
-from dj_core.sound.render import render, render_stems
+from dj_core.sound.render import render_stems
 
 PASSES = 100
 PLAIN = LoopSettings(normalise="none")
@@ -89,7 +90,7 @@ def long_render(beat):
         for number in range(PASSES)
         for hit in beat.hits
     )
-    return render(replace(beat, hits=hits, bars=beat.bars * PASSES)).samples[:, 0]
+    return mixed(replace(beat, hits=hits, bars=beat.bars * PASSES)).samples[:, 0]
 
 
 def assert_alike(loop, one, beat, rate):

@@ -1,21 +1,19 @@
 """Sound: exact to the frame, the same every time, loud enough and never clipped."""
 
-import io
 import os
 import subprocess
 import sys
-import wave
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mixed import mixed
 
-from dj_core.errors import LibraryError, SoundError
+from dj_core.errors import SoundError
 from dj_core.music.beat import Beat, Hit, Meter
 from dj_core.music.drums import DRUM, DRUMS, GENERAL_MIDI_PERCUSSION
 from dj_core.sound import render as sound
@@ -27,7 +25,7 @@ BUNDLED = sound._bundled_soundfont()  # the same on every machine, whatever the 
 
 def play(*hits, bars=1, tempo_bpm=120.0, **options):
     beat = Beat(hits, bars=bars, tempo_bpm=tempo_bpm)
-    return sound.render(beat, soundfont=BUNDLED, **options)
+    return mixed(beat, soundfont=BUNDLED, **options)
 
 
 def backbeat(bars=1, tempo_bpm=124.0):
@@ -71,7 +69,7 @@ def test_audio_is_as_long_as_the_bars_to_the_frame(
     beat = Beat((), bars=bars, tempo_bpm=tempo_bpm, meter=meter)
     onset = min(place * beat.length_quarters, beat.length_quarters * (1 - 1e-9))
     beat = replace(beat, hits=(Hit.of("crash", onset), Hit.of("kick", 0)))
-    audio = sound.render(beat, soundfont=BUNDLED, sample_rate=sample_rate, loop=loop)
+    audio = mixed(beat, soundfont=BUNDLED, sample_rate=sample_rate, loop=loop)
     assert audio.frames == round(beat.duration_seconds * sample_rate)
     assert audio.sample_rate == sample_rate
     assert audio.samples.shape == (audio.frames, 2)
@@ -88,7 +86,7 @@ def test_a_beat_without_hits_is_silence_of_the_right_length(loop):
     audio = play(loop=loop)
     assert audio.duration_seconds == ONE_BAR_SECONDS
     assert not audio.samples.any()
-    assert sound.peak_dbfs(audio) == sound.SILENCE_DBFS
+    assert audio.peak_dbfs == sound.SILENCE_DBFS
 
 
 # -- time ----------------------------------------------------------------------------------------
@@ -126,35 +124,33 @@ def test_every_stroke_of_a_drum_sounds_the_same_whatever_came_before():
 
 
 def test_harder_is_louder():
-    peaks = [
-        sound.peak_dbfs(play(Hit.of("snare", 0, velocity))) for velocity in (1, 20, 60, 100, 127)
-    ]
+    peaks = [play(Hit.of("snare", 0, velocity)).peak_dbfs for velocity in (1, 20, 60, 100, 127)]
     assert peaks == sorted(peaks)
     assert peaks[0] < peaks[-1] - 30
 
 
 @pytest.mark.parametrize("kit", sound.KITS)
 def test_a_usual_beat_is_loud_and_does_not_clip(kit):
-    assert -3 < sound.peak_dbfs(sound.render(backbeat(), kit=kit, soundfont=BUNDLED)) < -0.99
+    assert -3 < mixed(backbeat(), kit=kit, soundfont=BUNDLED).peak_dbfs < -0.99
 
 
 @pytest.mark.parametrize("loop", [False, True])
 def test_every_drum_at_once_as_hard_as_can_be_does_not_clip(loop):
     hits = [Hit(step / 4, lane, 127) for step in range(16) for lane in range(len(DRUMS))]
     audio = play(*hits, loop=loop)
-    assert sound.peak_dbfs(audio) == pytest.approx(-1, abs=0.01)
+    assert audio.peak_dbfs == pytest.approx(-1, abs=0.01)
     assert np.abs(audio.samples.astype(int)).max() < 32_767
 
 
 @pytest.mark.parametrize("kit", sound.KITS)
 def test_every_lane_of_every_kit_can_be_heard(kit):
     for drum in DRUMS:
-        assert sound.peak_dbfs(play(Hit.of(drum.name, 0), kit=kit)) > -30, drum.name
+        assert play(Hit.of(drum.name, 0), kit=kit).peak_dbfs > -30, drum.name
 
 
 def test_kits_sound_different():
     beat = backbeat()
-    waves = {kit: sound.wav_bytes(sound.render(beat, kit, BUNDLED)) for kit in sound.KITS}
+    waves = {kit: mixed(beat, kit, BUNDLED).samples.tobytes() for kit in sound.KITS}
     # the bundled SoundFont lists a Jazz kit with the Standard kit's sounds
     assert waves.pop("jazz") == waves["standard"]
     assert len(set(waves.values())) == len(sound.KITS) - 1
@@ -166,9 +162,7 @@ def test_kits_sound_different():
 def test_the_same_beat_gives_the_same_bytes_also_in_eight_threads_at_once():
     def bytes_of(number):
         kit = list(sound.KITS)[number % 4]
-        return sound.wav_bytes(
-            sound.render(backbeat(), kit=kit, soundfont=BUNDLED, loop=number % 8 > 3)
-        )
+        return mixed(backbeat(), kit=kit, soundfont=BUNDLED, loop=number % 8 > 3).samples.tobytes()
 
     alone = [bytes_of(number) for number in range(8)]
     with ThreadPoolExecutor(8) as threads:
@@ -190,8 +184,8 @@ def test_what_rings_over_the_bar_line_is_heard_at_the_start_of_a_loop():
 @pytest.mark.parametrize("tempo_bpm", [110.25, 126.0])  # a sixteenth is a number of whole frames
 def test_a_loop_is_the_beat_as_it_sounds_going_round(kit, tempo_bpm):
     beat = backbeat(tempo_bpm=tempo_bpm)
-    loop = sound.render(beat, kit, BUNDLED, loop=True).samples.astype(float)
-    written_out = sound.render(again_and_again(beat, 7), kit, BUNDLED).samples.astype(float)
+    loop = mixed(beat, kit, BUNDLED, loop=True).samples.astype(float)
+    written_out = mixed(again_and_again(beat, 7), kit, BUNDLED).samples.astype(float)
     start = round(5 * beat.duration_seconds * sound.SAMPLE_RATE_HZ)
     fifth = written_out[start : start + len(loop)]
     factor = (fifth * loop).sum() / energy(loop)  # either may have been turned down as a whole
@@ -225,9 +219,9 @@ def test_without_loop_the_end_fades_instead_of_clicking():
 
 def test_a_loop_shorter_than_its_ring_goes_round_more_than_once():
     beat = Beat((Hit.of("ride", 0),), bars=1, tempo_bpm=240.0, meter=Meter(1, 4))
-    short = sound.render(beat, soundfont=BUNDLED, loop=True)
+    short = mixed(beat, soundfont=BUNDLED, loop=True)
     assert short.frames == 11_025
-    once = sound.render(replace(beat, bars=40), soundfont=BUNDLED).samples.astype(float)
+    once = mixed(replace(beat, bars=40), soundfont=BUNDLED).samples.astype(float)
     rounds = once[: 11_025 * 40].reshape(40, 11_025, 2).sum(axis=0)
     assert np.abs(rounds - short.samples).max() <= 40
 
@@ -238,7 +232,7 @@ def test_a_loop_shorter_than_its_ring_goes_round_more_than_once():
 def test_notes_general_midi_does_not_know_are_folded_to_their_drum():
     plain = play(Hit.of("kick", 0))
     odd = play(replace(Hit.of("kick", 0), source_note=24))
-    assert sound.wav_bytes(odd) == sound.wav_bytes(plain)
+    np.testing.assert_array_equal(odd.samples, plain.samples)
 
 
 def test_a_performance_is_the_beat_in_seconds():
@@ -255,32 +249,7 @@ def test_a_performance_is_the_beat_in_seconds():
 
 def test_two_strokes_of_one_drum_at_once_are_the_harder_one():
     soft, hard = Hit.of("snare", 1, 40), Hit.of("snare", 1, 120)
-    assert sound.wav_bytes(play(soft, hard)) == sound.wav_bytes(play(hard))
-
-
-# -- files ---------------------------------------------------------------------------------------
-
-
-def test_wav_reads_back_in_two_other_readers(tmp_path):
-    audio = sound.render(backbeat(), soundfont=BUNDLED, loop=True)
-    path = sound.save_wav(audio, tmp_path / "new folder" / "beat.wav")
-    content = path.read_bytes()
-    assert content == sound.wav_bytes(audio)
-    assert content[20:22] == b"\x01\x00"  # format tag: plain PCM
-    read, rate = soundfile.read(io.BytesIO(content), dtype="int16")
-    assert rate == 44_100
-    np.testing.assert_array_equal(read, audio.samples)
-    with wave.open(io.BytesIO(content)) as reader:
-        assert (reader.getnchannels(), reader.getsampwidth()) == (2, 2)
-        assert reader.readframes(audio.frames) == audio.samples.tobytes()
-
-
-def test_a_wav_that_cannot_be_saved_leaves_nothing(tmp_path):
-    blocked = tmp_path / "a file"
-    blocked.write_text("not a folder")
-    with pytest.raises(LibraryError, match="could not be saved"):
-        sound.save_wav(play(Hit.of("kick", 0)), blocked / "beat.wav")
-    assert list(tmp_path.iterdir()) == [blocked]
+    np.testing.assert_array_equal(play(soft, hard).samples, play(hard).samples)
 
 
 # -- what can be missing or broken ---------------------------------------------------------------
@@ -308,12 +277,12 @@ def test_a_broken_soundfont_is_named_and_nothing_crashes(tmp_path, content):
     path = tmp_path / "broken.sf2"
     path.write_bytes(content)
     with pytest.raises(SoundError, match=r"broken\.sf2"):
-        sound.render(backbeat(), soundfont=path)
+        mixed(backbeat(), soundfont=path)
 
 
 def test_a_missing_soundfont_is_named(tmp_path):
     with pytest.raises(SoundError, match=r"gone\.sf2 .* No such file"):
-        sound.render(backbeat(), soundfont=tmp_path / "gone.sf2")
+        mixed(backbeat(), soundfont=tmp_path / "gone.sf2")
 
 
 def test_a_soundfont_without_the_kit_says_so(monkeypatch):
@@ -346,7 +315,7 @@ from dj_core.errors import SoundError
 beat = Beat((Hit.of("kick", 0),), bars=1)
 assert render.performance(beat).instruments[0].notes
 assert render.find_soundfonts()
-for attempt in (render.check_sound, lambda: render.render(beat)):
+for attempt in (render.check_sound, lambda: render.render_stems(beat)):
     try:
         attempt()
     except SoundError as error:
@@ -371,8 +340,8 @@ def test_playing_says_nothing_on_the_terminal(tmp_path):
     script = (
         "from pathlib import Path; from dj_core.sound import render\n"
         "from dj_core.music.beat import *\n"
-        "render.render(Beat((Hit.of('kick', 0),), bars=1))\n"
-        "try: render.render(Beat((), bars=1), soundfont=Path(__import__('sys').argv[1]))\n"
+        "render.render_stems(Beat((Hit.of('kick', 0),), bars=1))\n"
+        "try: render.render_stems(Beat((), bars=1), soundfont=Path(__import__('sys').argv[1]))\n"
         "except render.SoundError: pass\n"
     )
     broken = tmp_path / "broken.sf2"

@@ -15,6 +15,7 @@ import symusic
 from hostile_json import hostile_forms, only_our_errors
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from mixed import mixed
 
 from dj_core.cli import main
 from dj_core.errors import GenerationError, SetChangedError, SetError
@@ -57,7 +58,7 @@ from dj_core.sets.set_plan import (
     warnings_of,
 )
 from dj_core.sets.set_takes import add_fills, beat_power, build_set, order_entries
-from dj_core.sound.render import CEILING, peak_dbfs, render
+from dj_core.sound.render import CEILING
 
 PATTERNS = [beat for beat in load_patterns() if "fill" not in beat.title and beat.bars > 1]
 FILL = Beat(tuple(Hit.of("snare", step / 4) for step in range(16)), 1, 120.0, title="Roll")
@@ -562,7 +563,7 @@ def read(content):
 def test_the_stream_is_what_one_render_of_the_same_bars_gives():
     made = planned(pattern("house"), mix_ends=False, breakdowns=False, phrase_bars=8, minutes=0.25)
     frames, facts = read(b"".join(Mixdown(made).chunks()))
-    whole = render(slot_beat(made, 0)).samples
+    whole = mixed(slot_beat(made, 0)).samples
     assert (facts.nchannels, facts.sampwidth, facts.framerate) == (2, 2, 44_100)
     assert len(frames) == len(whole) == Mixdown(made).frames
     gain = np.abs(frames).max() / np.abs(whole).max()
@@ -835,4 +836,4 @@ def test_midi_read_back_keeps_the_loop(tmp_path):
     loop = made.slots[0].beat
     assert len(read_midi(midi_bytes(loop)).hits) == len(loop.hits)
     assert as_beat(list(bars_of(made.slots[0], made.settings, 0)), loop).bars == made.slots[0].bars
-    assert peak_dbfs(render(loop)) < 0
+    assert mixed(loop).peak_dbfs < 0

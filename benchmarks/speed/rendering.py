@@ -17,7 +17,7 @@ from dj_core.host.executors import executor_for
 from dj_core.music.beat import Beat
 from dj_core.sets.pack_contents import save_pack
 from dj_core.sets.set_plan import Entry, SetList, SetSettings, plan_set
-from dj_core.sound.render import default_soundfont, kit_shots, render
+from dj_core.sound.render import default_soundfont, kit_shots, render_stems
 
 PACKED_BEATS = 24
 
@@ -28,7 +28,7 @@ def rows(beat: Beat) -> Iterator[Row]:
     seconds = beat.duration_seconds
     if shutil.which("fluidsynth"):
         yield Row(part, "fluidsynth", seconds / _command_line(beat), "x real time", True)
-    ours = seconds / core_seconds(lambda: render(beat, loop=True))
+    ours = seconds / core_seconds(lambda: render_stems(beat, loop=True))
     yield Row(part, "a loop, mixed", ours, "x real time", True, against="fluidsynth")
     yield Row(part, "a kit's one-shots", 1_000 * core_seconds(lambda: kit_shots(), 1), "ms")
 

@@ -73,7 +73,7 @@ def distances(bars: np.ndarray, bank: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def copying(
-    beats: Sequence[Beat], bank: BarBank, groups: Sequence[Hashable] | None = None, seed: int = 1
+    beats: Sequence[Beat], bank: BarBank, groups: Sequence[Hashable] | None = None
 ) -> Copying:
     """Look up every bar of 4/4 beats in `bank`.
 
@@ -81,7 +81,6 @@ def copying(
         beats: generated or held-out ones, with at least one hit among them.
         bank: of the training material.
         groups: the performance of each beat, for the bound; None takes each for its own.
-        seed: of the bootstrap.
 
     Raises:
         BeatError: a beat is not in 4/4.
@@ -94,7 +93,7 @@ def copying(
     by_group = [np.concatenate(parts) for parts in found.values()]
     # the 97.5th percentile of the share over resampled performances
     counts = np.array([[part.sum(), len(part)] for part in by_group], float)
-    draws = np.random.default_rng(seed).integers(len(counts), size=(_BOOTSTRAPS, len(counts)))
+    draws = np.random.default_rng(1).integers(len(counts), size=(_BOOTSTRAPS, len(counts)))
     hits, sounding = counts[draws].sum(axis=1).T
     windows = [
         window.tobytes()

@@ -41,12 +41,12 @@ class GenreAgreement:
 class GenreEar:
     """A forest over the genres of real clips."""
 
-    def __init__(self, clips: Sequence[Clip], seed: int = 1) -> None:
+    def __init__(self, clips: Sequence[Clip]) -> None:
         """Learn from 4/4 training clips, at most 150 of a genre, spread over performances."""
         from sklearn.ensemble import RandomForestClassifier
 
         decks: dict[str, dict[str, list[Clip]]] = defaultdict(lambda: defaultdict(list))
-        for index in np.random.default_rng(seed).permutation(len(clips)):
+        for index in np.random.default_rng(1).permutation(len(clips)):
             clip = clips[index]
             if clip.genre:
                 decks[clip.genre][clip.performance].append(clip)
@@ -57,7 +57,7 @@ class GenreEar:
             chosen += [clip for _, clip in turns[:MAX_CLIPS_PER_GENRE]]
         side = describe([clip.beat for clip in chosen], [clip.genre for clip in chosen])
         self._forest = RandomForestClassifier(
-            TREES, min_samples_leaf=2, class_weight="balanced", random_state=seed
+            TREES, min_samples_leaf=2, class_weight="balanced", random_state=1
         )
         self._forest.fit(side.features, list(side.groups))
         self.genres: tuple[str, ...] = tuple(self._forest.classes_.tolist())

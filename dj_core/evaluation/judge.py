@@ -107,43 +107,33 @@ def describe(beats: Sequence[Beat], groups: Sequence[Hashable] | None = None) ->
 
 
 def judge(
-    generated: Sequence[Beat] | Judged,
-    humans: Sequence[Beat] | Judged,
-    groups: Sequence[Hashable] | None = None,
-    *,
-    generated_groups: Sequence[Hashable] | None = None,
-    hits_only: bool = False,
-    seed: int = 1,
+    generated: Judged, humans: Judged, *, hits_only: bool = False, seed: int = 1
 ) -> JudgeResult:
     """Let both classifiers try to tell `generated` from `humans`.
 
     Args:
-        generated: beats to be judged, or `describe`d ones.
-        humans: real beats, matched in genre and tempo; or `describe`d ones.
-        groups: the performance of every human beat.
-        generated_groups: the performance every generated beat was made to match
-            (`ClipRequest.performance`); without it each is its own group.
+        generated: beats to be judged, each in the group of the performance it was made to match.
+        humans: real beats, matched in genre and tempo.
         hits_only: hide velocity and microtiming from the judge.
         seed: of folds and forest.
 
     Raises:
-        BeatError: fewer than 20 windows or five groups on a side, or beats `describe` refuses.
+        BeatError: fewer than 20 windows or five groups on a side.
     """
     from sklearn.metrics import roc_auc_score
 
-    one = generated if isinstance(generated, Judged) else describe(generated, generated_groups)
-    other = humans if isinstance(humans, Judged) else describe(humans, groups)
-    for side in one, other:
+    for side in generated, humans:
         if len(side.features) < MIN_WINDOWS or len(set(side.groups)) < FOLDS:
             raise BeatError(
                 f"A judge needs {MIN_WINDOWS} windows from {FOLDS} performances on either side; "
                 f"got {len(side.features)} from {len(set(side.groups))}. Generate more beats."
             )
     chosen = [i for i, name in enumerate(feature_names()) if not hits_only or is_hit_feature(name)]
-    features = np.concatenate([one.features, other.features])[:, chosen]
-    truth = np.repeat([1, 0], [len(one.features), len(other.features)])
-    number = {label: index for index, label in enumerate(dict.fromkeys(one.groups + other.groups))}
-    kin = np.array([number[label] for label in one.groups + other.groups])
+    features = np.concatenate([generated.features, humans.features])[:, chosen]
+    truth = np.repeat([1, 0], [len(generated.features), len(humans.features)])
+    groups = generated.groups + humans.groups
+    number = {label: index for index, label in enumerate(dict.fromkeys(groups))}
+    kin = np.array([number[label] for label in groups])
     answers, importance = _out_of_fold(features, truth, kin, seed)
     give_aways = []
     for index in np.argsort(-importance, kind="stable")[:TOP_FEATURES]:

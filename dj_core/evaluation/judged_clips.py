@@ -78,31 +78,29 @@ def stretch(beat: Beat, first_bar: int, bars: int) -> Beat:
     return replace(beat, hits=hits, bars=bars)
 
 
-def cut(beat: Beat, performance: str, bars: int = CLIP_BARS, hop: int | None = None) -> list[Clip]:
-    """Whole clips of `bars` bars every `hop` bars (default: end to end); silent ones are left out.
+def cut(beat: Beat, performance: str, bars: int = CLIP_BARS) -> list[Clip]:
+    """Whole clips of `bars` bars, end to end; silent ones are left out.
 
     A performance shorter than `bars` gives none; a remainder at the end is dropped.
     """
-    starts = range(0, beat.bars - bars + 1, hop or bars)
+    starts = range(0, beat.bars - bars + 1, bars)
     clips = [Clip(stretch(beat, start, bars), performance) for start in starts]
     return [clip for clip in clips if clip.beat.hits]
 
 
-def corpus_clips(
-    corpus: Corpus, split: str, bars: int = CLIP_BARS, meter: str = "4/4"
-) -> tuple[Clip, ...]:
-    """All clips of one split of a corpus, in file order.
+def corpus_clips(corpus: Corpus, split: str, bars: int = CLIP_BARS) -> tuple[Clip, ...]:
+    """All 4/4 clips of one split of a corpus, in file order.
 
     Raises:
         CorpusError: a file cannot be read, or the split holds no clip that long.
     """
     clips: list[Clip] = []
     for file in corpus.files:
-        if file.split == split and str(file.meter) == meter and file.bars >= bars:
+        if file.split == split and str(file.meter) == "4/4" and file.bars >= bars:
             clips += cut(corpus.beat(file), f"{corpus.name}/{file.family}", bars)
     if not clips:
         raise CorpusError(
-            f"Corpus {corpus.name!r} has no clips of {bars} bars in {meter} in its {split!r} "
+            f"Corpus {corpus.name!r} has no clips of {bars} bars in 4/4 in its {split!r} "
             "split. Choose another split or a shorter clip."
         )
     return tuple(clips)

@@ -77,14 +77,14 @@ def quantise(beat: Beat) -> np.ndarray:
     return cells_of(beat).hits
 
 
-def beat_of_hits(hits: np.ndarray, tempo_bpm: float | None = None, genre: str = "") -> Beat:
+def beat_of_hits(hits: np.ndarray) -> Beat:
     """Hits, bool (16 steps a bar, 9 classes), as a beat on the grid at each drum's usual level."""
     drums = [drums[0] for _, drums in CLASSES]
     strokes = tuple(
         Hit.of(drums[number], float(step) / STEPS_PER_QUARTER)
         for step, number in zip(*np.nonzero(hits), strict=True)
     )
-    return Beat(strokes, bars=len(hits) // STEPS_PER_BAR, tempo_bpm=tempo_bpm, genre=genre)
+    return Beat(strokes, bars=len(hits) // STEPS_PER_BAR)
 
 
 HitModel = Callable[[np.ndarray], np.ndarray]
@@ -92,27 +92,17 @@ HitModel = Callable[[np.ndarray], np.ndarray]
 earlier steps and those classes of its own step that the model takes before it."""
 
 
-def hit_bits_per_step(
-    probability: HitModel | Sequence[np.ndarray] | np.ndarray,
-    truth: Sequence[np.ndarray] | np.ndarray,
-) -> float:
+def hit_bits_per_step(probability: HitModel, truth: Iterable[np.ndarray]) -> float:
     """Mean cost of the true hits in bits per sixteenth; long performances weigh more.
 
     Args:
-        probability: a `HitModel`, or what it answers: per performance an array (steps, 9) of
-            conditional probabilities of a hit, between 0 and 1.
-        truth: per performance the hits as `quantise` gives them; one array for one performance.
+        probability: gives the conditional probabilities of a hit.
+        truth: per performance the hits as `quantise` gives them.
 
     Raises:
         BeatError: shapes differ, or a probability is not between 0 and 1.
     """
-    truths = [truth] if isinstance(truth, np.ndarray) else list(truth)
-    if callable(probability):
-        answers = [probability(hits) for hits in truths]
-    else:
-        answers = [probability] if isinstance(probability, np.ndarray) else list(probability)
-    bits = [step_bits(given, hits) for given, hits in zip(answers, truths, strict=True)]
-    return float(np.concatenate(bits).mean())
+    return float(np.concatenate([step_bits(probability(hits), hits) for hits in truth]).mean())
 
 
 def step_bits(probability: np.ndarray, hits: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 Every stroke is placed on the frame it belongs to, counted from the start of the set, and rings
 across bar lines and into the next beat. Bars that are the same are mixed once. A beat that would
-go over the ceiling is turned down as a whole, as `dj_core.sound.render` does.
+go over the ceiling is turned down as a whole.
 """
 
 from __future__ import annotations
@@ -130,9 +130,7 @@ class Mixdown:
                     progress(bar, bars)
 
 
-def change_wav(
-    planned: SetList, number: int, kit: str = "standard", soundfont: Path | None = None
-) -> bytes:
+def change_wav(planned: SetList, number: int, kit: str = "standard") -> bytes:
     """What is heard where slot `number` goes into the next, as a WAV file: the end of the one,
     from four bars before its outro, and the start of the next, to four bars after its intro.
 
@@ -140,7 +138,7 @@ def change_wav(
     `number` is missing.
 
     Raises:
-        SoundError: FluidSynth is missing, or the kit or SoundFont will not do.
+        SoundError: FluidSynth is missing, or the kit will not do.
     """
     timeline = _Timeline(planned, SAMPLE_RATE_HZ)
     line = timeline.slots[number + 1].start
@@ -149,7 +147,7 @@ def change_wav(
     after = AROUND_BARS + (opening.bars if opening.kind == "intro" else 0)
     first = max(timeline.slots[number].start, line - before)
     last = min(timeline.slots[number + 1].stop, line + after)
-    with Striker(kit, soundfont, SAMPLE_RATE_HZ) as striker:
+    with Striker(kit) as striker:
         heard = _sounding(timeline, striker, timeline.slots[number : number + 2])
         skipped = first - timeline.slots[number].start
         bars = list(itertools.islice(heard, skipped, skipped + last - first))

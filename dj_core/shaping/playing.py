@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from dj_core.errors import GenerationError
-from dj_core.models.request import BeatModel, Feel, GenerationRequest, Take
+from dj_core.models.request import BeatModel, GenerationRequest, Take
 from dj_core.music.beat import Beat, Hit, Provenance
 from dj_core.music.drums import DRUMS
 from dj_core.music.step_grid import STEPS_PER_QUARTER, Grid, encode, steps_per_bar, to_grid
@@ -38,7 +38,6 @@ def request_like(
     temperature: float = 1.0,
     bars: int | None = None,
     genre: str | None = None,
-    kind: str = "beat",
 ) -> GenerationRequest:
     """A request for what goes with `beat`: its genre (if the model knows it), tempo and meter."""
     asked = beat.genre if genre is None else genre
@@ -51,7 +50,6 @@ def request_like(
         bars=bars or beat.bars,
         temperature=temperature,
         seed=seed,
-        feel=Feel(kind=kind),
     )
 
 

@@ -42,9 +42,6 @@ def reroll(
     keep: Keep = Keep(),  # noqa: B008 (frozen)
     *,
     seed: int = 1,
-    temperature: float = 1.0,
-    genre: str | None = None,
-    particles: int = PARTICLES,
 ) -> Beat:
     """`beat` with what `keep` names exactly as it was, and the rest played anew around it.
 
@@ -53,16 +50,11 @@ def reroll(
         beat: in a meter the model knows.
         keep: what stays.
         seed: another seed, another answer.
-        temperature: 0 takes the likeliest.
-        genre: to play in; None for the beat's own.
-        particles: candidates that compete, 1, 2, 4 or 8.
 
     Raises:
-        GenerationError: a model, genre or meter that cannot be played around.
+        GenerationError: a model or meter that cannot be played around.
     """
-    return reroll_all(
-        model, [(beat, keep, seed)], temperature=temperature, genre=genre, particles=particles
-    )[0]
+    return reroll_all(model, [(beat, keep, seed)])[0]
 
 
 def reroll_all(
@@ -70,16 +62,21 @@ def reroll_all(
     asked: Sequence[tuple[Beat, Keep, int]],
     *,
     temperature: float = 1.0,
-    genre: str | None = None,
     particles: int = PARTICLES,
 ) -> list[Beat]:
-    """A reroll per (beat, keep, seed), side by side; beats of one length and meter."""
+    """A reroll per (beat, keep, seed), side by side; beats of one length and meter.
+
+    Args:
+        model, asked: see `reroll`.
+        temperature: 0 takes the likeliest.
+        particles: candidates that compete, 1, 2, 4 or 8.
+    """
     from dj_core.models.groove.infilling import play_guided, style_of
 
     groove = shaper(model)
     requests, guides = [], []
     for beat, keep, seed in asked:
-        requests.append(request_like(model, beat, seed=seed, temperature=temperature, genre=genre))
+        requests.append(request_like(model, beat, seed=seed, temperature=temperature))
         style, fine = style_of(groove, beat) if beat.hits else (None, 0.0)
         more = {"style": style, "fine": fine, "style_noise": STYLE_NOISE, "strays": True}
         guides.append(guide_for(beat, keep.mask(beat), **more))

@@ -77,7 +77,6 @@ def adjust(
     controls: Controls,
     keep: Keep = Keep(),  # noqa: B008 (frozen)
     *,
-    norm: Norm | None = None,
     seed: int = 1,
 ) -> Beat:
     """`beat` with what was asked for, and as little else changed as can be.
@@ -87,13 +86,12 @@ def adjust(
         beat: in a meter the model knows.
         controls: what to change.
         keep: cells that no slider changes in number; their level and swing may still change.
-        norm: what is usual; None for what is usual in the beat's genre.
         seed: another seed, another answer.
 
     Raises:
         GenerationError: a model or meter that cannot be played around.
     """
-    norm = norm or genre_norm(beat.genre)
+    norm = genre_norm(beat.genre)
     was = attributes(beat)
     targets = {name: norm.target(name, asked) for name, asked in controls.asked.items()}
     steered = {name: targets[name] for name in STEERED if name in targets}

@@ -35,21 +35,14 @@ class Tap:
 
 
 def rhythm_of(
-    taps: Sequence[Tap],
-    tempo_bpm: float | None = None,
-    *,
-    bars: int | None = None,
-    meter: Meter = FOUR_FOUR,
-    tightness: float = 1.0,
+    taps: Sequence[Tap], tempo_bpm: float | None = None, *, bars: int | None = None
 ) -> Beat:
-    """Taps as a beat of whole bars; the first tap is the one.
+    """Taps on the 16ths as a beat of whole bars in 4/4; the first tap is the one.
 
     Args:
         taps: in any order, 1 to 1,000 within two minutes.
         tempo_bpm: what was tapped to; None finds the tempo whose 16ths the taps fit best.
         bars: 1 or more; None takes as many as the taps need. What lies after the end is left out.
-        meter: of the bars.
-        tightness: 0 (as tapped) to 1 (on the 16ths).
 
     Raises:
         BeatError: no taps or too many, a drum there is none of, or too few to find a tempo by.
@@ -64,17 +57,16 @@ def rhythm_of(
         raise BeatError(f"Taps lie within {LONGEST_SECONDS:g} seconds. Tap a shorter rhythm.")
     times = times - times.min()
     tempo = tempo_bpm if tempo_bpm is not None else tempo_of(times)
-    sixteenths = times * tempo / 60 * STEPS_PER_QUARTER
-    onsets = (sixteenths + tightness * (np.round(sixteenths) - sixteenths)) / STEPS_PER_QUARTER
+    onsets = np.round(times * tempo / 60 * STEPS_PER_QUARTER) / STEPS_PER_QUARTER
     hits = {}
     for tap, onset in zip(taps, onsets.tolist(), strict=True):
-        hit = Hit(max(onset, 0.0), LANE[tap.drum], tap.velocity)
-        hits[round(onset * STEPS_PER_QUARTER * 2), hit.lane] = hit  # a bounce counts once
+        hit = Hit(onset, LANE[tap.drum], tap.velocity)
+        hits[onset, hit.lane] = hit  # a bounce counts once
     if bars is None:
-        return replace(Beat.fit(hits.values(), meter), tempo_bpm=tempo)
-    length = bars * meter.bar_quarters
+        return replace(Beat.fit(hits.values(), FOUR_FOUR), tempo_bpm=tempo)
+    length = bars * FOUR_FOUR.bar_quarters
     inside = tuple(hit for hit in hits.values() if hit.onset_quarters < length)
-    return Beat(inside, bars, tempo, meter)
+    return Beat(inside, bars, tempo, FOUR_FOUR)
 
 
 def tempo_of(times: np.ndarray) -> float:

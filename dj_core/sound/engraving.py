@@ -75,19 +75,15 @@ def music_xml(beat: Beat, first_bar: int = 0, bars: int | None = None) -> bytes:
     return GeneralObjectExporter(score).parse()
 
 
-def staff_svg(xml: bytes, width: int = 1_800) -> str:
-    """MusicXML as one drawing, in the colour of the text around it.
-
-    Args:
-        width: of the page in tenths of a millimetre; narrower pages have fewer bars a line.
-    """
+def staff_svg(xml: bytes) -> str:
+    """MusicXML as one drawing, in the colour of the text around it."""
     import verovio
 
     verovio.enableLog(verovio.LOG_OFF)
     toolkit = verovio.toolkit()
     toolkit.setOptions(
         {
-            "pageWidth": width,
+            "pageWidth": 1_800,  # tenths of a millimetre
             "adjustPageHeight": True,
             "breaks": "auto",
             "footer": "none",

@@ -1,7 +1,7 @@
 """Renders beats to audio: FluidSynth plays each drum of a SoundFont, numpy mixes the strokes.
 
     Beat --performance--> notes in seconds --FluidSynth--> one sound per drum and velocity
-         --mixed at the exact frame--> Audio --wav_bytes--> a file for any deck
+         --mixed at the exact frame--> a sound per drum family
 
 Why the strokes are mixed here and not in FluidSynth (measured on 2.3): its voices start on blocks
 of 64 frames only, up to 1.5 ms late, and the first block of a voice depends on what was played
@@ -23,7 +23,6 @@ import os
 import struct
 import sys
 import threading
-import wave
 from collections.abc import Callable, Iterable, Iterator
 from ctypes import c_int, c_void_p
 from dataclasses import dataclass
@@ -34,7 +33,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dj_core.errors import SoundError
-from dj_core.files.storage import write_bytes_atomic
 from dj_core.music.drum_maps import drum_of_note
 from dj_core.music.drums import (
     DRUM,
@@ -119,37 +117,14 @@ class SoundFont:
 
 
 @dataclass(frozen=True, eq=False)
-class Audio:
-    """Stereo sound as a WAV file holds it.
-
-    Attributes:
-        samples: 16-bit integers, shape (frames, 2): left, right.
-        sample_rate: frames per second.
-    """
-
-    samples: NDArray[np.int16]
-    sample_rate: int
-
-    @property
-    def frames(self) -> int:
-        """Length in frames."""
-        return len(self.samples)
-
-    @property
-    def duration_seconds(self) -> float:
-        """Length in seconds."""
-        return self.frames / self.sample_rate
-
-
-@dataclass(frozen=True, eq=False)
 class Shot:
     """One stroke of a kit until it has died away.
 
     Attributes:
         note: General MIDI note that was struck, 35 to 81.
         velocity: how hard, 1 to 127.
-        samples: shape (frames, 2): left, right; 1.0 is full scale, at the level `render` mixes
-            the kit at. A lone stroke of a loud drum may go over.
+        samples: shape (frames, 2): left, right; 1.0 is full scale, at the level beats are
+            mixed at. A lone stroke of a loud drum may go over.
         sample_rate: frames per second.
     """
 
@@ -159,13 +134,13 @@ class Shot:
     sample_rate: int
 
 
-def render(
+def render_stems(
     beat: Beat,
     kit: str = "standard",
     soundfont: Path | None = None,
     sample_rate: int = SAMPLE_RATE_HZ,
     loop: bool = False,
-) -> Audio:
+) -> dict[Family, NDArray[np.float32]]:
     """The beat as played by a drum kit, to the frame as long as its bars.
 
     Args:
@@ -178,38 +153,12 @@ def render(
             5 ms.
 
     Returns:
-        Exactly round(beat.duration_seconds * sample_rate) frames, never clipped. The same
-        arguments give the same bytes on the same machine.
+        A sound per drum family that is played, in table order: round(beat.duration_seconds *
+        sample_rate) frames of left and right; 1.0 is full scale, which all of them together may
+        go over. The same arguments give the same sound on the same machine.
 
     Raises:
         SoundError: FluidSynth is missing, or the kit, the SoundFont or the rate will not do.
-    """
-    with Striker(kit, soundfont, sample_rate) as striker:
-        sound = np.zeros((round(beat.duration_seconds * sample_rate), 2), np.float32)
-        _mix_strokes(beat, striker, loop, lambda _: sound)
-        gain = striker.gain
-    if not loop:
-        fade_end(sound, sample_rate)
-    # in place, for ten minutes of sound are 200 MB; quieter where it would go over the ceiling
-    if (peak := peak_of(sound) * gain) > CEILING:
-        gain *= CEILING / peak
-    np.multiply(sound, np.float32(gain * FULL_SCALE), out=sound)
-    np.rint(sound, out=sound)
-    return Audio(sound.astype(np.int16), sample_rate)
-
-
-def render_stems(
-    beat: Beat,
-    kit: str = "standard",
-    soundfont: Path | None = None,
-    sample_rate: int = SAMPLE_RATE_HZ,
-    loop: bool = False,
-) -> dict[Family, NDArray[np.float32]]:
-    """What `render` mixes, apart: a sound per drum family that is played, in table order.
-
-    Each is as long as the beat, shape (frames, 2); 1.0 is full scale at the level `render` mixes
-    the kit at, before anything that goes over is turned down. Arguments and errors are those of
-    `render`.
     """
     with Striker(kit, soundfont, sample_rate) as striker:
         frames = round(beat.duration_seconds * sample_rate)
@@ -232,7 +181,7 @@ def kit_shots(
     sample_rate: int = SAMPLE_RATE_HZ,
     longest_seconds: float = RING_SECONDS,
 ) -> tuple[Shot, ...]:
-    """The strokes `render` makes its beats of: every drum of a kit, struck by itself.
+    """The strokes beats are made of: every drum of a kit, struck by itself.
 
     Args:
         kit: a name from `KITS`.
@@ -246,7 +195,7 @@ def kit_shots(
         A shot per note and velocity, in the order given; drums the kit does not have are left out.
 
     Raises:
-        SoundError: as `render`, or a note or velocity is out of its range.
+        SoundError: as `render_stems`, or a note or velocity is out of its range.
     """
     wanted = tuple(velocities)
     struck = tuple(drum.note for drum in DRUMS) if notes is None else tuple(notes)
@@ -304,28 +253,6 @@ def performance(beat: Beat, loop: bool = False) -> PrettyMIDI:
     return song
 
 
-def wav_bytes(audio: Audio) -> bytes:
-    """The sound as a WAV file: 16-bit PCM with format tag 1, which every deck reads."""
-    file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setnchannels(2)
-        writer.setsampwidth(2)
-        writer.setframerate(audio.sample_rate)
-        writer.writeframes(np.ascontiguousarray(audio.samples, "<i2").data)
-    return file.getvalue()
-
-
-def save_wav(audio: Audio, path: Path) -> Path:
-    """Write the sound to `path` as WAV, completely or not at all. Raises LibraryError."""
-    return write_bytes_atomic(path, wav_bytes(audio))
-
-
-def peak_dbfs(audio: Audio) -> float:
-    """The loudest sample in decibels below full scale: 0 at most, -96 for silence."""
-    peak = peak_of(audio.samples)
-    return 20 * math.log10(peak / FULL_SCALE) if peak else SILENCE_DBFS
-
-
 def check_sound() -> None:
     """Make sure that this machine can play. Raises SoundError with the fix in one sentence."""
     _fluidsynth()
@@ -335,7 +262,7 @@ def find_soundfonts(*folders: Path) -> tuple[SoundFont, ...]:
     """Every usable .sf2 file: the product's folder, then `folders`, pretty_midi's, the system's.
 
     Of files with one name the first is listed. Files that are no SoundFont are left out;
-    `render` says what is wrong with one that is named.
+    A `Striker` says what is wrong with one that is named.
     """
     found: dict[str, SoundFont] = {}
     for folder in (SHIPPED_FOLDER, *folders, _bundled_soundfont().parent, *SYSTEM_FOLDERS):
@@ -432,7 +359,7 @@ class Striker:
 
     @functools.cached_property
     def gain(self) -> float:
-        """What `render` multiplies this kit's strokes with; 1.0 is full scale then.
+        """What beats multiply this kit's strokes with; 1.0 is full scale then.
 
         By the peak of kick and snare struck together as hard as can be; a kit without either is
         left as it is.

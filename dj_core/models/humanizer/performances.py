@@ -37,6 +37,7 @@ TICKS_PER_OFFSET = 5  # of those in a 96th of a quarter
 STRETCH_BARS = (2, 4, 8)
 STRETCH_CHANCES = (0.4, 0.4, 0.2)
 STEPS_A_BATCH = 3_072
+HIDDEN_GENRE, HIDDEN_TEMPO = 0.3, 0.2  # how often these are not told
 
 FOLDED_LANE = np.arange(LANES)
 for _class, _names in CLASSES:
@@ -136,9 +137,6 @@ class Stretches:
         material: tuple[Performance, ...],
         genres: tuple[str, ...],
         generator: np.random.Generator,
-        *,
-        hidden_genre: float = 0.3,
-        hidden_tempo: float = 0.2,
     ) -> None:
         """Begin.
 
@@ -146,11 +144,9 @@ class Stretches:
             material: what to draw from.
             genres: names by index, '' first.
             generator: the one source of chance.
-            hidden_genre, hidden_tempo: how often these are not told.
         """
         self.material = material
         self.generator = generator
-        self.hidden_genre, self.hidden_tempo = hidden_genre, hidden_tempo
         self._folded = tuple(folded(item.grid) for item in material)
         self._genre = np.array([genres.index(item.genre) for item in material])
         bars = np.array([item.bars for item in material], float)
@@ -171,8 +167,8 @@ class Stretches:
             start = int(where * max(item.bars - bars + 1, 1)) * item.bar_steps
             rows = slice(start, start + bars * item.bar_steps)
             parts.append((grid.velocity[rows], grid.offset[rows]))
-        told = draw.random(streams) >= self.hidden_genre
-        timed = draw.random(streams) >= self.hidden_tempo
+        told = draw.random(streams) >= HIDDEN_GENRE
+        timed = draw.random(streams) >= HIDDEN_TEMPO
         items = [self.material[index] for index in chosen]
         return Batch(
             *stacked(parts),
