@@ -1,19 +1,5 @@
 """Every error Digital DJ raises on purpose.
 
-    DigitalDJError
-    ├── BeatError          a beat that cannot exist (hit outside its bars, velocity 0, ...)
-    ├── PatternError       a starter pattern that cannot be read
-    ├── MidiError          a MIDI file that is damaged, hostile, or holds no drums
-    ├── CorpusError        a corpus that cannot be imported, found or used
-    ├── TokenizerError     text or ids the tokenizer does not know
-    ├── CheckpointError    a model folder that is incomplete, altered or of another version
-    ├── TrainingError      a training run that cannot start, continue or be found
-    ├── GenerationError    a request no model can fulfil as asked
-    ├── SoundError         FluidSynth or a SoundFont is missing or refuses
-    ├── SetError           a set that cannot be planned, saved or packed
-    │   └── SetChangedError    a set that somebody else changed meanwhile
-    └── LibraryError       the user's own folder: bad names, full disk, no permission
-
 A message says what is wrong, what was received and what to do about it; it is written to
 be shown to a DJ as it stands. Pages and the command line catch `DigitalDJError` only.
 """

@@ -364,15 +364,6 @@ def test_what_one_import_brings_is_one_file_and_twins_are_kept_once(folder, tmp_
     assert [grown.beat(file).title for file in grown.files] == [file.title for file in grown.files]
 
 
-def test_a_file_can_be_had_as_one_of_its_own(folder, tmp_path):
-    corpus = import_corpus(folder, tmp_path / "corpus", "mine").corpus
-    for file in corpus.files:
-        path = corpus.path_of(file)
-        assert path.read_bytes() == (folder / file.name).read_bytes()
-        path.write_bytes(b"")  # cut off by a power cut
-        assert corpus.path_of(file).read_bytes() == corpus.content(file)
-
-
 def test_a_pack_that_is_lost_or_cut_off_is_said_in_words(folder, tmp_path):
     corpus = import_corpus(folder, tmp_path / "corpus", "mine").corpus
     (pack,) = (corpus.folder / "files").iterdir()

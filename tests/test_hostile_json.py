@@ -147,6 +147,5 @@ def test_an_index_whose_cells_are_odd(home, tmp_path):
                 for file in corpus.files:
                     corpus.content(file)
                     corpus.beat(file)
-                    corpus.path_of(file)
     after = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".mid"]
     assert not {path for path in after if folder not in path.parents} - set(before)

@@ -41,8 +41,8 @@ class Folder:
     folder: Path
     files: list[File]
 
-    def path_of(self, file):
-        return file.path
+    def content(self, file):
+        return file.path.read_bytes()
 
 
 @pytest.fixture
@@ -204,7 +204,7 @@ def test_workers_need_nothing_from_the_main_program(tmp_path, two_beats):
         "print('once')\n"
         "from dj_core.corpus.note_strings import _Worker\n"
         "worker = _Worker(60)\n"
-        f"print(len(worker.read(Path({str(two_beats.files[0].path)!r}))['names']))\n"
+        f"print(len(worker.read(Path({str(two_beats.files[0].path)!r}).read_bytes())['names']))\n"
         "worker.close()\n"
     )
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}

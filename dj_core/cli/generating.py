@@ -87,6 +87,16 @@ def generate(options: argparse.Namespace) -> Answer:
     from dj_core.models.families import load_model
     from dj_core.models.request import Feel, GenerationRequest
 
+    start_note = options.start_note
+    if options.start and not start_note:
+        from dj_core.corpus.note_strings import REST, read_note_events
+
+        names = (event.name for event in read_note_events(options.start))
+        start_note = next((name for name in names if name != REST), None)
+        if not start_note:
+            raise GenerationError(
+                f"{options.start.name} holds no note to start on. Choose another file."
+            )
     request = GenerationRequest(
         genre=genre_name(options.genre),
         tempo_bpm=options.tempo_bpm,
@@ -96,7 +106,7 @@ def generate(options: argparse.Namespace) -> Answer:
         temperature=options.temperature,
         top_p=options.top_p,
         seed=options.seed,
-        start_note=options.start_note or (options.start and _first_note(options.start)),
+        start_note=start_note,
         spacing=options.spacing,
         feel=Feel(
             kind="" if options.kind == "any" else options.kind,
@@ -149,15 +159,3 @@ def _different_takes(model: BeatModel, request: GenerationRequest, count: int) -
             heard.add(music)
             made += 1
             yield take
-
-
-def _first_note(path: Path) -> str:
-    """The first note or chord of a MIDI file as a note string."""
-    from dj_core.corpus.note_strings import read_note_events
-    from dj_core.files.midi import read_midi
-
-    read_midi(path)  # music21 never sees a file that was not checked
-    for event in read_note_events(path):
-        if event.name != "rest":
-            return event.name
-    raise GenerationError(f"{path.name} holds no note to start on. Choose another file.")

@@ -40,33 +40,14 @@ class Kept(NamedTuple):
 
 def read_kept(folder: Path, kept: Kept) -> bytes:
     """The bytes of a file of the corpus in `folder`. Raises OSError."""
-    _check_is_hash(kept.pack)
+    if not _HASH.fullmatch(kept.pack):  # no import of ours called it so: it may lead elsewhere
+        raise OSError(errno.ENOENT, f"its index names {kept.pack[:80]!r}, which no import does")
     with (folder / PACKS / f"{kept.pack}{_ENDING}").open("rb", buffering=0) as file:
         file.seek(kept.offset_bytes)
         content = file.read(kept.size_bytes)
     if len(content) != kept.size_bytes:
         raise OSError(0, "the pack it lies in was cut off")
     return content
-
-
-def lay_out(folder: Path, digest: str, kept: Kept) -> Path:
-    """A file of its own with what is kept; made if need be. Raises OSError."""
-    _check_is_hash(digest)
-    path = folder / PACKS / digest[:2] / f"{digest}.mid"
-    if not (path.exists() and path.stat().st_size == kept.size_bytes):
-        content = read_kept(folder, kept)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # not flushed to disk: should it get lost, it is laid out again
-        unfinished = path.with_suffix(f".{os.getpid()}.part")
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    return path
-
-
-def _check_is_hash(name: str) -> None:
-    """Refuse what an index calls a file, where no import of ours did: it may lead elsewhere."""
-    if not _HASH.fullmatch(name):
-        raise OSError(errno.ENOENT, f"its index names {name[:80]!r}, which no import does")
 
 
 class PackWriter:

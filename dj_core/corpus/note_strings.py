@@ -13,9 +13,9 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from io import BytesIO
@@ -24,6 +24,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from dj_core.errors import CorpusError, LibraryError, MidiError
 from dj_core.files.midi import midi_bytes, parse_midi, read_midi
+from dj_core.files.midi_reading import content_of
 from dj_core.files.storage import write_bytes_atomic
 from dj_core.music.drums import DRUM_CHANNEL, DrumMap
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from music21.base import Music21Object
     from music21.stream import Stream
 
-    from dj_core.corpus.store import Corpus
+    from dj_core.corpus.store import Corpus, CorpusFile
 
 REST = "rest"
 CACHE_NAME = "note-strings.parquet"
@@ -93,7 +94,7 @@ class NoteSong:
 # --- one file ---------------------------------------------------------------------------------
 
 
-def read_note_events(path: Path) -> tuple[NoteEvent, ...]:
+def read_note_events(source: Path | bytes) -> tuple[NoteEvent, ...]:
     """One MIDI file through music21, in music21's own order.
 
     The file is checked first: music21 never sees one that `midi.parse_midi` refuses.
@@ -105,10 +106,7 @@ def read_note_events(path: Path) -> tuple[NoteEvent, ...]:
     from music21.midi.translate import midiFileToStream
     from music21.note import Note, Rest
 
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise MidiError(f"{path.name} cannot be read: {error.strerror}.") from error
+    content = content_of(source)
     channels = {channel for _, channel, *_ in parse_midi(content).notes}
     if content[10:12] != b"\0\1" or len(channels) != 1:  # the header's number of tracks
         # drums spread over tracks, or beside melodies, would be other parts to music21
@@ -123,8 +121,9 @@ def read_note_events(path: Path) -> tuple[NoteEvent, ...]:
                     event.channel = 1
         part = midiFileToStream(file).parts[0]
     except Exception as error:  # music21 raises all sorts on files it does not understand
+        name = source.name if isinstance(source, Path) else "the file"
         raise MidiError(
-            f"music21 cannot read {path.name} ({type(error).__name__}: {error}). "
+            f"music21 cannot read {name} ({type(error).__name__}: {error}). "
             "Open it in a DAW and export it again."
         ) from error
     events = []
@@ -178,12 +177,10 @@ def note_songs(
     cache_path = corpus.folder / CACHE_NAME
     rows = _load_cache(cache_path)
     wanted = {file.id: file for file in corpus.files}
-    missing = {
-        file_id: corpus.path_of(file) for file_id, file in wanted.items() if file_id not in rows
-    }
+    missing = [file for file_id, file in wanted.items() if file_id not in rows]
     if missing:
         try:
-            _read_all(missing, rows, progress, seconds_per_file)
+            _read_all(corpus, missing, rows, progress, seconds_per_file)
         finally:  # an interrupted reading keeps what it has
             _save_cache(cache_path, {key: row for key, row in rows.items() if key in wanted})
     songs = []
@@ -265,33 +262,34 @@ def _save_cache(path: Path, rows: dict[str, dict[str, Any]]) -> None:
 
 
 def _read_all(
-    paths: dict[str, Path],
+    corpus: Corpus,
+    files: Sequence[CorpusFile],
     rows: dict[str, dict[str, Any]],
     progress: Progress | None,
     seconds_per_file: float,
 ) -> None:
-    """Read `paths` in worker processes and put a row for each into `rows`."""
-    count = min(os.cpu_count() or 1, MAX_WORKERS, 1 + len(paths) // FILES_PER_WORKER)
+    """Read `files` in worker processes and put a row for each into `rows`."""
+    count = min(os.cpu_count() or 1, MAX_WORKERS, 1 + len(files) // FILES_PER_WORKER)
     pool = [_Worker(seconds_per_file) for _ in range(count)]
     idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
     for worker in pool:
         idle.put(worker)
 
-    def read(file_id: str, path: Path) -> dict[str, Any]:
+    def read(file: CorpusFile) -> dict[str, Any]:
         worker = idle.get()
         try:
-            return {**_EMPTY_ROW, "file_id": file_id, **worker.read(path)}
+            return {**_EMPTY_ROW, "file_id": file.id, **worker.read(corpus.content(file))}
         finally:
             idle.put(worker)
 
     executor = ThreadPoolExecutor(count, thread_name_prefix="note-strings")
     try:
-        pending = [executor.submit(read, *item) for item in paths.items()]
+        pending = [executor.submit(read, file) for file in files]
         for done, future in enumerate(as_completed(pending), start=1):
             row = future.result()
             rows[row["file_id"]] = row
             if progress is not None:
-                progress(done, len(paths))
+                progress(done, len(files))
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
         for worker in pool:
@@ -312,18 +310,15 @@ class _Worker:
         self._seconds_per_file = seconds_per_file
         self._process: subprocess.Popen[str] | None = None
 
-    def read(self, path: Path) -> dict[str, Any]:
+    def read(self, content: bytes) -> dict[str, Any]:
         """The file's columns, or {'reason': why not}."""
         if self._process is None and self._ask(None, SECONDS_TO_START) is None:
             raise LibraryError(
                 "music21 did not start within two minutes. Check that it is installed: "
                 "python -m pip install music21."
             )
-        size = 0
-        with suppress(OSError):  # reading it will say what is wrong
-            size = path.stat().st_size
-        seconds = self._seconds_per_file * min(1 + size / BYTES_PER_FILE, MOST_TIMES)
-        answer = self._ask(str(path), seconds)
+        seconds = self._seconds_per_file * min(1 + len(content) / BYTES_PER_FILE, MOST_TIMES)
+        answer = self._ask(content, seconds)
         if answer is not None:
             return answer
         self.close()
@@ -338,7 +333,7 @@ class _Worker:
             for pipe in _pipes(process):
                 pipe.close()
 
-    def _ask(self, question: str | None, seconds: float) -> dict[str, Any] | None:
+    def _ask(self, question: bytes | None, seconds: float) -> dict[str, Any] | None:
         """One line there, one line back; None when the process died or had to be killed."""
         if self._process is None:
             product = str(Path(__file__).resolve().parents[2])
@@ -357,7 +352,7 @@ class _Worker:
         alarm.start()
         try:
             if question is not None:
-                questions.write(json.dumps(question) + "\n")
+                questions.write(b64encode(question).decode() + "\n")
                 questions.flush()
             answer = answers.readline()
         except (OSError, ValueError):  # it died between two files, or was closed meanwhile
@@ -373,16 +368,15 @@ def _pipes(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
 
 
 def serve() -> None:
-    """The worker's loop: a path a line on stdin, its columns a line on stdout."""
+    """The worker's loop: a file a line on stdin, in base 64; its columns a line on stdout."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     sys.stdout = sys.stderr  # whatever music21 prints is not an answer
     import music21.midi.translate  # noqa: F401 - the slow import, before the clock runs
 
     print(json.dumps({"ready": True}), file=answers, flush=True)
     for line in sys.stdin:
-        path = Path(json.loads(line))
         try:
-            events = read_note_events(path)
+            events = read_note_events(b64decode(line))
             answer: dict[str, Any] = {
                 "names": [event.name for event in events],
                 "onsets": [event.onset_quarters for event in events],
@@ -390,7 +384,7 @@ def serve() -> None:
                 "tied": [event.tied for event in events],
             }
             if not events:
-                answer = {"reason": f"music21 finds no note in {path.name}."}
+                answer = {"reason": "music21 finds no note in the file."}
         except MidiError as error:
             answer = {"reason": str(error)}
         print(json.dumps(answer), file=answers, flush=True)

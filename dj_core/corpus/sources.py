@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from io import StringIO
+from io import FileIO, StringIO
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal
 
@@ -31,7 +31,6 @@ from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM
 FACT_SHEET = "info.csv"
 CLOSED = ("hidden", "__MACOSX")  # folders that are not looked into
 NAMED = 5  # files of a kind that was left out
-_USUAL_BYTES = 32_768  # of a MIDI file, at most
 
 
 @dataclass(frozen=True)
@@ -97,9 +96,8 @@ class Source:
 
     def facts(self, name: str) -> Facts:
         """What the place says about the file; a folder names the genre where nothing else does."""
-        return self._facts.get(name) or _facts_of_genre(
-            _name_of_folder(name.rpartition("/")[0]) or self._top_genre
-        )
+        folder = name.rpartition("/")[0]
+        return self._facts.get(name) or _facts_of_folder(folder, self._top_genre)
 
     def _take_facts(self, sheets: Sequence[tuple[str, Any]]) -> None:
         """What fact sheets say, until there has been enough of them; no table says nothing."""
@@ -207,20 +205,12 @@ def _walk(folder: Path, inside: str = "", depth: int = 0) -> Iterator[tuple[str,
 
 
 def _start_of(path: str, most: int) -> bytes:
-    """At most so many bytes of a file; without a Path and a file object, which cost more."""
+    """At most so many bytes of a file."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        try:
-            content, part = b"", _USUAL_BYTES  # asking for the limit at once would take its memory
-            while more := os.read(descriptor, wanted := min(part, most - len(content))):
-                content, part = content + more, 2 * part
-                if len(more) < wanted:  # its end: files are asked for, no pipes
-                    break
-        finally:
-            os.close(descriptor)
+        with FileIO(path) as file:  # a Path and a buffer cost more
+            return file.read(most)
     except OSError as error:
         raise CorpusError(f"The file could not be opened: {error.strerror}.") from error
-    return content
 
 
 def _remote(address: str) -> Source:
@@ -356,11 +346,8 @@ def _shown(name: str) -> str:
 
 
 @lru_cache(maxsize=1_024)
-def _name_of_folder(path: str) -> str:
-    return PurePosixPath(path).name.strip(".")
-
-
-_facts_of_genre = lru_cache(maxsize=1_024)(Facts)
+def _facts_of_folder(path: str, top_genre: str) -> Facts:
+    return Facts(PurePosixPath(path).name.strip(".") or top_genre)
 
 
 # --- fact sheets ------------------------------------------------------------------------------

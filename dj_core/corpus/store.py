@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import numpy as np
 
-from dj_core.corpus.blob_store import Kept, PackWriter, lay_out, read_kept
+from dj_core.corpus.blob_store import Kept, PackWriter, read_kept
 from dj_core.corpus.importing import MapSource, Refused, Summary, drum_map_of_kind, summarised
 from dj_core.corpus.near_duplicates import HASHES, SPLIT_SHARES, families_of, splits_of
 from dj_core.corpus.sources import Facts, Source, open_source
@@ -160,13 +160,6 @@ class Corpus:
         except (OSError, ValueError, OverflowError) as error:  # such as a place before the first
             raise self._lost(file, f"{getattr(error, 'strerror', None) or error}.") from error
 
-    def path_of(self, file: CorpusFile) -> Path:
-        """The file as one of its own, for programs that read nothing else. Raises CorpusError."""
-        try:
-            return lay_out(self.folder, file.id, file.kept)
-        except (OSError, ValueError, OverflowError) as error:
-            raise self._lost(file, f"{getattr(error, 'strerror', None) or error}.") from error
-
     def reading(self, file: CorpusFile) -> Reading:
         """The file as it is read by its note map. Raises CorpusError."""
         try:
@@ -258,7 +251,7 @@ def import_corpus(
     """
     with open_source(source) as files:
         if files.names:
-            return _bring(files, folder, name, drum_map, progress, executor)
+            return _Import(files, folder, name, drum_map, progress, executor).bring()
         shown = source if isinstance(source, str) else source.name
         if zips := files.left_out.get(".zip"):
             raise CorpusError(
@@ -289,46 +282,8 @@ def read_again(
     stored = Source(
         ((file.name, file) for file in corpus.files), lambda file, _: corpus.content(file), facts
     )
-    return _bring(stored, corpus.folder, corpus.name, drum_map, progress, executor, again=True)
-
-
-def _bring(
-    source: Source,
-    folder: Path,
-    name: str,
-    drum_map: DrumMap | None,
-    progress: Progress | None,
-    executor: Executor | None,
-    *,
-    again: bool = False,
-) -> ImportReport:
-    """Read what is new, group and split all there is, and write the index."""
-    import pyarrow as pa
-
-    earlier: Corpus | None = None
-    known = pa.schema(index_types()).empty_table()
-    with suppress(CorpusError):  # what is imported takes its place, as the message about it says
-        corpus = Corpus(folder)
-        earlier, known = corpus, corpus.columns(*index_types())
-    with PackWriter(folder) as pack:
-        reader = _Reader(source, known, pack, drum_map, again, progress, executor)
-        reader.read()
-        skipped = tuple(Skipped(*item) for item in sorted(reader.refused.items()))
-        if len(skipped) == len(source.names):
-            first = f"{skipped[0].file}: {skipped[0].reason}"
-            if len(skipped) == 1:
-                raise CorpusError(f"The only MIDI file cannot be used. {first}")
-            raise CorpusError(f"None of the {len(skipped):,} MIDI files could be used. {first}")
-        seen = set(source.names)
-        still = [item for item in earlier.skipped if item.file not in seen] if earlier else []
-        facts = {
-            "format_version": FORMAT_VERSION,
-            "name": name,
-            "skipped": [asdict(item) for item in (*still, *skipped)],
-        }
-        if len(reader.new) or not earlier or facts != _load_facts(folder / INDEX_NAME):
-            _save_index(folder, facts, *reader.all_rows(pack.finish()))
-    return ImportReport(Corpus(folder), source.names, skipped, source.left_out, reader.replaced)
+    folder, name = corpus.folder, corpus.name
+    return _Import(stored, folder, name, drum_map, progress, executor, again=True).bring()
 
 
 class _Row(NamedTuple):
@@ -344,8 +299,8 @@ class _Row(NamedTuple):
     told: Summary | None = None
 
 
-class _Reader:
-    """The reading of an import.
+class _Import:
+    """One import under way.
 
     Attributes:
         new: rows of every file that is new, changed, or to be read by another note map; columns
@@ -357,31 +312,63 @@ class _Reader:
     def __init__(
         self,
         source: Source,
-        known: pa.Table,
-        pack: PackWriter,
+        folder: Path,
+        name: str,
         drum_map: DrumMap | None,
-        again: bool,
         progress: Progress | None,
         executor: Executor | None,
+        again: bool = False,
     ) -> None:
-        self._source, self._pack, self._executor = source, pack, executor
-        self._chosen, self._again = drum_map, again
+        import pyarrow as pa
+
+        self._source, self._folder, self._name = source, folder, name
+        self._chosen, self._again, self._executor = drum_map, again, executor
         self._progress = progress or (lambda done, total: None)
         self._done, self._total = 0, len(source.names)
-        self.new = known.slice(0, 0)
+        self._earlier: Corpus | None = None
+        self._known = pa.schema(index_types()).empty_table()
+        with suppress(
+            CorpusError
+        ):  # what is imported takes its place, as the message about it says
+            earlier = Corpus(folder)
+            self._earlier, self._known = earlier, earlier.columns(*index_types())
+        self.new = self._known.slice(0, 0)
         self.refused: dict[str, str] = {}
         self.replaced = 0
-        self._known = known
         columns = ("name", "id", "drum_map", "map_from", *Kept._fields)
         self._known_files: dict[str, tuple[str, DrumMap, MapSource]] = {}
         self._kept: dict[str, Kept] = {}  # by the hash of what is kept, so that twins are kept once
         for one, digest, by, told, *kept in zip(
-            *(known[column].to_pylist() for column in columns), strict=True
+            *(self._known[column].to_pylist() for column in columns), strict=True
         ):
             self._known_files[one] = digest, by, told
             self._kept[digest] = Kept(*kept)
 
-    def read(self) -> None:
+    def bring(self) -> ImportReport:
+        """Read what is new, group and split all there is, and write the index."""
+        with PackWriter(self._folder) as self._pack:
+            self._read()
+            self._agree_on_note_map()
+            self._progress(self._total, self._total)
+            skipped = tuple(Skipped(*item) for item in sorted(self.refused.items()))
+            if len(skipped) == self._total:
+                first = f"{skipped[0].file}: {skipped[0].reason}"
+                if len(skipped) == 1:
+                    raise CorpusError(f"The only MIDI file cannot be used. {first}")
+                raise CorpusError(f"None of the {len(skipped):,} MIDI files could be used. {first}")
+            seen, earlier = set(self._source.names), self._earlier
+            still = [item for item in earlier.skipped if item.file not in seen] if earlier else []
+            facts = {
+                "format_version": FORMAT_VERSION,
+                "name": self._name,
+                "skipped": [asdict(item) for item in (*still, *skipped)],
+            }
+            if len(self.new) or not earlier or facts != _load_facts(self._folder / INDEX_NAME):
+                _save_index(self._folder, facts, *self._all_rows(self._pack.finish()))
+        corpus, source = Corpus(self._folder), self._source
+        return ImportReport(corpus, source.names, skipped, source.left_out, self.replaced)
+
+    def _read(self) -> None:
         """Read every file that has to be."""
         import pyarrow as pa
 
@@ -394,33 +381,23 @@ class _Reader:
             self._count()
             if isinstance(told, Refused):
                 self.refused[name] = told.reason
-            else:
-                if digest not in self._kept:  # twins are kept once
-                    self._kept[digest] = self._pack.add(digest, content)
-                facts = self._source.facts(name)
-                stem = name.rpartition("/")[2].rpartition(".")[0]
-                rows.append(
-                    _Row(
-                        digest,
-                        name,
-                        _genre_name(facts.genre),
-                        facts.tempo_bpm or told.tempo_bpm,
-                        facts.kind or ("fill" if "fill" in stem.lower() else "beat"),
-                        facts.split,
-                        self._kept[digest],
-                        told,
-                    )
-                )
-                self.replaced += self._known_files.get(name, (digest,))[0] != digest
-                votes.update(filter(None, [told.map_vote]))
+                continue
+            if digest not in self._kept:
+                self._kept[digest] = self._pack.add(digest, content)
+            facts = self._source.facts(name)
+            genre, tempo_bpm = _genre_name(facts.genre), facts.tempo_bpm or told.tempo_bpm
+            stem = name.rpartition("/")[2].rpartition(".")[0]
+            kind = facts.kind or ("fill" if "fill" in stem.lower() else "beat")
+            kept = self._kept[digest]
+            rows.append(_Row(digest, name, genre, tempo_bpm, kind, facts.split, kept, told))
+            self.replaced += self._known_files.get(name, (digest,))[0] != digest
+            votes.update(filter(None, [told.map_vote]))
             if len(rows) == ROWS_AT_ONCE:
                 parts.append(_table_of(rows))
                 rows = []
         self.new = pa.concat_tables([*parts, _table_of(rows)])
-        self._agree_on_note_map()
-        self._progress(self._total, self._total)
 
-    def all_rows(self, new_pack: str) -> tuple[pa.Table, np.ndarray]:
+    def _all_rows(self, new_pack: str) -> tuple[pa.Table, np.ndarray]:
         """What was known and what is new, in `new_pack`; and the places of what holds, by name.
 
         Nothing is copied but names: of a large corpus this is most of the memory.

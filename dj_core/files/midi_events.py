@@ -12,7 +12,6 @@ from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 
 from dj_core.errors import MidiError
-from dj_core.files.file_names import counted
 from dj_core.host.limits import LIMITS
 
 MIDI_ENDINGS = (".mid", ".midi", ".smf", ".kar", ".rmi")
@@ -100,16 +99,6 @@ ODDITIES: dict[str, tuple[str, str]] = {
     "odd-meters": ("time signature", "Not heeded: {n} that cannot be read."),
 }  # fmt: skip
 """By kind of oddity what it counts and, where a DJ should know, the sentence that says it."""
-
-
-def oddity_sentences(oddities: Counter[str]) -> list[str]:
-    """The sentences for those oddities that a DJ should know about."""
-    return [
-        sentence.format(n=counted(count, noun))
-        for kind, count in oddities.items()
-        for noun, sentence in [ODDITIES[kind]]
-        if sentence
-    ]
 
 
 def parse_midi(content: bytes) -> MidiEvents:

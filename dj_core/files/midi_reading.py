@@ -11,6 +11,7 @@ import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
@@ -24,14 +25,14 @@ from dj_core.files.file_names import counted
 from dj_core.files.midi_events import (
     DEFAULT_MICROSECONDS_PER_QUARTER,
     FASTEST,
-    LIMITS,
+    ODDITIES,
     SLOWEST,
     MidiEvents,
     Note,
     few_ticks,
-    oddity_sentences,
     parse_midi,
 )
+from dj_core.host.limits import LIMITS
 from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat, Hit, Meter, Provenance
 from dj_core.music.drum_maps import (
     DRUM_MAPS,
@@ -265,7 +266,10 @@ def _warnings(
                 f"Read as {taken.label}. Its notes fit {DRUM_MAPS[other].label} better: choose "
                 "that note map if the drums sound wrong."
             )
-    return *said, *oddity_sentences(events.oddities)
+    for kind, count in events.oddities.items():
+        noun, sentence = ODDITIES[kind]
+        said += [sentence.format(n=counted(count, noun))] if sentence else []
+    return tuple(said)
 
 
 def _listed(noun: str, values: Sequence[object], most: int = 6) -> str:
@@ -493,7 +497,13 @@ def _frame(events: MidiEvents) -> _Frame:
     if shift:
         notes = [(max(note[0] + shift, 0), *note[1:]) for note in notes]
         last, end = max(last + shift, 0), end + shift
-    bars = bars_of(last, end, bar, few)
+    # up to the last hit, or to the end mark where that stands on a bar line; elsewhere it only says
+    # when the last note was released, and far behind the last hit it is near a line by chance
+    bars = int(last // bar) + 1
+    ended = round(end / bar)
+    off = abs(end - ended * bar)
+    if not off or (off <= few and ended <= bars + _MOST_SILENT_BARS):
+        bars = max(bars, ended)
     line = (bars - 1) * bar
     if not ours and bars > 1 and line <= last <= line + few and abs(end - line) <= few:
         # the end mark stands before the last bar, whose hits are the first of the next time round
@@ -505,25 +515,6 @@ def _frame(events: MidiEvents) -> _Frame:
     tempo_bpm = tempo_of(microseconds) if microseconds else None
     drums_seen = bool(left_out or not said)
     return _Frame(notes, meter, tempo_bpm, bars, left_out, warnings, drums_seen, ours)
-
-
-def bars_of(last_onset: float, end_tick: float, bar_ticks: float, few: int = 0) -> int:
-    """Bars up to the last hit, or up to the end mark where that stands on a bar line.
-
-    End marks elsewhere only say when the last note was released. All is in ticks.
-
-    Args:
-        last_onset: of the last hit.
-        end_tick: of the end mark.
-        bar_ticks: length of a bar.
-        few: how far from a bar line the end mark may stand.
-    """
-    played = int(last_onset // bar_ticks) + 1
-    ended = round(end_tick / bar_ticks)
-    off = abs(end_tick - ended * bar_ticks)
-    # a recorder stopped long after the last hit, near a line by chance, says nothing
-    meant = not off or (off <= few and ended <= played + _MOST_SILENT_BARS)
-    return max(played, ended) if meant else played
 
 
 def _tempo(events: MidiEvents, onsets: list[int], warnings: list[str]) -> int | None:
@@ -565,7 +556,10 @@ def _meter(events: MidiEvents, onsets: list[int], warnings: list[str]) -> tuple[
     meters = events.meters
     if not meters:
         return Meter(), 0
-    possible = [(tick, meter) for tick, *parts in meters if (meter := _possible_meter(*parts))]
+    possible = []
+    for tick, *parts in meters:
+        with suppress(BeatError):
+            possible.append((tick, Meter(*parts)))
     if len(possible) < len(meters):
         warnings.append(
             "Not heeded: a time signature that no beat can have. "
@@ -583,14 +577,6 @@ def _meter(events: MidiEvents, onsets: list[int], warnings: list[str]) -> tuple[
             f"bars are counted in {meter}, as most of its hits."
         )
     return meter, start
-
-
-@lru_cache(maxsize=1_024)
-def _possible_meter(numerator: int, denominator: int) -> Meter | None:
-    try:
-        return Meter(numerator, denominator)
-    except BeatError:
-        return None
 
 
 def _holding(

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,12 +30,12 @@ Tell = Callable[[int], None]
 """Called with how many have to end first at most, whenever that changes."""
 
 
+@dataclass(eq=False)
 class Ticket:
     """A place in a `Line`: whose it is, and whether their turn has come."""
 
-    def __init__(self, who: str) -> None:
-        self.who = who
-        self.called = False
+    who: str
+    called: bool = False
 
 
 class Line:

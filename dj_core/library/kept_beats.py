@@ -208,11 +208,11 @@ class Crate:
             rating: 0 (none) to 5.
             notes: up to 4,000 characters.
         """
-        entry = _Entry.of(beat, name, tags, rating, notes)
+        entry = _entry(beat, name, tags, rating, notes)
         with self._file.writing() as connection:
             _insert(connection, entry)
             _check_room(connection)
-            return _one(connection, entry.id)
+            return _one(connection, entry["id"])
 
     def duplicate(self, id: str) -> CrateItem:
         """The same beat once more, tags and all, named '… copy', or '… copy 2' and so on."""
@@ -404,14 +404,14 @@ class Crate:
         added = []
         with self._file.writing() as connection:
             for entry in entries:
-                known = (  # by its id, or the same music under the same name
-                    f"SELECT 1 FROM beats WHERE (id = ? OR (key = ? AND name = ?)) AND {_STANDING}"
-                )
-                if not connection.execute(known, (entry.id, entry.key, entry.name)).fetchone():
+                # by its id, or the same music under the same name
+                same = "(id = :id OR (key = :key AND name = :name))"
+                known = f"SELECT 1 FROM beats WHERE {same} AND {_STANDING}"
+                if not connection.execute(known, entry).fetchone():
                     # deleted, and brought back by a file: a beat like any other
-                    connection.execute("DELETE FROM beats WHERE id = ?", (entry.id,))
+                    connection.execute("DELETE FROM beats WHERE id = :id", entry)
                     _insert(connection, entry)
-                    added.append(entry.id)
+                    added.append(entry["id"])
             _check_room(connection)
             items = tuple(_one(connection, id) for id in added)
         return CrateImport(items, len(entries) - len(items), tuple(damaged))
@@ -426,68 +426,54 @@ _LISTED = (
 _STANDING = "number NOT IN (SELECT number FROM beats WHERE deleted IS NOT NULL)"
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """A beat on its way in, every value checked."""
+def _entry(
+    beat: Beat,
+    name: str,
+    tags: Iterable[str],
+    rating: int,
+    notes: str,
+    was_json: bool = False,
+) -> dict[str, Any]:
+    """A beat on its way in, by column, every value checked; and its tags.
 
-    id: str
-    text: str
-    beat: Beat
-    name: str
-    tags: tuple[str, ...]
-    rating: int
-    notes: str
-    created: float
-
-    @classmethod
-    def of(
-        cls,
-        beat: Beat,
-        name: str,
-        tags: Iterable[str],
-        rating: int,
-        notes: str,
-        was_json: bool = False,
-    ) -> _Entry:
-        """`was_json`: the beat was just read from JSON, so it can be written as such."""
-        try:
-            text = canonical_json(beat_to_json(beat))
-            if not was_json and beat_from_json(parse_json(text)) != beat:
-                raise BeatError("it holds values that cannot be written down exactly")
-        except BeatError as error:
-            raise LibraryError(f"This beat cannot be kept: {error}") from error
-        name = _checked_text(name, MAX_NAME, "A name")
-        if not name:  # its title, or 'House 124 · late claps'
-            name = _cleaned(usual_name(beat)) or usual_name(replace(beat, title=""))
-            name = name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
-        return cls(
-            id=uuid.uuid4().hex,
-            text=text,
-            beat=beat,
-            name=name,
-            tags=_checked_tags(tags),
-            rating=_checked_rating(rating),
-            notes=_checked_text(notes, MAX_NOTES, "Notes"),
-            created=time.time(),
-        )
-
-    @property
-    def key(self) -> str:
-        return sha256_of(self.text.encode())
+    `was_json`: the beat was just read from JSON, so it can be written as such.
+    """
+    try:
+        text = canonical_json(beat_to_json(beat))
+        if not was_json and beat_from_json(parse_json(text)) != beat:
+            raise BeatError("it holds values that cannot be written down exactly")
+    except BeatError as error:
+        raise LibraryError(f"This beat cannot be kept: {error}") from error
+    name = _checked_text(name, MAX_NAME, "A name")
+    if not name:  # its title, or 'House 124 · late claps'
+        name = _cleaned(usual_name(beat)) or usual_name(replace(beat, title=""))
+        name = name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
+    origin = beat.provenance
+    return {
+        "id": uuid.uuid4().hex,
+        "key": sha256_of(text.encode()),
+        "name": name,
+        "genre": _plain(beat.genre),
+        "tempo_bpm": beat.tempo_bpm,
+        "bars": beat.bars,
+        "meter": str(beat.meter),
+        "hits": len(beat.hits),
+        "model": origin.model and _plain(origin.model),
+        "seed": origin.seed,
+        "rating": _checked_rating(rating),
+        "notes": _checked_text(notes, MAX_NOTES, "Notes"),
+        "created": time.time(),
+        "beat": text,
+        "tags": _checked_tags(tags),
+    }
 
 
-def _insert(connection: sqlite3.Connection, entry: _Entry) -> None:
-    beat, origin = entry.beat, entry.beat.provenance
+def _insert(connection: sqlite3.Connection, entry: dict[str, Any]) -> None:
+    names = [name for name in entry if name != "tags"]
     connection.execute(
-        "INSERT INTO beats (id, key, name, genre, tempo_bpm, bars, meter, hits, model, seed, "
-        "rating, notes, created, beat) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            entry.id, entry.key, entry.name, _plain(beat.genre), beat.tempo_bpm, beat.bars,
-            str(beat.meter), len(beat.hits), origin.model and _plain(origin.model),
-            origin.seed, entry.rating, entry.notes, entry.created, entry.text,
-        ),
-    )  # fmt: skip
-    _set_tags(connection, entry.id, entry.tags)
+        f"INSERT INTO beats ({', '.join(names)}) VALUES (:{', :'.join(names)})", entry
+    )
+    _set_tags(connection, entry["id"], entry["tags"])
 
 
 def _set_tags(connection: sqlite3.Connection, id: str, tags: tuple[str, ...]) -> None:
@@ -722,13 +708,13 @@ def _values_of_file(content: bytes) -> list[Any]:
     return beats
 
 
-def _entry_of_file(value: object) -> _Entry:
+def _entry_of_file(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise LibraryError("it is not written as names and values.")
     tags = value.get("tags", [])
     if not isinstance(tags, list):
         raise LibraryError("its tags are no list.")
-    entry = _Entry.of(
+    entry = _entry(
         beat_from_json(value.get("beat")),
         _checked_text(value.get("name"), MAX_NAME, "A name", empty=False),
         tags,
@@ -745,4 +731,4 @@ def _entry_of_file(value: object) -> _Entry:
         or not 0 <= created <= 4e9  # up to the year 2096
     ):
         raise LibraryError("the time it was kept is missing.")
-    return replace(entry, id=id, created=float(created))
+    return {**entry, "id": id, "created": float(created)}

@@ -155,8 +155,14 @@ def read_run(run_folder: Path) -> Run:
     with suppress(TrainingError):
         settings = read_run_settings(run_folder)
     said, message = read_status(run_folder)
+    starts = False
+    if said == STARTING:
+        # that fails where no process is noted, or there is none of that number
+        with suppress(OSError, ValueError, OverflowError):
+            os.kill(int((run_folder / PID_NAME).read_text("ascii")), 0)
+            starts = True
     state: State = "died"
-    if is_locked(run_folder) or (said == STARTING and _lives(run_folder)):
+    if starts or is_locked(run_folder):
         state = "running"  # the lock knows better than any file
     elif said in ("finished", "stopped", "failed"):
         state = cast(State, said)
@@ -190,15 +196,6 @@ def list_runs(runs_folder: Path) -> tuple[Run, ...]:
             changed[folder] = max(times)
     newest = sorted(changed, key=lambda folder: (-changed[folder], folder.name))
     return tuple(read_run(folder) for folder in newest)
-
-
-def _lives(folder: Path) -> bool:
-    """The process that was started for the run is there; an ended child of ours is not counted."""
-    try:
-        os.kill(int((folder / PID_NAME).read_text("ascii")), 0)
-    except (OSError, ValueError):  # none noted, or none of that number
-        return False
-    return True
 
 
 # --- starting ---------------------------------------------------------------------------------
