@@ -61,7 +61,53 @@ def window_features(beat: Beat) -> dict[str, float]:
     Names begin with 'hits', 'velocity' or 'timing'.
     """
     window = _Window(beat)
-    return {**_hit_features(window), **_velocity_features(window), **_timing_features(window)}
+    features = _hit_features(window)
+    for number, name in enumerate(FEATURE_CLASSES):
+        chosen = window.number == number
+        values, steps = window.velocity[chosen], window.step[chosen]
+        features |= _spread(f"velocity {name}", values)
+        features[f"velocity {name}: least"] = float(values.min()) if len(values) else 0.0
+        features[f"velocity {name}: most"] = float(values.max(initial=0))
+        features[f"velocity {name}: on the beat"] = _mean(values[steps % 4 == 0])
+        features[f"velocity {name}: on the off-eighth"] = _mean(values[steps % 4 == 2])
+        features[f"velocity {name}: between eighths"] = _mean(values[steps % 2 == 1])
+        features |= _changes(f"velocity {name}", values, window, window.loudness, number)
+    values = window.velocity
+    features |= _spread("velocity", values)
+    features["velocity: at 127"] = _mean(values == 127)
+    features["velocity: ghosts below 40"] = _mean(values < 40)
+    features["velocity: loud above 110"] = _mean(values > 110)
+    features["velocity: distinct values"] = len(np.unique(values)) / max(len(values), 1)
+    features["velocity: most common value"] = _share_of_commonest(values)
+    for rest in range(4):  # coarse bins, decoded to one value each, show here
+        features[f"velocity: remainder {rest} of 4"] = _mean(values % 4 == rest)
+    halves = values[window.step < STEPS_PER_BAR], values[window.step >= STEPS_PER_BAR]
+    features["velocity: second bar louder by"] = _mean(halves[1]) - _mean(halves[0])
+    features["velocity: neighbours correlate"] = _correlation(values[:-1], values[1:])
+    for number, name in enumerate(FEATURE_CLASSES):
+        chosen = window.number == number
+        values, steps = window.offset[chosen], window.step[chosen]
+        features |= _spread(f"timing {name}", values)
+        places = {"on the beat": 0, "on the off-eighth": 2, "second 16th": 1, "fourth 16th": 3}
+        for place, phase in places.items():
+            features[f"timing {name}: {place}"] = _mean(values[steps % 4 == phase])
+        features |= _changes(f"timing {name}", values, window, window.timing, number)
+    values = window.offset
+    features |= _spread("timing", values)
+    features["timing: exactly on the grid"] = _mean(np.abs(values) < 1e-6)
+    features["timing: far from the grid"] = _mean(np.abs(values) > 0.4)
+    features["timing: distinct values"] = len(np.unique(values.round(4))) / max(len(values), 1)
+    features["timing: most common value"] = _share_of_commonest(values.round(4))
+    halves = values[window.step < STEPS_PER_BAR], values[window.step >= STEPS_PER_BAR]
+    features["timing: second bar later by"] = _mean(halves[1]) - _mean(halves[0])
+    features["timing: neighbours correlate"] = _correlation(values[:-1], values[1:])
+    features["timing: louder is later"] = _correlation(values, window.velocity)
+    apart = [np.ptp(values[window.step == step]) for step in np.unique(window.step)]
+    features["timing: drums struck together lie apart"] = _mean(np.array(apart))
+    first = {k: _mean(values[(window.number == k) & (window.step % 4 == 0)]) for k in range(3)}
+    features["timing: snare behind kick"] = first[1] - first[0]
+    features["timing: hat behind kick"] = first[2] - first[0]
+    return features
 
 
 def is_hit_feature(name: str) -> bool:
@@ -133,62 +179,7 @@ def _longest_run(flags: np.ndarray) -> float:
     return float((edges[1::2] - edges[::2]).max(initial=0))
 
 
-# --- dynamics and microtiming -----------------------------------------------------------------
-
-
-def _velocity_features(window: _Window) -> dict[str, float]:
-    features: dict[str, float] = {}
-    for number, name in enumerate(FEATURE_CLASSES):
-        chosen = window.number == number
-        values, steps = window.velocity[chosen], window.step[chosen]
-        features |= _spread(f"velocity {name}", values)
-        features[f"velocity {name}: least"] = float(values.min()) if len(values) else 0.0
-        features[f"velocity {name}: most"] = float(values.max(initial=0))
-        features[f"velocity {name}: on the beat"] = _mean(values[steps % 4 == 0])
-        features[f"velocity {name}: on the off-eighth"] = _mean(values[steps % 4 == 2])
-        features[f"velocity {name}: between eighths"] = _mean(values[steps % 2 == 1])
-        features |= _changes(f"velocity {name}", values, window, window.loudness, number)
-    values = window.velocity
-    features |= _spread("velocity", values)
-    features["velocity: at 127"] = _mean(values == 127)
-    features["velocity: ghosts below 40"] = _mean(values < 40)
-    features["velocity: loud above 110"] = _mean(values > 110)
-    features["velocity: distinct values"] = len(np.unique(values)) / max(len(values), 1)
-    features["velocity: most common value"] = _share_of_commonest(values)
-    for rest in range(4):  # coarse bins, decoded to one value each, show here
-        features[f"velocity: remainder {rest} of 4"] = _mean(values % 4 == rest)
-    halves = values[window.step < STEPS_PER_BAR], values[window.step >= STEPS_PER_BAR]
-    features["velocity: second bar louder by"] = _mean(halves[1]) - _mean(halves[0])
-    features["velocity: neighbours correlate"] = _correlation(values[:-1], values[1:])
-    return features
-
-
-def _timing_features(window: _Window) -> dict[str, float]:
-    features: dict[str, float] = {}
-    for number, name in enumerate(FEATURE_CLASSES):
-        chosen = window.number == number
-        values, steps = window.offset[chosen], window.step[chosen]
-        features |= _spread(f"timing {name}", values)
-        places = {"on the beat": 0, "on the off-eighth": 2, "second 16th": 1, "fourth 16th": 3}
-        for place, phase in places.items():
-            features[f"timing {name}: {place}"] = _mean(values[steps % 4 == phase])
-        features |= _changes(f"timing {name}", values, window, window.timing, number)
-    values = window.offset
-    features |= _spread("timing", values)
-    features["timing: exactly on the grid"] = _mean(np.abs(values) < 1e-6)
-    features["timing: far from the grid"] = _mean(np.abs(values) > 0.4)
-    features["timing: distinct values"] = len(np.unique(values.round(4))) / max(len(values), 1)
-    features["timing: most common value"] = _share_of_commonest(values.round(4))
-    halves = values[window.step < STEPS_PER_BAR], values[window.step >= STEPS_PER_BAR]
-    features["timing: second bar later by"] = _mean(halves[1]) - _mean(halves[0])
-    features["timing: neighbours correlate"] = _correlation(values[:-1], values[1:])
-    features["timing: louder is later"] = _correlation(values, window.velocity)
-    apart = [np.ptp(values[window.step == step]) for step in np.unique(window.step)]
-    features["timing: drums struck together lie apart"] = _mean(np.array(apart))
-    first = {k: _mean(values[(window.number == k) & (window.step % 4 == 0)]) for k in range(3)}
-    features["timing: snare behind kick"] = first[1] - first[0]
-    features["timing: hat behind kick"] = first[2] - first[0]
-    return features
+# --- numbers ---------------------------------------------------------------------------------
 
 
 def _spread(name: str, values: np.ndarray) -> dict[str, float]:

@@ -120,7 +120,12 @@ def judge(
     Raises:
         BeatError: fewer than 20 windows or five groups on a side.
     """
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
+    from sklearn.model_selection import StratifiedGroupKFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
     for side in generated, humans:
         if len(side.features) < MIN_WINDOWS or len(set(side.groups)) < FOLDS:
@@ -134,34 +139,7 @@ def judge(
     groups = generated.groups + humans.groups
     number = {label: index for index, label in enumerate(dict.fromkeys(groups))}
     kin = np.array([number[label] for label in groups])
-    answers, importance = _out_of_fold(features, truth, kin, seed)
-    give_aways = []
-    for index in np.argsort(-importance, kind="stable")[:TOP_FEATURES]:
-        column = features[:, index]
-        alone = roc_auc_score(truth, column)
-        give_aways.append(
-            GiveAway(
-                name=feature_names()[chosen[index]],
-                importance=float(importance[index]),
-                generated=float(column[truth == 1].mean()),
-                human=float(column[truth == 0].mean()),
-                auc=float(max(alone, 1 - alone)),
-            )
-        )
-    forest, logistic = (float(roc_auc_score(truth, answer)) for answer in answers.T)
-    return JudgeResult(forest, logistic, tuple(give_aways), len(truth))
-
-
-def _out_of_fold(
-    features: np.ndarray, truth: np.ndarray, kin: np.ndarray, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Forest's and logistic's answer for every window, unseen; the forest's mean importances."""
-    from sklearn.ensemble import RandomForestClassifier
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedGroupKFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
+    # the answer of forest and logistic for every window, unseen; the forest's mean importances
     answers = np.zeros((len(truth), 2))
     importance = np.zeros(features.shape[1])
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
@@ -177,4 +155,18 @@ def _out_of_fold(
             judge_.fit(features[train], truth[train])
             answers[test, column] = judge_.predict_proba(features[test])[:, 1]
         importance += forest.feature_importances_ / FOLDS
-    return answers, importance
+    give_aways = []
+    for index in np.argsort(-importance, kind="stable")[:TOP_FEATURES]:
+        values = features[:, index]
+        alone = roc_auc_score(truth, values)
+        give_aways.append(
+            GiveAway(
+                name=feature_names()[chosen[index]],
+                importance=float(importance[index]),
+                generated=float(values[truth == 1].mean()),
+                human=float(values[truth == 0].mean()),
+                auc=float(max(alone, 1 - alone)),
+            )
+        )
+    forest, logistic = (float(roc_auc_score(truth, answer)) for answer in answers.T)
+    return JudgeResult(forest, logistic, tuple(give_aways), len(truth))

@@ -20,7 +20,6 @@ from dj_core.models.threads import cpu_threads
 
 if TYPE_CHECKING:
     from dj_core.models.groove.groove_likelihood import Bits
-    from dj_core.models.groove.groove_player import GrooveModel
     from dj_core.models.notes.note_player import NotesModel
 
 PIECE_WORDS = 1_024  # read at once; longer songs begin anew, as in training
@@ -59,19 +58,14 @@ def surprise_of(model: BeatModel, reference: Reference) -> Surprise:
 
     Nothing for a model of another family: what it expects is measured nowhere yet.
     """
+    from dj_core.models.groove.groove_likelihood import bits_of
     from dj_core.models.groove.groove_player import GrooveModel
     from dj_core.models.notes.note_player import NotesModel
 
-    if isinstance(model, GrooveModel):
-        return _groove_surprise(model, reference)
     if isinstance(model, NotesModel):
         return _notes_surprise(model, reference)
-    return Surprise()
-
-
-def _groove_surprise(model: GrooveModel, reference: Reference) -> Surprise:
-    from dj_core.models.groove.groove_likelihood import bits_of
-
+    if not isinstance(model, GrooveModel):
+        return Surprise()
     # performances once through, as the n-grams beside them hear them: a loop that is repeated
     # foretells itself
     clips = [

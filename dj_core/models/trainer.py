@@ -334,20 +334,34 @@ class _Run:
 
     def _after_step(self) -> TrainingStep:
         """Note the step; at an epoch's end also validate, keep the best, play and save."""
-        epoch, step, steps, tally = self.epoch, self.step, self.task.steps(self.epoch), self.tally
+        settings, task, epoch, step, tally = (
+            self.settings, self.task, self.epoch, self.step, self.tally,
+        )  # fmt: skip
+        steps = task.steps(epoch)
         take = None
         if step == steps:
-            take = self._end_epoch()
+            task.network.eval()
+            self.validated = task.validate()
+            # without validation material the latest model is the best
+            loss = self.validated["loss"] if self.validated else tally.mean_loss
+            if self.validated is None or self.best is None or loss < self.best["loss"]:
+                self.best = {"epoch": epoch, "loss": loss}
+                results = task.results(epoch, tally, self.validated)
+                task.save_model(self.folder / MODEL_NAME, results)
+            if settings.take_every_epochs and epoch % settings.take_every_epochs == 0:
+                beat = task.play(self.folder.name, TAKE_BARS, TAKE_SEED)
+                if beat is not None:
+                    take = save_midi(beat, self.folder / TAKES_NAME / f"epoch-{epoch:04d}.mid")
             self.complete = self._has_learned(epoch)
             self.epoch, self.step, self.tally = epoch + 1, 0, Tally()
         self.finished = self.complete and not self.has_last_stage
         validated = self.validated or {}
-        left: float = 0 if self.complete else (self.settings.epochs - epoch + 1) * steps - step
-        left += 0 if self.finished else self.task.last_stage_steps
+        left: float = 0 if self.complete else (settings.epochs - epoch + 1) * steps - step
+        left += 0 if self.finished else task.last_stage_steps
         seconds_here = time.perf_counter() - self.trains_since
         progress = TrainingStep(
             epoch=epoch,
-            epochs=self.settings.epochs,
+            epochs=settings.epochs,
             step=step,
             steps=steps,
             train_loss=tally.mean_loss,
@@ -386,24 +400,6 @@ class _Run:
 
     def _seconds(self) -> float:
         return self.seconds_before + time.perf_counter() - self.trains_since
-
-    def _end_epoch(self) -> Path | None:
-        """Validate, keep the model if it is the best, and play a take when one is due."""
-        settings, task = self.settings, self.task
-        task.network.eval()
-        self.validated = task.validate()
-        # without validation material the latest model is the best
-        loss = self.validated["loss"] if self.validated else self.tally.mean_loss
-        if self.validated is None or self.best is None or loss < self.best["loss"]:
-            self.best = {"epoch": self.epoch, "loss": loss}
-            results = task.results(self.epoch, self.tally, self.validated)
-            task.save_model(self.folder / MODEL_NAME, results)
-        take = None
-        if settings.take_every_epochs and self.epoch % settings.take_every_epochs == 0:
-            beat = task.play(self.folder.name, TAKE_BARS, TAKE_SEED)
-            if beat is not None:
-                take = save_midi(beat, self.folder / TAKES_NAME / f"epoch-{self.epoch:04d}.mid")
-        return take
 
     def _has_learned(self, epoch: int) -> bool:
         """There is nothing to be learned after `epoch`: it was the last, or patience is over."""

@@ -105,7 +105,19 @@ def check_loop(source: Path | bytes) -> LoopCheck:
     """
     import soundfile
 
-    content = source if isinstance(source, bytes) else _read(source)
+    if isinstance(source, bytes):
+        content = source
+    else:
+        try:
+            size = source.stat().st_size
+            if size > MAX_CHECKED_BYTES:
+                raise SoundError(
+                    f"{source.name} has {size / 1e6:.0f} MB; loops of up to "
+                    f"{MAX_CHECKED_BYTES / 1e6:.0f} MB can be checked."
+                )
+            content = source.read_bytes()
+        except OSError as error:
+            raise SoundError(f"{source.name} could not be opened: {error.strerror}.") from error
     try:
         with soundfile.SoundFile(BytesIO(content)) as file:
             samples = file.read(dtype="float32", always_2d=True)
@@ -116,14 +128,12 @@ def check_loop(source: Path | bytes) -> LoopCheck:
     if not len(samples):
         raise SoundError("The file holds no sound at all.")
     frames, rate = len(samples), file.samplerate
-    chunks = _chunks(content)
-    told = _told(content, chunks)
+    told = _told(content)
     quarters = error_frames = 0.0
     if told.tempo_bpm is not None:
         quarter_frames = 60 / told.tempo_bpm * rate
         quarters = told.quarters or max(round(frames / quarter_frames * 8) / 8, 1 / 8)
         error_frames = frames - quarters * quarter_frames
-    start, end = _loop_points(chunks, told.loop_length)
     check = LoopCheck(
         container="WAV" if file.format.startswith("WAV") else file.format,
         sample_rate=rate,
@@ -136,8 +146,8 @@ def check_loop(source: Path | bytes) -> LoopCheck:
         bars=told.bars,
         meter=told.meter,
         error_frames=error_frames,
-        loop_start=start,
-        loop_end=end,
+        loop_start=told.loop[0],
+        loop_end=told.loop[1],
         seam_step=float(np.abs(samples[:1] - samples[-1:]).max(initial=0.0)),
         largest_step=float(np.abs(np.diff(samples, axis=0)).max(initial=0.0)),
         loudness_lufs=loudness_lufs(samples, rate),
@@ -147,21 +157,8 @@ def check_loop(source: Path | bytes) -> LoopCheck:
         genre=told.genre,
         problems=(),
     )
-    plain = check.container != "WAV" or _unpacked("<H", chunks.get(b"fmt ", b"")) == _PCM
+    plain = check.container != "WAV" or told.format_tag == _PCM
     return replace(check, problems=_problems(check, plain))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size > MAX_CHECKED_BYTES:
-            raise SoundError(
-                f"{path.name} has {size / 1e6:.0f} MB; loops of up to "
-                f"{MAX_CHECKED_BYTES / 1e6:.0f} MB can be checked."
-            )
-        return path.read_bytes()
-    except OSError as error:
-        raise SoundError(f"{path.name} could not be opened: {error.strerror}.") from error
 
 
 def _problems(check: LoopCheck, plain: bool) -> tuple[str, ...]:
@@ -192,18 +189,20 @@ def _problems(check: LoopCheck, plain: bool) -> tuple[str, ...]:
 
 @dataclass
 class _Told:
-    """What a file says of itself; see `LoopCheck`. `quarters` and `loop_length` may be unsaid."""
+    """What a file says of itself; see `LoopCheck`. `format_tag` is that of a WAV file."""
 
     title: str
     genre: str
-    loop_length: str
     tempo_bpm: float | None = None
     bars: int | None = None
     meter: str | None = None
     quarters: float | None = None
+    loop: tuple[int, int] | tuple[None, None] = (None, None)
+    format_tag: int | None = None
 
 
-def _told(content: bytes, chunks: dict[bytes, bytes]) -> _Told:
+def _told(content: bytes) -> _Told:
+    """From the tags of any container, and the chunks of RIFF and AIFF files."""
     from mutagen import File, MutagenError
 
     try:
@@ -216,7 +215,15 @@ def _told(content: bytes, chunks: dict[bytes, bytes]) -> _Told:
         value = next((tags[name] for name in names if name in tags), "")
         return str(value[0] if isinstance(value, list) else value)
 
-    told = _Told(tag("TIT2", "TITLE"), tag("TCON", "GENRE"), tag("LOOPLENGTH"))
+    chunks: dict[bytes, bytes] = {}  # the first of each name
+    position, order = 12, "<I" if content[:4] == b"RIFF" else ">I"
+    while content[:4] in (b"RIFF", b"FORM") and position + 8 <= len(content):
+        (length,) = struct.unpack_from(order, content, position + 4)
+        name = content[position : position + 4]
+        chunks.setdefault(name, content[position + 8 : position + 8 + length])
+        position += 8 + length + length % 2
+    told = _Told(tag("TIT2", "TITLE"), tag("TCON", "GENRE"))
+    told.format_tag = _unpacked("<H", chunks.get(b"fmt ", b""))
     ours: Any = {}
     with suppress(BeatError):
         ours = parse_json(tag(f"TXXX:{TOLD}", TOLD) or "{}")
@@ -235,44 +242,22 @@ def _told(content: bytes, chunks: dict[bytes, bytes]) -> _Told:
         with suppress(TypeError, ValueError):
             if math.isfinite(tempo := float(value)) and tempo > 0:
                 told.tempo_bpm = tempo
-    return told
-
-
-def _loop_points(
-    chunks: dict[bytes, bytes], loop_length: str
-) -> tuple[int, int] | tuple[None, None]:
-    """First and last frame of the first loop a file names."""
-    loops = chunks.get(b"smpl", b"")
-    if _unpacked("<28xI", loops):
-        return _unpacked("<44xI", loops), _unpacked("<48xI", loops)
-    # AIFF: markers by number, and an instrument that names two of them
+    # first and last frame of the first loop: WAV; AIFF, where an instrument names two markers;
+    # FLAC
+    loops, chunk, position = chunks.get(b"smpl", b""), chunks.get(b"MARK", b""), 2
     marks: dict[int, int] = {}
-    chunk, position = chunks.get(b"MARK", b""), 2
     while position + 7 <= len(chunk):
         number, frame, length = struct.unpack_from(">HIB", chunk, position)
         marks[number] = frame
         position += 7 + length + (length + 1) % 2  # names are padded to even with their length
     begin, end = (_unpacked(f">{place}xH", chunks.get(b"INST", b"")) for place in (10, 12))
-    if len(marks) >= 2 and begin in marks and end in marks:
-        return marks[begin], marks[end] - 1
-    if loop_length.isdigit():
-        return 0, int(loop_length) - 1
-    return None, None
-
-
-def _chunks(content: bytes) -> dict[bytes, bytes]:
-    """The chunks of a RIFF or AIFF file by name, the first of each."""
-    if content[:4] not in (b"RIFF", b"FORM"):
-        return {}
-    order = "<I" if content[:4] == b"RIFF" else ">I"
-    chunks: dict[bytes, bytes] = {}
-    position = 12
-    while position + 8 <= len(content):
-        (length,) = struct.unpack_from(order, content, position + 4)
-        name = content[position : position + 4]
-        chunks.setdefault(name, content[position + 8 : position + 8 + length])
-        position += 8 + length + length % 2
-    return chunks
+    if _unpacked("<28xI", loops):
+        told.loop = _unpacked("<44xI", loops), _unpacked("<48xI", loops)
+    elif len(marks) >= 2 and begin in marks and end in marks:
+        told.loop = marks[begin], marks[end] - 1
+    elif (frames := tag("LOOPLENGTH")).isdigit():
+        told.loop = 0, int(frames) - 1
+    return told
 
 
 def _unpacked(form: str, chunk: bytes) -> Any:  # noqa: ANN401 - a number of the form's kind

@@ -157,7 +157,11 @@ class PointingNetwork(SteppingNetwork):
             # every name's time is expected from the last step before it and from the name itself
             tops = torch.cat([state.top[:, None], values], 1)[:, reads.cumsum(0)[~reads]]
             known = torch.cat([tops, vectors[ids[:, ~reads]]], -1)
-            scores[:, ~reads] = self._score_times(known, vectors, bias)
+            times = self.role == TIME
+            logits = self.next_time(known) @ vectors[times].T + bias[times]
+            expected = vectors.new_full((*known.shape[:2], len(vectors)), -torch.inf)
+            expected[..., times] = logits.log_softmax(-1)
+            scores[:, ~reads] = expected
         name = ids[:, -1] if role[-1] == NAME else None
         return scores, PointingState(layers, top, keys, came_after, name)
 
@@ -185,14 +189,6 @@ class PointingNetwork(SteppingNetwork):
         return values * kept / (1 - share)
 
     # --- scoring ------------------------------------------------------------------------------
-
-    def _score_times(self, known: Tensor, vectors: Tensor, bias: Tensor) -> Tensor:
-        """Log-probabilities of the times that may follow each name; of nothing else."""
-        times = self.role == TIME
-        scores = vectors.new_full((*known.shape[:2], len(vectors)), -torch.inf)
-        logits = self.next_time(known) @ vectors[times].T + bias[times]
-        scores[..., times] = logits.log_softmax(-1)
-        return scores
 
     def _score_words(
         self, values: Tensor, keys: Tensor, came_after: Tensor, vectors: Tensor, bias: Tensor
