@@ -49,6 +49,10 @@ WORDS = ("C2", "D2", "F#2", "rest")
 KILLS = 50
 
 
+def add_take(history, beat, settings, *given, **named):
+    return history.write(history.reserve(), beat, settings, *given, **named)
+
+
 def victims(what, folder, rest):
     answer = subprocess.run(
         [sys.executable, ROOT / "tests" / "killed_saves.py", what, folder, str(rest)],
@@ -145,7 +149,7 @@ def test_on_a_full_disk_everything_kept_is_still_there(small_disk):
     crate, history = Crate(small_disk / "crate"), History(small_disk, new_session_id())
     model = save(small_disk / "model", 16)
     kept = crate.keep(beat_of(1))
-    history.add(beat_of(1), {})
+    add_take(history, beat_of(1), {})
     source = small_disk.parent / "in"
     save_midi(beat_of(1), source / "1.mid")
     library = Library(small_disk / "home")
@@ -155,7 +159,7 @@ def test_on_a_full_disk_everything_kept_is_still_there(small_disk):
     for attempt in (
         lambda: save(small_disk / "model", 64),
         lambda: [crate.keep(beat_of(number)) for number in range(200)],
-        lambda: history.add(beat_of(2), {}),
+        lambda: add_take(history, beat_of(2), {}),
         lambda: library.import_corpus(source, "mine"),
         lambda: Library(small_disk / "other").corpora(),
         lambda: list(
@@ -301,7 +305,9 @@ def act(draw, what, home, files):
     elif what == "stop":
         stop_training(library.run_folder(name))
     elif what == "take":
-        History(home, draw.choice(("0123456789abcdef" * 2, new_session_id()))).add(beat_of(1), {})
+        add_take(
+            History(home, draw.choice(("0123456789abcdef" * 2, new_session_id()))), beat_of(1), {}
+        )
     elif what == "keep":
         Crate(home / "crate.db").keep(beat_of(draw.randrange(9)))
     elif what == "set":

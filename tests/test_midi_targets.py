@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from dj_core.errors import BeatError, MidiError
 from dj_core.files.midi import (
     TICKS_PER_QUARTER,
-    Marker,
     MidiSettings,
     midi_bytes,
     read_beat,
@@ -214,17 +213,6 @@ def test_no_note_is_struck_while_it_still_sounds(beat, target):
 def test_what_cannot_be_written_is_refused(wrong):
     with pytest.raises(MidiError):
         MidiSettings(**wrong)
-
-
-def test_markers_stand_where_they_were_put():
-    markers = [Marker(2.0, "Drop"), Marker(0.0, "Intro"), Marker(99.0, "End")]
-    (track, _) = opened(midi_bytes(EVERY_DRUM, markers=markers)).tracks
-    tick, found = 0, []
-    for message in track:
-        tick += message.time
-        if message.type == "marker":
-            found.append((tick, message.text))
-    assert found == [(0, "Intro"), (960, "Drop"), (1920, "End")]
 
 
 # -- other programs --------------------------------------------------------------------------------

@@ -177,10 +177,11 @@ def test_a_corpus_of_bad_files_only_is_an_error(tmp_path):
         note_songs(Folder(tmp_path, [File("bad", bad)]))
 
 
-def test_a_file_that_takes_too_long_is_given_up(two_beats):
+def test_a_file_that_takes_too_long_is_given_up(two_beats, monkeypatch):
     # half the time limit of an instant: whatever file comes first is over it
+    monkeypatch.setattr("dj_core.corpus.note_strings.SECONDS_PER_FILE", 0.0)
     with pytest.raises(CorpusError, match="did not finish within"):
-        note_songs(two_beats, seconds_per_file=0.0)
+        note_songs(two_beats)
 
 
 def test_a_damaged_cache_is_made_again(two_beats):
@@ -203,7 +204,7 @@ def test_workers_need_nothing_from_the_main_program(tmp_path, two_beats):
         f"sys.path.insert(0, {str(ROOT)!r})\n"
         "print('once')\n"
         "from dj_core.corpus.note_strings import _Worker\n"
-        "worker = _Worker(60)\n"
+        "worker = _Worker()\n"
         f"print(len(worker.read(Path({str(two_beats.files[0].path)!r}).read_bytes())['names']))\n"
         "worker.close()\n"
     )

@@ -31,11 +31,15 @@ assert DRUM["kick"].note == 36
 # -- on disk ---------------------------------------------------------------------------------------
 
 
+def add_take(history, beat, settings, *given, **named):
+    return history.write(history.reserve(), beat, settings, *given, **named)
+
+
 def test_takes_come_back_to_the_bit(tmp_path):
     beat = replace(ROCK, provenance=Provenance(source="x", seed=3, settings={"shape": "vary"}))
     past = History(tmp_path, new_session_id())
-    past.add(beat, {"tempo": 120, "seed": None}, "vary", ["kick", "rest"])
-    past.add(HOUSE, {})
+    add_take(past, beat, {"tempo": 120, "seed": None}, "vary", ["kick", "rest"])
+    add_take(past, HOUSE, {})
     again = History(tmp_path, past.folder.name)
     first, second = again.takes()
     assert (first.beat, first.settings, first.how) == (beat, {"tempo": 120, "seed": None}, "vary")
@@ -47,8 +51,8 @@ def test_takes_come_back_to_the_bit(tmp_path):
 
 def test_what_was_done_by_hand_and_what_lies_side_by_side_come_back(tmp_path):
     past = History(tmp_path, new_session_id())
-    past.add(ROCK, {})
-    past.add(HOUSE, {})
+    add_take(past, ROCK, {})
+    add_take(past, HOUSE, {})
     edit = {"tempo_bpm": 120.0, "hits": [0, 1, [-1, 0.5, 90, 4]]}
     past.note_edit(2, edit)
     past.lay_out("Vary", [("2% away", ROCK), ("9% away", HOUSE)])
@@ -64,7 +68,7 @@ def test_what_was_done_by_hand_and_what_lies_side_by_side_come_back(tmp_path):
 def test_the_take_that_a_tab_showed_is_found_by_its_settings(tmp_path):
     past = History(tmp_path, new_session_id())
     for beat in (ROCK, HOUSE):
-        past.add(beat, {})
+        add_take(past, beat, {})
     past.note_place("0" * 8, {"genre": "Rock", "seed": 1}, 1)
     past.note_place("1" * 8, {"genre": "House", "seed": 2}, 2)
     past.note_place("0" * 8, {"genre": "Rock", "seed": 3}, 1)
@@ -76,7 +80,9 @@ def test_the_take_that_a_tab_showed_is_found_by_its_settings(tmp_path):
 def test_takes_written_at_once_are_all_kept(tmp_path):
     past = History(tmp_path, new_session_id())
     with ThreadPoolExecutor(16) as threads:
-        written = list(threads.map(lambda number: past.add(ROCK, {"seed": number}), range(48)))
+        written = list(
+            threads.map(lambda number: add_take(past, ROCK, {"seed": number}), range(48))
+        )
     assert {take.number for take in written} == set(range(1, 49))
     assert {take.settings["seed"] for take in past.takes()} == set(range(48))
 
@@ -91,7 +97,7 @@ def test_a_session_of_many_takes_forgets_its_oldest(tmp_path, monkeypatch):
     monkeypatch.setattr(take_history, "MOST_TAKES", 3)
     past = History(tmp_path, new_session_id())
     for number in range(1, 6):
-        past.add(ROCK, {})
+        add_take(past, ROCK, {})
         past.note_edit(number, {"hits": []})
     assert [take.number for take in past.takes()] == [3, 4, 5]
     assert len(list(past.folder.iterdir())) == 6
@@ -103,7 +109,7 @@ def test_nobody_who_plays_today_is_forgotten_for_cheap_sessions(tmp_path, monkey
     def session(takes, days):
         past = History(tmp_path, new_session_id())
         for _ in range(takes):
-            past.add(ROCK, {})
+            add_take(past, ROCK, {})
         os.utime(past.folder, (1_700_000_000 if days else None,) * 2 if days else None)
         return past
 
@@ -123,7 +129,7 @@ def test_what_cannot_be_written_is_said(tmp_path):
     (tmp_path / "sessions").write_bytes(b"")
     past = History(tmp_path, new_session_id())
     with pytest.raises(LibraryError, match="reload"):
-        past.add(ROCK, {})
+        add_take(past, ROCK, {})
     assert past.takes() == ()
     past.used_now()
 
@@ -177,7 +183,7 @@ def test_a_damaged_file_costs_itself_and_raises_nothing(tmp_path, number, name):
     past = History(tmp_path, "0" * 32)
     if not past.exists:
         for beat in (ROCK, HOUSE):
-            past.add(beat, {"tempo": 120, "kind": "Beat", "seed": 7}, notes=["kick"])
+            add_take(past, beat, {"tempo": 120, "kind": "Beat", "seed": 7}, notes=["kick"])
         past.note_edit(1, {"tempo_bpm": 100.0, "hits": [0, [1, 0.5, 90], [-1, 0.5, 90, 4]]})
         past.lay_out("Vary", [("2% away", ROCK)])
         past.note_place("0" * 8, {"seed": 7}, 1)

@@ -20,6 +20,7 @@ from dj_core.music.genres import genre_label
 WIDTH_INCHES, ROW_INCHES, HEAD_INCHES = 4.8, 0.27, 0.62
 FONT = "DejaVu Sans Mono"  # comes with matplotlib: the same on every machine
 MAX_LABEL_LETTERS = 24
+MOST_BARS = 10  # of a histogram, as in the paper
 
 
 @dataclass(frozen=True)
@@ -75,24 +76,23 @@ LIGHT = Palette(
 PALETTES: dict[str, Palette] = {"dark": DARK, "light": LIGHT}
 
 
-def note_histogram(notes: Sequence[str], palette: Palette = DARK, top: int = 10) -> Figure:
+def note_histogram(notes: Sequence[str], palette: Palette = DARK) -> Figure:
     """The most frequent notes of a song, as in the paper's Figures 1 to 3.
 
     Args:
         notes: strings as the notes model writes them ('C2', 'rest', 'C2 F#2'), in any order.
         palette: the theme's colours.
-        top: how many to show.
     """
     counts = Counter(notes)
     title = f"{len(counts)} of {len(notes)} notes are distinct"
-    return _bars(counts.most_common(top), title, palette, palette.accent)
+    return _bars(counts.most_common(MOST_BARS), title, palette, palette.accent)
 
 
-def start_note_histogram(notes: Iterable[str], palette: Palette = DARK, top: int = 10) -> Figure:
+def start_note_histogram(notes: Iterable[str], palette: Palette = DARK) -> Figure:
     """What the songs of a corpus begin with, most frequent first; one note per song."""
     counts = Counter(notes)
     title = f"{len(counts)} ways to begin, in {counts.total()} beats"
-    return _bars(counts.most_common(top), title, palette)
+    return _bars(counts.most_common(MOST_BARS), title, palette)
 
 
 def genre_balance(files_by_genre: Mapping[str, int], palette: Palette = DARK) -> Figure:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 REST = "rest"
 CACHE_NAME = "note-strings.parquet"
 CACHE_FORMAT = "1"
-SECONDS_PER_FILE = 10.0
+SECONDS_PER_FILE = 10.0  # of a small file; one that takes longer is given up
 BYTES_PER_FILE = 20_000  # a file so large gets the time twice, one twice as large three times,
 MOST_TIMES = 12  # and none more often than this; the longest real performances need 30 seconds
 SECONDS_TO_START = 120.0  # a cold import of music21 on a busy, slow disk
@@ -159,18 +159,10 @@ def _walk(stream: Stream, start: float = 0.0) -> Iterator[tuple[Music21Object, f
 # --- a corpus ---------------------------------------------------------------------------------
 
 
-def note_songs(
-    corpus: Corpus,
-    progress: Progress | None = None,
-    *,
-    seconds_per_file: float = SECONDS_PER_FILE,
-) -> tuple[NoteSong, ...]:
+def note_songs(corpus: Corpus, progress: Progress | None = None) -> tuple[NoteSong, ...]:
     """Every file of the corpus that music21 can read as a song; what an earlier call kept is taken.
 
-    Args:
-        progress: called with (files done, files to read); not at all when everything was kept.
-        seconds_per_file: a small file that takes longer is given up; large ones get more.
-
+    `progress` is called with (files done, files to read); not at all when everything was kept.
     Raises CorpusError where not one file could be read, LibraryError where what was found cannot
     be saved.
     """
@@ -180,7 +172,7 @@ def note_songs(
     missing = [file for file_id, file in wanted.items() if file_id not in rows]
     if missing:
         try:
-            _read_all(corpus, missing, rows, progress, seconds_per_file)
+            _read_all(corpus, missing, rows, progress)
         finally:  # an interrupted reading keeps what it has
             _save_cache(cache_path, {key: row for key, row in rows.items() if key in wanted})
     songs = []
@@ -266,11 +258,10 @@ def _read_all(
     files: Sequence[CorpusFile],
     rows: dict[str, dict[str, Any]],
     progress: Progress | None,
-    seconds_per_file: float,
 ) -> None:
     """Read `files` in worker processes and put a row for each into `rows`."""
     count = min(os.cpu_count() or 1, MAX_WORKERS, 1 + len(files) // FILES_PER_WORKER)
-    pool = [_Worker(seconds_per_file) for _ in range(count)]
+    pool = [_Worker() for _ in range(count)]
     idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
     for worker in pool:
         idle.put(worker)
@@ -306,9 +297,7 @@ class _Worker:
     parent's main module again, which under a web server is the whole app.
     """
 
-    def __init__(self, seconds_per_file: float) -> None:
-        self._seconds_per_file = seconds_per_file
-        self._process: subprocess.Popen[str] | None = None
+    _process: subprocess.Popen[str] | None = None
 
     def read(self, content: bytes) -> dict[str, Any]:
         """The file's columns, or {'reason': why not}."""
@@ -317,7 +306,7 @@ class _Worker:
                 "music21 did not start within two minutes. Check that it is installed: "
                 "python -m pip install music21."
             )
-        seconds = self._seconds_per_file * min(1 + len(content) / BYTES_PER_FILE, MOST_TIMES)
+        seconds = SECONDS_PER_FILE * min(1 + len(content) / BYTES_PER_FILE, MOST_TIMES)
         answer = self._ask(content, seconds)
         if answer is not None:
             return answer

@@ -265,10 +265,7 @@ def import_corpus(
 
 
 def read_again(
-    corpus: Corpus,
-    drum_map: DrumMap | None,
-    progress: Progress | None = None,
-    executor: Executor | None = None,
+    corpus: Corpus, drum_map: DrumMap | None, progress: Progress | None = None
 ) -> ImportReport:
     """Read all files of a corpus by another note map; None lets the files decide.
 
@@ -283,7 +280,7 @@ def read_again(
         ((file.name, file) for file in corpus.files), lambda file, _: corpus.content(file), facts
     )
     folder, name = corpus.folder, corpus.name
-    return _Import(stored, folder, name, drum_map, progress, executor, again=True).bring()
+    return _Import(stored, folder, name, drum_map, progress, None, again=True).bring()
 
 
 class _Row(NamedTuple):

@@ -39,7 +39,7 @@ from dj_core.files.midi_reading import (
 from dj_core.files.storage import write_bytes_atomic
 from dj_core.music.beat import Beat, Hit
 from dj_core.music.drum_maps import DRUM_MAPS
-from dj_core.music.drums import DRUM_CHANNEL, DRUMS, DrumMap, general_midi_note
+from dj_core.music.drums import DRUM_CHANNEL, DRUMS, general_midi_note
 from dj_core.music.note_maps import NOTE_MAP
 from dj_core.music.timing import straightened
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MICROSECONDS_PER_MINUTE", "MIDI_ENDINGS", "PROVENANCE_MARK", "TICKS_PER_QUARTER",
-    "Marker", "MidiEvents", "MidiSettings", "Outline", "Reading", "apart", "drum_map_of",
+    "MidiEvents", "MidiSettings", "Outline", "Reading", "apart", "drum_map_of",
     "drum_map_vote", "map_telling", "midi_bytes", "note_of", "outline_of", "parse_midi",
     "read_beat", "read_midi", "read_midi_report", "save_midi", "without_riff",
 ]  # fmt: skip
@@ -92,20 +92,11 @@ class MidiSettings:
             raise MidiError(f"timing is 'as-played' or 'straight'; got {self.timing!r}.")
 
 
-@dataclass(frozen=True)
-class Marker:
-    """A named place in a file, as DAWs show them: a drop, a transition."""
-
-    onset_quarters: float
-    text: str
-
-
 def midi_bytes(
     beat: Beat,
     notes: str = "general-midi",
     *,
     settings: MidiSettings | None = None,
-    markers: Sequence[Marker] = (),
 ) -> bytes:
     """The beat as a MIDI file.
 
@@ -113,7 +104,6 @@ def midi_bytes(
         beat: any beat; without a tempo it is written at MIDI's default of 120 BPM.
         notes: the target, for a file with everything else as usual.
         settings: everything about the file; what `notes` says is then not heeded.
-        markers: places to name, inside the beat.
     """
     from mido import MetaMessage, MidiFile
 
@@ -134,9 +124,6 @@ def midi_bytes(
         (0, -2, MetaMessage("time_signature", numerator=over, denominator=under)),
         (0, -2, MetaMessage("text", text=PROVENANCE_MARK + canonical_json(told))),
     ]
-    for marker in sorted(markers, key=lambda marker: marker.onset_quarters):
-        tick = min(round(marker.onset_quarters * TICKS_PER_QUARTER), end)
-        opening.append((tick, -1, MetaMessage("marker", text=marker.text)))
     parts: list[tuple[str, Sequence[Hit]]] = [("Drums", beat.hits)]
     if settings.track_per_drum:
         parts = [
@@ -167,19 +154,18 @@ def save_midi(
     notes: str = "general-midi",
     *,
     settings: MidiSettings | None = None,
-    markers: Sequence[Marker] = (),
 ) -> Path:
     """Write `midi_bytes` to `path`, completely or not at all. Raises LibraryError."""
-    return write_bytes_atomic(path, midi_bytes(beat, notes, settings=settings, markers=markers))
+    return write_bytes_atomic(path, midi_bytes(beat, notes, settings=settings))
 
 
-def read_beat(source: Path | bytes, drum_map: DrumMap | None = None) -> Beat:
+def read_beat(source: Path | bytes) -> Beat:
     """The drums of a MIDI file and, where it is one of ours, what made them.
 
     Words about its making that were altered are not heeded: the notes are what counts. Raises
     MidiError as `read_midi`.
     """
-    beat = read_midi(source, drum_map)
+    beat = read_midi(source)
     told = told_in(parse_midi(content_of(source))) or {}
     try:
         origin = provenance_from_json(told["provenance"])

@@ -83,16 +83,6 @@ class History:
 
     # -- keeping -----------------------------------------------------------------------------------
 
-    def add(
-        self,
-        beat: Beat,
-        settings: Mapping[str, Any],
-        how: str = "generate",
-        notes: Sequence[str] = (),
-    ) -> PastTake:
-        """Keep a take under the next number. Raises LibraryError where that cannot be written."""
-        return self.write(self.reserve(), beat, settings, how, notes)
-
     def reserve(self, after: int = 0) -> int:
         """A number above `after` and all others, which nobody else will be given.
 
