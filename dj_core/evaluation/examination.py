@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -41,29 +42,7 @@ Progress = Callable[[str, float], None]
 
 # how long each part lasts, as shares of an examination
 _SHARES = {"likelihood": 0.08, "playing": 0.4, "measuring": 0.42, "long beats": 0.08, "speed": 0.02}
-
-
-@dataclass
-class _Gauge:
-    """Shares of the parts, told as one."""
-
-    progress: Progress
-    before: float = 0.0
-    part: str = ""
-
-    def begin(self, part: str) -> None:
-        """The part before is over."""
-        self.before += _SHARES.get(self.part, 0.0)
-        self.part = part
-        self.tell(0.0)
-
-    def tell_part(self, turn: int, turns: int, share: float) -> None:
-        """`share` of one of this part's turns is done, those before it are over."""
-        self.tell((turn + share) / turns)
-
-    def tell(self, share: float, words: str = "") -> None:
-        """`share` of this part is done."""
-        self.progress(words or self.part, self.before + share * _SHARES[self.part])
+_BEFORE = dict(zip(_SHARES, accumulate(_SHARES.values(), initial=0.0), strict=False))
 
 
 @dataclass(frozen=True)
@@ -119,43 +98,46 @@ def examine(
     """
     if not seeds or clips < 1:
         raise GenerationError(f"An examination needs seeds and clips; got {seeds!r} and {clips!r}.")
-    gauge = _Gauge(progress)
-    gauge.begin("likelihood")
+
+    def tell(part: str, share: float = 0.0, words: str = "") -> None:
+        progress(words or part, _BEFORE[part] + share * _SHARES[part])
+
+    def playing(turn: int, share: float) -> None:
+        tell("playing", (turn + share) / len(seeds))
+
+    tell("likelihood")
     surprise = surprise_of(model, reference)
-    gauge.begin("playing")
+    tell("playing")
     spacing, ground = max(SEED_SPACING, clips), reference.ground
-    beats = {
-        seed: _beats(
-            model, ground.requests(clips, seed), seed * spacing, None,
-            partial(gauge.tell_part, turn, len(seeds)), away,
-        )
-        for turn, seed in enumerate(seeds)
-    }  # fmt: skip
-    gauge.begin("measuring")
+    beats = {}
+    for turn, seed in enumerate(seeds):
+        asks, told = ground.requests(clips, seed), partial(playing, turn)
+        beats[seed] = _beats(model, asks, seed * spacing, None, told, away)
+    tell("measuring")
     results = evaluate(
         beats,
         ground,
         hit_model=surprise.hits_per_step,
         expression_bits=(surprise.velocity_per_hit, surprise.timing_per_hit),
-        progress=lambda what: gauge.tell(SECTIONS.index(what) / len(SECTIONS), what),
+        progress=lambda what: tell("measuring", SECTIONS.index(what) / len(SECTIONS), what),
     )
     results["surprise"] = asdict(surprise)
-    gauge.begin("long beats")
+    tell("long beats")
     seed, asks = min(seeds), ground.requests(min(DRIFT_CLIPS, clips), min(seeds))
     long_beats = _beats(
-        model, asks, seed * SEED_SPACING, DRIFT_BARS, lambda share: gauge.tell(0.7 * share)
+        model, asks, seed * SEED_SPACING, DRIFT_BARS, lambda share: tell("long beats", 0.7 * share)
     )
     groups = [ask.performance for ask in asks]
     results["drift"] = heard = drift(long_beats, ground, groups, DRIFT_PART, seed)
     for judge in ("forest", "logistic"):
         first, last = (f"{end}_{DRIFT_PART}_bars_{judge}_auc" for end in ("first", "last"))
         heard[f"{judge}_change"] = heard[last] - heard[first]
-    gauge.begin("speed")
+    tell("speed")
     results["speed"] = _speed(model)
     genres = {clip.genre for clip in ground.held_out} - {"", *model.genres}
     results["asked_as_any"] = sorted(genres)
     results["figures"] = flat(results)
-    gauge.tell(1.0)
+    tell("speed", 1.0)
     return results
 
 
