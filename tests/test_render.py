@@ -235,18 +235,6 @@ def test_notes_general_midi_does_not_know_are_folded_to_their_drum():
     np.testing.assert_array_equal(odd.samples, plain.samples)
 
 
-def test_a_performance_is_the_beat_in_seconds():
-    beat = backbeat(bars=2, tempo_bpm=100.0)
-    song = sound.performance(beat)
-    (drums,) = song.instruments
-    assert drums.is_drum
-    expected = sorted(hit.onset_quarters * 0.6 for hit in beat.hits)
-    np.testing.assert_allclose(drums.get_onsets(), expected)
-    assert {note.pitch for note in drums.notes} <= set(GENERAL_MIDI_PERCUSSION)
-    assert song.get_end_time() <= beat.duration_seconds
-    np.testing.assert_allclose(song.get_downbeats()[:2], [0, 2.4])
-
-
 def test_two_strokes_of_one_drum_at_once_are_the_harder_one():
     soft, hard = Hit.of("snare", 1, 40), Hit.of("snare", 1, 120)
     np.testing.assert_array_equal(play(soft, hard).samples, play(hard).samples)
@@ -313,7 +301,6 @@ from dj_core.music.beat import Beat, Hit
 from dj_core.errors import SoundError
 
 beat = Beat((Hit.of("kick", 0),), bars=1)
-assert render.performance(beat).instruments[0].notes
 assert render.find_soundfonts()
 for attempt in (render.check_sound, lambda: render.render_stems(beat)):
     try:

@@ -1,6 +1,6 @@
 """Renders beats to audio: FluidSynth plays each drum of a SoundFont, numpy mixes the strokes.
 
-    Beat --performance--> notes in seconds --FluidSynth--> one sound per drum and velocity
+    Beat --> notes in seconds --FluidSynth--> one sound per drum and velocity
          --mixed at the exact frame--> a sound per drum family
 
 Why the strokes are mixed here and not in FluidSynth (measured on 2.3): its voices start on blocks
@@ -16,6 +16,7 @@ from __future__ import annotations
 import bisect
 import contextlib
 import functools
+import importlib.util
 import io
 import itertools
 import math
@@ -45,8 +46,6 @@ from dj_core.music.drums import (
 
 if TYPE_CHECKING:
     from types import ModuleType
-
-    from pretty_midi import PrettyMIDI
 
     from dj_core.music.beat import Beat
 
@@ -213,44 +212,6 @@ def kit_shots(
             for velocity in wanted
         ]
     return tuple(shot for shot in shots if shot.samples.any())
-
-
-def performance(beat: Beat, loop: bool = False) -> PrettyMIDI:
-    """The beat as a drummer's timed notes: one drum track, seconds instead of quarters.
-
-    Drums are folded to General MIDI (35 to 81), which every kit knows. A note ends when its
-    drum falls silent: a hi-hat's when the hi-hat is played again, any other's when it has died
-    away, 12 seconds later at most. In a loop both happen past the last bar line too, else
-    everything ends there.
-    """
-    pretty_midi = _pretty_midi()
-    quarter_seconds = 60 / beat.playing_tempo_bpm
-    hats = sorted({hit.onset_quarters for hit in beat.hits if hit.drum.family == "hat"})
-    if loop and hats:
-        hats.append(beat.length_quarters + hats[0])
-    last_end = math.inf if loop else beat.length_quarters
-    hardest: dict[tuple[float, int], Any] = {}  # two strokes of one drum at once are one
-    for hit in beat.hits:
-        start, end = hit.onset_quarters, hit.onset_quarters + RING_SECONDS / quarter_seconds
-        following = bisect.bisect_right(hats, start)
-        if hit.drum.family == "hat" and following < len(hats):
-            end = min(end, hats[following])
-        note = pretty_midi.Note(
-            velocity=hit.velocity,
-            pitch=general_midi_note(hit.drum, hit.source_note),
-            start=start * quarter_seconds,
-            end=min(end, last_end) * quarter_seconds,
-        )
-        struck = hardest.setdefault((note.start, note.pitch), note)
-        struck.velocity = max(struck.velocity, note.velocity)
-    drums = pretty_midi.Instrument(program=0, is_drum=True, name=beat.title)
-    drums.notes.extend(hardest.values())
-    song = pretty_midi.PrettyMIDI(initial_tempo=beat.playing_tempo_bpm)
-    song.time_signature_changes.append(
-        pretty_midi.TimeSignature(beat.meter.numerator, beat.meter.denominator, 0)
-    )
-    song.instruments.append(drums)
-    return song
 
 
 def check_sound() -> None:
@@ -420,28 +381,44 @@ def _mix_strokes(
 ) -> None:
     """Play a beat into the sounds that `target` names for each note.
 
-    In a loop a stroke goes round as often as needed.
+    Drums are folded to General MIDI (35 to 81), which every kit knows. A stroke rings until its
+    drum falls silent: a hi-hat until the hi-hat is played again, any other until it has died away,
+    12 seconds later at most. In a loop both happen past the last bar line too, as often round as
+    needed, else everything ends there.
     """
-    rate = striker.sample_rate
+    rate, quarter_seconds = striker.sample_rate, 60 / beat.playing_tempo_bpm
+    hats = sorted({hit.onset_quarters for hit in beat.hits if hit.drum.family == "hat"})
+    if loop and hats:
+        hats.append(beat.length_quarters + hats[0])
+    last_end = math.inf if loop else beat.length_quarters
+    hardest: dict[tuple[float, int], tuple[int, float]] = {}  # strokes of a drum at once are one
+    for hit in beat.hits:
+        start, end = hit.onset_quarters, hit.onset_quarters + RING_SECONDS / quarter_seconds
+        following = bisect.bisect_right(hats, start)
+        if hit.drum.family == "hat" and following < len(hats):
+            end = min(end, hats[following])
+        at = start * quarter_seconds, general_midi_note(hit.drum, hit.source_note)
+        velocity, until = hardest.get(at, (0, min(end, last_end) * quarter_seconds))
+        hardest[at] = max(velocity, hit.velocity), until
     # by note and velocity: where it is struck and for how long it may ring, in frames
     places: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for note in performance(beat, loop).instruments[0].notes:
-        place = round(note.start * rate), round((note.end - note.start) * rate)
-        places.setdefault((note.pitch, note.velocity), []).append(place)
+    for (seconds, note), (velocity, until) in hardest.items():
+        place = round(seconds * rate), round((until - seconds) * rate)
+        places.setdefault((note, velocity), []).append(place)
     for stroke in sorted(places):  # in one order, for sums of floats depend on it
         # one that is damped sounds on while it is
         longest = max(length for _, length in places[stroke]) + round(CHOKE_SECONDS * rate)
         whole = striker.strike(*stroke, longest)
         sound = target(stroke[0])
-        for start, length in places[stroke]:
+        for frame, length in places[stroke]:
             struck = choked(whole, length, rate)
             if loop:
-                start %= len(sound)  # an onset within half a frame of the end is at the start
-            while len(struck) and start < len(sound):
-                part = struck[: len(sound) - start]
-                sound[start : start + len(part)] += part
+                frame %= len(sound)  # an onset within half a frame of the end is at the start
+            while len(struck) and frame < len(sound):
+                part = struck[: len(sound) - frame]
+                sound[frame : frame + len(part)] += part
                 struck = struck[len(part) :] if loop else struck[:0]
-                start = 0
+                frame = 0
 
 
 def choked(struck: NDArray[np.float32], frames: int, sample_rate: int) -> NDArray[np.float32]:
@@ -451,17 +428,6 @@ def choked(struck: NDArray[np.float32], frames: int, sample_rate: int) -> NDArra
     damped = struck[: frames + round(CHOKE_SECONDS * sample_rate)].copy()
     _fade_out(damped[frames:])
     return damped
-
-
-def _mix(sound: NDArray[np.float32], struck: NDArray[np.float32], start: int, loop: bool) -> None:
-    """Add a stroke to `sound` from frame `start` on; in a loop it goes round as often as needed."""
-    if loop:
-        start %= len(sound)  # an onset within half a frame of the end belongs to the start
-    while len(struck) and start < len(sound):
-        part = struck[: len(sound) - start]
-        sound[start : start + len(part)] += part
-        struck = struck[len(part) :] if loop else struck[:0]
-        start = 0
 
 
 def fade_end(sound: NDArray[np.float32], sample_rate: int) -> None:
@@ -508,20 +474,9 @@ def _fault(path: Path) -> str | None:
 
 
 def _bundled_soundfont() -> Path:
-    """The SoundFont inside the pretty_midi package."""
-    return Path(_pretty_midi().__path__[0]) / "TimGM6mb.sf2"
-
-
-def _pretty_midi() -> ModuleType:
-    """The pretty_midi package. It does without FluidSynth, but not with one that does not load."""
-    with contextlib.ExitStack() as until_imported:
-        try:
-            _fluidsynth()
-        except SoundError:
-            # None stands for "missing", which the type of sys.modules does not know
-            sys.modules["fluidsynth"] = None  # type: ignore[assignment]
-            until_imported.callback(sys.modules.pop, "fluidsynth", None)
-        return _import_quietly("pretty_midi")
+    """The SoundFont inside the pretty_midi package, which need not be imported for it."""
+    found = importlib.util.find_spec("pretty_midi")
+    return Path((found and found.origin) or "").parent / "TimGM6mb.sf2"
 
 
 @functools.cache
@@ -532,7 +487,8 @@ def _fluidsynth() -> ModuleType:
         # where pyfluidsynth looks when a Python that is not Homebrew's misses Homebrew's library
         os.environ.setdefault("HOMEBREW_PREFIX", str(brew))
     try:
-        fluidsynth = _import_quietly("fluidsynth")
+        with contextlib.redirect_stdout(io.StringIO()):  # it says where it is when CI is set
+            fluidsynth = importlib.import_module("fluidsynth")
     except ImportError as error:
         raise SoundError(
             "There is no sound because the FluidSynth library is missing; "
@@ -553,11 +509,3 @@ def _fluidsynth() -> ModuleType:
     for level in range(5):  # panic, error, warning, information, debugging
         set_log_function(level, None, None)
     return fluidsynth
-
-
-def _import_quietly(name: str) -> ModuleType:
-    """Import a package that finds FluidSynth; pyfluidsynth prints where when CI is set."""
-    import importlib
-
-    with contextlib.redirect_stdout(io.StringIO()):
-        return importlib.import_module(name)
