@@ -25,6 +25,7 @@ _END_MARK_BYTES = 4
 _PADDING = b"\x00\x1a\r\n\t "
 _DRUM_BANKS = (120, 127)  # bank select of drum kits: GM2, XG
 _DATA_BYTES_OF_SYSTEM = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # MIDI 1.0; the other system messages: none
+_TOO_MANY_EVENTS = f"The file has over {LIMITS.midi_events:,} events; no drum part needs that."
 _OTHER_FILES = {
     b"RIFF": "a WAV recording or another RIFF file",
     b"PK\x03\x04": "a zip",
@@ -260,10 +261,7 @@ class _FileParser:
                         tick += delta
                     self.events_left -= 1
                     if self.events_left < 0:
-                        raise MidiError(
-                            f"The file has over {LIMITS.midi_events:,} events; no drum part needs "
-                            "that."
-                        )
+                        raise MidiError(_TOO_MANY_EVENTS)
                     byte = content[position]
                     if byte >= 0xF0:
                         before, status = status or before, 0
