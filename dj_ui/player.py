@@ -11,7 +11,7 @@ import streamlit as st
 
 from dj_core.music.beat import Beat
 from dj_core.music.genres import genre_label
-from dj_ui.deck import chosen_kit, deck, send_kit
+from dj_ui.deck import chosen_kit, deck, follow_style, send_kit
 from dj_ui.takeaway import takeaway
 
 
@@ -42,6 +42,7 @@ def player(
         then: called as soon as the deck has the beat and its drums, before the rest is drawn.
     """
     seed = beat.provenance.seed
+    follow_style(beat.genre or "")
     now = deck(
         beat,
         key=key,

@@ -59,7 +59,7 @@ def takeaway(
     Args:
         beat: what to take, as it is on screen.
         key: unique on the page.
-        kit: a name from `dj_core.sound.render.KITS`.
+        kit: a name from `dj_core.sound.kit_table.KITS`.
         soundfont: the DJ's own .sf2 file, or None for the best one at hand.
         name: what the DJ calls it; '' names files by genre, tempo and seed.
     """

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable
 from dj_core.errors import DigitalDJError
 from dj_core.library.library import Library
 from dj_core.models.request import GenerationRequest
-from dj_ui.deck import DEFAULT_KIT
+from dj_ui.deck import usual_kit
 from dj_ui.deck.kits import kit_payload
 from dj_ui.models import loaded
 from dj_ui.opening import opening_beat
@@ -47,14 +47,15 @@ def make_ready() -> None:
     """Fetch it; what is missing (FluidSynth, a model) is said to the visitor who needs it."""
     for name in _FIRST_PAGE:
         importlib.import_module(name)
-    steps: tuple[Callable[[], object], ...] = (_strike_kit, opening_beat, _load_model)
+    steps: tuple[Callable[[], object], ...] = (opening_beat, _strike_kit, _load_model)
     for step in steps:
         with contextlib.suppress(DigitalDJError):
             step()
 
 
 def _strike_kit() -> None:
-    kit_payload(DEFAULT_KIT)
+    """Make the kit that the opening beat is heard with."""
+    kit_payload(usual_kit(opening_beat().genre or ""))
 
 
 def _load_model() -> None:

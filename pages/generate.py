@@ -34,7 +34,7 @@ from dj_ui.controls import (
     restore,
     set_controls,
 )
-from dj_ui.deck import DEFAULT_KIT, choose_kit, chosen_kit, listen, new_tempo
+from dj_ui.deck import choose_kit, listen, new_tempo, own_kit
 from dj_ui.frame import open_page, run_page
 from dj_ui.keeping import leave_crate, taken_from_crate
 from dj_ui.models import loaded
@@ -195,9 +195,11 @@ def follow_kit(asked: Mapping[str, str]) -> None:
 
 
 def link_kit() -> None:
-    """Have the link name the kit that is heard."""
-    if "kit" in st.query_params or chosen_kit() != DEFAULT_KIT:
-        st.query_params["kit"] = chosen_kit()
+    """Have the link name the kit that the visitor chose; one that follows the style needs none."""
+    if kit := own_kit():
+        st.query_params["kit"] = kit
+    else:
+        st.query_params.pop("kit", None)
 
 
 # -- takes -----------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ from dj_core.models.request import GenerationRequest, Take, provenance_of, repla
 from dj_core.models.run_folder import SETTINGS_NAME
 from dj_core.models.trainer import Tally
 from dj_core.music.beat import Beat, Hit
-from dj_core.sound.render import KITS, Kit
+from dj_core.sound.kit_table import KITS, Kit
 from dj_ui.document import head
 from dj_ui.frame import PAGES
 

@@ -13,8 +13,10 @@ from dj_core.models.families import family_of, presets, settings_from, train_run
 from dj_core.models.notes.note_training import NoteTrainingSettings
 from dj_core.models.request import Feel, replay_request
 from dj_core.music.drums import DRUM
+from dj_core.music.genres import GENRE
 from dj_core.music.patterns import load_patterns
 from dj_core.music.traits import trait
+from dj_ui.deck import DEFAULT_KIT
 from dj_ui.models import model_label
 from dj_ui.takes import TAKES_KEPT
 
@@ -288,7 +290,20 @@ def test_without_sound_everything_else_works(models, monkeypatch):
 
 def test_the_kit_of_a_link_is_on_the_deck_and_an_unknown_one_is_not(models):
     assert on_deck(visit(kit="tr-808"))["kit"] == "tr-808"
-    assert on_deck(visit(kit="../../etc"))["kit"] == "standard"
+    assert on_deck(visit(kit="../../etc"))["kit"] == GENRE["house"].kit
+
+
+def test_the_kit_follows_the_style_until_the_visitor_chooses_one(models):
+    at = visit(model="paper-like", seed="20")
+    assert on_deck(at)["kit"] == DEFAULT_KIT  # this model knows no styles
+    at = visit(model="with-genres", genre="House", seed="20")
+    assert on_deck(at)["kit"] == GENRE["house"].kit != DEFAULT_KIT
+    assert "kit" not in at.query_params
+    at = visit(model="with-genres", genre="House", seed="20", kit="techno")
+    assert on_deck(at)["kit"] == "techno"
+    assert at.query_params["kit"] == "techno"
+    click(at, "dj_go")
+    assert on_deck(at)["kit"] == "techno"
 
 
 # -- train ---------------------------------------------------------------------------------------

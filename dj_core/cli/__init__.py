@@ -16,6 +16,7 @@ from dj_core.cli.corpora import import_files, list_corpora, list_models
 from dj_core.cli.evaluating import evaluate
 from dj_core.cli.generating import generate
 from dj_core.cli.inspecting import inspect
+from dj_core.cli.kit_verbs import list_kits, write_kit
 from dj_core.cli.moving import fetch, send
 from dj_core.cli.packing import make_pack, make_set
 from dj_core.cli.rendering import check_loops, one_shots, render
@@ -27,7 +28,7 @@ from dj_core.errors import DigitalDJError
 # in the order the help lists them
 VERBS = (
     import_files, inspect, list_corpora, list_models, send, fetch, train, generate, *SHAPING,
-    evaluate, render, one_shots, check_loops, make_set, make_pack, paper,
+    evaluate, render, list_kits, write_kit, one_shots, check_loops, make_set, make_pack, paper,
 )  # fmt: skip
 
 

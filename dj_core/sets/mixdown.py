@@ -26,6 +26,7 @@ from dj_core.music.drums import general_midi_note
 from dj_core.sets.arrangement import Bar, bars_of
 from dj_core.sets.set_names import slot_name
 from dj_core.sets.set_plan import SetList
+from dj_core.sound.kit_table import KITS, keys_of
 from dj_core.sound.render import (
     CEILING,
     FULL_SCALE,
@@ -49,7 +50,7 @@ Progress = Callable[[int, int], None]
 """Called with the bars done and the bars there are; what it raises stops the work."""
 
 _Stroke = tuple[int, int, int, int]
-"""(frame from the bar's start, note, velocity, frames it may ring)"""
+"""(frame from the bar's start, key, velocity, frames it may ring)"""
 _BarStrokes = tuple[tuple[_Stroke, ...], int]
 """A bar's strokes, and its length in frames."""
 _Sound = NDArray[np.float32]
@@ -76,7 +77,7 @@ class Mixdown:
 
         Args:
             planned: the set.
-            kit: a name from `dj_core.sound.render.KITS`.
+            kit: a name from `dj_core.sound.kit_table.KITS`.
             soundfont: an .sf2 file of the DJ's own choice; None for the best one at hand.
             sample_rate: frames per second.
 
@@ -85,7 +86,7 @@ class Mixdown:
         """
         self.sample_rate = sample_rate
         self._kit, self._soundfont = kit, soundfont
-        self._timeline = _Timeline(planned, sample_rate)
+        self._timeline = _Timeline(planned, sample_rate, kit)
         self._peak = 0
         if self.frames * BYTES_A_FRAME > LARGEST_WAV_BYTES:
             raise SetError(
@@ -140,7 +141,7 @@ def change_wav(planned: SetList, number: int, kit: str = "standard") -> bytes:
     Raises:
         SoundError: FluidSynth is missing, or the kit will not do.
     """
-    timeline = _Timeline(planned, SAMPLE_RATE_HZ)
+    timeline = _Timeline(planned, SAMPLE_RATE_HZ, kit)
     line = timeline.slots[number + 1].start
     ending, opening = planned.slots[number].sections[-1], planned.slots[number + 1].sections[0]
     before = AROUND_BARS + (ending.bars if ending.kind == "outro" else 0)
@@ -222,7 +223,7 @@ class _Timeline:
         strokes: the strokes that begin in each bar.
     """
 
-    def __init__(self, planned: SetList, sample_rate: int) -> None:
+    def __init__(self, planned: SetList, sample_rate: int, kit: str) -> None:
         bars: list[Bar] = []
         seconds: list[float] = []
         self.slots: list[range] = []
@@ -247,12 +248,15 @@ class _Timeline:
         hats = sorted({frame for (frame, _), (_, is_hat) in struck.items() if is_hat})
         placed: list[list[_Stroke]] = [[] for _ in bars]
         ring = round(RING_SECONDS * sample_rate)
-        for (frame, note), (velocity, is_hat) in sorted(struck.items()):
+        strokes = sorted(struck.items())
+        alternated = KITS[kit].alternated if kit in KITS else frozenset()
+        keys = keys_of((note for (_, note), _ in strokes), alternated)
+        for ((frame, _), (velocity, is_hat)), key in zip(strokes, keys, strict=True):
             length = ring
             if is_hat and (following := bisect.bisect_right(hats, frame)) < len(hats):
                 length = min(ring, hats[following] - frame)
             number = bisect.bisect_right(self.bar_frames, frame) - 1
-            placed[number].append((frame - self.bar_frames[number], note, velocity, length))
+            placed[number].append((frame - self.bar_frames[number], key, velocity, length))
         self.strokes = [tuple(strokes) for strokes in placed]
 
     def bar(self, number: int) -> _BarStrokes:

@@ -59,7 +59,7 @@ class LoopSettings:
     """How a beat becomes audio files.
 
     Attributes:
-        kit: a name from `render.KITS`.
+        kit: a name from `kit_table.KITS`.
         soundfont: an .sf2 file; None for the best one at hand.
         container: 'wav' (PCM format tag 1, which every deck reads), 'aiff' or 'flac'.
         sample_rate: 44,100 or 48,000 frames per second.
@@ -226,7 +226,7 @@ def one_shot_files(
     They keep their levels to each other; the loudest has a true peak of -1.2 dB.
 
     Args:
-        kit: a name from `render.KITS`.
+        kit: a name from `kit_table.KITS`.
         settings: format, rate, bits and SoundFont; what it says of kit and loudness is not heeded.
         drums: names of drums; None for all sixteen.
 

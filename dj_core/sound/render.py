@@ -43,6 +43,7 @@ from dj_core.music.drums import (
     Family,
     general_midi_note,
 )
+from dj_core.sound.kit_table import KITS, OUR_KITS, SHIPPED_FOLDER, keys_of, note_of
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE_HZ = 44_100
 SAMPLE_RATES_HZ = range(8_000, 96_001)  # what FluidSynth accepts
-SHIPPED_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "soundfonts"
 SYSTEM_FOLDERS = (
     Path("/usr/share/sounds/sf2"),
     Path("/usr/share/soundfonts"),
@@ -77,37 +77,6 @@ SILENCE_DBFS = -96.0
 
 
 @dataclass(frozen=True)
-class Kit:
-    """A drum kit as General MIDI's makers number them.
-
-    Attributes:
-        name: identifier used in code, links and on the command line.
-        label: what a DJ reads.
-        program: preset number in bank 128 of a SoundFont.
-    """
-
-    name: str
-    label: str
-    program: int
-
-
-KITS: dict[str, Kit] = {
-    kit.name: kit
-    for kit in (
-        Kit("standard", "Standard", 0),
-        Kit("room", "Room", 8),
-        Kit("power", "Power", 16),
-        Kit("electronic", "Electronic", 24),
-        Kit("tr-808", "TR-808", 25),
-        Kit("jazz", "Jazz", 32),
-        Kit("brush", "Brush", 40),
-        Kit("orchestra", "Orchestra", 48),
-    )
-}
-"""Every kit by name, in the order in which to offer them."""
-
-
-@dataclass(frozen=True)
 class SoundFont:
     """A file of sampled instruments; `name` is what a DJ reads."""
 
@@ -120,7 +89,7 @@ class Shot:
     """One stroke of a kit until it has died away.
 
     Attributes:
-        note: General MIDI note that was struck, 35 to 81.
+        note: what was struck: a General MIDI note, 35 to 81, or the key of its alternate.
         velocity: how hard, 1 to 127.
         samples: shape (frames, 2): left, right; 1.0 is full scale, at the level beats are
             mixed at. A lone stroke of a loud drum may go over.
@@ -145,7 +114,8 @@ def render_stems(
     Args:
         beat: what to play; without a tempo it plays at MIDI's 120 BPM.
         kit: a name from `KITS`.
-        soundfont: an .sf2 file of the DJ's own choice; None for the best one at hand.
+        soundfont: an .sf2 file of the DJ's own choice, for kits that bring none along; None for
+            the best one at hand.
         sample_rate: frames per second, 8,000 to 96,000.
         loop: True for a seamless loop: what still rings at the last bar line is heard at the
             start, and the beat sounds as it does the second time round. False fades the last
@@ -163,7 +133,7 @@ def render_stems(
         frames = round(beat.duration_seconds * sample_rate)
         families = dict.fromkeys(DRUMS[lane].family for lane in beat.lanes)
         stems = {family: np.zeros((frames, 2), np.float32) for family in families}
-        _mix_strokes(beat, striker, loop, lambda note: stems[drum_of_note(note).family])
+        _mix_strokes(beat, striker, loop, lambda key: stems[drum_of_note(note_of(key)).family])
         gain = np.float32(striker.gain)
     for stem in stems.values():
         if not loop:
@@ -186,7 +156,8 @@ def kit_shots(
         kit: a name from `KITS`.
         soundfont: an .sf2 file; None for the best one at hand.
         velocities: how hard to strike, each 1 to 127.
-        notes: General MIDI notes; None for the notes of the drum table's lanes, in its order.
+        notes: General MIDI notes, and keys of alternates that the kit has; None for the notes of
+            the drum table's lanes, in its order.
         sample_rate: frames per second, 8,000 to 96,000.
         longest_seconds: cut what rings longer, without a fade.
 
@@ -198,8 +169,9 @@ def kit_shots(
     """
     wanted = tuple(velocities)
     struck = tuple(drum.note for drum in DRUMS) if notes is None else tuple(notes)
+    alternated = KITS[kit].alternated if kit in KITS else frozenset()
     for note in struck:
-        if note not in GENERAL_MIDI_PERCUSSION:
+        if note not in GENERAL_MIDI_PERCUSSION and note_of(note) not in alternated:
             raise SoundError(f"A kit's drums are notes 35 to 81; got {note}.")
     for velocity in wanted:
         if not 1 <= velocity <= 127:
@@ -222,15 +194,16 @@ def check_sound() -> None:
 def find_soundfonts(*folders: Path) -> tuple[SoundFont, ...]:
     """Every usable .sf2 file: the product's folder, then `folders`, pretty_midi's, the system's.
 
-    Of files with one name the first is listed. Files that are no SoundFont are left out;
-    A `Striker` says what is wrong with one that is named.
+    Of files with one name the first is listed. Files that are no SoundFont are left out, and those
+    of our own kits; a `Striker` says what is wrong with one that is named.
     """
+    ours = {kit.file for kit in OUR_KITS}
     found: dict[str, SoundFont] = {}
     for folder in (SHIPPED_FOLDER, *folders, _bundled_soundfont().parent, *SYSTEM_FOLDERS):
         with contextlib.suppress(OSError):  # absent, or not ours to read: nothing to offer from it
             # resolved: systems link a default-GM.sf2 to one of its neighbours
             paths = {path.resolve() for path in folder.iterdir() if path.suffix.lower() == ".sf2"}
-            for path in sorted(paths):
+            for path in sorted(paths - ours):
                 if _fault(path) is None:
                     found.setdefault(path.stem.lower(), SoundFont(path.stem, path))
     return tuple(found.values())
@@ -246,6 +219,12 @@ def default_soundfont() -> SoundFont:
     return SoundFont(path.stem, path)
 
 
+def soundfont_of(kit: str, soundfont: Path | None = None) -> Path:
+    """The file that a kit is played from: its own, else the one that was chosen, else the best."""
+    own = KITS[kit].file if kit in KITS else None
+    return own or soundfont or default_soundfont().path
+
+
 # -- striking ------------------------------------------------------------------------------------
 
 
@@ -258,6 +237,7 @@ class Striker:
 
     Attributes:
         sample_rate: frames per second.
+        alternated: notes with an alternate, whose key `keys_of` knows.
 
     Raises:
         SoundError: FluidSynth is missing, or the kit, the SoundFont or the rate will not do.
@@ -275,12 +255,13 @@ class Striker:
             raise SoundError(
                 f"A sample rate is 8000 to 96000 frames per second; got {sample_rate}. Try 44100."
             )
-        path = soundfont or default_soundfont().path
+        path = soundfont_of(kit, soundfont)
         if fault := _fault(path):  # bad files can crash FluidSynth
             raise SoundError(
                 f"{path.name} is not a SoundFont we can play: {fault}. Choose another."
             )
         self.sample_rate = sample_rate
+        self.alternated = KITS[kit].alternated
         self._fluidsynth = _fluidsynth()
         # its float output, which pyfluidsynth leaves out: 16 bits clip and add dither
         self._write_float = self._fluidsynth.cfunc(
@@ -379,7 +360,7 @@ class Striker:
 def _mix_strokes(
     beat: Beat, striker: Striker, loop: bool, target: Callable[[int], NDArray[np.float32]]
 ) -> None:
-    """Play a beat into the sounds that `target` names for each note.
+    """Play a beat into the sounds that `target` names for each key.
 
     Drums are folded to General MIDI (35 to 81), which every kit knows. A stroke rings until its
     drum falls silent: a hi-hat until the hi-hat is played again, any other until it has died away,
@@ -400,11 +381,13 @@ def _mix_strokes(
         at = start * quarter_seconds, general_midi_note(hit.drum, hit.source_note)
         velocity, until = hardest.get(at, (0, min(end, last_end) * quarter_seconds))
         hardest[at] = max(velocity, hit.velocity), until
-    # by note and velocity: where it is struck and for how long it may ring, in frames
+    played = sorted(hardest.items())
+    keys = keys_of((note for (_, note), _ in played), striker.alternated)
+    # by key and velocity: where it is struck and for how long it may ring, in frames
     places: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for (seconds, note), (velocity, until) in hardest.items():
+    for ((seconds, _), (velocity, until)), key in zip(played, keys, strict=True):
         place = round(seconds * rate), round((until - seconds) * rate)
-        places.setdefault((note, velocity), []).append(place)
+        places.setdefault((key, velocity), []).append(place)
     for stroke in sorted(places):  # in one order, for sums of floats depend on it
         # one that is damped sounds on while it is
         longest = max(length for _, length in places[stroke]) + round(CHOKE_SECONDS * rate)

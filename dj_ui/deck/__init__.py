@@ -20,8 +20,9 @@ import streamlit as st
 from dj_core.errors import BeatError, SoundError
 from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat
 from dj_core.music.drums import DRUMS, general_midi_note
+from dj_core.music.genres import GENRE
 from dj_core.music.timing import swung
-from dj_core.sound.render import KITS
+from dj_core.sound.kit_table import KITS
 from dj_ui.deck.kits import kit_payload, note_payload
 from dj_ui.deck.payload import beat_id, beat_of_payload, beat_payload
 from dj_ui.grid import steps_of
@@ -30,6 +31,7 @@ from dj_ui.words import spoken
 
 _HERE = Path(__file__).parent
 _EDITS, _KIT, _SENT, _LOCKS = "dj_edits", "dj_kit", "dj_drums_sent", "dj_locks"
+_USUAL_KIT = "dj_usual_kit"
 _HEARD, _NEW_TEMPO = "dj_heard", "dj_new_tempo"
 EDITS_KEPT = 16  # edited beats a session remembers
 _ORIGINALS_KEPT = 8  # beats of one deck that the browser may still send an edit of
@@ -167,8 +169,28 @@ def bring_back_edit(beat: Beat, slot: str, edit: Mapping[str, Any]) -> None:
 
 
 def chosen_kit() -> str:
-    """The kit the visitor hears, by its name in `render.KITS`; for the whole session."""
+    """The kit the visitor hears, by its name in `kit_table.KITS`.
+
+    The one of their own choice, for the whole session; without one, the usual kit of the style
+    that was on a deck last.
+    """
+    return own_kit() or st.session_state.get(_USUAL_KIT, DEFAULT_KIT)
+
+
+def own_kit() -> str | None:
+    """The kit that the visitor chose; None while it follows the style."""
     kit = st.session_state.get(_KIT)
+    return kit if kit in KITS else None
+
+
+def follow_style(genre: str) -> None:
+    """Let a style be heard with its usual kit, unless the visitor chose one."""
+    st.session_state[_USUAL_KIT] = usual_kit(genre)
+
+
+def usual_kit(genre: str) -> str:
+    """The kit of a genre; of no genre that we know, the default."""
+    kit = GENRE[genre].kit if genre in GENRE else DEFAULT_KIT
     return kit if kit in KITS else DEFAULT_KIT
 
 

@@ -267,8 +267,8 @@ class Engine {
     this.planClicks(to)
   }
 
-  strike(voices, { lane, note, velocity }, quarter, level) {
-    const wave = this.kit && waveOf(this.kit, lane, note, velocity)
+  strike(voices, { lane, note, velocity, turn }, quarter, level) {
+    const wave = this.kit && waveOf(this.kit, lane, note, velocity, turn)
     if (!wave) return
     const time = this.inTime(quarter)
     if (time === null) return

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,14 @@ from numpy.typing import NDArray
 
 from dj_core.files.storage import sha256_of
 from dj_core.music.drums import DRUMS, GENERAL_MIDI_PERCUSSION
+from dj_core.sound.kit_table import ALTERNATE_KEYS_UP, KITS
 from dj_core.sound.render import (
     CEILING,
     CHOKE_SECONDS,
-    KITS,
     SAMPLE_RATE_HZ,
     Shot,
-    default_soundfont,
     kit_shots,
+    soundfont_of,
 )
 
 KIT_BYTES = (
@@ -39,9 +40,12 @@ _KITS_KEPT = 12  # for all visitors together
 _HARDEST = 127
 _TABLES_BYTES = 20_000  # what the velocity tables weigh at most
 # Where a sound ends, in dB below full scale: the lowest one with which the drums of the grid fit.
-_ENDS_DB = (-72, -66, -60, -54)
+_ENDS_DB = (-72, -66, -60, -54, -48)
 _ROOM_FOR_LANES = 0.9  # of KIT_BYTES
 _SHORT_DRUMS = 14  # drums beside the lanes' own that are tried for the room that is left
+# How coarse a wave may be, against its peak: what is rounded off is noise 78 dB below it, and FLAC
+# does not send bits that are never used.
+_STEP_DB = -78
 _FLAC_EFFORT = 0.6  # 0 to 1; more takes twice as long and saves 1%
 _FADE_SECONDS = 0.01  # of what is cut off
 # A wave is another recording if what a change of volume cannot explain is more than this of it.
@@ -54,13 +58,14 @@ def kit_payload(kit: str = "standard", soundfont: Path | None = None) -> dict[st
     """A kit as JSON-able values, for the engine's `loadKit`; do not change what you are given.
 
     Args:
-        kit: a name from `dj_core.sound.render.KITS`.
+        kit: a name from `dj_core.sound.kit_table.KITS`.
         soundfont: an .sf2 file; None for the best one at hand.
 
     Returns:
         `name` (with the SoundFont's, and its own for each state of that file), `label`,
         `sample_rate`, `lane_notes` (the note of every lane, to fall back to), `choke_lanes` (which
-        silence each other, within `choke_seconds`), `ceiling` (loudest sample of a beat), `gains`
+        silence each other, within `choke_seconds`), `ceiling` (loudest sample of a beat),
+        `alternate_keys_up` (how far above a note its alternate is, if it has one), `gains`
         (tables of 127), `shots` and `more` (notes that `note_payload` has). A shot has `note`,
         `velocity` (the hardest it is for), `gains` (its table), `left` and `right` (its level
         there) and `flac`.
@@ -68,7 +73,7 @@ def kit_payload(kit: str = "standard", soundfont: Path | None = None) -> dict[st
     Raises:
         SoundError: FluidSynth is missing, or the kit or the SoundFont will not do.
     """
-    return _kit_payload(kit, *_state_of(soundfont))
+    return _kit_payload(kit, *_state_of(kit, soundfont))
 
 
 def note_payload(note: int, kit: str = "standard", soundfont: Path | None = None) -> dict[str, Any]:
@@ -76,12 +81,12 @@ def note_payload(note: int, kit: str = "standard", soundfont: Path | None = None
 
     Raises SoundError as `kit_payload` does, or for a note that is not 35 to 81.
     """
-    return _note_payload(note, kit, *_state_of(soundfont))
+    return _note_payload(note, kit, *_state_of(kit, soundfont))
 
 
-def _state_of(soundfont: Path | None) -> tuple[Path, int]:
+def _state_of(kit: str, soundfont: Path | None) -> tuple[Path, int]:
     """The SoundFont meant, and when it was last written: what kits are kept by."""
-    path = soundfont or default_soundfont().path
+    path = soundfont_of(kit, soundfont)
     try:
         return path, path.stat().st_mtime_ns
     except OSError:
@@ -93,6 +98,8 @@ def _state_of(soundfont: Path | None) -> tuple[Path, int]:
 @st.cache_resource(max_entries=_KITS_KEPT, show_spinner=False)
 def _kit_payload(kit: str, soundfont: Path, modified_ns: int) -> dict[str, Any]:
     lanes = [drum.note for drum in DRUMS]
+    alternated = KITS[kit].alternated if kit in KITS else frozenset()
+    lanes += [note + ALTERNATE_KEYS_UP for note in lanes if note in alternated]
     others = [note for note in GENERAL_MIDI_PERCUSSION if note not in lanes]
     struck = {shot.note: shot for shot in _struck(kit, soundfont, [*lanes, *others])}
     short = sorted(set(struck) - set(lanes), key=lambda note: (len(struck[note].samples), note))
@@ -137,6 +144,7 @@ def _payload(
         "choke_lanes": [lane for lane, drum in enumerate(DRUMS) if drum.family == "hat"],
         "choke_seconds": CHOKE_SECONDS,
         "ceiling": CEILING,
+        "alternate_keys_up": ALTERNATE_KEYS_UP,
         "gains": gains,
         "shots": [{**shot, "gains": numbers[shot["note"]]} for shot in shots],
         "more": more,
@@ -213,7 +221,10 @@ def _one_channel(samples: NDArray[np.float64]) -> tuple[NDArray[np.float64], flo
 def _flac(samples: NDArray[np.float64], sample_rate: int) -> bytes:
     import soundfile
 
-    whole = np.clip(np.rint(samples * 32_768), -32_768, 32_767).astype(np.int16)
+    noise = np.abs(samples).max(initial=0.0) * 32_768 * 10 ** (_STEP_DB / 20)
+    step = 2 ** max(0, math.floor(math.log2(max(noise * math.sqrt(12), 1))))
+    largest = 32_768 - step
+    whole = np.clip(np.rint(samples * (32_768 / step)) * step, -32_768, largest).astype(np.int16)
     file = io.BytesIO()
     soundfile.write(
         file, whole, sample_rate, format="FLAC", subtype="PCM_16", compression_level=_FLAC_EFFORT

@@ -64,7 +64,7 @@ function* mixed(beat, kit) {
   const frames = toEven(beat.bars * beat.bar_quarters * quarterSeconds * rate)
   const sides = [new Float32Array(frames), new Float32Array(frames)]
   const strokes = strokesOf(beat, 0)
-    .map((stroke) => ({ ...stroke, wave: waveOf(kit, stroke.lane, stroke.note, stroke.velocity),
+    .map((stroke) => ({ ...stroke, wave: waveOf(kit, stroke.lane, stroke.note, stroke.velocity, stroke.turn),
       frame: toEven(stroke.at * quarterSeconds * rate) }))
     .filter(({ wave }) => wave)
   const chokes = strokes.filter(({ lane }) => kit.chokes.has(lane)).map(({ frame }) => frame)

@@ -20,8 +20,8 @@ export async function rendered(beat, kit, { passes = 1, loop = false, swing = 0 
   const voices = createVoices(context, context.destination, Infinity)
   const strokes = strokesOf(beat, swing)
   for (let pass = 0; pass < runIn + passes; pass += 1) {
-    for (const { at, lane, note, velocity } of strokes) {
-      const wave = waveOf(kit, lane, note, velocity)
+    for (const { at, lane, note, velocity, turn } of strokes) {
+      const wave = waveOf(kit, lane, note, velocity, turn)
       if (!wave) continue
       const frame = pass * frames + toEven(at * quarterSeconds * rate)
       voices.strike({

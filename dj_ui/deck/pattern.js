@@ -9,7 +9,10 @@ export function tempoOf(beat) {
   return beat?.tempo_bpm || USUAL_TEMPO_BPM
 }
 
-/** The strokes of a beat in the order they are played, swung; `at` counts from its start. */
+/**
+ * The strokes of a beat in the order they are played, swung; `at` counts from its start, `turn`
+ * the strokes of the same drum before.
+ */
 export function strokesOf(beat, swing) {
   const straight = (beat.steps?.per_quarter ?? 4) % 4 === 0
   const hardest = new Map() // two strokes of one drum at once are one
@@ -20,7 +23,13 @@ export function strokesOf(beat, swing) {
     const at = straight ? swung(onset, swing) : onset
     hardest.set(key, { at, onset, lane, velocity, note, duration: duration ?? null })
   }
+  const turns = new Map()
   return [...hardest.values()].sort((one, other) => one.at - other.at || one.lane - other.lane)
+    .map((stroke) => {
+      const turn = turns.get(stroke.note) ?? 0
+      turns.set(stroke.note, turn + 1)
+      return { ...stroke, turn }
+    })
 }
 
 function swung(onset, swing) {

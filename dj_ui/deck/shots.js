@@ -66,15 +66,20 @@ async function decodeKit(kit, sampleRate) {
     chokeSeconds: kit.choke_seconds,
     chokes: new Set(kit.choke_lanes),
     laneNotes: kit.lane_notes,
+    alternateKeysUp: kit.alternate_keys_up,
     notes,
     /** The longest sound in seconds. */
     ring: Math.max(0, ...[...notes.values()].flat().map((wave) => wave.buffer.duration)),
   }
 }
 
-/** The recording and its gain for a stroke; null where the kit has no such drum. */
-export function waveOf(kit, lane, note, velocity) {
-  const waves = kit.notes.get(note) ?? kit.notes.get(kit.laneNotes[lane])
+/**
+ * The recording and its gain for a stroke; null where the kit has no such drum. turn: how many
+ * strokes of the drum came before in the beat; every second one is its alternate, if it has one.
+ */
+export function waveOf(kit, lane, note, velocity, turn = 0) {
+  const alternate = turn % 2 ? kit.notes.get(note + kit.alternateKeysUp) : null
+  const waves = alternate ?? kit.notes.get(note) ?? kit.notes.get(kit.laneNotes[lane])
   if (!waves) return null
   const wave = waves.find((one) => one.velocity >= velocity) ?? waves.at(-1)
   return { buffer: wave.buffer, gain: wave.gains[velocity - 1] }
