@@ -387,7 +387,9 @@ pytestmark = pytest.mark.browser
 
 # What is left of a drum below a loop's noise is cut in the browser's kit; a drum of several voices
 # answers to velocity in steps of a tenth of a dB each.
-@pytest.mark.parametrize(("kit", "difference_db"), [("standard", -60), ("tr-808", -40)])
+@pytest.mark.parametrize(
+    ("kit", "difference_db"), [("standard", -60), ("tr-808", -40), ("house", -50), ("eight", -50)]
+)
 def test_the_deck_and_the_wav_of_a_beat_sound_the_same(browser, kit, difference_db):
     context = browser.new_context()
     booth = open_booth(context, kit_payload(kit, BUNDLED))
