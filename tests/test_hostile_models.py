@@ -61,6 +61,7 @@ def write_groove(folder):
         density=np.arange(LEVELS - 1, dtype="f4"), loudness=np.arange(LEVELS - 1, dtype="f4"),
         styles=np.zeros((rows, OUTLINE.start), "i1"), outline=np.full(rows, -1, "i4"),
         outlines=np.zeros((0, OUTLINE_SIZE), "i1"), role=np.zeros(rows, "i1"),
+        drums=np.ones(rows, "i4"),
         energy=np.zeros(rows, "i1"), programmed=np.zeros(rows, "i1"), genre=np.ones(rows, "i2"),
         tempo_bpm=np.full(rows, 120, "f4"), meter=np.zeros(rows, "i1"), kind=np.ones(rows, "i1"),
         fine=np.zeros(rows, "f4"), bars=np.full(rows, 4, "i2"), velocities=np.ones((2, 128), "f4"),

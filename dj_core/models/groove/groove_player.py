@@ -67,7 +67,8 @@ WANDER = 0.8  # of a 16th's wandering chance left in the next; half of it is gon
 _CHAIN = np.array(CHAIN)
 _GRID = ("velocity", "offset", "second_velocity", "second_offset", "between")
 _LOWEST_OF_BIN = np.array([velocities_of_bin(index).start for index in range(VELOCITY_BINS)])
-PROGRAMMED = {"hits": (1.0, 0.97), "velocity": (0.8, 0.98), "timing": (0.6, 1.0)}
+SILENT = -30.0  # added to the log odds of drums that a phrase does not have
+PROGRAMMED = {"hits": (0.8, 0.95), "velocity": (0.8, 0.98), "timing": (0.6, 1.0)}
 """Of programmed styles, each part's temperature and nucleus at most: a machine repeats itself more
 exactly than a drummer, and a stray hit is heard."""
 PLACED_ROLES = ("groove", "drop")  # whose drums are placed as often as in the material
@@ -266,6 +267,7 @@ class _Block:
         self.styles = np.zeros((self.rows, STYLE_SIZE))
         self.fine = np.zeros(self.rows)
         self.programmed = np.zeros(self.rows, bool)
+        self.silent = np.zeros((self.rows, LANES), np.float32)
         grooves = [
             role_of(request) in PLACED_ROLES and request.meter == FOUR_FOUR for request in asked
         ]
@@ -300,6 +302,7 @@ class _Block:
         drawn = self.model.draw_style(request, self.tuning, generator)
         self.styles[row], self.fine[row] = drawn.style, drawn.fine
         self.programmed[row] = drawn.programmed
+        self.silent[row, ~drawn.drums] = SILENT
         self.draws[row, :steps] = generator.random((steps, LANES, DRAWS))
         if not drawn.programmed:
             wander = np.random.default_rng([request.seed, genre, 1])
@@ -369,7 +372,7 @@ class _Block:
 
     def _placed(self, now: int) -> np.ndarray:
         """What is added to the log odds of each drum at this place of the bar, (rows, 16)."""
-        return self.placement[np.arange(self.rows), now % self.bar % PLACES]
+        return self.silent + self.placement[np.arange(self.rows), now % self.bar % PLACES]
 
     def _wanted(self, now: int, logits: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Lanes (n, 16) that `rows` would strike by these logits."""

@@ -181,6 +181,7 @@ class _GuidedBlock(_Block):
                 spread = guide.style_noise * noise(0, 1, len(guide.style))
                 spread[OUTLINE] *= guide.style[OUTLINE].any()
                 self.styles[row], self.fine[row] = guide.style + spread, guide.fine
+                self.silent[row] = 0.0
         self.current = self.styles.copy()  # what rows play in now
         seed = [request.seed & 0xFFFFFFFF for request in requests]
         self.chance = np.random.default_rng(seed)  # of resampling
@@ -314,7 +315,7 @@ class _GuidedBlock(_Block):
         self.last_step, self.before = self.last_step[rows], self.before[rows]
         self.styles, self.current = self.styles[rows], self.current[rows]
         self.fine, self.programmed = self.fine[rows], self.programmed[rows]
-        self.placement = self.placement[rows]
+        self.placement, self.silent = self.placement[rows], self.silent[rows]
         self.standing, self.memory = self.standing.of(rows), self.memory.of(rows)
 
 

@@ -14,7 +14,7 @@ from dj_core.models.groove.style_tables import STYLE_BARS, Tables
 from dj_core.models.groove.style_vector import OUTLINE
 from dj_core.models.groove.training_clips import KINDS, role_index
 from dj_core.models.request import GenerationRequest, role_of
-from dj_core.music.step_grid import METERS
+from dj_core.music.step_grid import LANES, METERS
 
 NEAREST_STYLES = 32
 """Styles to draw from, nearest in tempo first. Drummers play differently at other tempos, and real
@@ -37,11 +37,13 @@ class DrawnStyle:
         style: scaled, (STYLE_SIZE).
         fine: share of the take's strokes that shall lie between two 96ths of a quarter.
         programmed: they lie off by the same amount every time.
+        drums: those a take in this style plays, bool (16).
     """
 
     style: np.ndarray
     fine: float
     programmed: bool
+    drums: np.ndarray
 
     @property
     def is_played(self) -> bool:
@@ -84,7 +86,11 @@ class StyleChoice:
         chosen = candidates[generator.choice(len(candidates), p=chance)]
         style = tables.style(chosen)
         outlined = tables.outline[chosen] >= 0
-        drawn = DrawnStyle(style, float(tables.fine[chosen]), bool(tables.programmed[chosen]))
+        drums = np.ones(LANES, bool)
+        if outlined:  # a phrase has its own drums: a stray stroke of another one is heard
+            drums = (int(tables.drums[chosen]) >> np.arange(LANES) & 1).astype(bool)
+        fine, programmed = float(tables.fine[chosen]), bool(tables.programmed[chosen])
+        drawn = DrawnStyle(style, fine, programmed, drums)
         if drawn.is_played:
             style = style - tables.bias
         elif outlined:
@@ -93,7 +99,7 @@ class StyleChoice:
             style = self._varied(style, len(candidates), generator)
         style = style + style_noise(generator, noise, style.shape)
         style[OUTLINE] = 0.0  # drummers' styles have none
-        return DrawnStyle(style, drawn.fine, drawn.programmed)
+        return DrawnStyle(style, fine, programmed, drums)
 
     def _played(self, styles: np.ndarray) -> np.ndarray:
         return (self.tables.fine[styles] > PLAYED) & (self.tables.programmed[styles] == 0)

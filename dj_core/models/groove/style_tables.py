@@ -32,6 +32,7 @@ class Tables:
         genre: per style, index among the network's genres.
         tempo_bpm: per style; 0 where the file had none.
         meter, kind: per style, indices in `METERS` and `clips.KINDS`.
+        drums: per style, the drums that sound in it: bit n for row n of the drum table.
         role, energy: per style, as in `streams.Conditions`.
         programmed: per style, 1 where strokes that lie between two 96ths do so by the same amount
             every time: a programmed swing or delay.
@@ -54,6 +55,7 @@ class Tables:
     tempo_bpm: np.ndarray
     meter: np.ndarray
     kind: np.ndarray
+    drums: np.ndarray
     role: np.ndarray
     energy: np.ndarray
     programmed: np.ndarray
@@ -120,6 +122,7 @@ def make_tables(clips: ClipSet, sums: StyleSums, scale: Scale | None = None) -> 
         tempo_bpm=clips.tempo_bpm[clip].astype(np.float32),
         meter=clips.meter[clip].astype(np.int8),
         kind=clips.kind[clip].astype(np.int8),
+        drums=_drums_in(clips, first, end),
         role=clips.role[clip].astype(np.int8),
         energy=clips.energy[clip].astype(np.int8),
         programmed=clips.programmed[clip].astype(np.int8),
@@ -127,6 +130,15 @@ def make_tables(clips: ClipSet, sums: StyleSums, scale: Scale | None = None) -> 
         bars=bars.astype(np.int16),
         velocities=velocities.astype(np.float32),
         placement=np.zeros((len(clips.genres), PLACES, step_grid.LANES), np.float16),
+    )
+
+
+def _drums_in(clips: ClipSet, first: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Drums that sound in each stretch as bits, int32 (n,)."""
+    bits = 1 << np.arange(step_grid.LANES)
+    heard = clips.velocity > 0
+    return np.array(
+        [int((heard[a:b].any(0) * bits).sum()) for a, b in zip(first, end, strict=True)], np.int32
     )
 
 
@@ -152,6 +164,7 @@ def are_whole(tables: Tables, genres: int) -> bool:
         "genre": genres,
         "meter": len(step_grid.METERS),
         "kind": len(KINDS),
+        "drums": 1 << step_grid.LANES,
         "role": len(ROLES) + 1,
         "energy": MOST_ENERGY + 1,
         "programmed": 2,
