@@ -1,7 +1,8 @@
 """Write assets/training-bars.npz: ``python -m scripts.training_bars FOLDER …``
 
-The folders are those of the imported corpora the groove model learned from; their training splits
-and the starter patterns are fingerprinted, the validation splits say what is usual among people.
+The folders are those of the imported corpora the groove model learned from; their training splits,
+the starter patterns and the written phrases are fingerprinted, the validation splits say what is
+usual among people.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from dj_core.corpus.store import Corpus
 from dj_core.evaluation.likelihood import FOUR_FOUR
+from dj_core.music.composer import written_genres, written_phrases
 from dj_core.music.patterns import load_patterns
 from dj_core.shaping.copy_meter import shipped_fingerprints, write_fingerprints
 
@@ -25,6 +27,11 @@ def main() -> int:
         if file.split == "train" and file.hits
     ]
     train += [("starter", beat.title, beat) for beat in load_patterns()]
+    train += [
+        ("phrases", f"{genre}: {beat.title}", beat)
+        for genre in written_genres()
+        for beat in written_phrases(genre).phrases
+    ]
     held = [
         corpus.beat(file)
         for corpus in corpora

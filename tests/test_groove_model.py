@@ -96,8 +96,9 @@ def test_a_stopped_run_goes_on_to_the_same_weights(run, tmp_path):
 
 
 def test_measuring_styles_is_a_stage_of_its_own_that_stops_and_goes_on(tmp_path, monkeypatch):
-    where = "dj_core.models.groove.groove_training.settle_style_bias"
-    monkeypatch.setattr(where, lambda *_: iter((0.25, 0.5, 1.0)))
+    where = "dj_core.models.groove.groove_training"
+    monkeypatch.setattr(f"{where}.settle_style_bias", lambda *_: iter((0.25, 0.5, 1.0)))
+    monkeypatch.setattr(f"{where}.settle_placement_bias", lambda *_: iter((0.5, 1.0)))
     folder, last_stage = tmp_path / "measured", "measuring the styles of its takes"
     done = []
     for step in train_run(TINY, [], folder, should_stop=lambda: len(done) == 9):
@@ -106,8 +107,8 @@ def test_measuring_styles_is_a_stage_of_its_own_that_stops_and_goes_on(tmp_path,
     assert json.loads((folder / "status.json").read_text())["state"] == "stopped"
     assert all(step.seconds_left > 0 for step in done), "measuring is still to come"
     done += train_run(TINY, [], folder, resume=True, seconds_spent=60)
-    assert [step.stage for step in done[9:]] == [last_stage] * 4
-    assert [step.finished for step in done] == [False] * 12 + [True]
+    assert [step.stage for step in done[9:]] == [last_stage] * 6
+    assert [step.finished for step in done] == [False] * 14 + [True]
     assert done[-1].seconds > done[8].seconds + 60, "what it took is the whole"
     assert done[-1].seconds_left == 0
     assert read_progress(folder)[-1] == done[-1]

@@ -89,7 +89,7 @@ class StyleChoice:
         drums = np.ones(LANES, bool)
         if outlined:  # a phrase has its own drums: a stray stroke of another one is heard
             drums = (int(tables.drums[chosen]) >> np.arange(LANES) & 1).astype(bool)
-        fine, programmed = float(tables.fine[chosen]), bool(tables.programmed[chosen])
+        fine, programmed = float(tables.fine[chosen]), bool(tables.programmed[chosen] and outlined)
         drawn = DrawnStyle(style, fine, programmed, drums)
         if drawn.is_played:
             style = style - tables.bias
