@@ -103,7 +103,7 @@ WORKERS = one_of(
 )
 """Where a verb's work is done."""
 KIT = (
-    option("--kit", default="standard", help="as in tr-808"),
+    option("--kit", default="standard", help="as `kits` lists it"),
     option("--soundfont", type=Path, help="an .sf2 file (default: the best one found)"),
 )
 """What a verb's sound is made with."""

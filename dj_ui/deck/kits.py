@@ -36,7 +36,7 @@ from dj_core.sound.render import (
 KIT_BYTES = (
     700_000  # what a kit may weigh as JSON; drums that rarely play come when they are needed
 )
-_KITS_KEPT = 12  # for all visitors together
+_KITS_KEPT = 32  # for all visitors together
 _HARDEST = 127
 _TABLES_BYTES = 20_000  # what the velocity tables weigh at most
 # Where a sound ends, in dB below full scale: the lowest one with which the drums of the grid fit.
