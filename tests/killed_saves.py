@@ -138,6 +138,7 @@ def _groove_run(folder: Path, resume: bool, tell: Tell) -> None:
         epochs=4,
         take_every_epochs=0,
         style_bias_takes=8,
+        styles=("house",),
     )
     for _ in train_run(settings, [], folder, resume=resume):
         tell()

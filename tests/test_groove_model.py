@@ -24,7 +24,7 @@ from dj_core.models.request import Feel, GenerationRequest, replay_request, with
 from dj_core.models.run_folder import read_progress
 from dj_core.music.beat import Meter
 from dj_core.music.drums import DRUMS
-from dj_core.music.genres import DANCE_STYLES, typical_tempo_bpm
+from dj_core.music.genres import typical_tempo_bpm
 from dj_core.music.step_grid import LANES, METERS, Grid, encode, steps_per_bar, to_grid
 from scripts.gallery import beat_picture
 
@@ -36,6 +36,7 @@ TINY = replace(
     epochs=2,
     take_every_epochs=1,
     style_bias_takes=6,
+    styles=("drum-and-bass", "house", "trap"),
 )
 
 
@@ -120,7 +121,7 @@ def test_the_starter_patterns_take_part_unless_they_are_left_out():
     assert weights_of(TINY, ["mine"]) == {"mine": 0.4, "starter": 0.06, "phrases": 0.4}
     without = replace(TINY, starter=False)
     assert weights_of(without, ["mine"]) == {"mine": 0.4}
-    train, _ = training_clips([], starter=True)
+    train, _ = training_clips([], starter=True, styles=TINY.styles)
     assert {clip.corpus for clip in train.clips} == {"starter", "phrases"}
     with pytest.raises(TrainingError, match="nothing to learn from"):
         training_clips([], starter=False)
@@ -225,8 +226,7 @@ def test_without_a_tempo_the_genre_decides(model):
     assert model.generate(ask(genre="drum-and-bass")).beat.tempo_bpm == 174
     assert model.generate(ask(genre="")).beat.tempo_bpm == 120
     drawn = [with_style_drawn(replace(ask(genre=""), seed=n), model.genres) for n in range(40)]
-    assert len({request.genre for request in drawn}) > 20
-    assert {request.genre for request in drawn} <= set(DANCE_STYLES)
+    assert {request.genre for request in drawn} == set(TINY.styles)
     beat = model.generate(drawn[0]).beat
     assert beat.tempo_bpm == typical_tempo_bpm(drawn[0].genre)
     assert beat.genre == drawn[0].genre

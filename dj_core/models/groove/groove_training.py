@@ -40,6 +40,7 @@ from dj_core.models.groove.training_clips import (
 from dj_core.models.request import GenerationRequest
 from dj_core.models.trainer import Tally
 from dj_core.music.beat import Beat
+from dj_core.music.genres import DANCE_STYLES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -83,6 +84,7 @@ class GrooveTrainingSettings:
         seed: decides the first weights, the streams and the dropout.
         threads: CPU threads; another number gives slightly other weights.
         starter: the starter patterns and the dance phrases are learned beside the corpora.
+        styles: dance styles whose phrases are learned; () for all.
         corpora: names of what is learned from, for whoever goes on with the run; they decide
             nothing by themselves.
 
@@ -119,12 +121,17 @@ class GrooveTrainingSettings:
     seed: int = 1
     threads: int = 1
     starter: bool = True
+    styles: tuple[str, ...] = ()
     corpora: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         weights = tuple((str(name), float(share)) for name, share in self.weights)
         object.__setattr__(self, "weights", weights)  # JSON knows lists only
         object.__setattr__(self, "corpora", tuple(self.corpora))
+        object.__setattr__(self, "styles", tuple(self.styles))
+        unknown = [name for name in self.styles if name not in DANCE_STYLES]
+        if unknown:
+            raise TrainingError(f"styles are dance styles by name; got {', '.join(unknown)}.")
         low: float
         high: float
         for name, low, high in (
@@ -184,7 +191,9 @@ def weights_of(settings: GrooveTrainingSettings, corpora: Sequence[str]) -> dict
     return {name: weights.get(name, OTHER_WEIGHT) for name in heard}
 
 
-def training_clips(corpora: Iterable[Corpus], starter: bool = True) -> tuple[ClipSet, ClipSet]:
+def training_clips(
+    corpora: Iterable[Corpus], starter: bool = True, styles: tuple[str, ...] = ()
+) -> tuple[ClipSet, ClipSet]:
     """Clips to learn from and to validate on; without the latter, the former serve as both.
 
     Raises TrainingError where there is nothing to learn from.
@@ -194,7 +203,7 @@ def training_clips(corpora: Iterable[Corpus], starter: bool = True) -> tuple[Cli
     def of(split: Split) -> Iterator[Clip]:
         return chain.from_iterable(corpus_clips(corpus, split) for corpus in corpora)
 
-    ours = chain(starter_clips(), phrase_clips()) if starter else ()
+    ours = chain(starter_clips(), phrase_clips(styles)) if starter else ()
     clips = tuple(chain(of("train"), ours))
     if not clips:
         raise TrainingError(
@@ -235,7 +244,7 @@ class GrooveTask:
         self.settings, self.ranks = settings, ranks
         weights = weights_of(settings, [corpus.name for corpus in corpora])
         self.corpora = tuple(weights)
-        train, self.validation = training_clips(corpora, settings.starter)
+        train, self.validation = training_clips(corpora, settings.starter, settings.styles)
         self.note = VALIDATED_ON_TRAINING if self.validation is train else ""
         sums = StyleSums(train)
         self.tables: Tables = make_tables(train, sums)

@@ -23,7 +23,8 @@ from dj_core.models.groove.groove_checkpoint import (
 from dj_core.models.groove.style_tables import PLACES
 from dj_core.models.groove.training_clips import Clip, clip_of, phrase_clips, role_index
 from dj_core.models.request import GenerationRequest
-from dj_core.music.genres import is_dance
+from dj_core.music.composer import written_genres
+from dj_core.music.genres import DANCE_STYLES
 from dj_core.music.step_grid import LANES
 
 TAKES_A_STYLE, TAKE_BARS = 20, 8
@@ -55,10 +56,11 @@ def measure_placement_bias(
     genres = checkpoint.network.settings.genres
     roles = {role_index(role) for role in PLACED_ROLES}
     material: dict[str, list[Clip]] = {}
-    for clip in phrase_clips():
-        if clip.role in roles and clip.genre in genres and clip.meter == 0:
+    styles = tuple(genre for genre in DANCE_STYLES if genre in genres)
+    for clip in phrase_clips(() if styles == written_genres() else styles):
+        if clip.role in roles and clip.meter == 0:
             material.setdefault(clip.genre, []).append(clip)
-    styles = [genre for genre in genres if is_dance(genre) and genre in material]
+    styles = tuple(material)
     settled = np.zeros((len(genres), PLACES, LANES))
     wanted = {genre: _log_odds(material[genre]) for genre in styles}
     for number, share in enumerate(ROUNDS):

@@ -155,16 +155,20 @@ def starter_clips(seed: int = 1) -> Iterator[Clip]:
 
 
 @cache
-def phrase_clips(seed: int = 1) -> tuple[Clip, ...]:
-    """Phrases of the dance styles: written, and composed from their layers; kept once made.
+def phrase_clips(styles: tuple[str, ...] = (), seed: int = 1) -> tuple[Clip, ...]:
+    """Phrases of dance styles: written, and composed from their layers; kept once made.
 
-    The held-out phrases are not among them. `seed` decides what is composed.
+    The held-out phrases are not among them.
+
+    Args:
+        styles: names; () for all.
+        seed: decides what is composed.
 
     Raises:
         PatternError: a file of phrases cannot be read.
     """
     clips: list[Clip] = []
-    for genre in written_genres():
+    for genre in styles or written_genres():
         material = written_phrases(genre)
         clips += [clip_of(beat, "beat", PHRASES) for beat in material.phrases]
         clips += [clip_of(fill, "fill", PHRASES) for fill in material.fills]
