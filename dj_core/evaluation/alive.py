@@ -57,10 +57,8 @@ def liveliness(beat: Beat) -> Liveliness:
         drums=len(levels),
         hits_a_bar=len(beat.hits) / beat.bars,
         broken_rules=tuple(rule.says for rule in broken_rules(beat)),
-        changes=tuple(_change(before, bar) for before, bar in itertools.pairwise(bars)),
+        changes=tuple(
+            len(bar ^ before) / max(1, len(bar | before))
+            for before, bar in itertools.pairwise(bars)
+        ),
     )
-
-
-def _change(before: frozenset[tuple[int, str]], bar: frozenset[tuple[int, str]]) -> float:
-    either = len(bar | before)
-    return len(bar ^ before) / either if either else 0.0

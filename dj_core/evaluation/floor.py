@@ -143,23 +143,18 @@ def _alive(beats: Sequence[Beat]) -> dict[str, float]:
         "idiom": _mean(lives, lambda live: not live.broken_rules),
         "levels": _mean(lives, lambda live: live.levels),
         "distinct": len({frozenset(some) for some in hits}) / max(1, len(hits)),
-        "bars_apart_within": float(np.mean([_apart_within(beat) for beat in beats])),
-        "bars_apart_between": _apart_between(beats),
+        # share of struck places that two bars do not share: of one beat, and first ones of two
+        "bars_apart_within": float(
+            np.mean([_apart(itertools.combinations(bars_of(beat), 2)) for beat in beats])
+        ),
+        "bars_apart_between": _apart(
+            itertools.combinations([bars_of(beat)[0] for beat in beats], 2)
+        ),
     }
 
 
 def _mean(lives: Sequence[Liveliness], value: Callable[[Liveliness], float]) -> float:
     return float(np.mean([value(live) for live in lives]))
-
-
-def _apart_within(beat: Beat) -> float:
-    """Mean share of struck places that two bars of a beat do not share, over all its pairs."""
-    return _apart(itertools.combinations(bars_of(beat), 2))
-
-
-def _apart_between(beats: Sequence[Beat]) -> float:
-    """The same of first bars of different beats."""
-    return _apart(itertools.combinations([bars_of(beat)[0] for beat in beats], 2))
 
 
 def _apart(pairs: Iterable[tuple[_Bar, _Bar]]) -> float:
@@ -295,9 +290,12 @@ def _structure(beats: Sequence[Beat]) -> dict[str, Any]:
         "turns": float(np.mean(turns)) if turns else 0.0,
         "others": float(np.mean(others)) if others else 0.0,
         "kick_after_turn": answered / turned if turned else 0.0,
-        "crash_on_one": float(np.mean([_crashes(beat) for beat in beats])),
+        "crash_on_one": float(
+            np.mean(
+                [
+                    any(h.lane == LANE["crash"] and h.onset_quarters < 0.2 for h in beat.hits)
+                    for beat in beats
+                ]
+            )
+        ),
     }
-
-
-def _crashes(beat: Beat) -> bool:
-    return any(hit.lane == LANE["crash"] and hit.onset_quarters < 0.2 for hit in beat.hits)

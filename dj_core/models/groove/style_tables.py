@@ -108,6 +108,7 @@ def make_tables(clips: ClipSet, sums: StyleSums, scale: Scale | None = None) -> 
     clip, first, end, bars = clip[kept], first[kept], end[kept], bars[kept]
     styles = scale.scaled(sums.between(first, end))
     outlined = styles[:, OUTLINE].any(1)
+    heard, bits = clips.velocity > 0, 1 << np.arange(step_grid.LANES)
     velocities = np.zeros((len(clips.genres), step_grid.MAX_VELOCITY + 1))
     np.add.at(velocities, clips.genre, [clip.velocities for clip in clips.clips])
     return Tables(
@@ -122,7 +123,9 @@ def make_tables(clips: ClipSet, sums: StyleSums, scale: Scale | None = None) -> 
         tempo_bpm=clips.tempo_bpm[clip].astype(np.float32),
         meter=clips.meter[clip].astype(np.int8),
         kind=clips.kind[clip].astype(np.int8),
-        drums=_drums_in(clips, first, end),
+        drums=np.array(
+            [int(heard[a:b].any(0) @ bits) for a, b in zip(first, end, strict=True)], np.int32
+        ),
         role=clips.role[clip].astype(np.int8),
         energy=clips.energy[clip].astype(np.int8),
         programmed=clips.programmed[clip].astype(np.int8),
@@ -130,15 +133,6 @@ def make_tables(clips: ClipSet, sums: StyleSums, scale: Scale | None = None) -> 
         bars=bars.astype(np.int16),
         velocities=velocities.astype(np.float32),
         placement=np.zeros((len(clips.genres), PLACES, step_grid.LANES), np.float16),
-    )
-
-
-def _drums_in(clips: ClipSet, first: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Drums that sound in each stretch as bits, int32 (n,)."""
-    bits = 1 << np.arange(step_grid.LANES)
-    heard = clips.velocity > 0
-    return np.array(
-        [int((heard[a:b].any(0) * bits).sum()) for a, b in zip(first, end, strict=True)], np.int32
     )
 
 
