@@ -310,7 +310,7 @@ def test_the_same_seed_grows_the_same_song(model, funk):
 
 
 def test_a_song_of_a_dance_style_follows_the_roles_the_model_plays(model):
-    request = GenerationRequest(genre="techno", bars=8, seed=5)
+    request = GenerationRequest(genre="house", bars=8, seed=5)
     made = song(model, request)
     assert tuple(section.name for section in made.sections) == DANCE_FORM
     parts = {section.name: made.part(n) for n, section in enumerate(made.sections)}
@@ -321,7 +321,7 @@ def test_a_song_of_a_dance_style_follows_the_roles_the_model_plays(model):
 
     assert main.bars == 8
     assert kicks(main) >= 3.5
-    assert kicks(parts["break"]) < 0.75 * kicks(main)
+    assert kicks(parts["break"]) < 0.5 * kicks(main)
     assert len(parts["intro"].hits) < 0.85 * len(main.hits)
     assert len(parts["drop"].hits) > 0.8 * len(main.hits)
     own = {(hit.lane, round(hit.onset_quarters, 3)) for hit in main.hits}
