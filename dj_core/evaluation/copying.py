@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dj_core.evaluation.likelihood import CLASSES, STEPS_PER_BAR, quantise
+from dj_core.evaluation.likelihood import STEPS_PER_BAR, quantise
 from dj_core.music.beat import Beat
+from dj_core.music.drum_classes import CLASSES
 
 _BAR_CELLS = STEPS_PER_BAR * len(CLASSES)
 _BOOTSTRAPS = 2_000

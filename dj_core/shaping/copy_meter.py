@@ -27,9 +27,10 @@ import numpy as np
 from dj_core.corpus.store import Corpus
 from dj_core.errors import BeatError, CorpusError
 from dj_core.evaluation.copying import distances
-from dj_core.evaluation.likelihood import CLASSES, FOUR_FOUR, STEPS_PER_BAR, quantise
+from dj_core.evaluation.likelihood import FOUR_FOUR, STEPS_PER_BAR, quantise
 from dj_core.files.storage import write_bytes_atomic
 from dj_core.music.beat import Beat
+from dj_core.music.drum_classes import CLASSES
 
 FINGERPRINTS = Path(__file__).resolve().parents[2] / "assets" / "training-bars.npz"
 FORMAT = 1

@@ -15,6 +15,7 @@ from dj_core.models.checkpoint import (
     read_checkpoint,
     save_checkpoint,
 )
+from dj_core.models.notes.network_settings import NetworkSettings
 from dj_core.models.notes.note_tokenizer import NotesSettings, NotesTokenizer, Vocabulary
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def load_note_model(folder: Path) -> NoteCheckpoint:
         CheckpointError: a file is missing, cut short, altered, of another model, or of a kind or
             shape this version does not know.
     """
-    from dj_core.models.notes.note_network import NetworkSettings, build_network
+    from dj_core.models.notes.note_network import build_network
 
     stored = read_checkpoint(folder, FAMILY)
     try:

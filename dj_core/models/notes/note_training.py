@@ -15,6 +15,7 @@ from dj_core.errors import TrainingError
 from dj_core.files.storage import sha256_of
 from dj_core.models.checkpoint import ModelFacts
 from dj_core.models.distributed import Ranks
+from dj_core.models.notes.network_settings import NetworkSettings
 from dj_core.models.notes.note_checkpoint import FAMILY, NoteCheckpoint, save_note_model
 from dj_core.models.notes.note_tokenizer import (
     BAR_LINE,
@@ -210,7 +211,7 @@ class NoteTask:
         """Raises TrainingError where there are no songs."""
         import torch
 
-        from dj_core.models.notes.note_network import NetworkSettings, build_network
+        from dj_core.models.notes.note_network import build_network
         from dj_core.models.notes.pointer_network import NAME, TIME, WORD, PointingNetwork
 
         self.settings, self.ranks = settings, ranks
