@@ -133,7 +133,8 @@ def _numbers(tokens: np.ndarray) -> np.ndarray:
     # what comes out is less than twice the prime, and below it a subtraction wraps around
     numbers = (wide & _PRIME).astype(np.uint32)
     numbers += (wide >> np.uint64(31)).astype(np.uint32)
-    return np.minimum(numbers, numbers - np.uint32(_PRIME))
+    below: np.ndarray = np.minimum(numbers, numbers - np.uint32(_PRIME))
+    return below
 
 
 def _hash(bar_steps: int, tokens: list[int]) -> int:
@@ -252,4 +253,5 @@ def splits_of(families: np.ndarray, genres: np.ndarray) -> np.ndarray:
             there[split] += size
             chosen.append(split)
         split_of[some] = chosen
-    return split_of[families]
+    splits: np.ndarray = split_of[families]
+    return splits

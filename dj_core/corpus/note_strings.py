@@ -141,7 +141,9 @@ def read_note_events(source: Path | bytes) -> tuple[NoteEvent, ...]:
     return tuple(events)
 
 
-def _walk(stream: Stream, start: float = 0.0) -> Iterator[tuple[Music21Object, float]]:
+def _walk(
+    stream: Stream[Music21Object], start: float = 0.0
+) -> Iterator[tuple[Music21Object, float]]:
     """What `stream.recurse()` visits, in its order, with onsets in quarters.
 
     Not by `getOffsetInHierarchy`: for the second half of a tied note that is the first half's.

@@ -226,7 +226,8 @@ def _remote(address: str) -> Source:
     def read(path: str, most: int) -> bytes:
         try:
             with system.open(path, "rb") as file:
-                return file.read(most)
+                start: bytes = file.read(most)
+                return start
         except OSError as error:
             raise CorpusError(f"The file could not be opened: {error}.") from error
 

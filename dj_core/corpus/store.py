@@ -602,7 +602,7 @@ def _load_facts(index_path: Path) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     try:
-        facts = json_of(pq.read_schema(index_path).metadata[METADATA_KEY])
+        facts: dict[str, Any] = json_of(pq.read_schema(index_path).metadata[METADATA_KEY])
         version, name = facts["format_version"], facts["name"]
         for item in facts["skipped"]:
             record_of(Skipped, item)

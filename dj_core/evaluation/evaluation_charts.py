@@ -129,6 +129,7 @@ def flat(results: Mapping[str, Any]) -> dict[str, float | None]:
             if found is None:
                 return None
             found = found[step]
-        return found
+        figure: float | None = found
+        return figure
 
     return {figure.name: at(figure.path) for figure in FIGURES}

@@ -113,7 +113,8 @@ def step_bits(probability: np.ndarray, hits: np.ndarray) -> np.ndarray:
             f"{probability.shape}. Apply the sigmoid before measuring."
         )
     with np.errstate(divide="ignore"):
-        return -np.log2(np.where(hits, probability, 1 - probability)).sum(axis=1)
+        bits: np.ndarray = -np.log2(np.where(hits, probability, 1 - probability)).sum(axis=1)
+        return bits
 
 
 # --- what every model has to beat -------------------------------------------------------------
@@ -131,7 +132,8 @@ BAR_MEMORY: tuple[Context, ...] = ((), (16,), (16, 1), (16, 1, 2))
 
 def _patterns(hits: np.ndarray) -> list[int]:
     """One number per step: which of the nine classes are hit."""
-    return (hits @ _BIT).tolist()
+    patterns: list[int] = (hits @ _BIT).tolist()
+    return patterns
 
 
 class PatternNGram:
@@ -194,7 +196,8 @@ class PatternNGram:
                         break
             else:
                 patterns.append(int(random.integers(1 << len(CLASSES))))
-        return (np.array(patterns)[:, None] & _BIT) > 0
+        hits: np.ndarray = (np.array(patterns)[:, None] & _BIT) > 0
+        return hits
 
 
 class HitHistogram:

@@ -17,7 +17,7 @@ from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from statistics import median_high
-from typing import Any
+from typing import Any, TypeVar
 
 from dj_core.errors import BeatError, MidiError
 from dj_core.files.beat_json import parse_json
@@ -43,6 +43,8 @@ from dj_core.music.drum_maps import (
 )
 from dj_core.music.drums import DRUM_CHANNEL, LANE, DrumMap
 from dj_core.music.note_maps import NOTE_MAP
+
+_Value = TypeVar("_Value")
 
 MICROSECONDS_PER_MINUTE = 60_000_000
 PROVENANCE_MARK = "digital-dj "  # begins the text event that says where a beat comes from
@@ -580,10 +582,8 @@ def _meter(events: MidiEvents, onsets: list[int], warnings: list[str]) -> tuple[
 
 
 def _holding(
-    changes: Sequence[tuple[int, Any]],
-    onsets: list[int],
-    default: Any,  # noqa: ANN401
-) -> dict[Any, tuple[int, int]]:
+    changes: Sequence[tuple[int, _Value]], onsets: list[int], default: _Value
+) -> dict[_Value, tuple[int, int]]:
     """By value that holds for any hit: for how many, and the tick from which it first does.
 
     Changes are taken in the order of time, over all tracks; of several at one tick the last wins.
@@ -594,7 +594,7 @@ def _holding(
     if not bounds or bounds[0][0] > 0:
         bounds.insert(0, (0, default))
     ordered = sorted(onsets)
-    holding: dict[Any, tuple[int, int]] = {}
+    holding: dict[_Value, tuple[int, int]] = {}
     for place, (tick, value) in enumerate(bounds):
         until = bounds[place + 1][0] if place + 1 < len(bounds) else ordered[-1] + 1
         hits = bisect_left(ordered, until) - bisect_left(ordered, tick)

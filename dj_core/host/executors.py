@@ -107,7 +107,7 @@ class _OnCluster(Executor):
         answer: Future[_Answer] = Future()
         remote = self._client.submit(work, *given, pure=False, retries=WORKER_DEATHS, **named)
 
-        def pass_on(done: distributed.Future) -> None:
+        def pass_on(done: distributed.Future[_Answer]) -> None:
             if not answer.set_running_or_notify_cancel():
                 return
             try:

@@ -219,7 +219,7 @@ def is_damaged(path: Path) -> bool:
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=WAIT_SECONDS)) as connection:
             (answer,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-            return answer != "ok"
+            return bool(answer != "ok")
     except (sqlite3.Error, UnicodeDecodeError) as error:
         return _is_damage(error)
 
@@ -262,7 +262,7 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application != APPLICATION_ID and (version or tables):

@@ -253,7 +253,8 @@ class Crate:
         with self._file.reading() as connection:
             where, values = _where(search or CrateSearch(), connection)
             found = connection.execute(f"SELECT count(*) FROM beats WHERE {where}", values)
-            return found.fetchone()[0]
+            count: int = found.fetchone()[0]
+            return count
 
     def overview(self) -> CrateOverview:
         """How much of what is in the crate."""
@@ -520,7 +521,8 @@ def _used_bytes(connection: sqlite3.Connection) -> int:
         connection.execute(f"PRAGMA {name}").fetchone()[0]
         for name in ("page_count", "freelist_count", "page_size")
     )
-    return (pages - free) * size
+    used: int = (pages - free) * size
+    return used
 
 
 def _one(connection: sqlite3.Connection, id: str) -> CrateItem:

@@ -156,7 +156,8 @@ class History:
             with contextlib.suppress(*_UNREADABLE):
                 content = parse_json(path.read_bytes())
                 if content["settings"] == settings and content["take"] in self.numbers():
-                    return content["take"]
+                    number: int = content["take"]
+                    return number
         return None
 
     def used_now(self) -> None:

@@ -338,7 +338,8 @@ def read_run_settings(run_folder: Path) -> Settings:
             f"The settings of run {run_folder.name!r} name no family of models "
             f"(got {str(content.get('family'))[:40]!r}). Start the run again under another name."
         )
-    return settings_of(family.settings, content, run_folder.name)
+    settings: Settings = settings_of(family.settings, content, run_folder.name)
+    return settings
 
 
 def material_of(

@@ -146,7 +146,9 @@ class Task(Protocol):
     def validate(self) -> dict[str, float] | None:
         """'loss' and any other figures over the validation material; None without any."""
 
-    def results(self, epoch: int, train: Tally, validated: dict[str, float] | None) -> dict:
+    def results(
+        self, epoch: int, train: Tally, validated: dict[str, float] | None
+    ) -> dict[str, Any]:
         """What the model's card says of this epoch, JSON-able."""
 
     def save_model(self, folder: Path, results: dict[str, Any]) -> None:

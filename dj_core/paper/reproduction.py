@@ -167,11 +167,13 @@ class _Parts:
         try:
             kept = read_json(path)
             if kept["fingerprint"] == self._fingerprint:
-                return kept["part"]
+                part: dict[str, Any] = kept["part"]
+                return part
         except (OSError, ValueError, KeyError, TypeError):
             pass  # not there yet, or damaged: it is made
         write_json_atomic(path, {"fingerprint": self._fingerprint, "part": make()})
-        return read_json(path)["part"]
+        made: dict[str, Any] = read_json(path)["part"]
+        return made
 
 
 def _floor_part(material: Material) -> dict[str, Any]:

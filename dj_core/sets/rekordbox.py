@@ -110,4 +110,5 @@ def rekordbox_xml(
             for pad in (FIRST_PAD, MEMORY_CUE):
                 added.add_mark("Loop", "loop", 0.0, round(track.duration_seconds, 3), pad)
             playlist.add_track(identity)
-    return xml.tostring().encode()
+    content: bytes = xml.tostring().encode()
+    return content

@@ -70,7 +70,8 @@ class Norm:
 
         A position is a spread, or less where the scale would end before the slider does.
         """
-        return getattr(self.mean, name) + asked * self._unit(name, asked > 0)
+        mean: float = getattr(self.mean, name)
+        return mean + asked * self._unit(name, asked > 0)
 
     def position(self, name: str, value: float) -> float:
         """The slider position at which an attribute would have this value."""
@@ -79,13 +80,17 @@ class Norm:
     def positions(self, name: str, values: np.ndarray | float) -> np.ndarray:
         """`position` of a value, or of every value of an array."""
         away = values - getattr(self.mean, name)
-        return away / np.where(away > 0, self._unit(name, True), self._unit(name, False))
+        unit = np.where(away > 0, self._unit(name, True), self._unit(name, False))
+        positions: np.ndarray = away / unit
+        return positions
 
     def _unit(self, name: str, above: bool) -> float:
         low, high = RANGES[name]
-        mean = min(max(getattr(self.mean, name), low), high)
+        usual: float = getattr(self.mean, name)
+        spread: float = getattr(self.spread, name)
+        mean = min(max(usual, low), high)
         room = (high - mean if above else mean - low) / 2
-        return max(min(getattr(self.spread, name), room), 1e-3)
+        return max(min(spread, room), 1e-3)
 
 
 RANGES = {

@@ -10,7 +10,7 @@ import numpy as np
 
 from dj_core.errors import GenerationError
 from dj_core.models.request import BeatModel
-from dj_core.music.beat import Beat
+from dj_core.music.beat import Beat, Hit
 from dj_core.shaping.distance import relative_distance
 from dj_core.shaping.locks import Keep, hits_in, struck
 from dj_core.shaping.playing import guide_for, request_like, shaper, with_played
@@ -132,7 +132,7 @@ def vary(
     if not 1 <= count <= MOST_VARIATIONS:
         raise GenerationError(f"A ladder has 1 to {MOST_VARIATIONS} variations; got {count}.")
     groove = shaper(model)
-    found: dict[tuple, Variation] = {}
+    found: dict[tuple[Hit, ...], Variation] = {}
     for turn in range(4):
         for candidate in _candidates(groove, beat, keep, seed + 7919 * turn, seed, temperature):
             far = relative_distance(beat, candidate)

@@ -99,7 +99,8 @@ def steer(
         found = np.stack([_walk(board, *each, pull) for each in zip(found, prices, strict=True)])
     surprise = _prices(odds(found), ~found)[:, board.free].sum(1)  # of what is, not of a change
     off = np.array([pull(values_of(board, cells)) for cells in found])
-    return found[int(np.argmin(off + surprise))]
+    cells: np.ndarray = found[int(np.argmin(off + surprise))]
+    return cells
 
 
 def _prices(log_odds: np.ndarray, struck: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ would stand in the silence of a stem; at 16 bits, rounding is 98 dB below full s
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -32,6 +32,7 @@ from dj_core.sound.render import kit_shots, render_stems
 
 if TYPE_CHECKING:
     from mutagen import FileType
+    from mutagen.id3 import Frame
 
 Container = Literal["wav", "aiff", "flac"]
 Normalise = Literal["loudness", "peak", "none"]
@@ -298,7 +299,8 @@ def audio_file(
 
 def _rounded(sound: NDArray[np.float32], gain_db: float, bits: int) -> NDArray[np.int32]:
     scale = np.float32(10 ** (gain_db / 20) * (2 ** (bits - 1) - 1))
-    return np.rint(sound * scale).astype(np.int32)
+    rounded: NDArray[np.int32] = np.rint(sound * scale).astype(np.int32)
+    return rounded
 
 
 def _acid_chunk(kind: int, beats: int, meter: Meter, tempo_bpm: float) -> bytes:
@@ -371,7 +373,7 @@ def _id3_tagged(kind: type[FileType], content: bytes, tags: dict[str, str]) -> b
     audio = kind(file)
     audio.add_tags()
     id3: Any = audio.tags  # there now; mutagen's class says None
-    frames = {"TITLE": TIT2, "BPM": TBPM, "GENRE": TCON}
+    frames: dict[str, Callable[..., Frame]] = {"TITLE": TIT2, "BPM": TBPM, "GENRE": TCON}
     for name, text in tags.items():
         if name == "COMMENT":
             id3.add(COMM(encoding=1, lang="eng", desc="", text=[text]))

@@ -186,7 +186,8 @@ class Heard:
     @property
     def outlined(self) -> np.ndarray:
         """16th of two bars, (rows,)."""
-        return (self.phrase * (OUTLINE_STEPS // 2) + self.position) % OUTLINE_STEPS
+        steps: np.ndarray = (self.phrase * (OUTLINE_STEPS // 2) + self.position) % OUTLINE_STEPS
+        return steps
 
     @property
     def lags(self) -> np.ndarray:
@@ -463,11 +464,13 @@ class StepwiseNetwork:
 
     def flam_offset_logits(self, units: np.ndarray, velocity: np.ndarray) -> np.ndarray:
         """Logits (n, 25) of the second stroke's offset, given its velocity bin."""
-        return self._flam_offset(units) + self._flam_offset_of[velocity]
+        logits: np.ndarray = self._flam_offset(units) + self._flam_offset_of[velocity]
+        return logits
 
     def between_logits(self, units: np.ndarray, second_offset: np.ndarray) -> np.ndarray:
         """Logits (n, 7) of how many strokes lie between the two, given the second's offset."""
-        return self._between(units) + self._between_of[second_offset]
+        logits: np.ndarray = self._between(units) + self._between_of[second_offset]
+        return logits
 
 
 def _read_tokens(shown: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -506,7 +509,8 @@ class _CopyingHead:
             return answers
         gates = 1 / (1 + np.exp(-np.maximum(answers[:, self._bins :], -80.0)))
         rows = self._tables[self._starts + earlier]
-        return answers[:, : self._bins] + (gates[:, None] @ rows)[:, 0]
+        logits: np.ndarray = answers[:, : self._bins] + (gates[:, None] @ rows)[:, 0]
+        return logits
 
 
 class Recent:
@@ -592,7 +596,8 @@ class LaneChain:
         return struck, logits
 
     def _logits(self, units: np.ndarray) -> np.ndarray:
-        return (np.maximum(units, 0) * self._output).sum(-1)
+        logits: np.ndarray = (np.maximum(units, 0) * self._output).sum(-1)
+        return logits
 
 
 _CHAIN = np.array(CHAIN)
@@ -601,4 +606,5 @@ LOGIT_LIMIT = 50.0  # beyond which odds are as good as certain
 
 def odds(logits: np.ndarray) -> np.ndarray:
     """Chances of logits."""
-    return 1 / (1 + np.exp(-np.clip(logits, -LOGIT_LIMIT, LOGIT_LIMIT)))
+    chances: np.ndarray = 1 / (1 + np.exp(-np.clip(logits, -LOGIT_LIMIT, LOGIT_LIMIT)))
+    return chances

@@ -294,10 +294,13 @@ class GrooveNetwork(nn.Module):
             before = [part[0] for part in state]
             after = torch.lstm_cell(inputs[0], before, *lstm.all_weights[0])
             return after[0][None], (after[0][None], after[1][None])  # a tenth of a call's overhead
-        if not (self.training and self.settings.weight_drop):
-            return lstm(inputs, state)
-        kept = functional.dropout(lstm.get_parameter("weight_hh_l0"), self.settings.weight_drop)
-        return torch.func.functional_call(lstm, {"weight_hh_l0": kept}, (inputs, state))
+        answer: tuple[Tensor, State]
+        if self.training and self.settings.weight_drop:
+            kept = functional.dropout(lstm.get_parameter("weight_hh_l0"), self.settings.weight_drop)
+            answer = torch.func.functional_call(lstm, {"weight_hh_l0": kept}, (inputs, state))
+        else:
+            answer = lstm(inputs, state)
+        return answer
 
     def empty_state(self, streams: int) -> State:
         """The state of streams that remember nothing."""
@@ -375,8 +378,8 @@ class LaneHead(nn.Module):
         """Logits (..., 16) from `from_memory`'s answer and the lanes known so far."""
         seen = torch.cat([struck, struck * lags[..., A_BAR, :], *self.settled(lags)], dim=-1)
         units = own + functional.linear(seen, self.neighbours * self.mask)
-        units = torch.relu(units).unflatten(-1, (LANES, -1))
-        return (units * self.output).sum(-1) + copied + self.bias
+        of_lanes: Tensor = torch.relu(units).unflatten(-1, (LANES, -1))
+        return (of_lanes * self.output).sum(-1) + copied + self.bias
 
 
 class StrokeHead(nn.Module):
@@ -440,13 +443,13 @@ class StrokeHead(nn.Module):
     def velocity_logits(self, around: Tensor, stroke: Stroke) -> Tensor:
         """Logits (n, 33) of the velocity bin."""
         units = torch.relu(self.velocity_units(around))
-        logits = self.velocity(units)
+        logits: Tensor = self.velocity(units)
         return logits + self._copied(self.velocity_copies, units, stroke.earlier_velocity)
 
     def offset_logits(self, around: Tensor, stroke: Stroke, velocity: Tensor) -> Tensor:
         """Logits (n, 25) of the offset, given the velocity bin."""
         units = torch.relu(self.offset_units(torch.cat([around, self.level(velocity)], dim=-1)))
-        logits = self.offset(units)
+        logits: Tensor = self.offset(units)
         return logits + self._copied(self.offset_copies, units, stroke.earlier_offset)
 
     def second_logits(
@@ -459,16 +462,20 @@ class StrokeHead(nn.Module):
 
     def second_offset_logits(self, units: Tensor, second_velocity: Tensor) -> Tensor:
         """Logits (n, 25) of the second stroke's offset, given its velocity bin."""
-        return self.second_offset(torch.cat([units, self.level(second_velocity)], dim=-1))
+        known = torch.cat([units, self.level(second_velocity)], dim=-1)
+        logits: Tensor = self.second_offset(known)
+        return logits
 
     def between_logits(self, units: Tensor, second_offset: Tensor) -> Tensor:
         """Logits (n, 7) of how many strokes lie between the two, given the second's offset."""
-        return self.between(torch.cat([units, self.place(second_offset)], dim=-1))
+        logits: Tensor = self.between(torch.cat([units, self.place(second_offset)], dim=-1))
+        return logits
 
     def _copied(self, copies: Copies, units: Tensor, earlier: Tensor) -> Tensor | float:
         if not self.settings.copying:
             return 0.0
-        return copies(units, earlier * self._shown().long())
+        logits: Tensor = copies(units, earlier * self._shown().long())
+        return logits
 
 
 class Copies(nn.Module):

@@ -207,7 +207,8 @@ class GrooveModel:
             draw: a random number each, 0 up to 1.
         """
         passed = self._within[genre, velocity_bin] <= np.asarray(draw)[..., None]
-        return _LOWEST_OF_BIN[velocity_bin] + passed.sum(-1)
+        velocities: np.ndarray = _LOWEST_OF_BIN[velocity_bin] + passed.sum(-1)
+        return velocities
 
 
 def tempo_of(request: GenerationRequest) -> float:
@@ -372,7 +373,10 @@ class _Block:
 
     def _placed(self, now: int) -> np.ndarray:
         """What is added to the log odds of each drum at this place of the bar, (rows, 16)."""
-        return self.silent + self.placement[np.arange(self.rows), now % self.bar % PLACES]
+        added: np.ndarray = (
+            self.silent + self.placement[np.arange(self.rows), now % self.bar % PLACES]
+        )
+        return added
 
     def _wanted(self, now: int, logits: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Lanes (n, 16) that `rows` would strike by these logits."""

@@ -288,7 +288,8 @@ class _GuidedBlock(_Block):
     def _share(self, first: int) -> np.ndarray:
         weights = self.weights[first : first + self.particles]
         share = np.exp(weights - weights.max())
-        return share / share.sum()
+        shares: np.ndarray = share / share.sum()
+        return shares
 
     def _drawn(self, first: int) -> int:
         share = self._share(first)

@@ -81,4 +81,5 @@ def _logits(model: GrooveModel, clips: ClipSet, lead_in: int) -> np.ndarray:
     memory, heard, _ = remember(model.network, tensors, window, None)
     struck = (tensors.velocity[torch.from_numpy(window.places)] > 0).float()
     lags = heard.lags.unflatten(-1, (LAGS, CONTENT))[..., :LANES]
-    return model.network.lanes(memory, lags, heard.known, struck).double().numpy()
+    logits: torch.Tensor = model.network.lanes(memory, lags, heard.known, struck)
+    return logits.double().numpy()

@@ -88,7 +88,8 @@ def _log_odds(clips: list[Clip]) -> np.ndarray:
     struck = np.concatenate([clip.grid.velocity > 0 for clip in clips])
     bars = len(struck) // PLACES
     count = struck[: bars * PLACES].reshape(bars, PLACES, LANES).sum(0) + DOUBT / 2
-    return np.log(count) - np.log(bars + DOUBT - count)
+    log_odds: np.ndarray = np.log(count) - np.log(bars + DOUBT - count)
+    return log_odds
 
 
 def settle_placement_bias(folder: Path, takes: int = TAKES_A_STYLE) -> Iterator[float]:

@@ -63,13 +63,13 @@ class Scale:
 
     def scaled(self, styles: np.ndarray) -> np.ndarray:
         """Styles with mean 0 and spread 1, outliers held at 4; outlines stay as they are."""
-        scaled = np.clip((styles - self.mean) / self.spread, -4, 4)
+        scaled: np.ndarray = np.clip((styles - self.mean) / self.spread, -4, 4)
         scaled[..., OUTLINE] = styles[..., OUTLINE]
         return scaled
 
     def unscaled(self, styles: np.ndarray) -> np.ndarray:
         """What `scaled` was given, but for outliers."""
-        raw = styles * self.spread + self.mean
+        raw: np.ndarray = styles * self.spread + self.mean
         raw[..., OUTLINE] = styles[..., OUTLINE]
         return raw
 
@@ -389,7 +389,8 @@ def _chances(clips: ClipSet, weights: dict[str, float]) -> np.ndarray:
         amount = np.bincount(clips.genre[here], chance[here])
         chance[here] /= np.sqrt(amount[clips.genre[here]])
         chance[here] *= weights.get(name, 1.0) / chance[here].sum()
-    return chance / chance.sum()
+    share: np.ndarray = chance / chance.sum()
+    return share
 
 
 def whole_clips(

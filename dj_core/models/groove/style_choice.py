@@ -102,7 +102,10 @@ class StyleChoice:
         return DrawnStyle(style, fine, programmed, drums)
 
     def _played(self, styles: np.ndarray) -> np.ndarray:
-        return (self.tables.fine[styles] > PLAYED) & (self.tables.programmed[styles] == 0)
+        played: np.ndarray = (self.tables.fine[styles] > PLAYED) & (
+            self.tables.programmed[styles] == 0
+        )
+        return played
 
     def _fitting(self, request: GenerationRequest) -> np.ndarray:
         """Styles of the asked genre and feel, by their numbers."""
@@ -142,7 +145,8 @@ class StyleChoice:
         chance = np.exp(-0.5 * (away / max(reach, 1e-6)) ** 2) * (away <= reach)
         if known[away <= reach].any():
             chance[~known] *= UNKNOWN_TEMPO_CHANCE
-        return chance / chance.sum()
+        share: np.ndarray = chance / chance.sum()
+        return share
 
     def _varied(self, style: np.ndarray, known: int, generator: np.random.Generator) -> np.ndarray:
         """A programmed style on its way to another one, with more noise than played ones get.
@@ -154,7 +158,10 @@ class StyleChoice:
         programmed = np.flatnonzero(self.tables.fine <= PLAYED)
         other = self.tables.style(int(generator.choice(programmed)))
         way = generator.uniform(0, FARTHEST_WAY)
-        return style + way * (other - style) + generator.normal(0, spread, style.shape)
+        varied: np.ndarray = (
+            style + way * (other - style) + generator.normal(0, spread, style.shape)
+        )
+        return varied
 
     @cached_property
     def _levels(self) -> tuple[np.ndarray, np.ndarray]:

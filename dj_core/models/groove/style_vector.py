@@ -327,4 +327,5 @@ def _voice_style(q: dict[str, np.ndarray], steps: np.ndarray) -> list[np.ndarray
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     whole = np.broadcast_to(whole, part.shape)
-    return np.divide(part, whole, out=np.zeros(part.shape), where=whole > 0.5)
+    ratio: np.ndarray = np.divide(part, whole, out=np.zeros(part.shape), where=whole > 0.5)
+    return ratio

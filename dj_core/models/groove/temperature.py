@@ -69,10 +69,11 @@ class Heat:
             least = ordered[np.arange(len(ordered)), np.maximum(kept, 1) - 1]
             chances *= chances >= least[:, None]
         reached = chances.cumsum(axis=1)
-        drawn = (reached <= (draws * reached[:, -1])[:, None]).sum(1)
+        drawn: np.ndarray = (reached <= (draws * reached[:, -1])[:, None]).sum(1)
         drawn = np.minimum(drawn, logits.shape[1] - 1)
         return drawn if self._all_warm else np.where(self._cold[rows], logits.argmax(1), drawn)
 
 
 def _logit(chances: np.ndarray) -> np.ndarray:
-    return np.log(chances) - np.log1p(-chances)
+    logits: np.ndarray = np.log(chances) - np.log1p(-chances)
+    return logits

@@ -227,13 +227,19 @@ class HumanizerNetwork(nn.Module):
     def velocity_logits(self, memory: Tensor, around: Tensor) -> Tensor:
         """Logits of the velocity bin, given the player's memory."""
         units = torch.relu(self.velocity_units(torch.cat([memory, around], -1)))
-        return self.velocity(functional.dropout(units, self.settings.dropout, self.training))
+        logits: Tensor = self.velocity(
+            functional.dropout(units, self.settings.dropout, self.training)
+        )
+        return logits
 
     def offset_logits(self, memory: Tensor, around: Tensor, velocity: Tensor) -> Tensor:
         """Logits of the offset, given the velocity bin just drawn (0 to 32)."""
         parts = (memory, around, self.level(velocity + 1))
         units = torch.relu(self.offset_units(torch.cat(parts, -1)))
-        return self.offset(functional.dropout(units, self.settings.dropout, self.training))
+        logits: Tensor = self.offset(
+            functional.dropout(units, self.settings.dropout, self.training)
+        )
+        return logits
 
 
 def build_network(settings: HumanizerSettings, seed: int | None = None) -> HumanizerNetwork:

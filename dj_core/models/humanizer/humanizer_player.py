@@ -200,5 +200,6 @@ def load_humanizer(folder: Path = SHIPPED_HUMANIZER) -> Humanizer:
 
 def _drawn(logits: torch.Tensor, draws: np.ndarray) -> np.ndarray:
     cumulative = logits.double().softmax(-1).cumsum(-1).numpy()
-    drawn = (cumulative <= (draws * cumulative[:, -1])[:, None]).sum(1)
-    return np.minimum(drawn, cumulative.shape[1] - 1)
+    reached = (cumulative <= (draws * cumulative[:, -1])[:, None]).sum(1)
+    drawn: np.ndarray = np.minimum(reached, cumulative.shape[1] - 1)
+    return drawn

@@ -237,4 +237,5 @@ class Alphabet:
 
 
 def _cumulative(counts: np.ndarray) -> np.ndarray:
-    return np.cumsum(counts, -1) / counts.sum(-1, keepdims=True)
+    shares: np.ndarray = np.cumsum(counts, -1) / counts.sum(-1, keepdims=True)
+    return shares

@@ -396,7 +396,8 @@ def keep_top(probability: float) -> Filter:
 
 def _odds(logits: np.ndarray) -> np.ndarray:
     """Chances of logits, up to a factor: the likeliest has 1."""
-    return np.exp(logits - logits.max())
+    odds: np.ndarray = np.exp(logits - logits.max())
+    return odds
 
 
 # --- draws ------------------------------------------------------------------------

@@ -113,7 +113,8 @@ def _angle(hertz: float, q: float) -> tuple[float, float]:
 
 def _filtered(sound: Signal, section: Section) -> Signal:
     one = section[3]
-    return sosfilt([[part / one for part in section]], sound)
+    filtered: Signal = sosfilt([[part / one for part in section]], sound)
+    return filtered
 
 
 # -- colour ----------------------------------------------------------------------------------------
