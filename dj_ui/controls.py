@@ -119,6 +119,9 @@ def choose_genre(model: ModelInfo) -> None:
     others = sorted(set(model.genres) - set(GENRE))
     labels = [ANY, *(genre.label for genre in known), *map(genre_label, others)]
     drop_unless("genre", labels)
+    # the link holds the style's plain name, not what the picker shows beside it
+    if (asked := st.query_params.get("genre")) in labels and "genre" not in st.session_state:
+        st.session_state.genre = asked
     opening = genre_label(OPENING_GENRE)
     chosen = st.selectbox(
         "Style",
@@ -127,9 +130,11 @@ def choose_genre(model: ModelInfo) -> None:
         key="genre",
         format_func=style_choice,
         on_change=follow_genre,
-        bind="query-params",
+        persist_state="session",
         help="Type to search: a style, a family, a tempo.",
     )
+    if chosen != opening or "genre" in st.query_params:
+        st.query_params["genre"] = chosen
     if (genre := GENRE.get(genre_name(chosen))) and genre.says:
         st.caption(genre.says)
 

@@ -80,6 +80,8 @@ def main() -> None:
         restore({"tempo": round(tempo)})
     latest = bring_back()
     asked = read_link(arrived or came_by_history())
+    if "genre" in asked:  # Streamlit binds the other controls to the address
+        restore({"genre": asked["genre"]})
     if not any(key in asked for key in CONTROLS):
         come_back(arrived, latest)
     follow_kit(asked)
