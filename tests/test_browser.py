@@ -98,7 +98,7 @@ def test_one_click_makes_an_audible_beat_and_a_midi_file_others_open(start_app, 
     assert name.endswith(".mid")
     assert "bpm" in name
     beat = read_midi(content)
-    assert beat.bars == 4
+    assert beat.bars == 8
     file = mido.MidiFile(file=BytesIO(content))
     strokes = []
     for track in file.tracks:
