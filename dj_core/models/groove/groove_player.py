@@ -33,7 +33,7 @@ from dj_core.models.groove.streams import (
     lag_steps,
 )
 from dj_core.models.groove.style_choice import DrawnStyle, StyleChoice
-from dj_core.models.groove.style_tables import PLACES
+from dj_core.models.groove.style_tables import PLACED_ROLES, PLACES
 from dj_core.models.groove.style_vector import STYLE_SIZE
 from dj_core.models.groove.temperature import Heat
 from dj_core.models.groove.training_clips import KINDS, role_index
@@ -71,7 +71,6 @@ SILENT = -30.0  # added to the log odds of drums that a phrase does not have
 PROGRAMMED = {"hits": (0.8, 0.95), "velocity": (0.8, 0.98), "timing": (0.6, 1.0)}
 """Of programmed styles, each part's temperature and nucleus at most: a machine repeats itself more
 exactly than a drummer, and a stray hit is heard."""
-PLACED_ROLES = ("groove", "drop")  # whose drums are placed as often as in the material
 GENRE_SMOOTHING = 20.0  # strokes of all genres mixed into a genre's velocities
 
 

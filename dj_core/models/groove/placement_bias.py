@@ -20,7 +20,7 @@ from dj_core.models.groove.groove_checkpoint import (
     load_groove_model,
     save_groove_model,
 )
-from dj_core.models.groove.style_tables import PLACES
+from dj_core.models.groove.style_tables import PLACED_ROLES, PLACES
 from dj_core.models.groove.training_clips import Clip, clip_of, phrase_clips, role_index
 from dj_core.models.request import GenerationRequest
 from dj_core.music.composer import written_genres
@@ -34,7 +34,6 @@ noise."""
 FARTHEST = 2.5  # log odds that are added at most
 DOUBT = 2.0  # strokes and silences, half each, mixed into every count
 FIRST_SEED = 800_000
-PLACED_ROLES = ("groove", "drop")
 STEPS_A_TAKE = 0.2  # a take of eight bars takes about as long as so many training steps
 _AT_A_TIME = 64
 

@@ -14,6 +14,7 @@ from dj_core.music.genres import MOST_ENERGY, ROLES
 
 STYLE_BARS = (4, 8, 16)
 """Styles are read off stretches of so many bars: short ones differ more, as short takes should."""
+PLACED_ROLES = ("groove", "drop")  # whose drums are placed as often as in the material
 PLACES = 16  # of a bar of 4/4, that `Tables.placement` knows
 STEPS_A_SPREAD = 31  # styles are stored in so many steps to a spread: -4 to 4 in eight bits
 STEPS_OF_OUTLINE = 124  # and outlines, 0 to 1, in so many

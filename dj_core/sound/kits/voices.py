@@ -11,6 +11,7 @@ What the parameters of a kit are is data, in `assets/kits.json`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +42,7 @@ _ALTERNATE_CENTS = 22.0  # how far the pitch of an alternate lies off
 
 
 @dataclass(frozen=True, kw_only=True)
-class Voice:
+class Voice(ABC):
     """What all voices have: a channel strip.
 
     Attributes:
@@ -60,9 +61,9 @@ class Voice:
     rate_hz: float = 0
     bits: float = 12
 
+    @abstractmethod
     def tone(self, hardness: float, alternate: int, seed: int) -> Signal:
         """The drum before the channel strip, at any level."""
-        raise NotImplementedError
 
     def stroke(self, hardness: float, alternate: int, seed: int, end_db: float = -56.0) -> Signal:
         """One stroke until it has died away; its loudest frame is 1 or -1.
