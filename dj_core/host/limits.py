@@ -30,6 +30,9 @@ class Limits:
         folder_depth: folders inside one another in a zip or folder that is imported.
         name_characters: of a file's name with its folders.
         fact_sheet_bytes, fact_sheet_rows: of the info.csv files of one import together.
+        shot_bytes, shot_seconds, shot_channels, shot_rate_hz: of one recording of a drum, for a kit
+            of one's own.
+        shot_work_seconds: decoding it may take on a clock.
         card_bytes, weights_bytes: of a model folder's JSON and of its weights.
         fetch_entries, fetch_bytes: files of a corpus or run that is fetched, and what they are
             together.
@@ -66,6 +69,11 @@ class Limits:
     name_characters: int = 300
     fact_sheet_bytes: int = 4_000_000
     fact_sheet_rows: int = 20_000
+    shot_bytes: int = 20_000_000
+    shot_seconds: int = 30
+    shot_channels: int = 2
+    shot_rate_hz: int = 96_000
+    shot_work_seconds: int = 5
     card_bytes: int = 30_000_000
     weights_bytes: int = 250_000_000
     fetch_entries: int = 200_000

@@ -1,0 +1,250 @@
+"""Decodes sound files of strangers: in a process of its own, with limits, killed if it hangs.
+
+libsndfile reads WAV, AIFF, FLAC, OGG and MP3. A file that crashes it, or keeps it busy, costs the
+worker process and a sentence; the next file gets a new one.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dj_core.errors import SoundError
+from dj_core.host.limits import LIMITS
+
+AUDIO_ENDINGS = (".wav", ".aif", ".aiff", ".aifc", ".flac", ".ogg", ".oga", ".mp3")
+SECONDS_TO_START = 60  # of the worker on a busy machine: it imports numpy and libsndfile
+SLOWEST_RATE_HZ = 4_000
+LOUDEST = 1e4  # 80 dB over full scale: no recording, whatever the file says
+_FORMATS = {"WAV", "WAVEX", "RF64", "AIFF", "FLAC", "OGG", "MP3"}
+_BEGINNINGS = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b"ID3")
+_BLOCK_FRAMES = 65_536
+
+
+@dataclass(frozen=True)
+class AudioLimits:
+    """What is accepted of a sound file.
+
+    Attributes:
+        most_bytes: of the file.
+        most_seconds: it may play.
+        most_channels: it may have.
+        most_rate_hz: samples a second; the fewest are 4,000.
+        most_work_seconds: the decoder may take on a clock, then it is killed.
+        mono: mix the channels into one; the channels together are as loud as their mean.
+    """
+
+    most_bytes: int = LIMITS.shot_bytes
+    most_seconds: float = LIMITS.shot_seconds
+    most_channels: int = LIMITS.shot_channels
+    most_rate_hz: int = LIMITS.shot_rate_hz
+    most_work_seconds: float = LIMITS.shot_work_seconds
+    mono: bool = False
+
+    def __post_init__(self) -> None:
+        least = min(self.most_bytes, self.most_seconds, self.most_channels, self.most_work_seconds)
+        if least <= 0 or self.most_rate_hz < SLOWEST_RATE_HZ:
+            raise SoundError(f"Limits of sound files are above 0; got {self}.")
+
+
+ONE_SHOT = AudioLimits()
+"""What a drum's recording may be."""
+
+
+@dataclass(frozen=True, eq=False)
+class Audio:
+    """A decoded sound file.
+
+    Attributes:
+        samples: shape (frames, channels); full scale is 1.0, all are finite.
+        rate_hz: frames a second.
+    """
+
+    samples: NDArray[np.float32]
+    rate_hz: int
+
+
+def decode_audio(content: bytes, limits: AudioLimits = ONE_SHOT) -> Audio:
+    """The sound of one file. Raises SoundError with the reason why it cannot be had."""
+    with AudioDecoder() as decoder:
+        return decoder.decode(content, limits)
+
+
+class AudioDecoder:
+    """A worker process that decodes one file at a time; a context manager.
+
+    A subprocess with pipes, not `multiprocessing`: a spawned child would import the parent's main
+    module again, which under a web server is the whole app.
+    """
+
+    _process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def decode(self, content: bytes, limits: AudioLimits = ONE_SHOT) -> Audio:
+        """The sound of a file. Raises SoundError with the reason why it cannot be had."""
+        if len(content) > limits.most_bytes:
+            raise SoundError(
+                f"The file has over {limits.most_bytes / 1e6:,.0f} MB, the most that is read here."
+            )
+        if not content.startswith(_BEGINNINGS) and not _is_mpeg(content):
+            raise SoundError("The file is no WAV, AIFF, FLAC, OGG or MP3.")
+        if self._process is None or self._process.poll() is not None:
+            self.close()
+            self._start()
+        question = json.dumps({"bytes": len(content), **asdict(limits)}).encode() + b"\n"
+        answer = self._ask(question + content, limits.most_work_seconds)
+        if answer is None:
+            self.close()
+            raise SoundError(
+                f"The decoder crashed on the file, or took over {limits.most_work_seconds:g} "
+                "seconds. Save it anew in a sound editor."
+            )
+        head, samples = answer
+        if reason := head.get("reason"):
+            raise SoundError(reason)
+        frames = np.frombuffer(samples, np.float32).reshape(-1, head["channels"])
+        return Audio(frames, head["rate_hz"])
+
+    def close(self) -> None:
+        """End the process; a later `decode` starts another."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for pipe in _pipes(process):
+                pipe.close()
+
+    def _start(self) -> None:
+        product = str(Path(__file__).resolve().parents[2])
+        search_path = os.pathsep.join(filter(None, [product, os.environ.get("PYTHONPATH")]))
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", "from dj_core.sound.decoding import serve; serve()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": search_path},
+        )
+        if self._ask(b"", SECONDS_TO_START) is None:
+            self.close()
+            raise SoundError(
+                "The sound decoder did not start. Check that libsndfile's package is installed: "
+                "python -m pip install soundfile."
+            )
+
+    def _ask(self, question: bytes, seconds: float) -> tuple[dict[str, Any], bytes] | None:
+        """A line and samples back; None when the process died or had to be killed."""
+        process = cast("subprocess.Popen[bytes]", self._process)
+        questions, answers = _pipes(process)
+        alarm = threading.Timer(seconds, process.kill)
+        alarm.start()
+        try:
+            questions.write(question)
+            questions.flush()
+            line = answers.readline()
+            if not line.endswith(b"\n"):
+                return None
+            head: dict[str, Any] = json.loads(line)
+            samples = answers.read(head["bytes"])
+            return (head, samples) if len(samples) == head["bytes"] else None
+        except (OSError, ValueError):  # it died between two files, or was closed meanwhile
+            return None
+        finally:
+            alarm.cancel()
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    """What it reads and what it writes, which are pipes both."""
+    return cast("tuple[IO[bytes], IO[bytes]]", (process.stdin, process.stdout))
+
+
+def _is_mpeg(content: bytes) -> bool:
+    """Whether a file begins as an MP3 without a tag does: eleven bits set, and a known layer."""
+    return len(content) > 4 and content[0] == 0xFF and content[1] & 0xE0 == 0xE0
+
+
+# -- in the worker -------------------------------------------------------------------------------
+
+
+def serve() -> None:
+    """The worker's loop: a line of limits and a file on stdin, a line and samples on stdout."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    sys.stdout = sys.stderr  # whatever else prints is not an answer
+    import soundfile  # noqa: F401 - the slow import, before the clock runs
+
+    def answer(head: dict[str, Any], samples: bytes = b"") -> None:
+        answers.write(json.dumps({**head, "bytes": len(samples)}).encode() + b"\n" + samples)
+        answers.flush()
+
+    answer({"ready": True})
+    for line in sys.stdin.buffer:
+        question = json.loads(line)
+        content = sys.stdin.buffer.read(question.pop("bytes"))
+        try:
+            audio = _decoded(content, AudioLimits(**question))
+            head = {"channels": audio.samples.shape[1], "rate_hz": audio.rate_hz}
+            answer(head, audio.samples.tobytes())
+        except SoundError as error:
+            answer({"reason": str(error)})
+
+
+def _decoded(content: bytes, limits: AudioLimits) -> Audio:
+    """The sound of a file, checked from its head on, so that no claim takes memory."""
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(io.BytesIO(content)) as file:
+            rate_hz, channels = file.samplerate, file.channels
+            if file.format not in _FORMATS:
+                raise SoundError(f"The file is no WAV, AIFF, FLAC, OGG or MP3 but {file.format}.")
+            if not SLOWEST_RATE_HZ <= rate_hz <= limits.most_rate_hz:
+                raise SoundError(
+                    f"The file has {rate_hz:,} samples a second; {SLOWEST_RATE_HZ:,} to "
+                    f"{limits.most_rate_hz:,} are read. Convert it to 44,100."
+                )
+            if channels > limits.most_channels:
+                raise SoundError(
+                    f"The file has {channels} channels; up to {limits.most_channels} are read. "
+                    "Mix it down to stereo."
+                )
+            most_frames = int(limits.most_seconds * rate_hz)
+            blocks: list[NDArray[np.float32]] = []
+            frames = 0
+            # what the head claims may be false: what is decoded is counted
+            while frames <= most_frames and len(
+                block := file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)
+            ):
+                if not np.isfinite(block).all() or float(np.abs(block).max()) > LOUDEST:
+                    raise SoundError(
+                        "The file holds samples that are no numbers, or far over full scale. "
+                        "Save it anew in a sound editor."
+                    )
+                blocks.append(block.mean(axis=1, keepdims=True) if limits.mono else block)
+                frames += len(block)
+    except (soundfile.SoundFileError, RuntimeError, ValueError, OverflowError) as error:
+        raise SoundError(
+            "The file is damaged, or not what its name says: its sound cannot be decoded. "
+            "Save it anew in a sound editor."
+        ) from error
+    if frames > most_frames:
+        raise SoundError(
+            f"The file lasts over {limits.most_seconds:,.0f} seconds, the most that is read here. "
+            "Cut it."
+        )
+    if not frames:
+        raise SoundError("The file holds no sound: it ends where its samples would begin.")
+    return Audio(np.concatenate(blocks), rate_hz)
