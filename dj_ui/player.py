@@ -11,8 +11,11 @@ import streamlit as st
 
 from dj_core.music.beat import Beat
 from dj_core.music.genres import genre_label
-from dj_ui.deck import chosen_kit, deck, follow_style, send_kit
+from dj_core.sound.kit_table import KITS
+from dj_ui.deck import chosen_kit, deck, follow_style, send_kit, sound_of
+from dj_ui.deck.payload import beat_id
 from dj_ui.takeaway import takeaway
+from dj_ui.words import spoken
 
 
 @st.fragment
@@ -43,6 +46,7 @@ def player(
     """
     seed = beat.provenance.seed
     follow_style(beat.genre or "")
+    slot = slot or beat_id(beat)
     now = deck(
         beat,
         key=key,
@@ -58,13 +62,20 @@ def player(
     drums = st.container(key=f"{key}_kit_box")
     if then:
         with drums:
-            send_kit(key, [beat], soundfont)
+            send_kit(key, [beat], soundfont, slot)
         then()
-    takeaway(now, key=key, kit=chosen_kit(), soundfont=soundfont, name=taken_as)
+    kit, sound = chosen_kit(slot), sound_of(slot)
+    if sound.kit not in ("", kit):
+        st.caption(
+            spoken(
+                f"The kit {sound.kit} of this beat is not here. {KITS[kit].label} plays instead."
+            )
+        )
+    takeaway(now, key=key, kit=kit, sound=sound, slot=slot, soundfont=soundfont, name=taken_as)
     if below:
         below(now)
     with drums:
-        send_kit(key, [beat], soundfont)
+        send_kit(key, [beat], soundfont, slot)
 
 
 def beat_name(beat: Beat) -> str:

@@ -18,6 +18,7 @@ from dj_core.files.midi import MidiSettings, midi_bytes
 from dj_core.music.beat import Beat
 from dj_core.music.note_maps import NOTE_MAP, NOTE_MAPS, printed_map
 from dj_core.music.traits import trait
+from dj_core.sound.beat_sound import USUAL_SOUND, BeatSound
 from dj_core.sound.loop_check import LoopCheck, check_loop
 from dj_core.sound.loop_files import TARGET_LUFS, LoopSettings, loop_files, one_shot_files
 from dj_ui.downloads import LastFiles, download_button
@@ -51,6 +52,8 @@ def takeaway(
     *,
     key: str,
     kit: str = "standard",
+    sound: BeatSound = USUAL_SOUND,
+    slot: str = "",
     soundfont: Path | None = None,
     name: str = "",
 ) -> None:
@@ -60,6 +63,8 @@ def takeaway(
         beat: what to take, as it is on screen.
         key: unique on the page.
         kit: a name from `dj_core.sound.kit_table.KITS`.
+        sound: what the crate keeps of how it is heard.
+        slot: the beat's place on the deck.
         soundfont: the DJ's own .sf2 file, or None for the best one at hand.
         name: what the DJ calls it; '' names files by genre, tempo and seed.
     """
@@ -79,7 +84,7 @@ def takeaway(
             "to it.",
             disabled=bool(silence),
         )  # fmt: skip
-        keep_button(beat, key=f"{key}_keep", name=name)
+        keep_button(beat, key=f"{key}_keep", name=name, sound=sound, slot=slot)
     if silence:
         st.caption(spoken(silence))
     with st.expander(

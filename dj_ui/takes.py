@@ -19,7 +19,15 @@ from dj_core.models.request import Take
 from dj_core.music.beat import Beat
 from dj_core.music.genres import genre_label
 from dj_core.music.traits import trait
-from dj_ui.deck import bring_back_edit, edit_of, edited
+from dj_core.sound.beat_sound import BeatSound
+from dj_ui.deck import (
+    bring_back_edit,
+    bring_back_sound,
+    edit_of,
+    edited,
+    give_sound,
+    sound_of,
+)
 from dj_ui.sessions import sessions_home, visitors_session
 from dj_ui.visiting import take_allowance
 
@@ -79,6 +87,7 @@ def keep_take(take: Take, settings: Mapping[str, Any]) -> KeptTake:
     A page that calls this calls `write_down` at its end: a disk can keep a beat waiting.
     """
     number = max((kept.number for kept in kept_takes()), default=0)
+    before = take_on_deck()
     reserved = False
     past = history()
     try:
@@ -92,6 +101,7 @@ def keep_take(take: Take, settings: Mapping[str, Any]) -> KeptTake:
     except DigitalDJError as error:
         st.session_state[_TROUBLE] = str(error)
     kept = KeptTake(number if reserved else number + 1, take, dict(settings), reserved)
+    give_sound(kept.slot, sound_of(before.slot if before else ""))
     _put_in_row(kept)
     if reserved:
         st.session_state.setdefault(_UNWRITTEN, []).append(kept)
@@ -118,22 +128,24 @@ def write_down() -> None:
         for kept in st.session_state.pop(_UNWRITTEN, ()):
             beat, notes = kept.take.beat, kept.take.notes
             how = str(beat.provenance.settings.get("shape", "generate"))
-            past.write(kept.number, beat, kept.settings, how, notes)
+            sound = sound_of(kept.slot)
+            past.write(kept.number, beat, kept.settings, how, notes, sound)
+            st.session_state.setdefault(_NOTED, {})[kept.number] = (None, sound)
         _note_edits(past)
     except DigitalDJError as error:
         st.session_state[_TROUBLE] = str(error)
 
 
 def _note_edits(past: History) -> None:
-    noted: dict[int, Any] = st.session_state.setdefault(_NOTED, {})
+    noted: dict[int, tuple[Any, BeatSound]] = st.session_state.setdefault(_NOTED, {})
     ours = [kept for kept in kept_takes() if kept.reserved]
     for number in noted.keys() - {kept.number for kept in ours}:
         del noted[number]
     for kept in ours:
-        edit = edit_of(kept.take.beat, kept.slot)
-        if edit != noted.get(kept.number):
-            past.note_edit(kept.number, edit)
-            noted[kept.number] = edit
+        now = edit_of(kept.take.beat, kept.slot), sound_of(kept.slot)
+        if now != noted.get(kept.number):
+            past.note_edit(kept.number, *now)
+            noted[kept.number] = now
 
 
 def keep_laid_out(tool: str, beats: Sequence[tuple[str, Beat]]) -> None:
@@ -177,9 +189,11 @@ def call_back(past: PastTake) -> KeptTake:
 
 def _brought_back(past: PastTake) -> KeptTake:
     kept = KeptTake(past.number, Take(past.beat, past.notes), past.settings, reserved=True)
+    bring_back_sound(kept.slot, past.sound)
     if past.edit is not None and edit_of(past.beat, kept.slot) is None:
         bring_back_edit(past.beat, kept.slot, past.edit)
-        st.session_state.setdefault(_NOTED, {})[kept.number] = dict(past.edit)
+    noted = (edit_of(past.beat, kept.slot), sound_of(kept.slot))
+    st.session_state.setdefault(_NOTED, {})[kept.number] = noted
     return kept
 
 

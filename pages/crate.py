@@ -18,9 +18,10 @@ from dj_core.host.read_only import read_only
 from dj_core.library.kept_beats import Crate, CrateItem, CrateOverview, CrateSearch, KeptBeat, Sort
 from dj_core.music.genres import genre_label
 from dj_ui.beat_list import ROWS_A_PART, BeatRow, RowEdit, beat_list, first_row, pick
+from dj_ui.deck import bring_back_sound
 from dj_ui.downloads import download_button
 from dj_ui.frame import open_page, run_page
-from dj_ui.keeping import put_in_set, put_on_deck
+from dj_ui.keeping import put_in_set, put_on_deck, slot_in_crate
 from dj_ui.models import model_label
 from dj_ui.player import player
 from dj_ui.readouts import show_facts
@@ -308,10 +309,10 @@ def show_many(crate: Crate, ticked: CrateSearch) -> None:
 
 def show_beat(crate: Crate, kept: KeptBeat, play: str | None) -> None:
     """The chosen beat: heard, taken along, told about."""
-    item = kept.item
+    item, slot = kept.item, slot_in_crate(kept)
+    bring_back_sound(slot, kept.sound)
     player(
-        kept.beat, key="crate", slot=f"crate-{item.id}", name=item.name, play=play,
-        taken_as=item.name,
+        kept.beat, key="crate", slot=slot, name=item.name, play=play, taken_as=item.name,
     )  # fmt: skip
     show_actions(crate, kept)
     show_origin(kept)

@@ -20,6 +20,8 @@ from dj_core.errors import DigitalDJError
 from dj_core.library.library import Library, ModelInfo
 from dj_core.models.request import DEFAULT_FEEL, Feel, Take
 from dj_core.music.genres import MOST_ENERGY, genre_label
+from dj_core.sound.beat_sound import MOST_KIT_NAME
+from dj_core.sound.kit_table import kit_or
 from dj_ui.controls import (
     CONTROLS,
     DENSITIES,
@@ -34,7 +36,7 @@ from dj_ui.controls import (
     restore,
     set_controls,
 )
-from dj_ui.deck import choose_kit, listen, new_tempo, own_kit
+from dj_ui.deck import choose_kit, listen, new_tempo, sound_of
 from dj_ui.frame import open_page, run_page
 from dj_ui.keeping import leave_crate, taken_from_crate
 from dj_ui.models import loaded
@@ -84,7 +86,7 @@ def main() -> None:
         restore({"genre": asked["genre"]})
     if not any(key in asked for key in CONTROLS):
         come_back(arrived, latest)
-    follow_kit(asked)
+    choose_kit(asked.get("kit", ""))
     library = Library.open()
     with st.container(key="dj_bench"):  # theme.css says where on the screen each part stands
         go, stage, side = (st.container(key=f"dj_{part}") for part in ("go_box", "stage", "side"))
@@ -180,6 +182,12 @@ def tell_refused(asked: Mapping[str, str], settings: Mapping[str, Any]) -> None:
             f"This link asks for settings that do not exist here: {names}. "
             "They are left as they were."
         )
+    kit = asked.get("kit", "")
+    if kit and not kit_or(kit, ""):
+        st.info(
+            f"This link asks for the kit {spoken(kit[:MOST_KIT_NAME])}, which is not here. The "
+            "usual kit of the style plays instead."
+        )
 
 
 def same_value(text: str, value: object) -> bool:
@@ -190,15 +198,9 @@ def same_value(text: str, value: object) -> bool:
         return text == str(value)
 
 
-def follow_kit(asked: Mapping[str, str]) -> None:
-    """Take the kit that a link names; then keep the link true to the deck's choice."""
-    choose_kit(asked.get("kit", ""))
-    link_kit()
-
-
-def link_kit() -> None:
-    """Have the link name the kit that the visitor chose; one that follows the style needs none."""
-    if kit := own_kit():
+def link_kit(slot: str = "") -> None:
+    """Have the link name the kit that was chosen; one that follows the style needs none."""
+    if kit := kit_or(sound_of(slot).kit, ""):
         st.query_params["kit"] = kit
     else:
         st.query_params.pop("kit", None)
@@ -300,7 +302,7 @@ def draw_deck(
             soundfont=soundfont,
             locks=True,
             taken_as=crated.kept.item.name,
-            below=lambda _: link_kit(),
+            below=lambda _: link_kit(crated.slot),
             then=then,
         )
         return
@@ -325,15 +327,15 @@ def draw_deck(
         play=token if number_ == kept.number else None,
         soundfont=soundfont,
         locks=True,
-        below=lambda _: note_changes(),
+        below=lambda _: note_changes(kept.slot),
         then=then,
     )
 
 
-def note_changes() -> None:
+def note_changes(slot: str) -> None:
     """Keep what the deck sent: an edit and a kit come to the player alone."""
     write_down()
-    link_kit()
+    link_kit(slot)
 
 
 def draw_transport(kept: KeptTake | None, usable: bool) -> None:

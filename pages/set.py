@@ -40,6 +40,7 @@ from dj_core.sets.set_plan import (
     MAX_BEATS,
     MAX_MINUTES,
     PHRASE_BARS,
+    Entry,
     SetList,
     SetSettings,
     warnings_of,
@@ -47,7 +48,8 @@ from dj_core.sets.set_plan import (
 from dj_core.sets.set_takes import build_set
 from dj_core.sound.loop_files import LoopSettings
 from dj_ui import set_state
-from dj_ui.deck import chosen_kit, deck
+from dj_ui.deck import bring_back_sound, chosen_kit, deck, own_sound
+from dj_ui.deck.payload import beat_id
 from dj_ui.downloads import download_button
 from dj_ui.frame import open_page, run_page
 from dj_ui.models import loaded
@@ -384,7 +386,7 @@ def start_build(library: Library, settings: SetSettings, chosen: list[str]) -> N
     """Build in the background; the page takes the set when it is there. Raises DigitalDJError."""
     crate = Crate.open()
     take_allowance("work")
-    beats = [crate.get(number).titled for number in chosen]
+    beats = [Entry(kept.titled, sound=kept.sound) for kept in map(crate.get, chosen)]
     model = None
     if settings.fills or len(beats) < (settings.beats or 0):
         with st.spinner("Waking the model…"):
@@ -503,14 +505,16 @@ def draw_slot(planned: SetList, slot: int, library: Library) -> None:
             other_name=f"Into {slot_title(planned, slot + 1)}",
         )
     else:
-        beat = planned.slots[slot].beat
+        beat, entry = planned.slots[slot].beat, planned.slots[slot].entry
+        bring_back_sound(beat_id(beat), entry.sound)
         now = deck(beat, key="set_deck", name=slot_name(planned, slot))
-        if now is not beat:
+        sound = own_sound(beat_id(beat)) or entry.sound
+        if now is not beat or sound != entry.sound:
             st.button(
                 "Save your changes to the set",
                 key="set_edit",
                 on_click=lambda: tried(
-                    lambda: set_state.hold(with_beat(planned, slot, now), library)
+                    lambda: set_state.hold(with_beat(planned, slot, now, sound), library)
                 ),
             )
     draw_moves(planned, slot, library)

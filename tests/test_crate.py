@@ -42,6 +42,7 @@ from dj_core.library.kept_beats import (
 from dj_core.music.beat import Beat, Hit, Meter, Provenance
 from dj_core.music.drums import DRUM, DRUMS
 from dj_core.music.patterns import load_patterns
+from dj_core.sound.beat_sound import BeatSound
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -326,6 +327,24 @@ def test_what_cannot_be_written_is_refused_and_nothing_changes(crate, change, wo
 
 
 # -- the crate as a file ---------------------------------------------------------------------------
+
+
+def test_the_sound_of_a_beat_is_kept_copied_changed_and_goes_along(crate, tmp_path):
+    item = crate.keep(beat(), sound=BeatSound(kit="techno"))
+    assert crate.get(item.id).sound == crate.sound_of(item.id) == BeatSound("techno")
+    assert crate.get(crate.duplicate(item.id).id).sound == BeatSound("techno")
+    crate.set_sound(item.id, BeatSound("a-kit-of-mine"))
+    other = Crate(tmp_path / "other.db")
+    other.import_file(crate.export([item.id]).content)
+    assert other.get(item.id).sound == BeatSound("a-kit-of-mine")
+
+
+@pytest.mark.parametrize("damage", ["", "no JSON", "[1]", '{"kit": 7}', f'{{"kit": "{"x" * 99}"}}'])
+def test_a_damaged_sound_is_the_usual_one(crate, damage):
+    item = crate.keep(beat(), sound=BeatSound("techno"))
+    asked(crate.path, f"UPDATE beats SET sound = '{damage}'")
+    assert crate.get(item.id).sound == BeatSound()
+    assert crate.export().damaged == ()
 
 
 def test_a_crate_file_fills_another_crate_with_the_same(full, tmp_path):
@@ -666,7 +685,7 @@ def test_read_only_a_crate_is_read_without_a_trace(tmp_path, monkeypatch):
     whole.keep(beat())
     older = Crate(tmp_path / "older" / "crate.db")
     older.keep(beat())
-    asked(older.path, "DROP INDEX beats_deleted")
+    asked(older.path, "ALTER TABLE beats DROP COLUMN sound")
     asked(older.path, f"PRAGMA user_version = {SCHEMA_VERSION - 1}")
     damaged = Crate(tmp_path / "damaged" / "crate.db")
     damaged.path.parent.mkdir()

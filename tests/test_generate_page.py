@@ -290,7 +290,10 @@ def test_without_sound_everything_else_works(models, monkeypatch):
 
 def test_the_kit_of_a_link_is_on_the_deck_and_an_unknown_one_is_not(models):
     assert on_deck(visit(kit="tr-808"))["kit"] == "tr-808"
-    assert on_deck(visit(kit="../../etc"))["kit"] == GENRE["house"].kit
+    at = visit(kit="../../etc")
+    assert on_deck(at)["kit"] == GENRE["house"].kit
+    (said,) = [info.value for info in at.info]
+    assert "etc, which is not here. The usual kit of the style plays instead" in said
 
 
 def test_the_kit_follows_the_style_until_the_visitor_chooses_one(models):

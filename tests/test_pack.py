@@ -7,6 +7,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from unicodedata import category
 from urllib.parse import unquote
@@ -37,7 +38,9 @@ from dj_core.sets.saved_sets import save_set
 from dj_core.sets.set_midi import set_midi
 from dj_core.sets.set_names import set_stem, slot_genre, slot_name, slot_stem
 from dj_core.sets.set_plan import Entry, SetSettings, plan_set
+from dj_core.sound.beat_sound import BeatSound
 from dj_core.sound.loop_check import check_loop
+from dj_core.sound.loop_files import LoopSettings
 
 PATTERNS = {beat.title: beat for beat in load_patterns() if "fill" not in beat.title}
 FILL = Beat(tuple(Hit.of("snare", step / 4) for step in range(16)), 1, 120.0, title="Roll")
@@ -205,6 +208,17 @@ def test_the_readme_says_what_is_there(unpacked, planned):
         if folder.is_dir():
             assert folder.name in words
     assert all(f"{number:02} " in words for number in range(1, len(planned.slots) + 1))
+
+
+def test_each_loop_is_played_with_the_kit_of_its_beat(one_beat, tmp_path):
+    entry = replace(one_beat.entries[0], sound=BeatSound("techno"))
+    own = plan_set([entry], one_beat.settings)
+    loops = []
+    for planned, kit in ((own, "standard"), (one_beat, "techno"), (one_beat, "standard")):
+        path = save_pack(planned, tmp_path / "a.zip", PackSettings(LoopSettings(kit))).path
+        with zipfile.ZipFile(path) as archive:
+            loops.append([archive.read(name) for name in archive.namelist() if "loops/" in name])
+    assert loops[0] == loops[1] != loops[2]
 
 
 def test_the_same_set_gives_the_same_bytes(one_beat, tmp_path):

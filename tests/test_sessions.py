@@ -20,6 +20,7 @@ from dj_core.library.take_history import History, new_session_id
 from dj_core.music.beat import Beat, Provenance
 from dj_core.music.drums import DRUM
 from dj_core.music.patterns import genre_patterns
+from dj_core.sound.beat_sound import BeatSound
 from dj_ui import sessions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,6 +64,17 @@ def test_what_was_done_by_hand_and_what_lies_side_by_side_come_back(tmp_path):
     assert again.take(2).edit is None
     with pytest.raises(LibraryError, match="Take 3"):
         past.note_edit(3, edit)
+
+
+def test_what_a_take_is_heard_with_comes_back_as_it_was_chosen_last(tmp_path):
+    past = History(tmp_path, new_session_id())
+    add_take(past, ROCK, {}, sound=BeatSound("techno"))
+    add_take(past, HOUSE, {})
+    again = History(tmp_path, past.folder.name)
+    assert [take.sound for take in again.takes()] == [BeatSound("techno"), BeatSound()]
+    past.note_edit(1, None, BeatSound("trap"))
+    past.note_edit(2, None, BeatSound("a-kit-of-mine"))
+    assert [take.sound.kit for take in again.takes()] == ["trap", "a-kit-of-mine"]
 
 
 def test_the_take_that_a_tab_showed_is_found_by_its_settings(tmp_path):

@@ -58,6 +58,7 @@ from dj_core.sets.set_plan import (
     warnings_of,
 )
 from dj_core.sets.set_takes import add_fills, beat_power, build_set, order_entries
+from dj_core.sound.beat_sound import BeatSound
 from dj_core.sound.render import CEILING
 
 PATTERNS = [beat for beat in load_patterns() if "fill" not in beat.title and beat.bars > 1]
@@ -615,6 +616,20 @@ def test_strokes_ring_over_bar_lines_and_into_the_next_beat():
     assert step <= inside  # without a click
 
 
+def test_a_beat_with_a_kit_of_its_own_keeps_it_in_the_set_and_one_that_is_gone_is_replaced():
+    settings = SetSettings(mix_ends=False, breakdowns=False, fills=False, phrase_bars=8)
+    kits = ("techno", "", "a-kit-of-somebody-else")
+    made = plan_set([Entry(four_floor(), sound=BeatSound(kit)) for kit in kits], settings)
+    heard, _ = read(b"".join(Mixdown(made, "trap").chunks()))
+    starts = [*Mixdown(made).start_frames, len(heard)]
+    for place, kit in enumerate(("techno", "trap", "trap")):
+        usual = plan_set([Entry(four_floor())] * 3, settings)
+        alone, _ = read(b"".join(Mixdown(usual, kit).chunks()))
+        # past what the beat before leaves ringing
+        part = slice(starts[place] + 4 * 44_100, starts[place + 1] - 44_100 // 8)
+        assert np.array_equal(heard[part], alone[part]), kit
+
+
 def test_the_same_set_sounds_the_same_to_the_bit():
     made = planned(pattern("techno"), phrase_bars=8)
     assert b"".join(Mixdown(made).chunks()) == b"".join(Mixdown(made).chunks())
@@ -676,6 +691,8 @@ def test_file_names_are_plain_unique_and_hold_the_tempo():
 
 def test_a_saved_set_comes_back_as_it_was(tmp_path):
     made = varied()
+    first = dataclasses.replace(made.entries[0], sound=BeatSound("techno"))
+    made = plan_set([first, *made.entries[1:]], made.settings)
     assert load_set(save_set(made, set_path(tmp_path, "Friday night"))) == made
     assert [saved.name for saved in saved_sets(tmp_path)] == ["Friday-night"]
     assert set_midi(load_set(saved_sets(tmp_path)[0].path)) == set_midi(made)
@@ -698,6 +715,8 @@ DAMAGES = (
     lambda value: value["settings"].update(minutes=10**400),
     lambda value: value["settings"].update(seed=2**63),
     lambda value: value["entries"][0].update(count="third"),
+    lambda value: value["entries"][0].update(sound="techno"),
+    lambda value: value["entries"][0].update(sound={"kit": ["techno"]}),
     lambda value: value["entries"][0].update(phrases=0),
     lambda value: value["entries"][0].update(tempo_bpm=9),
     lambda value: value["entries"][0].update(tempo_bpm="fast"),

@@ -30,11 +30,13 @@ from dj_core.music.note_maps import NOTE_MAP
 from dj_core.sets.set_plan import (
     PHRASE_BARS,
     EnergyCurve,
+    Entry,
     SetList,
     SetSettings,
     plan_set,
     warnings_of,
 )
+from dj_core.sound.kit_table import kit_or
 from dj_core.sound.loop_files import LoopSettings
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ def make_set(options: argparse.Namespace) -> Answer:
         breakdowns=not options.no_breakdowns,
         seed=options.seed,
     )
-    beats = _beats_in(options.files) + _beats_kept(options.crate)
+    beats: list[Beat | Entry] = [*_beats_in(options.files), *_beats_kept(options.crate)]
     model = None
     if not options.no_fills or (options.beats or 0) > len(beats):
         model = load_model(Library.open().model(options.model).folder)
@@ -173,7 +175,11 @@ def _write_set(planned: SetList, options: argparse.Namespace) -> list[Path]:
     if "loops" in options.take:
         settings = LoopSettings(options.kit, options.soundfont, sample_rate=options.rate)
         jobs = (
-            (loop_of(slot.beat), slot_stem(planned, number), settings)
+            (
+                loop_of(slot.beat),
+                slot_stem(planned, number),
+                replace(settings, kit=kit_or(slot.entry.sound.kit, options.kit)),
+            )
             for number, slot in enumerate(planned.slots)
         )
         with ProgressBar("Writing loops", "loop") as bar, workers(options) as executor:
@@ -228,8 +234,8 @@ def _beats_in(files: Sequence[Path]) -> list[Beat]:
     return beats
 
 
-def _beats_kept(words: str | None) -> list[Beat]:
-    """Beats of the crate, oldest first; none where they are not asked for."""
+def _beats_kept(words: str | None) -> list[Entry]:
+    """Beats of the crate with their sound, oldest first; none where they are not asked for."""
     from dj_core.library.kept_beats import Crate, CrateSearch
 
     if words is None:
@@ -239,4 +245,5 @@ def _beats_kept(words: str | None) -> list[Beat]:
     if not kept:
         about = f" with {words!r} in them" if words else ""
         raise SetError(f"The crate holds no beats{about}. Keep some first.")
-    return [crate.get(item.id).titled for item in kept]
+    found = [crate.get(item.id) for item in kept]
+    return [Entry(one.titled, sound=one.sound) for one in found]

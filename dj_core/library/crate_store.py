@@ -59,6 +59,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ("ALTER TABLE beats ADD COLUMN deleted REAL",),
     # `deleted` stands behind the beat's long text: to look at it row by row reads the whole file
     ("CREATE INDEX beats_deleted ON beats (deleted) WHERE deleted IS NOT NULL",),
+    # what a beat is heard with, as JSON; it stands behind the long text, too
+    ("ALTER TABLE beats ADD COLUMN sound TEXT",),
 )
 """Step n brings a crate of version n to version n + 1; never change one that was released."""
 

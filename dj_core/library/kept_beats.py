@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from dj_core.errors import BeatError, DigitalDJError, LibraryError
+from dj_core.errors import BeatError, DigitalDJError, LibraryError, SoundError
 from dj_core.files.beat_json import (
     beat_from_json,
     beat_key,
@@ -34,6 +34,12 @@ from dj_core.library.library import Library
 from dj_core.music.beat import DEFAULT_TEMPO_BPM, MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat, Meter
 from dj_core.music.genres import genre_label
 from dj_core.music.traits import usual_name
+from dj_core.sound.beat_sound import (
+    USUAL_SOUND,
+    BeatSound,
+    sound_from_json,
+    sound_to_json,
+)
 
 CRATE_NAME = "crate.db"
 MAX_RATING = 5
@@ -95,10 +101,11 @@ class CrateItem:
 
 @dataclass(frozen=True)
 class KeptBeat:
-    """A beat of the crate, as it was kept, and what the crate knows of it."""
+    """A beat of the crate, as it was kept; what the crate knows of it, and its sound."""
 
     item: CrateItem
     beat: Beat
+    sound: BeatSound = USUAL_SOUND
 
     @property
     def titled(self) -> Beat:
@@ -198,6 +205,7 @@ class Crate:
         tags: Iterable[str] = (),
         rating: int = 0,
         notes: str = "",
+        sound: BeatSound = USUAL_SOUND,
     ) -> CrateItem:
         """Put a beat in the crate. When this returns it is on disk.
 
@@ -207,8 +215,9 @@ class Crate:
             tags: up to 32 of up to 40 characters.
             rating: 0 (none) to 5.
             notes: up to 4,000 characters.
+            sound: what it is heard with.
         """
-        entry = _entry(beat, name, tags, rating, notes)
+        entry = _entry(beat, name, tags, rating, notes, sound)
         with self._file.writing() as connection:
             _insert(connection, entry)
             _check_room(connection)
@@ -225,7 +234,14 @@ class Crate:
             while connection.execute(taken, (name,)).fetchone():
                 number += 1
                 name = f"{base} copy {number}"
-        return self.keep(kept.beat, name=name, tags=item.tags, rating=item.rating, notes=item.notes)
+        return self.keep(
+            kept.beat,
+            name=name,
+            tags=item.tags,
+            rating=item.rating,
+            notes=item.notes,
+            sound=kept.sound,
+        )
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -280,8 +296,9 @@ class Crate:
         """One beat with its hits. Raises LibraryError when it is gone or altered."""
         with self._file.reading() as connection:
             item = _one(connection, id)
-            (text,) = connection.execute("SELECT beat FROM beats WHERE id = ?", (id,)).fetchone()
-        return KeptBeat(item, _beat_of(text, item.key, item.name))
+            query = "SELECT beat, sound FROM beats WHERE id = ?"
+            text, sound = connection.execute(query, (id,)).fetchone()
+        return KeptBeat(item, _beat_of(text, item.key, item.name), _sound_of(sound))
 
     def id_of(self, beat: Beat) -> str | None:
         """The id under which exactly this beat is kept, the latest if several; else None."""
@@ -289,6 +306,13 @@ class Crate:
         with self._file.reading() as connection:
             row = connection.execute(query, (beat_key(beat),)).fetchone()
         return row["id"] if row else None
+
+    def sound_of(self, id: str) -> BeatSound:
+        """What a beat is heard with. Raises LibraryError when it is gone."""
+        with self._file.reading() as connection:
+            _one(connection, id)
+            row = connection.execute("SELECT sound FROM beats WHERE id = ?", (id,)).fetchone()
+        return _sound_of(row["sound"])
 
     # -- changing --------------------------------------------------------------------------------
 
@@ -328,6 +352,13 @@ class Crate:
                     connection.execute(f"UPDATE beats SET {field} = ? WHERE id = ?", (value, id))
             return _one(connection, id)
 
+    def set_sound(self, id: str, sound: BeatSound) -> None:
+        """Have a beat heard with something else. Raises LibraryError when it is gone."""
+        with self._file.writing() as connection:
+            _one(connection, id)
+            text = canonical_json(sound_to_json(sound))
+            connection.execute("UPDATE beats SET sound = ? WHERE id = ?", (text, id))
+
     def add_tags(self, ids: Iterable[str], tags: Iterable[str]) -> int:
         """Give beats further tags, all of them or none; returns how many beats had them not yet."""
         added = set(_checked_tags(tags))
@@ -364,7 +395,7 @@ class Crate:
         with self._file.reading() as connection:
             where, values = _where(search, connection)
             rows = connection.execute(
-                f"SELECT {_LISTED}, beat FROM beats WHERE {where} ORDER BY number", values
+                f"SELECT {_LISTED}, beat, sound FROM beats WHERE {where} ORDER BY number", values
             )
             for row in rows:
                 item = _item(row)
@@ -373,6 +404,7 @@ class Crate:
                     names = ("id", "name", "tags", "rating", "notes")
                     described = {name: getattr(item, name) for name in names}
                     described |= {"created": row["created"], "beat": beat}
+                    described["sound"] = sound_to_json(_sound_of(row["sound"]))
                     lines.append(canonical_json(described))
                 except DigitalDJError as error:
                     damaged.append(str(error))
@@ -398,7 +430,7 @@ class Crate:
                 )
             try:
                 entries.append(_entry_of_file(value))
-            except (BeatError, LibraryError) as error:
+            except (BeatError, LibraryError, SoundError) as error:
                 damaged.append(f"Beat {number} of the crate file is damaged: {error}")
         if damaged and not entries:
             raise LibraryError(f"{damaged[0]} Nothing was brought in.")
@@ -433,6 +465,7 @@ def _entry(
     tags: Iterable[str],
     rating: int,
     notes: str,
+    sound: BeatSound,
     was_json: bool = False,
 ) -> dict[str, Any]:
     """A beat on its way in, by column, every value checked; and its tags.
@@ -465,6 +498,7 @@ def _entry(
         "notes": _checked_text(notes, MAX_NOTES, "Notes"),
         "created": time.time(),
         "beat": text,
+        "sound": canonical_json(sound_to_json(sound)),
         "tags": _checked_tags(tags),
     }
 
@@ -575,6 +609,14 @@ def _beat_of(text: str, key: str, name: str) -> Beat:
         return beat_from_json(parse_json(text))
     except BeatError as error:
         raise LibraryError(f"The beat {name!r} in the crate cannot be read: {error}") from error
+
+
+def _sound_of(text: object) -> BeatSound:
+    """The sound a row holds; the usual one where none is written, or it is damaged."""
+    try:
+        return sound_from_json(parse_json(text)) if isinstance(text, str) else USUAL_SOUND
+    except (BeatError, SoundError):
+        return USUAL_SOUND
 
 
 # -- searching -----------------------------------------------------------------------------------
@@ -722,6 +764,7 @@ def _entry_of_file(value: object) -> dict[str, Any]:
         tags,
         value.get("rating", 0),
         value.get("notes", ""),
+        sound_from_json(value.get("sound", {})),  # crates were exported before they kept sounds
         was_json=True,
     )
     id, created = value.get("id"), value.get("created")

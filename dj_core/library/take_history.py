@@ -22,6 +22,12 @@ from dj_core.files.beat_json import beat_from_json, beat_to_json, canonical_json
 from dj_core.files.storage import remove_own_files, write_bytes_atomic
 from dj_core.host.limits import LIMITS
 from dj_core.music.beat import Beat
+from dj_core.sound.beat_sound import (
+    USUAL_SOUND,
+    BeatSound,
+    sound_from_json,
+    sound_to_json,
+)
 
 FORMAT = 1
 SESSIONS = "sessions"  # the folder of all of them, in the DJ's own
@@ -51,6 +57,7 @@ class PastTake:
         how: what was done, in a word: 'generate', 'vary', ...
         notes: as in `sampling.Take`.
         edit: what was done to it by hand since, JSON-able, as the deck describes it; or None.
+        sound: what it was heard with last.
     """
 
     number: int
@@ -60,6 +67,7 @@ class PastTake:
     how: str
     notes: tuple[str, ...] = ()
     edit: Mapping[str, Any] | None = None
+    sound: BeatSound = USUAL_SOUND
 
 
 def new_session_id() -> str:
@@ -114,21 +122,26 @@ class History:
         settings: Mapping[str, Any],
         how: str = "generate",
         notes: Sequence[str] = (),
+        sound: BeatSound = USUAL_SOUND,
     ) -> PastTake:
         """Keep a take under a number from `reserve`. Raises LibraryError."""
-        take = PastTake(number, beat, dict(settings), time.time(), how, tuple(notes))
+        take = PastTake(number, beat, dict(settings), time.time(), how, tuple(notes), sound=sound)
         told = {"how": how, "made_at": take.made_at, "settings": take.settings, "notes": notes}
+        told["sound"] = sound_to_json(sound)
         self._write(self._take_path(number), {**told, "beat": beat_to_json(beat)})
         return take
 
-    def note_edit(self, number: int, edit: Mapping[str, Any] | None) -> None:
-        """Keep what was done by hand to a take, or that it was undone (None).
+    def note_edit(
+        self, number: int, edit: Mapping[str, Any] | None, sound: BeatSound = USUAL_SOUND
+    ) -> None:
+        """Keep what was done by hand to a take, or that it was undone (None), and its sound now.
 
         Raises LibraryError where there is no such take, or the folder cannot be written.
         """
         if number not in self.numbers():
             raise _gone(number)
-        self._write(self.folder / _EDIT.format(number), {"edit": edit})
+        content = {"edit": edit, "sound": sound_to_json(sound)}
+        self._write(self.folder / _EDIT.format(number), content)
 
     def lay_out(self, tool: str, beats: Sequence[tuple[str, Beat]]) -> None:
         """Keep beats that `tool` laid side by side to be chosen from, each with its label.
@@ -219,14 +232,20 @@ class History:
 
     def _read(self, number: int) -> PastTake | None:
         edit: object = None
+        sound = None
         with contextlib.suppress(*_UNREADABLE):
-            edit = parse_json((self.folder / _EDIT.format(number)).read_bytes())["edit"]
+            noted = parse_json((self.folder / _EDIT.format(number)).read_bytes())
+            edit = noted["edit"]
+            sound = sound_from_json(noted["sound"])
         with contextlib.suppress(*_UNREADABLE):
             content = parse_json(self._take_path(number).read_bytes())
             made_at = content["made_at"]
             # seconds since 1970 that a clock can show
             if type(made_at) not in (int, float) or not 0 <= made_at < 2**36:
                 return None
+            if sound is None:
+                with contextlib.suppress(*_UNREADABLE):
+                    sound = sound_from_json(content["sound"])
             return PastTake(
                 number,
                 beat_from_json(content["beat"]),
@@ -235,6 +254,7 @@ class History:
                 str(content["how"]),
                 tuple(map(str, content["notes"])),
                 edit if isinstance(edit, dict) else None,
+                sound or USUAL_SOUND,
             )
         return None
 

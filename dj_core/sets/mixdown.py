@@ -26,7 +26,7 @@ from dj_core.music.drums import general_midi_note
 from dj_core.sets.arrangement import Bar, bars_of
 from dj_core.sets.set_names import slot_name
 from dj_core.sets.set_plan import SetList
-from dj_core.sound.kit_table import KITS, keys_of
+from dj_core.sound.kit_table import KITS, keys_of, kit_or
 from dj_core.sound.render import (
     CEILING,
     FULL_SCALE,
@@ -77,7 +77,7 @@ class Mixdown:
 
         Args:
             planned: the set.
-            kit: a name from `dj_core.sound.kit_table.KITS`.
+            kit: a name from `dj_core.sound.kit_table.KITS`, for beats without one of their own.
             soundfont: an .sf2 file of the DJ's own choice; None for the best one at hand.
             sample_rate: frames per second.
 
@@ -85,7 +85,7 @@ class Mixdown:
             SetError: longer than a WAV file can be.
         """
         self.sample_rate = sample_rate
-        self._kit, self._soundfont = kit, soundfont
+        self._soundfont = soundfont
         self._timeline = _Timeline(planned, sample_rate, kit)
         self._peak = 0
         if self.frames * BYTES_A_FRAME > LARGEST_WAV_BYTES:
@@ -120,15 +120,13 @@ class Mixdown:
             SoundError: FluidSynth is missing, or the kit or SoundFont will not do.
         """
         bars = len(self._timeline.bar_frames) - 1
-        with Striker(self._kit, self._soundfont, self.sample_rate) as striker:
-            yield _wav_head(self.frames, self.sample_rate)
-            for bar, sound in enumerate(
-                _sounding(self._timeline, striker, self._timeline.slots), start=1
-            ):
-                self._peak = max(self._peak, round(peak_of(sound)))
-                yield sound.astype("<i2").tobytes()
-                if progress:
-                    progress(bar, bars)
+        yield _wav_head(self.frames, self.sample_rate)
+        heard = _sounding(self._timeline, range(len(self._timeline.slots)), self._soundfont)
+        for bar, sound in enumerate(heard, start=1):
+            self._peak = max(self._peak, round(peak_of(sound)))
+            yield sound.astype("<i2").tobytes()
+            if progress:
+                progress(bar, bars)
 
 
 def change_wav(planned: SetList, number: int, kit: str = "standard") -> bytes:
@@ -148,10 +146,9 @@ def change_wav(planned: SetList, number: int, kit: str = "standard") -> bytes:
     after = AROUND_BARS + (opening.bars if opening.kind == "intro" else 0)
     first = max(timeline.slots[number].start, line - before)
     last = min(timeline.slots[number + 1].stop, line + after)
-    with Striker(kit) as striker:
-        heard = _sounding(timeline, striker, timeline.slots[number : number + 2])
-        skipped = first - timeline.slots[number].start
-        bars = list(itertools.islice(heard, skipped, skipped + last - first))
+    heard = _sounding(timeline, range(number, number + 2))
+    skipped = first - timeline.slots[number].start
+    bars = list(itertools.islice(heard, skipped, skipped + last - first))
     sound = np.concatenate(bars)
     fade_end(sound, SAMPLE_RATE_HZ)
     return _wav_head(len(sound), SAMPLE_RATE_HZ) + sound.astype("<i2").tobytes()
@@ -219,14 +216,18 @@ class _Timeline:
     Attributes:
         frames: length of the set.
         bar_frames: start of every bar, and the end.
+        sample_rate: frames per second.
         slots: the bars of each slot.
+        kits: the kit of each slot.
         strokes: the strokes that begin in each bar.
     """
 
     def __init__(self, planned: SetList, sample_rate: int, kit: str) -> None:
         bars: list[Bar] = []
         seconds: list[float] = []
+        self.sample_rate = sample_rate
         self.slots: list[range] = []
+        self.kits = [kit_or(slot.entry.sound.kit, kit) for slot in planned.slots]
         for number, start in enumerate(planned.start_seconds):
             slot = planned.slots[number]
             self.slots.append(range(len(bars), len(bars) + slot.bars))
@@ -249,14 +250,22 @@ class _Timeline:
         placed: list[list[_Stroke]] = [[] for _ in bars]
         ring = round(RING_SECONDS * sample_rate)
         strokes = sorted(struck.items())
-        alternated = KITS[kit].alternated if kit in KITS else frozenset()
-        keys = keys_of((note for (_, note), _ in strokes), alternated)
-        for ((frame, _), (velocity, is_hat)), key in zip(strokes, keys, strict=True):
-            length = ring
-            if is_hat and (following := bisect.bisect_right(hats, frame)) < len(hats):
-                length = min(ring, hats[following] - frame)
-            number = bisect.bisect_right(self.bar_frames, frame) - 1
-            placed[number].append((frame - self.bar_frames[number], key, velocity, length))
+        slot_frames = [self.bar_frames[slot.start] for slot in self.slots]
+
+        def slot_at(stroke: tuple[tuple[int, int], tuple[int, bool]]) -> int:
+            return bisect.bisect_right(slot_frames, stroke[0][0]) - 1
+
+        for place, struck_there in itertools.groupby(strokes, slot_at):
+            there = list(struck_there)
+            own = self.kits[place]
+            alternated = KITS[own].alternated if own in KITS else frozenset()
+            keys = keys_of((note for (_, note), _ in there), alternated)
+            for ((frame, _), (velocity, is_hat)), key in zip(there, keys, strict=True):
+                length = ring
+                if is_hat and (following := bisect.bisect_right(hats, frame)) < len(hats):
+                    length = min(ring, hats[following] - frame)
+                number = bisect.bisect_right(self.bar_frames, frame) - 1
+                placed[number].append((frame - self.bar_frames[number], key, velocity, length))
         self.strokes = [tuple(strokes) for strokes in placed]
 
     def bar(self, number: int) -> _BarStrokes:
@@ -268,21 +277,27 @@ class _Timeline:
 
 
 def _sounding(
-    timeline: _Timeline, striker: Striker, slots: Sequence[range]
+    timeline: _Timeline, slots: range, soundfont: Path | None = None
 ) -> Iterator[NDArray[np.float32]]:
-    """These slots bar by bar, (frames, 2) of whole numbers at 16 bits' scale."""
-    mixer = _Mixer(striker)
+    """These slots bar by bar, (frames, 2) of whole numbers at 16 bits' scale.
+
+    One kit is loaded at a time: that of the slots which follow each other with it.
+    """
     ringing = np.zeros((0, 2), np.float32)
-    for slot in slots:
-        bars = [timeline.bar(bar) for bar in slot]
-        gain = mixer.gain(bars, ringing)
-        for number, heard in zip(slot, mixer.heard(bars, gain, ringing), strict=True):
-            if number == timeline.slots[-1][-1]:
-                fade_end(heard, striker.sample_rate)
-            # rounding the gain may leave a hair too much
-            np.clip(heard, -CEILING, CEILING, out=heard)
-            yield np.rint(heard * np.float32(FULL_SCALE))
-        ringing = mixer.ringing
+    for kit, together in itertools.groupby(slots, lambda slot: timeline.kits[slot]):
+        with Striker(kit, soundfont, timeline.sample_rate) as striker:
+            mixer = _Mixer(striker)
+            for slot in together:
+                bars = [timeline.bar(bar) for bar in timeline.slots[slot]]
+                gain = mixer.gain(bars, ringing)
+                sounds = mixer.heard(bars, gain, ringing)
+                for number, heard in zip(timeline.slots[slot], sounds, strict=True):
+                    if number == timeline.slots[-1][-1]:
+                        fade_end(heard, timeline.sample_rate)
+                    # rounding the gain may leave a hair too much
+                    np.clip(heard, -CEILING, CEILING, out=heard)
+                    yield np.rint(heard * np.float32(FULL_SCALE))
+                ringing = mixer.ringing
 
 
 class _Mixer:

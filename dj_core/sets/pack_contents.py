@@ -38,6 +38,7 @@ from dj_core.sets.rekordbox import DeckTrack, pack_folder, rekordbox_xml
 from dj_core.sets.set_midi import set_midi
 from dj_core.sets.set_names import set_stem, slot_name, slot_stem
 from dj_core.sets.set_plan import SetList, Slot
+from dj_core.sound.kit_table import kit_or
 from dj_core.sound.loop_files import LoopSettings, audio_file, loop_sound
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class PackSettings:
     """What goes into a pack.
 
     Attributes:
-        sound: kit, rate and bits of all loops; always WAV.
+        sound: kit, rate and bits of all loops; always WAV. A beat with a kit of its own keeps it.
         stems: the loops by drum group too.
         mix: the whole set as one WAV too, about 10 MB a minute.
         midi: which machine all its MIDI files are for, the whole set's too.
@@ -188,8 +189,9 @@ def _slot_files(slot: Slot, stem: str, name: str, settings: PackSettings) -> Ite
     """What a slot brings, file after file, so that few need be in memory."""
     named = replace(slot.beat, title=name)
     beat = loop_of(named)
-    sound = loop_sound(beat, settings.sound, stems=True)
-    loop = _loop_file(f"{LOOPS}/{stem}.wav", name, beat, sound.mix, settings.sound)
+    heard_with = replace(settings.sound, kit=kit_or(slot.entry.sound.kit, settings.sound.kit))
+    sound = loop_sound(beat, heard_with, stems=True)
+    loop = _loop_file(f"{LOOPS}/{stem}.wav", name, beat, sound.mix, heard_with)
     columns = np.array_split(np.abs(sound.mix).max(axis=1), OUTLINE_COLUMNS)
     peaks = [int(column.max(initial=0)) for column in columns]
     yield replace(loop, outline=tuple(peak / max(1, *peaks) for peak in peaks))
@@ -199,10 +201,10 @@ def _slot_files(slot: Slot, stem: str, name: str, settings: PackSettings) -> Ite
         ceiling = 2 ** (sound.bits - 1) - 1
         ends = np.clip(sum(kept), -ceiling, ceiling).astype(np.int32)
         title = f"{name} (kick and hats)"
-        yield _loop_file(f"{ENDS}/{stem}_kick-and-hats.wav", title, beat, ends, settings.sound)
+        yield _loop_file(f"{ENDS}/{stem}_kick-and-hats.wav", title, beat, ends, heard_with)
     if settings.stems:
         for family, samples in sound.stems.items():
-            content = audio_file(samples, beat, settings.sound, part=family)
+            content = audio_file(samples, beat, heard_with, part=family)
             yield _File(f"stems/{stem}_{family}.wav", content)
     yield _File(f"midi/{stem}.mid", midi_bytes(named, settings=settings.midi))
     for fill in slot.entry.fills[:1]:
@@ -212,8 +214,8 @@ def _slot_files(slot: Slot, stem: str, name: str, settings: PackSettings) -> Ite
             genre=fill.genre or slot.beat.genre,
             title=f"{name} (fill)",
         )
-        mix = loop_sound(played, settings.sound, stems=False).mix
-        yield _loop_file(f"{FILLS}/{stem}_fill.wav", played.title, played, mix, settings.sound)
+        mix = loop_sound(played, heard_with, stems=False).mix
+        yield _loop_file(f"{FILLS}/{stem}_fill.wav", played.title, played, mix, heard_with)
         yield _File(f"midi/{stem}_fill.mid", midi_bytes(played, settings=settings.midi))
 
 

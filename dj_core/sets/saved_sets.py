@@ -13,12 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dj_core.errors import BeatError, SetChangedError, SetError
+from dj_core.errors import BeatError, SetChangedError, SetError, SoundError
 from dj_core.files.beat_json import beat_from_json, beat_to_json, parse_json, shown
 from dj_core.files.file_names import safe_stem
 from dj_core.files.storage import one_at_a_time, sha256_of, write_bytes_atomic
 from dj_core.host.read_only import check_may_change
 from dj_core.sets.set_plan import MAX_BEATS, Entry, SetList, SetSettings, plan_set
+from dj_core.sound.beat_sound import sound_from_json, sound_to_json
 
 FORMAT, VERSION = "digital-dj-set", 1
 SUFFIX = ".set.json"
@@ -149,6 +150,7 @@ def set_to_json(planned: SetList) -> dict[str, Any]:
                 "tempo_bpm": entry.tempo_bpm,
                 "fills": [beat_to_json(fill) for fill in entry.fills],
                 "roles": [beat_to_json(phrase) for phrase in entry.roles],
+                "sound": sound_to_json(entry.sound),
             }
             for entry in planned.entries
         ],
@@ -170,7 +172,15 @@ def set_from_json(value: object) -> SetList:
     try:
         settings = _settings(value.get("settings"))
         return plan_set([_entry(entry) for entry in entries], settings)
-    except (BeatError, TypeError, KeyError, ValueError, OverflowError, RecursionError) as error:
+    except (
+        BeatError,
+        SoundError,
+        TypeError,
+        KeyError,
+        ValueError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise SetError(f"This set is damaged: {error}") from error
 
 
@@ -292,4 +302,5 @@ def _entry(value: object) -> Entry:
         tuple(beat_from_json(fill) for fill in fills),
         tempo,
         tuple(beat_from_json(phrase) for phrase in roles),
+        sound_from_json(value.get("sound", {})),  # sets saved before there were sounds have none
     )

@@ -10,6 +10,7 @@ from dj_core.music.beat import Beat
 from dj_core.sets.bar_counts import Count
 from dj_core.sets.set_plan import Entry, SetList, SetSettings, plan_set
 from dj_core.sets.set_takes import add_fills, add_roles, fill_gaps
+from dj_core.sound.beat_sound import USUAL_SOUND, BeatSound
 
 
 def replanned(planned: SetList, settings: SetSettings) -> SetList:
@@ -53,12 +54,12 @@ def at_own_tempo(planned: SetList, slot: int, tempo_bpm: float | None) -> SetLis
     return _changed(planned, slot, replace(planned.entries[slot], tempo_bpm=tempo_bpm))
 
 
-def with_beat(planned: SetList, slot: int, beat: Beat) -> SetList:
-    """The set with another beat in a place, as the set now counts it.
+def with_beat(planned: SetList, slot: int, beat: Beat, sound: BeatSound = USUAL_SOUND) -> SetList:
+    """The set with another beat and sound in a place, as the set now counts it.
 
     A tempo other than the one it plays at is from now on its own.
     """
-    entry = replace(planned.entries[slot], beat=beat, count="as-is")
+    entry = replace(planned.entries[slot], beat=beat, count="as-is", sound=sound)
     if beat.playing_tempo_bpm != planned.slots[slot].tempo_bpm:
         entry = replace(entry, tempo_bpm=beat.playing_tempo_bpm)
     return _changed(planned, slot, entry)

@@ -19,6 +19,7 @@ from dj_core.files.beat_json import shown
 from dj_core.files.file_names import one_line
 from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat
 from dj_core.sets.bar_counts import AS_IS, Count, counted_tempo_bpm, in_count, nearest_count
+from dj_core.sound.beat_sound import USUAL_SOUND, BeatSound
 
 EnergyCurve = Literal["steady", "rise", "wave", "peak", "fall"]
 SectionKind = Literal["intro", "groove", "breakdown", "outro"]
@@ -119,6 +120,7 @@ class Entry:
         tempo_bpm: what it plays at, 10 to 600; None for what the set plans at its place.
         roles: phrases of the same style, each with its role in the provenance's feel: they say
             which drums play in which bar of an intro, a break or an outro; () for none.
+        sound: what it is heard with; as the whole set is where nobody chose.
 
     Raises:
         SetError: a value out of range.
@@ -130,6 +132,7 @@ class Entry:
     fills: tuple[Beat, ...] = ()
     tempo_bpm: float | None = None
     roles: tuple[Beat, ...] = ()
+    sound: BeatSound = USUAL_SOUND
 
     @property
     def own_beat(self) -> Beat:

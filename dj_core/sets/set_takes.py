@@ -33,7 +33,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def build_set(
-    beats: Sequence[Beat],
+    beats: Sequence[Beat | Entry],
     settings: SetSettings,
     model: BeatModel | None = None,
     progress: Progress | None = None,
@@ -41,7 +41,8 @@ def build_set(
     """A whole set from beats, in one step.
 
     Args:
-        beats: what the DJ brings; may be none where a model can play them.
+        beats: what the DJ brings, each with more that is said of it or without; may be none where
+            a model can play them.
         settings: how the set shall go.
         model: fills gaps and plays fills; None where all beats are there and fills are not wanted.
         progress: told about the model's work.
@@ -50,7 +51,8 @@ def build_set(
         SetError: nothing to play, or more beats than fit.
         GenerationError: the model cannot play what the set needs.
     """
-    entries = order_entries([Entry(beat) for beat in beats], settings)
+    brought = [beat if isinstance(beat, Entry) else Entry(beat) for beat in beats]
+    entries = order_entries(brought, settings)
     if any(entry.beat is None for entry in entries):
         if model is None:
             raise SetError(

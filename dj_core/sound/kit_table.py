@@ -92,6 +92,11 @@ KITS: dict[str, Kit] = {
 OUR_KITS = tuple(kit for kit in KITS.values() if kit.file)
 
 
+def kit_or(name: str, instead: str) -> str:
+    """The kit of that name, where it is here; else the other."""
+    return name if name in KITS else instead
+
+
 def keys_of(notes: Iterable[int], alternated: Collection[int]) -> Iterator[int]:
     """The key that each of a beat's notes, in the order they are played, strikes.
 

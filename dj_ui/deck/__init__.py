@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat
 from dj_core.music.drums import DRUMS, general_midi_note
 from dj_core.music.genres import GENRE
 from dj_core.music.timing import swung
-from dj_core.sound.kit_table import KITS
+from dj_core.sound.beat_sound import USUAL_SOUND, BeatSound
+from dj_core.sound.kit_table import KITS, kit_or
 from dj_ui.deck.kits import kit_payload, note_payload
 from dj_ui.deck.payload import beat_id, beat_of_payload, beat_payload
 from dj_ui.grid import steps_of
@@ -31,9 +32,11 @@ from dj_ui.words import spoken
 
 _HERE = Path(__file__).parent
 _EDITS, _KIT, _SENT, _LOCKS = "dj_edits", "dj_kit", "dj_drums_sent", "dj_locks"
+_SOUNDS = "dj_sounds"  # what beats are heard with, by slot
 _USUAL_KIT = "dj_usual_kit"
 _HEARD, _NEW_TEMPO = "dj_heard", "dj_new_tempo"
 EDITS_KEPT = 16  # edited beats a session remembers
+_SOUNDS_KEPT = 64
 _ORIGINALS_KEPT = 8  # beats of one deck that the browser may still send an edit of
 DEFAULT_KIT = next(iter(KITS))
 
@@ -96,6 +99,7 @@ def deck(
         `beat` itself, the same object, unless the visitor changed something.
     """
     slot = slot or beat_id(beat)
+    st.session_state[f"{key}_slot"] = slot
     originals: dict[str, Beat] = st.session_state.setdefault(f"{key}_originals", {})
     originals.pop(slot, None)  # it is the latest now
     originals[slot] = beat
@@ -113,7 +117,7 @@ def deck(
                 "edit": edit.payload if edit else None,
                 "facts": [list(fact) for fact in facts],
                 "kits": [[kit.name, kit.label] for kit in KITS.values()],
-                "kit": chosen_kit(),
+                "kit": chosen_kit(slot),
                 "other": other and {"name": other_name or other.title, "beat": beat_payload(other)},
                 "play": play,
                 "locks": list(locked_drums()) if locks else None,
@@ -125,7 +129,7 @@ def deck(
             on_heard_change=functools.partial(_take_heard, key),
         )
     if not kit_later:
-        send_kit(key, (beat, other) if other else (beat,), soundfont)
+        send_kit(key, (beat, other) if other else (beat,), soundfont, slot)
     now = edit.beat if edit else beat
     return _as_heard(now, slot) if follow else now
 
@@ -168,19 +172,38 @@ def bring_back_edit(beat: Beat, slot: str, edit: Mapping[str, Any]) -> None:
     edits[slot] = Edit(beat_id(beat), dict(edit), outcome)
 
 
-def chosen_kit() -> str:
-    """The kit the visitor hears, by its name in `kit_table.KITS`.
+def own_sound(slot: str) -> BeatSound | None:
+    """What the visitor chose for the beat of a slot; None where they chose nothing for it."""
+    sound: BeatSound | None = st.session_state.get(_SOUNDS, {}).get(slot)
+    return sound
 
-    The one of their own choice, for the whole session; without one, the usual kit of the style
-    that was on a deck last.
+
+def sound_of(slot: str) -> BeatSound:
+    """What the beat of a slot is heard with: as chosen for it, else as chosen last for any."""
+    return own_sound(slot) or BeatSound(kit=st.session_state.get(_KIT, ""))
+
+
+def give_sound(slot: str, sound: BeatSound) -> None:
+    """Have the beat of a slot heard with something else."""
+    sounds: dict[str, BeatSound] = st.session_state.setdefault(_SOUNDS, {})
+    sounds.pop(slot, None)  # it is the latest now
+    sounds[slot] = sound
+    while len(sounds) > _SOUNDS_KEPT:
+        del sounds[next(iter(sounds))]
+
+
+def bring_back_sound(slot: str, sound: BeatSound) -> None:
+    """Have a beat heard as it was kept, unless the visitor chose something else for it since."""
+    if sound != USUAL_SOUND and own_sound(slot) is None:
+        give_sound(slot, sound)
+
+
+def chosen_kit(slot: str = "") -> str:
+    """The kit that the beat of a slot is heard with, by its name in `kit_table.KITS`.
+
+    Where none was chosen, or it is not here, the usual kit of the style that was on a deck last.
     """
-    return own_kit() or st.session_state.get(_USUAL_KIT, DEFAULT_KIT)
-
-
-def own_kit() -> str | None:
-    """The kit that the visitor chose; None while it follows the style."""
-    kit = st.session_state.get(_KIT)
-    return kit if kit in KITS else None
+    return kit_or(sound_of(slot).kit, st.session_state.get(_USUAL_KIT, DEFAULT_KIT))
 
 
 def follow_style(genre: str) -> None:
@@ -194,10 +217,16 @@ def usual_kit(genre: str) -> str:
     return kit if kit in KITS else DEFAULT_KIT
 
 
-def choose_kit(kit: str) -> None:
-    """Let the visitor hear another kit; a name that is none changes nothing."""
-    if kit in KITS:
-        st.session_state[_KIT] = kit
+def choose_kit(kit: str, slot: str = "") -> None:
+    """Let the visitor hear another kit, from now on and for the beat of a slot.
+
+    A name that is none changes nothing.
+    """
+    if kit_or(kit, "") != kit or not kit:
+        return
+    st.session_state[_KIT] = kit
+    if slot:
+        give_sound(slot, replace(sound_of(slot), kit=kit))
 
 
 def locked_drums() -> tuple[str, ...]:
@@ -240,7 +269,7 @@ def _take_edit(key: str) -> None:
 
 
 def _take_kit(key: str) -> None:
-    choose_kit(str(st.session_state[key].kit))
+    choose_kit(str(st.session_state[key].kit), st.session_state.get(f"{key}_slot", ""))
 
 
 def new_tempo() -> float | None:
@@ -290,19 +319,22 @@ def _take_locks(key: str) -> None:
 # -- what is sent --------------------------------------------------------------------------------
 
 
-def send_kit(key: str, beats: Sequence[Beat] = (), soundfont: Path | None = None) -> None:
-    """Send the chosen kit and its rarer drums that `beats` strike; `deck` does so itself.
+def send_kit(
+    key: str, beats: Sequence[Beat] = (), soundfont: Path | None = None, slot: str = ""
+) -> None:
+    """Send a slot's kit and its rarer drums that `beats` strike; `deck` does so itself.
 
     A tab that has them is only reminded. Call it last: the first kit takes a moment to make.
     """
+    name = chosen_kit(slot)
     try:
-        kit = kit_payload(chosen_kit(), soundfont)
+        kit = kit_payload(name, soundfont)
         _send_drums(f"{key}_kit", kit, 0)
         struck = {
             general_midi_note(hit.drum, hit.source_note) for beat in beats for hit in beat.hits
         }
         for note in sorted(struck & set(kit["more"])):
-            drum = note_payload(note, chosen_kit(), soundfont)
+            drum = note_payload(note, name, soundfont)
             _send_drums(f"{key}_kit_{note}", drum, note)
     except SoundError as error:
         _drums_loader()(key=f"{key}_kit", data={"silence": str(error)}, height="content")
