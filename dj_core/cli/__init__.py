@@ -16,6 +16,7 @@ from dj_core.cli.corpora import import_files, list_corpora, list_models
 from dj_core.cli.evaluating import evaluate
 from dj_core.cli.generating import generate
 from dj_core.cli.inspecting import inspect
+from dj_core.cli.jamming import jam
 from dj_core.cli.kit_verbs import list_kits, write_kit
 from dj_core.cli.moving import fetch, send
 from dj_core.cli.packing import make_pack, make_set
@@ -28,7 +29,7 @@ from dj_core.errors import DigitalDJError
 # in the order the help lists them
 VERBS = (
     import_files, inspect, list_corpora, list_models, send, fetch, train, generate, *SHAPING,
-    evaluate, render, list_kits, write_kit, one_shots, check_loops, make_set, make_pack, paper,
+    evaluate, render, list_kits, write_kit, one_shots, check_loops, make_set, make_pack, jam, paper,
 )  # fmt: skip
 
 
