@@ -10,6 +10,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from dj_core.host import limits, read_only
 from dj_core.library.library import Library
+from dj_ui.ahead import AHEAD_ROUTE
 from dj_ui.document import DarkDocument
 from dj_ui.gate import Gate
 from dj_ui.pacing import Pacing
@@ -31,7 +32,7 @@ Library.open().tidy()
 app = st.App(
     "home.py",
     lifespan=ready_to_play,
-    routes=[FILES_ROUTE],
+    routes=[FILES_ROUTE, AHEAD_ROUTE],
     middleware=[
         Middleware(Gate),
         Middleware(Pacing),

@@ -12,7 +12,7 @@ import streamlit as st
 from dj_core.music.beat import Beat
 from dj_core.music.genres import genre_label
 from dj_core.sound.kit_table import KITS
-from dj_ui.deck import chosen_kit, deck, follow_style, send_kit, sound_of
+from dj_ui.deck import chosen_kit, deck, follow_style, seed_fact, send_kit, sound_of
 from dj_ui.deck.payload import beat_id
 from dj_ui.takeaway import takeaway
 from dj_ui.words import spoken
@@ -44,7 +44,6 @@ def player(
         below: draws what else follows from the beat as it was edited.
         then: called as soon as the deck has the beat and its drums, before the rest is drawn.
     """
-    seed = beat.provenance.seed
     follow_style(beat.genre or "")
     slot = slot or beat_id(beat)
     now = deck(
@@ -52,7 +51,7 @@ def player(
         key=key,
         slot=slot,
         name=name or beat_name(beat),
-        facts=[("seed", f"{seed}")] if seed is not None else [],
+        facts=seed_fact(beat),
         play=play,
         soundfont=soundfont,
         locks=locks,

@@ -98,6 +98,21 @@ def turn_to_play(doing: str, bars: float) -> Iterator[None]:
         _TAKES.leave(ticket)
 
 
+@contextlib.contextmanager
+def spare_turn(who: str) -> Iterator[bool]:
+    """A turn for a take that nobody has asked for yet: True only while nobody's is made or waits.
+
+    Args:
+        who: the visitor it may be for.
+    """
+    ticket = _TAKES.join_if_idle(who)
+    try:
+        yield ticket is not None
+    finally:
+        if ticket:
+            _TAKES.leave(ticket)
+
+
 def give_way() -> None:
     """For work that can wait: stand back a moment while takes are made, two seconds at most."""
     end = time.monotonic() + _SECONDS_TO_STAND_BACK

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from html import escape
 from math import isinf
@@ -18,10 +19,11 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dj_core.errors import DigitalDJError
 from dj_core.library.library import Library, ModelInfo
-from dj_core.models.request import DEFAULT_FEEL, Feel, Take
+from dj_core.models.request import DEFAULT_FEEL, Feel, GenerationRequest, Take
 from dj_core.music.genres import MOST_ENERGY, genre_label
 from dj_core.sound.beat_sound import MOST_KIT_NAME
 from dj_core.sound.kit_table import kit_or
+from dj_ui.ahead import Ahead
 from dj_ui.controls import (
     CONTROLS,
     DENSITIES,
@@ -36,7 +38,15 @@ from dj_ui.controls import (
     restore,
     set_controls,
 )
-from dj_ui.deck import choose_kit, listen, new_tempo, sound_of
+from dj_ui.deck import (
+    ahead_payload,
+    choose_kit,
+    deliver_ahead,
+    listen,
+    new_tempo,
+    sound_of,
+    usual_kit,
+)
 from dj_ui.frame import open_page, run_page
 from dj_ui.keeping import leave_crate, taken_from_crate
 from dj_ui.models import loaded
@@ -57,6 +67,7 @@ from dj_ui.takes import (
     write_down,
 )
 from dj_ui.turns import bars_asked, turn_to_play
+from dj_ui.visiting import visitor
 from dj_ui.words import spoken
 
 STRIP = {GREEDY: 0.0, "0.5": 0.5, "1": 1.0, "2": 2.0, "5": 5.0}
@@ -69,6 +80,8 @@ STAGE = "dj_stage_alone"  # the part of the page that answers a click by itself
 ALONE, DRAWN = "dj_alone", "dj_drawn"  # whether it shall; the model the controls were drawn for
 HEAD_START_SECONDS = 0.2  # of a beat on its way to the deck, before the rest of the page follows
 SOUNDING = "dj_sounding"  # (number of a take, token): the take that starts by itself, once
+OFFERED = "dj_offered"  # the `Offer` that the browser has been told of
+NEW_SEED = "dj_new_seed"  # drawn for the next take that shall have a new one
 STRIP_TAKES = "dj_strip"
 MOST_PLAYED = 10  # notes in the count, as in the paper's Figures 1 to 3
 
@@ -119,6 +132,8 @@ def main() -> None:
     write_down()
     if settings:
         note_place(settings)
+    if model and settings:
+        offer_next(model, soundfont)
 
 
 # -- link ------------------------------------------------------------------------------------
@@ -211,7 +226,8 @@ def link_kit(slot: str = "") -> None:
 
 def wish(seed: int | None) -> None:
     """Ask for a take; None draws a new seed. In callbacks only, as all that calls `at_once`."""
-    new = random.randrange(1, NEW_SEEDS) if seed is None else seed
+    new = st.session_state.pop(NEW_SEED, None) or random.randrange(1, NEW_SEEDS)
+    new = new if seed is None else seed
     st.session_state[NEXT] = {"seed": new}
     st.session_state[WISH] = True
     at_once()
@@ -219,9 +235,14 @@ def wish(seed: int | None) -> None:
 
 def press_generate() -> None:
     """Play what is set; a seed that is on deck already gives way to a new one."""
+    wish(seed_in_sight())
+
+
+def seed_in_sight() -> int | None:
+    """The seed that is set, unless its take is on deck already."""
     kept, shown = take_on_deck(), st.session_state.get("seed")
     seed = st.session_state.get(NEXT, {}).get("seed", shown)
-    wish(None if kept and kept.settings["seed"] == seed else seed)
+    return None if kept and kept.settings["seed"] == seed else seed
 
 
 def play_same_seed() -> None:
@@ -246,24 +267,85 @@ def play(model: ModelInfo) -> bool:
     if heard is None:
         return True
     settings = {**set_controls(), **st.session_state.get(NEXT, {})}
+    offered: Offer | None = st.session_state.pop(OFFERED, None)
     try:
         request = request_of(model, settings)
-        with turn_to_play("Making a beat…", bars_asked(request)):
-            take = loaded(model).generate(request)
+        is_offered = offered and (offered.model, offered.request) == (sha256_of(model), request)
+        take = offered.ahead.outcome() if offered and is_offered else None
+        token = offered.play if offered and take else ""
+        if take is None:
+            with turn_to_play("Making a beat…", bars_asked(request)):
+                take = loaded(model).generate(request)
     except DigitalDJError as error:
         st.warning(spoken(error))
         return False
     kept = keep_take(take, settings)
     leave_crate()
     if heard:
-        sound(kept)
+        sound(kept, token)
     return True
 
 
-def sound(kept: KeptTake) -> None:
-    """Start a take, or drop it in on the next bar while another one plays."""
+def sound(kept: KeptTake, token: str = "") -> None:
+    """Start a take, or drop it in on the next bar while another one plays.
+
+    `token`: the one that a browser which had the take before it was asked for started it by.
+    """
     leave_crate()
-    st.session_state[SOUNDING] = (kept.number, secrets.token_hex(4))
+    st.session_state[SOUNDING] = (kept.number, token or secrets.token_hex(4))
+
+
+@dataclass(frozen=True)
+class Offer:
+    """The take that a click on Generate would make now, made ahead of it.
+
+    Attributes:
+        model: the weights' SHA-256.
+        request: what the click would ask for.
+        number: of the take, as far as this tab knows.
+        play: the token the deck starts it by.
+        ahead: the take, as soon as the browser has fetched it.
+    """
+
+    model: str
+    request: GenerationRequest
+    number: int
+    play: str
+    ahead: Ahead[Take]
+
+
+def offer_next(model: ModelInfo, soundfont: Path | None) -> None:
+    """Have the browser fetch the take that a click on Generate would make for what is set."""
+    seed = seed_in_sight()
+    if seed is None:
+        seed = st.session_state.setdefault(NEW_SEED, random.randrange(1, NEW_SEEDS))
+    number = max((kept.number for kept in kept_takes()), default=0) + 1
+    offered: Offer | None = st.session_state.get(OFFERED)
+    try:
+        request = request_of(model, {**set_controls(), "seed": seed})
+        asked = (sha256_of(model), request, number)
+        if offered is None or (offered.model, offered.request, offered.number) != asked:
+            play = secrets.token_hex(4)
+
+            def payload(take: Take) -> dict[str, Any]:
+                kept = KeptTake(number, take, {})
+                return ahead_payload(take.beat, kept.slot, kept.name, play)
+
+            ahead = Ahead(
+                lambda: loaded(model).generate(request), payload,
+                bars=bars_asked(request), who=visitor(),
+            )  # fmt: skip
+            offered = st.session_state[OFFERED] = Offer(*asked, play, ahead)
+        kept = take_on_deck()
+        kit = kit_or(sound_of(kept.slot if kept else "").kit, usual_kit(request.genre or ""))
+        deliver_ahead(offered.ahead.address, "deck", kit, soundfont)
+    except DigitalDJError:
+        return  # the click says what is wrong
+
+
+def sha256_of(model: ModelInfo) -> str:
+    """What tells a model from one of the same name that learned on."""
+    return str(model.card["weights_sha256"])
 
 
 # -- deck ------------------------------------------------------------------------------------

@@ -53,6 +53,8 @@ class Limits:
             visitor's. They are served by turns.
         turn_bars: bars of 4/4 that one turn may play, all its takes together; a turn makes
             everybody else wait. A hundred are about three seconds on a small server.
+        ahead_bars: bars of 4/4 of the longest take that is made before it is asked for; only while
+            nobody's is made or waits, but who comes then waits until it is done.
         sessions_kept: browsers whose takes a reload brings back. Beyond them those make room that
             were not used for a day; nobody's while they play.
         sessions_per_hour: that may begin from one address; so no visitor can fill the room.
@@ -97,6 +99,7 @@ class Limits:
     renders_each: int = 12
     takes_each: int = 40
     turn_bars: int = 320
+    ahead_bars: int = 32
     sessions_kept: int = 2_000
     sessions_per_hour: int = 60
     takes_kept: int = 1_000

@@ -78,6 +78,15 @@ class Line:
             self._tickets.append(ticket)
             return ticket
 
+    def join_if_idle(self, who: str = "") -> Ticket | None:
+        """A ticket whose turn it is, for work that can be left; None where others are here."""
+        with self._changed:
+            if self._tickets:
+                return None
+            ticket = Ticket(who, called=True)
+            self._tickets.append(ticket)
+            return ticket
+
     def before(self, ticket: Ticket) -> int:
         """How many have to end before it is this ticket's turn; 0 when it is."""
         with self._changed:

@@ -8,6 +8,7 @@ browser plays on through reruns and page switches.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 from collections.abc import Mapping, Sequence
@@ -70,7 +71,7 @@ def deck(
     key: str,
     slot: str = "",
     name: str = "",
-    facts: Sequence[tuple[str, str]] = (),
+    facts: Sequence[Sequence[str]] = (),
     play: str | None = None,
     other: Beat | None = None,
     other_name: str = "",
@@ -132,6 +133,39 @@ def deck(
         send_kit(key, (beat, other) if other else (beat,), soundfont, slot)
     now = edit.beat if edit else beat
     return _as_heard(now, slot) if follow else now
+
+
+def deliver_ahead(address: str, key: str, kit: str, soundfont: Path | None = None) -> None:
+    """Have the browser fetch the next beat of the deck `key`, to sound at once when asked for.
+
+    Args:
+        address: of an `Ahead` whose payload is `ahead_payload`'s; '' for none.
+        kit: what it will be heard with; it goes to the browser too. Call this last.
+    """
+    data: dict[str, Any] = {"owner": key, "address": "", "kit": ""}
+    with contextlib.suppress(SoundError):  # the deck says so when the beat is there
+        drums = kit_payload(kit, soundfont)
+        if kit != chosen_kit(st.session_state.get(f"{key}_slot", "")):
+            _send_drums(f"{key}_ahead_kit", drums, 0, later=True)
+        data |= {"address": address, "kit": drums["name"]}
+    _component("dj_ahead", _mounting("mountAhead"))(key=f"{key}_ahead", data=data, height="content")
+
+
+def ahead_payload(beat: Beat, slot: str, name: str, play: str) -> dict[str, Any]:
+    """What the deck will be told of a beat when it is asked for; see `deck`."""
+    return {
+        "slot": slot,
+        "name": name,
+        "beat": beat_payload(beat),
+        "facts": seed_fact(beat),
+        "play": play,
+    }
+
+
+def seed_fact(beat: Beat) -> list[list[str]]:
+    """The seed of a beat as a fact for the display; none where it has none."""
+    seed = beat.provenance.seed
+    return [] if seed is None else [["seed", f"{seed}"]]
 
 
 def listen(beat: Beat, *, key: str, name: str = "") -> None:
@@ -340,15 +374,15 @@ def send_kit(
         _drums_loader()(key=f"{key}_kit", data={"silence": str(error)}, height="content")
 
 
-def _send_drums(key: str, drums: dict[str, Any], note: int) -> None:
-    """Send a kit, or one drum of it, to a tab once; later only its name."""
+def _send_drums(key: str, drums: dict[str, Any], note: int, *, later: bool = False) -> None:
+    """Send a kit, or one drum of it, to a tab once; then only its name. `later`: not used yet."""
     sent: set[tuple[str, int]] = st.session_state.setdefault(_SENT, set())
     known = (drums["name"], note) in sent
     sent.add((drums["name"], note))
     reminder = {"name": drums["name"], "note": note}
     _drums_loader()(
         key=key,
-        data=reminder if known else drums,
+        data={**(reminder if known else drums), "later": later},
         height="content",
         on_missing_change=sent.clear,  # what was sent never arrived: send it again
     )

@@ -109,6 +109,14 @@ class Engine {
     this.notify()
   }
 
+  /** Measure how loud a beat will be with a kit; false where the kit or a drum of it is not here. */
+  async prepare(beat, name) {
+    const kit = await this.kits.decoded(name, this.output.rate).catch(() => null)
+    if (!kit || beat.hits.some(([, , , note]) => !this.kits.hasNote(name, note))) return false
+    await this.levels.of(beat, kit).ready
+    return true
+  }
+
   setLevel(placement) {
     placement.level = this.kit ? this.levels.of(placement.beat, this.kit) : { value: 1 }
   }

@@ -188,6 +188,13 @@ export class Face extends Player {
     return { tempo: differs ? tempoOverride : null, swing }
   }
 
+  // Whether what is heard is news to Python.
+  get tellsFeel() {
+    if (!this.isMine || this.readOnly || !this.data.heard) return false
+    const { tempo, swing } = this.feel
+    return JSON.stringify([tempo, swing]) !== JSON.stringify(this.data.heard)
+  }
+
   // Files, the crate and the next take follow what is heard: Python is told once a hand rests.
   sendFeel() {
     if (!this.isMine || this.readOnly || !this.data.heard) return

@@ -1,6 +1,7 @@
 // What Streamlit calls. With every new message a component's function is called again on the same
 // element.
 
+import { Ahead } from './ahead.js'
 import { booth, refreshBooth } from './booth.js'
 import { Face } from './face.js'
 import { Listener } from './listener.js'
@@ -36,9 +37,20 @@ export function takeKit({ data, setTriggerValue }) {
   if (!booth.silence) {
     const here = data.note ? engine.hasNote(data.name, data.note) : engine.hasKit(data.name)
     if (!here) setTriggerValue('missing', data.name)
-    else if (engine.state().kit !== data.name) engine.useKit(data.name)
+    else if (!data.later && engine.state().kit !== data.name) engine.useKit(data.name)
   }
   refreshBooth()
+}
+
+// The next beat of a deck, fetched before it is asked for.
+export function mountAhead({ parentElement, data }) {
+  if (!mounted.has(parentElement)) mounted.set(parentElement, new Ahead(parentElement))
+  const ahead = mounted.get(parentElement)
+  ahead.expect(data)
+  return () => {
+    mounted.delete(parentElement)
+    ahead.close()
+  }
 }
 
 export function mountBooth({ parentElement }) {
