@@ -13,6 +13,7 @@ from dj_core.library.library import Library
 from dj_ui.ahead import AHEAD_ROUTE
 from dj_ui.document import DarkDocument
 from dj_ui.gate import Gate
+from dj_ui.kit_sounds import KIT_SOUNDS_ROUTE
 from dj_ui.pacing import Pacing
 from dj_ui.program_files import ProgramFiles
 from dj_ui.set_files import FILES_ROUTE
@@ -32,7 +33,7 @@ Library.open().tidy()
 app = st.App(
     "home.py",
     lifespan=ready_to_play,
-    routes=[FILES_ROUTE, AHEAD_ROUTE],
+    routes=[FILES_ROUTE, AHEAD_ROUTE, KIT_SOUNDS_ROUTE],
     middleware=[
         Middleware(Gate),
         Middleware(Pacing),

@@ -99,7 +99,8 @@ def main() -> None:
         restore({"genre": asked["genre"]})
     if not any(key in asked for key in CONTROLS):
         come_back(arrived, latest)
-    choose_kit(asked.get("kit", ""))
+    if "kit" in asked:
+        choose_kit(asked["kit"])
     library = Library.open()
     with st.container(key="dj_bench"):  # theme.css says where on the screen each part stands
         go, stage, side = (st.container(key=f"dj_{part}") for part in ("go_box", "stage", "side"))

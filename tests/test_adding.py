@@ -297,7 +297,7 @@ def test_a_kit_is_a_row_in_the_table_of_kits(run, tmp_path, monkeypatch):
     assert sounds["toy"] == sounds["brush"] != sounds["standard"]
     at = AppTest.from_function(toy_deck, default_timeout=WAIT_SECONDS).run()
     assert not at.exception, at.exception
-    assert ["toy", "Toy drums"] in given(at, "dj_deck")["kits"]
+    assert ["toy", "Toy drums", "SoundFont"] in given(at, "dj_deck")["kits"]
     assert given(at, "dj_deck")["kit"] == "toy"
     assert any('"label": "Toy drums"' in one.proto.json for one in at.get("bidi_component"))
 

@@ -769,14 +769,60 @@ def test_a_locked_drum_stays_through_rerolls_takes_genres_and_reloads(deck, scre
     assert row.get_attribute("aria-pressed") == "false"  # its row stays until another beat comes
     # the kit that is chosen is in the address at once, and nothing jumps
     page.wait_for_timeout(600)
-    deck.button("More controls").click()
-    page.wait_for_timeout(600)
     page.evaluate(WATCH_LAYOUT)
-    deck.root.get_by_label("Kit").select_option("tr-808")
+    choose_kit(deck, "TR-808")
     page.wait_for_url(re.compile("kit=tr-808"))
     page.wait_for_function("window.digitalDjEngine.state().kit.startsWith('tr-808')")
     page.wait_for_timeout(700)
     assert sum(page.evaluate("shifts")) < 0.001
+    # a take is heard with the kit it had; one that nobody chose a kit for follows the style
+    with screen.rerun():
+        page.locator(".st-key-dj_go button:visible").first.click()
+    with screen.rerun():
+        choose_kit(deck, "As the style: House")
+    page.wait_for_function("window.digitalDjEngine.state().kit.startsWith('house')")
+    assert "kit=" not in page.url
+    before = page.locator(".st-key-dj_on_deck button").filter(has_text=re.compile("^4 · "))
+    with screen.rerun():
+        before.click()
+    page.wait_for_function("window.digitalDjEngine.state().kit.startsWith('tr-808')")
+    page.wait_for_url(re.compile("kit=tr-808"))
+
+
+def choose_kit(deck, name):
+    deck.root.get_by_title("Choose a kit").click()
+    deck.root.get_by_role("dialog", name="Kits").get_by_role(
+        "button", name=name, exact=True
+    ).click()
+
+
+@browser_test
+def test_a_kit_is_heard_before_it_is_chosen_and_leaves_no_trace(deck, screen):
+    page = screen.page
+    chosen = page.evaluate("window.digitalDjEngine.state().kit")
+    button = deck.root.get_by_title("Choose a kit")
+    kits = deck.root.get_by_role("dialog", name="Kits")
+    row = kits.locator(".kit-row").filter(has=page.get_by_text("Techno", exact=True))
+    button.click()
+    row.hover()  # it plays once where nothing else plays
+    page.wait_for_function("window.digitalDjEngine.output.aside?.source")
+    page.mouse.move(5, 5)
+    page.wait_for_function("!window.digitalDjEngine.output.aside")
+    row.get_by_role("button", name="Hear Techno").click()  # as a finger does
+    page.wait_for_function("window.digitalDjEngine.output.aside?.source")
+    page.keyboard.press("Escape")
+    page.wait_for_function("!window.digitalDjEngine.output.aside")
+    deck.play()
+    button.click()
+    page.keyboard.press("ArrowDown")  # the keyboard hears as it goes
+    page.wait_for_function("window.digitalDjEngine.state().triedKit")
+    row.hover()  # what plays goes on with it
+    page.wait_for_function("window.digitalDjEngine.kit.name.startsWith('techno')")
+    assert page.evaluate("window.digitalDjEngine.state().playing")
+    page.keyboard.press("Escape")
+    page.wait_for_function(f"window.digitalDjEngine.kit.name === {chosen!r}")
+    deck.button("Stop").click()
+    assert page.evaluate("window.digitalDjEngine.state().kit") == chosen
 
 
 @browser_test

@@ -92,6 +92,11 @@ KITS: dict[str, Kit] = {
 OUR_KITS = tuple(kit for kit in KITS.values() if kit.file)
 
 
+def offered_kits() -> tuple[Kit, ...]:
+    """Every kit, in the order in which to offer them: ours before those of a SoundFont."""
+    return tuple(sorted(KITS.values(), key=lambda kit: kit.source != OUR_SOUND))
+
+
 def kit_or(name: str, instead: str) -> str:
     """The kit of that name, where it is here; else the other."""
     return name if name in KITS else instead

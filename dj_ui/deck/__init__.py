@@ -24,7 +24,7 @@ from dj_core.music.drums import DRUMS, general_midi_note
 from dj_core.music.genres import GENRE
 from dj_core.music.timing import swung
 from dj_core.sound.beat_sound import USUAL_SOUND, BeatSound
-from dj_core.sound.kit_table import KITS, kit_or
+from dj_core.sound.kit_table import KITS, kit_or, offered_kits
 from dj_ui.deck.kits import kit_payload, note_payload
 from dj_ui.deck.payload import beat_id, beat_of_payload, beat_payload
 from dj_ui.grid import steps_of
@@ -117,8 +117,10 @@ def deck(
                 "beat": beat_payload(beat),
                 "edit": edit.payload if edit else None,
                 "facts": [list(fact) for fact in facts],
-                "kits": [[kit.name, kit.label] for kit in KITS.values()],
+                "kits": [[kit.name, kit.label, kit.source] for kit in offered_kits()],
                 "kit": chosen_kit(slot),
+                "usual": _usual_kit(),
+                "follows": not kit_or(sound_of(slot).kit, ""),
                 "other": other and {"name": other_name or other.title, "beat": beat_payload(other)},
                 "play": play,
                 "locks": list(locked_drums()) if locks else None,
@@ -237,7 +239,12 @@ def chosen_kit(slot: str = "") -> str:
 
     Where none was chosen, or it is not here, the usual kit of the style that was on a deck last.
     """
-    return kit_or(sound_of(slot).kit, st.session_state.get(_USUAL_KIT, DEFAULT_KIT))
+    return kit_or(sound_of(slot).kit, _usual_kit())
+
+
+def _usual_kit() -> str:
+    kit: str = st.session_state.get(_USUAL_KIT, DEFAULT_KIT)
+    return kit
 
 
 def follow_style(genre: str) -> None:
@@ -254,9 +261,9 @@ def usual_kit(genre: str) -> str:
 def choose_kit(kit: str, slot: str = "") -> None:
     """Let the visitor hear another kit, from now on and for the beat of a slot.
 
-    A name that is none changes nothing.
+    A name that is none changes nothing; '' goes back to the usual kit of the style.
     """
-    if kit_or(kit, "") != kit or not kit:
+    if kit_or(kit, "") != kit:
         return
     st.session_state[_KIT] = kit
     if slot:

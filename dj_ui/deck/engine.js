@@ -52,6 +52,7 @@ class Engine {
     this.wanted = false // play was pressed, and stop was not
     this.playing = false
     this.kitName = null
+    this.triedKit = null // heard in its place for a moment
     this.kit = null // decoded for the output's sample rate
     this.tempoOverride = null
     this.swing = 0
@@ -96,12 +97,25 @@ class Engine {
   hasNote(name, note) { return this.kits.hasNote(name, note) }
 
   /** Play with another kit from the next stroke on. */
-  async useKit(name) {
+  useKit(name) {
     this.kitName = name
+    this.triedKit = null
+    return this.bringKit()
+  }
+
+  /** Play with a kit for a moment; null goes back to the one that is used. */
+  tryKit(name) {
+    if (name === this.triedKit) return Promise.resolve()
+    this.triedKit = name
+    return this.bringKit()
+  }
+
+  async bringKit() {
+    const name = this.triedKit ?? this.kitName
     this.notify()
     const { rate } = this.output
     const kit = await this.kits.decoded(name, rate).catch(() => null)
-    if (name !== this.kitName || rate !== this.output.rate || !kit) return
+    if (name !== (this.triedKit ?? this.kitName) || rate !== this.output.rate || !kit) return
     this.kit = kit
     for (const { placements } of Object.values(this.decks)) placements.forEach((one) => this.setLevel(one))
     this.change()
@@ -117,6 +131,13 @@ class Engine {
     return true
   }
 
+  /** Play a sound once, beside the decks, in place of the one before; null ends that. */
+  playAside(sound) {
+    if (sound) this.openOutput()
+    if (sound && !this.output.isRunning) this.output.resume()
+    if (this.output.isOpen) this.output.playAside(sound)
+  }
+
   setLevel(placement) {
     placement.level = this.kit ? this.levels.of(placement.beat, this.kit) : { value: 1 }
   }
@@ -126,14 +147,17 @@ class Engine {
   play() {
     if (this.wanted) return
     this.wanted = true
-    if (this.output.open()) {
-      if (this.output.rate !== this.output.sampleRate) this.kit = null // decoded for another rate
-      this.mixer.apply()
-      if (this.kitName !== null && !this.kit) this.useKit(this.kitName)
-    }
+    this.openOutput()
     if (this.output.isRunning) this.begin()
     else this.output.resume()
     this.notify()
+  }
+
+  openOutput() {
+    if (!this.output.open()) return
+    if (this.output.rate !== this.output.sampleRate) this.kit = null // decoded for another rate
+    this.mixer.apply()
+    if (this.kitName !== null && !this.kit) this.bringKit()
   }
 
   outputChanged() {
@@ -592,6 +616,7 @@ class Engine {
       volume: mixer.volume, crossfade: mixer.crossfade,
       muted: [...mixer.muted], soloed: [...mixer.soloed],
       kit: this.kitName, kitReady: this.kit !== null && this.kit.name === this.kitName,
+      triedKit: this.triedKit,
       midi: this.midi.state(),
     }
   }

@@ -10,6 +10,7 @@ import { DRUMS } from './given.js'
 import { StepGrid } from './grid.js'
 import { isTyping, isWriting, keyOfHistory, keyOnSteps } from './keys.js'
 import { KeysDialog } from './keys_list.js'
+import { KitMenu } from './kit_menu.js'
 import { clamp, shortTempo } from './numbers.js'
 import { Pager } from './pager.js'
 import { baseOf, Player } from './player.js'
@@ -26,6 +27,8 @@ export class Face extends Player {
     this.deck = 'A' // the one that is shown
     this.display = new Display((share) => this.goTo(share), (deck) => this.look(deck))
     this.transport = new Transport(this)
+    this.kits = new KitMenu(this)
+    this.display.root.append(this.kits.button)
     this.tools = new Tools(this)
     this.pager = new Pager(this)
     this.stage = make('div', { class: 'stage' })
@@ -33,7 +36,7 @@ export class Face extends Player {
     this.help = new KeysDialog()
     this.live = make('div', { class: 'unseen', 'aria-live': 'polite' })
     this.root.append(this.display.root, this.transport.root, this.pager.root, this.tools.root,
-      this.stage, this.menu, this.help.root, this.live)
+      this.stage, this.menu, this.kits.list, this.help.root, this.live)
     this.grid = new StepGrid(this.stage, this)
     this.onKey = (event) => this.pressKey(event)
     document.addEventListener('keydown', this.onKey)
@@ -49,6 +52,7 @@ export class Face extends Player {
     this.send()
     document.removeEventListener('keydown', this.onKey)
     this.grid.close()
+    this.kits.close()
     super.close()
   }
 
@@ -336,6 +340,7 @@ export class Face extends Player {
     const state = this.engine.state()
     this.display.refresh(this, state)
     this.transport.refresh(state)
+    this.kits.refresh()
     this.tools.refresh()
     this.sendFeel()
     this.grid.paint()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,18 @@ def note_payload(note: int, kit: str = "standard", soundfont: Path | None = None
     Raises SoundError as `kit_payload` does, or for a note that is not 35 to 81.
     """
     return _note_payload(note, kit, *_state_of(kit, soundfont))
+
+
+def kit_part(kit: str, notes: Collection[int]) -> dict[str, Any]:
+    """Of what `kit_payload` has, the drums that strike some notes, with their alternates.
+
+    Raises SoundError as `kit_payload` does.
+    """
+    whole = kit_payload(kit)
+    wanted = {*notes, *(note + ALTERNATE_KEYS_UP for note in notes)}
+    shots = [shot for shot in whole["shots"] if shot["note"] in wanted]
+    left_out = {shot["note"] for shot in whole["shots"]} - wanted
+    return {**whole, "shots": shots, "more": sorted({*whole["more"], *left_out})}
 
 
 def _state_of(kit: str, soundfont: Path | None) -> tuple[Path, int]:

@@ -113,7 +113,8 @@ function barSeconds(beat) {
   return (beat.bar_quarters * 60) / tempoOf(beat)
 }
 
-function shortened(beat, bars) {
+/** The first bars of a beat. */
+export function shortened(beat, bars) {
   const end = bars * beat.bar_quarters
   return { ...beat, bars, hits: beat.hits.filter(([onset]) => onset < end) }
 }

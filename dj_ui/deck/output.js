@@ -5,6 +5,7 @@ import { createFader, createVoices } from './voices.js'
 export const DECKS = ['A', 'B']
 export const GUARD_SECONDS = 0.03 // what sounds sooner than this is left as it was planned
 const LONGEST_GUARD_SECONDS = 0.15 // on a machine that lets the page wait
+const ASIDE_FADE_SECONDS = 0.02
 const DEVICE_CHANGE_MILLISECONDS = 500
 
 /** Owns the audio context. `isWanted()`: shall it sound? `onChange()`, `onFailure()`: see there. */
@@ -45,7 +46,8 @@ export class Output {
     const { context } = this
     const volume = new GainNode(context)
     const transport = new GainNode(context)
-    transport.connect(guardAgainstClipping(context, volume))
+    this.guard = guardAgainstClipping(context, volume)
+    transport.connect(this.guard)
     volume.connect(context.destination)
     this.volume = createFader(volume.gain, 1)
     this.transport = createFader(transport.gain, 0)
@@ -61,6 +63,24 @@ export class Output {
       low: clickSound(context, 1100),
     }
     this.silentUntil = 0
+    this.aside = null
+  }
+
+  /** Play a sound once, as soon as can be; what played so before fades. */
+  playAside(sound) {
+    if (this.aside) {
+      const { source, gain } = this.aside
+      gain.gain.setTargetAtTime(0, this.now, ASIDE_FADE_SECONDS / 4)
+      source.stop(this.now + 2 * ASIDE_FADE_SECONDS)
+      this.aside = null
+    }
+    if (!sound) return
+    const gain = new GainNode(this.context)
+    const source = new AudioBufferSourceNode(this.context, { buffer: sound })
+    source.connect(gain).connect(this.guard)
+    source.onended = () => { if (this.aside?.source === source) this.aside = null }
+    this.aside = { source, gain }
+    source.start()
   }
 
   get allVoices() {

@@ -73,8 +73,6 @@ export class Transport {
   #drawer(engine) {
     this.countIn = toggle('Count-in', () => engine.setCountIn(!engine.state().countIn))
     this.metronome = toggle('Metronome', () => engine.setMetronome(!engine.state().metronome))
-    this.kits = make('select', { 'aria-label': 'Kit' })
-    this.kits.onchange = () => this.face.trigger('kit', this.kits.value)
     this.ports = make('select', { 'aria-label': 'MIDI output' })
     this.ports.onchange = () => engine.midiUse(this.ports.value || null)
     this.connect = make('button', { type: 'button', class: 'small', onclick: () => this.askMidi() },
@@ -85,7 +83,7 @@ export class Transport {
       make('div', { class: 'caps' }, label), make('div', { class: 'field' }, ...parts))
     return make('div', { class: 'drawer', hidden: '' }, this.drawerTop,
       field('Tempo', this.half, this.double), field('Click', this.countIn, this.metronome),
-      field('Kit', this.kits), field('MIDI out', this.ports, this.connect, this.midiWords))
+      field('MIDI out', this.ports, this.connect, this.midiWords))
   }
 
   openDrawer() {
@@ -129,7 +127,6 @@ export class Transport {
     for (const [button, on] of [[this.countIn, state.countIn], [this.metronome, state.metronome]]) {
       button.setAttribute('aria-pressed', on)
     }
-    this.#refreshKits()
     this.#refreshMidi(state)
   }
 
@@ -143,16 +140,6 @@ export class Transport {
     if (!this.fader.matches(':active')) this.fader.value = crossfade
     this.sides[0].setAttribute('aria-pressed', crossfade < 0.5)
     this.sides[1].setAttribute('aria-pressed', crossfade > 0.5)
-  }
-
-  #refreshKits() {
-    const { kits } = this.face.data
-    const wanted = kits.map(([name]) => name).join()
-    if (this.kits.dataset.names !== wanted) {
-      this.kits.dataset.names = wanted
-      this.kits.replaceChildren(...kits.map(([name, label]) => make('option', { value: name }, label)))
-    }
-    if (!this.kits.matches(':focus')) this.kits.value = this.face.data.kit
   }
 
   #refreshMidi() {
