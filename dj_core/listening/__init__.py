@@ -1,0 +1,1 @@
+"""What is heard in sound: tempo, beats, bars, groove and sections of a track."""
