@@ -146,9 +146,7 @@ def _drums(seed: int, draw: np.random.Generator, seconds: float, any_tempo: bool
     bars = 0
     for phrase in phrases:
         start = bars * phrase.meter.bar_quarters
-        hits += [
-            Hit(hit.onset_quarters + start, hit.lane, hit.velocity) for hit in phrase.hits
-        ]
+        hits += [Hit(hit.onset_quarters + start, hit.lane, hit.velocity) for hit in phrase.hits]
         bars += phrase.bars
     return Beat(tuple(hits), bars, tempo_bpm=tempo, genre=genre, title=f"{genre} {seed}")
 
@@ -173,7 +171,7 @@ def played(beat: Beat, kit: str) -> Samples:
         if shot is None:
             continue
         if hit.drum.family == "hat":
-            later = [onset for onset in hats[_after(hats, hit.onset_quarters) :][:1]]
+            later = list(hats[_after(hats, hit.onset_quarters) :][:1])
             if later:
                 gap = round((later[0] - hit.onset_quarters) * quarter_seconds * _RATE_HZ)
                 shot = choked(shot[:, None], gap, _RATE_HZ)[:, 0]
@@ -244,9 +242,12 @@ def _tone(note: float, frames: int, wave: int, decay_seconds: float) -> NDArray[
 
 def _with_effects(sound: Samples, draw: np.random.Generator) -> tuple[Samples, tuple[str, ...]]:
     """Up to three of six effects."""
-    names = [str(n) for n in draw.permutation(
-        ["tilt", "drive", "room", "echo", "noise", "squash"]
-    )[: int(draw.integers(0, 4))]]
+    names = [
+        str(n)
+        for n in draw.permutation(["tilt", "drive", "room", "echo", "noise", "squash"])[
+            : int(draw.integers(0, 4))
+        ]
+    ]
     out = sound.astype(np.float64)
     out /= max(float(np.abs(out).max()), 1e-6)
     for name in names:

@@ -33,6 +33,8 @@ class Limits:
         shot_bytes, shot_seconds, shot_channels, shot_rate_hz: of one recording of a drum, for a kit
             of one's own.
         shot_work_seconds: decoding it may take on a clock.
+        track_bytes, track_seconds, track_work_seconds: of a track that is listened to, and what
+            decoding it may take on a clock.
         card_bytes, weights_bytes: of a model folder's JSON and of its weights.
         fetch_entries, fetch_bytes: files of a corpus or run that is fetched, and what they are
             together.
@@ -76,6 +78,9 @@ class Limits:
     shot_channels: int = 2
     shot_rate_hz: int = 96_000
     shot_work_seconds: int = 5
+    track_bytes: int = 260_000_000
+    track_seconds: int = 900
+    track_work_seconds: int = 120
     card_bytes: int = 30_000_000
     weights_bytes: int = 250_000_000
     fetch_entries: int = 200_000

@@ -1,12 +1,13 @@
 """The grid of a track: tempo, beats and bar lines through its whole length, drift followed.
 
-    strength --stretches of 24 s--> candidates --bar_profile--> the likeliest tempo
-        --phase of every 12 s--> one tempo throughout, or a tempo that drifts
-        --fold along the grid--> bar lines
+strength --stretches of 24 s--> candidates --bar_profile--> the likeliest tempo
+    --phase of every 12 s--> one tempo throughout, or a tempo that drifts
+    --fold along the grid--> bar lines
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,7 @@ MOST_STRETCHES = 5
 STEADY_SECONDS = 0.012
 """Spread of the beats around one tempo up to which a track counts as steady."""
 _SHORTEST_SECONDS = 2.0
+_RISE_IS_EARLY_SECONDS = 0.0026  # before the stroke itself: a window hears what lies ahead
 _SAME_TEMPO = 0.04  # stretches of one track may differ so much
 _WINDOW_SECONDS, _WINDOW_HOP_SECONDS = 10.0, 2.5
 _TICKS_PER_BAR = 4 * TICKS_PER_BEAT
@@ -159,7 +161,11 @@ def _followed(
         end = min(begin + longer, len(strength))
         within = 0.35 * period / TICKS_PER_BEAT / ((end - begin) / FRAMES_PER_SECOND / 4)
         steady = refined(strength[begin:end], period, within)
-        period, phase, first = steady.period_seconds, steady.phase_seconds, begin / FRAMES_PER_SECOND
+        period, phase, first = (
+            steady.period_seconds,
+            steady.phase_seconds,
+            begin / FRAMES_PER_SECOND,
+        )
     zero = first + phase
     tempo = 60 / period
     spread = _spread(strength, period, zero)
@@ -234,13 +240,15 @@ def _drifting(
         ticks = np.array([0.0, TICKS_PER_BEAT])
         return np.array([zero, zero + best.period_seconds]), ticks, (tempo, tempo)
     numbers = np.arange(len(beats), dtype=float)
-    smooth = np.array([
-        np.polyval(np.polyfit(numbers[low:high], beats[low:high], 1), number)
-        for number in range(len(beats))
-        for low, high in [(max(0, number - 4), number + 5)]
-    ])
-    local = 60 / periods
-    return smooth, numbers * TICKS_PER_BEAT, (float(local.min()), float(local.max()))
+    smooth = np.array(
+        [
+            np.polyval(np.polyfit(numbers[low:high], beats[low:high], 1), number)
+            for number in range(len(beats))
+            for low, high in [(max(0, number - 4), number + 5)]
+        ]
+    )
+    tempos = 60 / periods
+    return smooth, numbers * TICKS_PER_BEAT, (float(tempos.min()), float(tempos.max()))
 
 
 def _extended(at: Times, known: Times, values: Times) -> Times:
@@ -262,18 +270,18 @@ def _bar_line(
     length = round(STRETCH_SECONDS * FRAMES_PER_SECOND)
     count = max(1, round(len(strength) / length))
     bounds = np.linspace(0, len(strength), count + 1).astype(int)
-    profiles = np.stack([
-        folded_at(strength[low:high], places[low:high])
-        for low, high in zip(bounds[:-1], bounds[1:], strict=True)
-    ])
+    profiles = np.stack(
+        [
+            folded_at(strength[low:high], places[low:high])
+            for low, high in itertools.pairwise(bounds)
+        ]
+    )
     facts = np.repeat(bar_profile.facts_of([best]), count, axis=0)
     scores = bar_profile.scores(profiles, facts)
     scores -= scores.max(axis=1, keepdims=True)
     shares = np.exp(scores)
     shares /= shares.sum(axis=1, keepdims=True)
-    loud = np.array([
-        float(strength[low:high].sum()) for low, high in zip(bounds[:-1], bounds[1:], strict=True)
-    ])
+    loud = np.array([float(strength[low:high].sum()) for low, high in itertools.pairwise(bounds)])
     # a sum of logarithms where no stretch alone may rule a tick out
     weights = loud / max(float(loud.mean()), 1e-9)
     together = (weights[:, None] * np.log(shares + 0.01)).sum(axis=0)
@@ -293,7 +301,8 @@ def _late_by(strength: Strength, beats: Times, tick_seconds: float) -> float:
     top = int(np.argmax(heard))
     near = heard[max(top - 3, 0) : top + 4]
     weights = np.maximum(near - near.min(), 0) + 1e-9
-    return float((offsets[max(top - 3, 0) : top + 4] * weights).sum() / weights.sum())
+    middle = float((offsets[max(top - 3, 0) : top + 4] * weights).sum() / weights.sum())
+    return middle + _RISE_IS_EARLY_SECONDS
 
 
 def _by_beat(strength: Strength, frames: Times, beats: Times) -> NDArray[np.float64]:
@@ -302,10 +311,13 @@ def _by_beat(strength: Strength, frames: Times, beats: Times) -> NDArray[np.floa
     places = _extended(frames, beats, numbers * 4) + 0.5
     cells = np.floor(places).astype(int)
     inside = (cells >= 0) & (cells < 4 * len(beats))
-    table = np.stack([
-        np.bincount(cells[inside], strength[inside, band], 4 * len(beats))
-        for band in range(strength.shape[1])
-    ], axis=1)
+    table = np.stack(
+        [
+            np.bincount(cells[inside], strength[inside, band], 4 * len(beats))
+            for band in range(strength.shape[1])
+        ],
+        axis=1,
+    )
     rows = table.reshape(len(beats), -1)
     centred: NDArray[np.float64] = rows - rows.mean(axis=0)
     return centred

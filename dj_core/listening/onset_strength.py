@@ -25,8 +25,7 @@ _RISE_FRAMES = 2
 _FILTERS_PER_OCTAVE = 6
 _COMPRESSION = 300.0  # of magnitudes before the logarithm; full scale is 1
 _MEAN_SECONDS = 0.4
-_LATE_SECONDS = 0.0
-"""How much later than the true onset its rise is greatest, measured on strokes of our kits."""
+_QUIETEST_BAND = 0.02  # mean square of the rise of a band that is heard; below it is a drone
 
 
 @functools.cache
@@ -52,7 +51,7 @@ def _filters() -> tuple[NDArray[np.float32], NDArray[np.intp]]:
 def onset_strength(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """Strength (frames, bands) of mono samples at `RATE_HZ`; frame f stands for f * HOP samples.
 
-    Every band's strength has a mean square of 1 where it is not silent.
+    Every band's strength has a mean square of 1, or less where hardly anything begins.
     """
     filters, bands = _filters()
     frames = 1 + len(samples) // HOP
@@ -82,6 +81,5 @@ def onset_strength(samples: NDArray[np.float32]) -> NDArray[np.float32]:
         mean = (sums[2 * reach + 1 :] - sums[: -2 * reach - 1]) / (2 * reach + 1)
         strength[:, band] = np.maximum(strength[:, band] - mean, 0)
         level = float(np.sqrt(np.mean(strength[:, band] ** 2)))
-        if level > 1e-4:  # less is rounding, and no sound
-            strength[:, band] /= level
+        strength[:, band] /= max(level, _QUIETEST_BAND)
     return strength

@@ -1,7 +1,7 @@
 """Tempos a stretch of sound may have, and its onsets folded into one bar of each.
 
-    strength --autocorrelation--> periods --Fourier sums--> exact periods, phases
-        --fold--> how much begins at each 48th of a bar, by band
+strength --autocorrelation--> periods --Fourier sums--> exact periods, phases
+    --fold--> how much begins at each 48th of a bar, by band
 """
 
 from __future__ import annotations
@@ -115,9 +115,7 @@ def _sums(
     return power, np.array(sums)
 
 
-def folded(
-    strength: Strength, candidate: Candidate, beats_per_bar: int = 4
-) -> NDArray[np.float32]:
+def folded(strength: Strength, candidate: Candidate, beats_per_bar: int = 4) -> NDArray[np.float32]:
     """Onsets by tick of a bar and band, (ticks, bands), from the candidate's first tick on.
 
     Which tick is the bar's first is not known yet: any rotation may be it. Each band has a mean

@@ -42,6 +42,8 @@ class AudioLimits:
         most_rate_hz: samples a second; the fewest are 4,000.
         most_work_seconds: the decoder may take on a clock, then it is killed.
         mono: mix the channels into one; the channels together are as loud as their mean.
+        resample_hz: bring it to this rate, block by block, so that a long file takes little
+            memory; 0 keeps the file's own.
     """
 
     most_bytes: int = LIMITS.shot_bytes
@@ -50,6 +52,7 @@ class AudioLimits:
     most_rate_hz: int = LIMITS.shot_rate_hz
     most_work_seconds: float = LIMITS.shot_work_seconds
     mono: bool = False
+    resample_hz: int = 0
 
     def __post_init__(self) -> None:
         least = min(self.most_bytes, self.most_seconds, self.most_channels, self.most_work_seconds)
@@ -107,7 +110,7 @@ class AudioDecoder:
             self.close()
             self._start()
         question = json.dumps({"bytes": len(content), **asdict(limits)}).encode() + b"\n"
-        answer = self._ask(question + content, limits.most_work_seconds)
+        answer = self._ask(question, limits.most_work_seconds, content)
         if answer is None:
             self.close()
             raise SoundError(
@@ -146,7 +149,9 @@ class AudioDecoder:
                 "python -m pip install soundfile."
             )
 
-    def _ask(self, question: bytes, seconds: float) -> tuple[dict[str, Any], bytes] | None:
+    def _ask(
+        self, question: bytes, seconds: float, content: bytes = b""
+    ) -> tuple[dict[str, Any], bytes] | None:
         """A line and samples back; None when the process died or had to be killed."""
         process = cast("subprocess.Popen[bytes]", self._process)
         questions, answers = _pipes(process)
@@ -154,6 +159,7 @@ class AudioDecoder:
         alarm.start()
         try:
             questions.write(question)
+            questions.write(content)
             questions.flush()
             line = answers.readline()
             if not line.endswith(b"\n"):
@@ -186,8 +192,10 @@ def serve() -> None:
     sys.stdout = sys.stderr  # whatever else prints is not an answer
     import soundfile  # noqa: F401 - the slow import, before the clock runs
 
-    def answer(head: dict[str, Any], samples: bytes = b"") -> None:
-        answers.write(json.dumps({**head, "bytes": len(samples)}).encode() + b"\n" + samples)
+    def answer(head: dict[str, Any], samples: bytes | memoryview = b"") -> None:
+        size = memoryview(samples).nbytes
+        answers.write(json.dumps({**head, "bytes": size}).encode() + b"\n")
+        answers.write(samples)
         answers.flush()
 
     answer({"ready": True})
@@ -197,7 +205,8 @@ def serve() -> None:
         try:
             audio = _decoded(content, AudioLimits(**question))
             head = {"channels": audio.samples.shape[1], "rate_hz": audio.rate_hz}
-            answer(head, audio.samples.tobytes())
+            answer(head, audio.samples.data)
+            del audio  # a long one, while the next is waited for
         except SoundError as error:
             answer({"reason": str(error)})
 
@@ -224,6 +233,12 @@ def _decoded(content: bytes, limits: AudioLimits) -> Audio:
             most_frames = int(limits.most_seconds * rate_hz)
             blocks: list[NDArray[np.float32]] = []
             frames = 0
+            resampler = None
+            if limits.resample_hz not in (0, rate_hz):
+                import soxr
+
+                heard = 1 if limits.mono else channels
+                resampler = soxr.ResampleStream(rate_hz, limits.resample_hz, heard)
             # what the head claims may be false: what is decoded is counted
             while frames <= most_frames and len(
                 block := file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)
@@ -233,8 +248,12 @@ def _decoded(content: bytes, limits: AudioLimits) -> Audio:
                         "The file holds samples that are no numbers, or far over full scale. "
                         "Save it anew in a sound editor."
                     )
-                blocks.append(block.mean(axis=1, keepdims=True) if limits.mono else block)
                 frames += len(block)
+                block = block.mean(axis=1, keepdims=True) if limits.mono else block
+                blocks.append(resampler.resample_chunk(block) if resampler else block)
+            if resampler and blocks:
+                blocks.append(resampler.resample_chunk(blocks[0][:0], last=True))
+                rate_hz = limits.resample_hz
     except (soundfile.SoundFileError, RuntimeError, ValueError, OverflowError) as error:
         raise SoundError(
             "The file is damaged, or not what its name says: its sound cannot be decoded. "
