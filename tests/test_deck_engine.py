@@ -27,6 +27,7 @@ from dj_core.music.beat import Beat, Hit, Meter
 from dj_core.music.drums import DRUMS, GENERAL_MIDI_PERCUSSION, general_midi_note
 from dj_core.music.patterns import load_patterns
 from dj_core.sound import render as sound
+from dj_core.sound.mixer_table import table_payload
 from dj_ui.deck.kits import KIT_BYTES, kit_payload, note_payload
 
 DECK = ROOT / "dj_ui" / "deck"
@@ -115,8 +116,9 @@ window.until = until
 # the modules as they lie in dj_ui/deck/: the browser follows their imports itself
 PAGE = f"""<!doctype html><button>Sound</button><script>{TAP}</script>
 <script type="module">import {{ createEngine }} from './deck/engine.js'
-window.createEngine = createEngine
-window.engine = createEngine()
+const mixerTable = {json.dumps(table_payload())}
+window.createEngine = (options) => createEngine({{ mixerTable, ...options }})
+window.engine = window.createEngine()
 </script>"""
 
 

@@ -4,12 +4,15 @@
 
 A loop lasts round(bars · quarters · 60 / BPM · rate) frames, and what rings at its end is heard at
 its start. The gain is one number for mix and stems, so that stems played together are the mix:
-they sum to it to the bit. There is no limiter: nothing is squashed. And no dither, whose noise
-would stand in the silence of a stem; at 16 bits, rounding is 98 dB below full scale.
+they sum to it to the bit. At the usual loudness there is no limiter: nothing is squashed. At a
+louder one, what a limiter multiplies each frame of the mix with, it multiplies each stem with. No
+dither, whose noise would stand in the silence of a stem; at 16 bits, rounding is 98 dB below full
+scale.
 """
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -27,8 +30,9 @@ from dj_core.files.storage import write_bytes_atomic
 from dj_core.music.beat import Beat, Meter
 from dj_core.music.drums import DRUMS, LANE, Family
 from dj_core.music.genres import genre_label
-from dj_core.sound.loudness import SILENCE_LUFS, loudness_lufs, true_peak_dbtp
-from dj_core.sound.render import kit_shots, render_stems
+from dj_core.sound.loudness import SILENCE_LUFS, limiting_db, loudness_lufs, true_peak_dbtp
+from dj_core.sound.mixer_table import NEUTRAL, Mixer
+from dj_core.sound.render import kit_shots, render_mixed, render_stems
 
 if TYPE_CHECKING:
     from mutagen import FileType
@@ -41,6 +45,11 @@ BITS = (16, 24)
 
 TARGET_LUFS = -20.0
 """As loud as nine of ten beats can be made without squashing a peak (measured over kits)."""
+LOUDNESSES_LUFS = (TARGET_LUFS, -14.0, -9.0)
+"""What a loop can be brought to: untouched, as streaming plays it, as a club does."""
+MOST_LIMITING_DB = 12.0  # what a beat's peaks are turned down by, at most
+_LOUDNESS_ROUNDS = 8
+_LOUDNESS_ERROR_LU = 0.05
 
 CEILING_DBTP = -1.0
 _AIM_DBTP = -1.2  # meters interpolate differently: all of them read less than the ceiling
@@ -65,10 +74,12 @@ class LoopSettings:
         container: 'wav' (PCM format tag 1, which every deck reads), 'aiff' or 'flac'.
         sample_rate: 44,100 or 48,000 frames per second.
         bits: 16 or 24 a sample.
-        normalise: 'loudness' brings the loop to -20 LUFS, or as near as a true peak of -1 dB
-            allows; 'peak' to that peak; 'none' leaves the kit's own level (and turns down what
-            would go over).
+        normalise: 'loudness' brings the loop to `target_lufs`; 'peak' to a true peak of -1 dB;
+            'none' leaves the kit's own level (and turns down what would go over).
         loop: seamless, with loop points; False for a recording that ends.
+        target_lufs: -20, or as near as a true peak of -1 dB allows, without touching a peak; -14
+            or -9, where a limiter turns peaks down, by 12 dB at most.
+        mixer: how the beat is mixed.
 
     Raises:
         SoundError: a value not named here.
@@ -81,6 +92,8 @@ class LoopSettings:
     bits: int = 16
     normalise: Normalise = "loudness"
     loop: bool = True
+    target_lufs: float = TARGET_LUFS
+    mixer: Mixer = NEUTRAL
 
     def __post_init__(self) -> None:
         for name, value, choices in (
@@ -88,6 +101,7 @@ class LoopSettings:
             ("sample rate", self.sample_rate, SAMPLE_RATES),
             ("number of bits", self.bits, BITS),
             ("normalising", self.normalise, get_args(Normalise)),
+            ("loudness", self.target_lufs, LOUDNESSES_LUFS),
         ):
             if value not in choices:
                 known = ", ".join(str(choice) for choice in choices)
@@ -105,6 +119,7 @@ class LoopSound:
         gain_db: what every stem was turned up (or down) by.
         loudness_lufs: of the mix, going round.
         true_peak_dbtp: of the mix.
+        limited_db: what its peaks were turned down by, at most; 0 without a limiter.
     """
 
     mix: NDArray[np.int32]
@@ -114,6 +129,15 @@ class LoopSound:
     gain_db: float
     loudness_lufs: float
     true_peak_dbtp: float
+    limited_db: float = 0.0
+
+    @property
+    def words(self) -> str:
+        """Its level, as a DJ reads it."""
+        told = f"{self.loudness_lufs:.1f} LUFS, true peak {self.true_peak_dbtp:.1f} dB"
+        if self.limited_db >= 0.05:
+            told += f", peaks turned down by up to {self.limited_db:.1f} dB"
+        return told
 
     @property
     def frames(self) -> int:
@@ -138,6 +162,48 @@ def loop_sound(
             f"A sound file {'with stems ' if stems else ''}is up to {longest / 60:g} minutes long; "
             f"this beat lasts {beat.duration_seconds / 60:.1f}. Take fewer bars."
         )
+    whole, parts = _mixed(beat, settings, stems=stems)
+    lufs = loudness_lufs(whole, settings.sample_rate, loop=settings.loop)
+    peak = true_peak_dbtp(whole, loop=settings.loop)
+    gain_db, limited_db = 0.0, 0.0
+    if lufs > SILENCE_LUFS:
+        room = _AIM_DBTP - peak
+        wishes = {"loudness": settings.target_lufs - lufs, "peak": room, "none": 0.0}
+        gain_db = min(wishes[settings.normalise], room)  # never over the ceiling
+        if gain_db < wishes[settings.normalise] and settings.target_lufs > TARGET_LUFS:
+            gain_db, line = _limiting(whole, settings, gain_db, room)
+            whole *= line
+            parts = {family: part * line for family, part in parts.items()}
+            limited_db = -20 * math.log10(float(line.min()))
+            lufs = loudness_lufs(whole, settings.sample_rate, loop=settings.loop)
+            peak = true_peak_dbtp(whole, loop=settings.loop)
+    mix = _rounded(whole, gain_db, settings.bits)
+    # Each stem is the difference between two roundings: of the sum with it and the sum without it.
+    # Those differences add up to the rounded mix, are at most one step off, and are silent where
+    # the stem is. The last stem closes the sum: floats that went through a mixer or a limiter one
+    # by one may add up to a hair more or less than the mix.
+    total, before = np.zeros_like(whole), np.zeros_like(mix)
+    quantised: dict[Family, NDArray[np.int32]] = {}
+    for number, (family, part) in enumerate(parts.items(), start=1):
+        total += part
+        rounded = mix if number == len(parts) else _rounded(total, gain_db, settings.bits)
+        quantised[family] = rounded - before
+        before = rounded
+    return LoopSound(
+        mix, quantised, settings.sample_rate, settings.bits, gain_db, lufs + gain_db,
+        peak + gain_db, limited_db,
+    )  # fmt: skip
+
+
+def _mixed(
+    beat: Beat, settings: LoopSettings, *, stems: bool
+) -> tuple[NDArray[np.float32], dict[Family, NDArray[np.float32]]]:
+    """The beat whole and, if wanted, by drum family, at the kit's own level."""
+    if not settings.mixer.is_neutral:
+        return render_mixed(
+            beat, settings.mixer, settings.kit, settings.soundfont, settings.sample_rate,
+            settings.loop, stems,
+        )  # fmt: skip
     frames = round(beat.duration_seconds * settings.sample_rate)
     whole = np.zeros((frames, 2), np.float32)
     parts: dict[Family, NDArray[np.float32]] = {}
@@ -150,27 +216,23 @@ def loop_sound(
         whole += part
         if stems:
             parts[family] = part
-    lufs = loudness_lufs(whole, settings.sample_rate, loop=settings.loop)
-    peak = true_peak_dbtp(whole, loop=settings.loop)
-    gain_db = 0.0
-    if lufs > SILENCE_LUFS:  # never over the ceiling
-        room = _AIM_DBTP - peak
-        wishes = {"loudness": TARGET_LUFS - lufs, "peak": room, "none": 0.0}
-        gain_db = min(wishes[settings.normalise], room)
-    mix = _rounded(whole, gain_db, settings.bits)
-    # Each stem is the difference between two roundings: of the sum with it and the sum without it.
-    # Those differences add up to the rounded mix, are at most one step off, and are silent where
-    # the stem is.
-    total, before = np.zeros_like(whole), np.zeros_like(mix)
-    quantised: dict[Family, NDArray[np.int32]] = {}
-    for family, part in parts.items():
-        total += part
-        rounded = _rounded(total, gain_db, settings.bits)
-        quantised[family] = rounded - before
-        before = rounded
-    return LoopSound(
-        mix, quantised, settings.sample_rate, settings.bits, gain_db, lufs + gain_db, peak + gain_db
-    )
+    return whole, parts
+
+
+def _limiting(
+    whole: NDArray[np.float32], settings: LoopSettings, gain_db: float, room_db: float
+) -> tuple[float, NDArray[np.float32]]:
+    """The gain with which a limited sound is as loud as wanted, and the limiter's own, by frame."""
+    rate, loop = settings.sample_rate, settings.loop
+    for rounds_left in reversed(range(_LOUDNESS_ROUNDS)):
+        limiting = limiting_db(whole, rate, _AIM_DBTP - gain_db, loop=loop)
+        line = (10 ** (-limiting / 20)).astype(np.float32)[:, np.newaxis]
+        missing = settings.target_lufs - gain_db - loudness_lufs(whole * line, rate, loop=loop)
+        wanted = min(gain_db + 1.4 * missing, room_db + MOST_LIMITING_DB)
+        if abs(wanted - gain_db) < _LOUDNESS_ERROR_LU or not rounds_left:
+            break
+        gain_db = wanted
+    return gain_db, line
 
 
 def loop_files(

@@ -26,7 +26,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from ctypes import c_int, c_void_p
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -40,10 +40,13 @@ from dj_core.music.drums import (
     DRUM_CHANNEL,
     DRUMS,
     GENERAL_MIDI_PERCUSSION,
+    LANE,
     Family,
     general_midi_note,
 )
 from dj_core.sound.kit_table import KITS, OUR_KITS, SHIPPED_FOLDER, keys_of, note_of
+from dj_core.sound.mixer_table import NEUTRAL, Mixer
+from dj_core.sound.mixing import Console, voiced
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -140,6 +143,61 @@ def render_stems(
             fade_end(stem, sample_rate)
         stem *= gain
     return stems
+
+
+def render_mixed(
+    beat: Beat,
+    mixer: Mixer,
+    kit: str = "standard",
+    soundfont: Path | None = None,
+    sample_rate: int = SAMPLE_RATE_HZ,
+    loop: bool = False,
+    stems: bool = False,
+) -> tuple[NDArray[np.float32], dict[Family, NDArray[np.float32]]]:
+    """The beat through a mixer, whole and, if wanted, by drum family.
+
+    A family's part has its own room, plate and echoes. What the bus's drive multiplies each sample
+    of the whole with, it multiplies each part with: parts add up to the whole, apart from the
+    rounding of floats.
+
+    Args and errors are those of `render_stems`.
+    """
+    frames = round(beat.duration_seconds * sample_rate)
+    frames_a_quarter = 60 / beat.playing_tempo_bpm * sample_rate
+    kicks = [
+        (frame % frames if loop else frame, hit.velocity)
+        for hit in beat.hits
+        if hit.lane == LANE["kick"]
+        and (frame := round(hit.onset_quarters * frames_a_quarter)) < frames + loop
+    ]
+    desk = Console(mixer, beat.playing_tempo_bpm, sample_rate, loop=loop)
+    parts: dict[Family, tuple[Console, NDArray[np.float32]]] = {}
+    with Striker(kit, soundfont, sample_rate) as striker:
+        for family in dict.fromkeys(DRUMS[lane].family for lane in beat.lanes):
+            # one family after another, so that few drums need be in memory
+            hits = tuple(hit for hit in beat.hits if hit.drum.family == family)
+            played = replace(beat, hits=hits)
+            sounds = {lane: np.zeros((frames, 2), np.float32) for lane in played.lanes}
+            _mix_strokes(
+                played, striker, loop,
+                lambda key, sounds=sounds: sounds[LANE[drum_of_note(note_of(key)).name]], mixer,
+            )  # fmt: skip
+            own = Console(mixer, beat.playing_tempo_bpm, sample_rate, loop=loop)
+            for lane, sound in sounds.items():
+                sound *= np.float32(striker.gain)
+                desk.take(lane, sound)
+                if stems:
+                    own.take(lane, sound)
+            if stems:
+                parts[family] = own, own.before_drive(frames, kicks)
+    before = desk.before_drive(frames, kicks)
+    gain = desk.drive_gain(before)
+    whole = desk.through_bus(before, gain)
+    heard = {family: own.through_bus(part, gain) for family, (own, part) in parts.items()}
+    for sound in (whole, *heard.values()):
+        if not loop:
+            fade_end(sound, sample_rate)
+    return whole, heard
 
 
 def kit_shots(
@@ -358,9 +416,13 @@ class Striker:
 
 
 def _mix_strokes(
-    beat: Beat, striker: Striker, loop: bool, target: Callable[[int], NDArray[np.float32]]
+    beat: Beat,
+    striker: Striker,
+    loop: bool,
+    target: Callable[[int], NDArray[np.float32]],
+    mixer: Mixer = NEUTRAL,
 ) -> None:
-    """Play a beat into the sounds that `target` names for each key.
+    """Play a beat into the sounds that `target` names for each key, tuned as `mixer` says.
 
     Drums are folded to General MIDI (35 to 81), which every kit knows. A stroke rings until its
     drum falls silent: a hi-hat until the hi-hat is played again, any other until it has died away,
@@ -383,6 +445,7 @@ def _mix_strokes(
         hardest[at] = max(velocity, hit.velocity), until
     played = sorted(hardest.items())
     keys = keys_of((note for (_, note), _ in played), striker.alternated)
+    strips = {DRUMS[lane].name: mixer.values(DRUMS[lane].name) for lane in beat.lanes}
     # by key and velocity: where it is struck and for how long it may ring, in frames
     places: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for ((seconds, _), (velocity, until)), key in zip(played, keys, strict=True):
@@ -391,7 +454,9 @@ def _mix_strokes(
     for stroke in sorted(places):  # in one order, for sums of floats depend on it
         # one that is damped sounds on while it is
         longest = max(length for _, length in places[stroke]) + round(CHOKE_SECONDS * rate)
-        whole = striker.strike(*stroke, longest)
+        strip = strips[drum_of_note(note_of(stroke[0])).name]
+        whole = striker.strike(*stroke, math.ceil(longest * max(1, 2 ** (strip["tune"] / 12))))
+        whole = voiced(whole, strip["tune"], strip["decay"], rate)
         sound = target(stroke[0])
         for frame, length in places[stroke]:
             struck = choked(whole, length, rate)

@@ -7,12 +7,15 @@
 import { createTapper, createTempoMap, createTicker } from './clock.js'
 import { Deck } from './deck.js'
 import { createLevels } from './levels.js'
+import { KICK, measureLoop } from './console.js'
 import { createMidiOut, createSteadyClock } from './midi_out.js'
 import { FADER_SECONDS, Mixer } from './mixer.js'
+import { MixerTable } from './mixer_settings.js'
 import { levelled, rendered } from './offline.js'
 import { DECKS, GUARD_SECONDS, Output } from './output.js'
 import { beatQuarters, nextLine, placed, strokesBetween, strokesOf, tempoOf } from './pattern.js'
 import { createKits, waveOf } from './shots.js'
+import { voiced } from './voicing.js'
 
 const SAMPLE_RATE = 44_100 // the downloads' own, so that both sound alike; the browser converts
 const TICK_MILLISECONDS = 25
@@ -30,11 +33,13 @@ const CLICK_GAIN = 0.5
 const TEMPO_BPM = { lowest: 10, highest: 600 }
 
 class Engine {
-  constructor({ sampleRate = SAMPLE_RATE } = {}) {
+  /** mixerTable: as Python's mixer_table.py sends it; without one, beats are heard unmixed. */
+  constructor({ sampleRate = SAMPLE_RATE, mixerTable } = {}) {
+    this.mixerTable = new MixerTable(mixerTable)
     this.listeners = new Set()
     this.notified = false
     this.kits = createKits()
-    this.levels = createLevels(() => this.change())
+    this.levels = createLevels(() => this.change(), this.mixerTable)
     this.tempo = createTempoMap()
     this.tapper = createTapper((bpm) => this.setTempo(bpm))
     this.ticker = createTicker(() => this.tick(), TICK_MILLISECONDS)
@@ -43,6 +48,7 @@ class Engine {
     this.decks = { A: new Deck(), B: new Deck() }
     this.output = new Output({
       sampleRate,
+      mixerTable: this.mixerTable,
       isWanted: () => this.wanted,
       onChange: () => this.outputChanged(),
       onFailure: () => this.restart(),
@@ -114,7 +120,7 @@ class Engine {
     const name = this.triedKit ?? this.kitName
     this.notify()
     const { rate } = this.output
-    const kit = await this.kits.decoded(name, rate).catch(() => null)
+    const [kit] = await Promise.all([this.kits.decoded(name, rate).catch(() => null), measureLoop()])
     if (name !== (this.triedKit ?? this.kitName) || rate !== this.output.rate || !kit) return
     this.kit = kit
     for (const { placements } of Object.values(this.decks)) placements.forEach((one) => this.setLevel(one))
@@ -205,6 +211,8 @@ class Engine {
     }
     this.clickCursor = -countIn
     this.tempo.reset(-countIn, start, this.tempoFrom(0))
+    for (const name of DECKS) output.decks[name].desk.hush()
+    this.setDesks(output.now)
     this.plan(this.tempo.quarterAt(start + CAREFUL_LOOK_AHEAD_SECONDS))
     this.midi.begin(-countIn, 0)
     const isInTime = output.now < start - START_SECONDS / 2
@@ -294,18 +302,23 @@ class Engine {
       const { voices } = this.output.decks[name]
       if (!this.mixer.isAudible(name, this.tempo.timeAt(deck.cursor))) deck.skipTo(to)
       for (const [stroke, quarter, placement] of deck.plan(to))
-        this.strike(voices, stroke, quarter, placement.level.value)
+        this.strike(name, voices, stroke, quarter, placement.beat.mixer)
     }
     this.planClicks(to)
   }
 
-  strike(voices, { lane, note, velocity, turn }, quarter, level) {
+  strike(name, voices, { lane, note, velocity, turn }, quarter, mixer) {
     const wave = this.kit && waveOf(this.kit, lane, note, velocity, turn)
     if (!wave) return
     const time = this.inTime(quarter)
     if (time === null) return
+    if (lane === KICK && this.mixer.isHeard(lane)) {
+      const tempo = this.tempo.tempoAt(quarter)
+      this.output.decks[name].desk.duck(mixer, { time, quarter, velocity, tempo })
+    }
+    const strip = this.mixerTable.strip(mixer, lane)
     voices.strike({
-      buffer: wave.buffer, gain: wave.gain * level, lane, time, quarter,
+      buffer: voiced(wave.buffer, strip, this.mixerTable.formulas), gain: wave.gain, lane, time, quarter,
       chokes: this.kit.chokes.has(lane) && this.mixer.isHeard(lane),
       chokeSeconds: this.kit.chokeSeconds,
     })
@@ -373,13 +386,27 @@ class Engine {
     const cut = this.tempo.quarterAt(this.output.soon(Math.max(0, ...this.gaps)))
     make(cut)
     this.retime(cut)
+    const cutTime = this.tempo.timeAt(cut)
+    this.setDesks(cutTime)
     for (const name of DECKS) {
       this.output.decks[name].voices.cancelFrom(cut)
+      this.output.decks[name].desk.ducking.cancelFrom(cut, cutTime)
       this.decks[name].takeBack(cut)
     }
     this.output.clicks.voices.cancelFrom(cut)
     this.clickCursor = Math.min(this.clickCursor, cut)
     this.tick()
+  }
+
+  /** Every deck's mixer as its beats ask for, from `time` on. */
+  setDesks(time) {
+    for (const name of DECKS) {
+      const { placements } = this.decks[name]
+      const timeline = placements.map(({ beat, from, level }) => ({ mixer: beat.mixer,
+        level: level.value, from: this.tempo.timeAt(from), tempo: this.tempo.tempoAt(from) }))
+      const neutral = { mixer: undefined, level: 1, from: 0, tempo: this.tempoBpm }
+      this.output.decks[name].desk.follow(timeline.length ? timeline : [neutral], time)
+    }
   }
 
   // -- tempo and bars ----------------------------------------------------------------------------
@@ -510,6 +537,17 @@ class Engine {
 
   // -- the mixer ---------------------------------------------------------------------------------
 
+  /** Have a deck's beat mixed otherwise, while a hand is on a knob; `setBeat` follows at rest. */
+  setMixer(name, mixer) {
+    const deck = this.decks[name]
+    if (!deck.beat) return
+    const before = deck.beat
+    deck.beat = { ...before, mixer }
+    for (const one of deck.placements) if (one.beat.id === before.id) one.beat = { ...one.beat, mixer }
+    this.change()
+    this.notify()
+  }
+
   /**
    * Fade to deck A (0) or B (1) or between. While it plays: 'beat' waits for the next beat and takes
    * `beats` of one; 'now' is for a hand on the fader.
@@ -634,7 +672,7 @@ class Engine {
   async renderOffline(beat, { sampleRate = SAMPLE_RATE, kit = this.kitName, ...options } = {}) {
     const decoded = await this.kits.decoded(kit, sampleRate)
     if (!decoded) throw new Error('No kit is loaded to play this beat with.')
-    return levelled(await rendered(beat, decoded, { swing: this.swing, ...options }), decoded.ceiling)
+    return levelled(await rendered(beat, decoded, this.mixerTable, { swing: this.swing, ...options }), decoded.ceiling)
   }
 }
 

@@ -1,6 +1,7 @@
 // How loud a beat is: as its sound file, it is turned down as a whole where it would clip.
 
-import { toEven } from './offline.js'
+import { isNeutral, mixerKey } from './mixer_settings.js'
+import { rendered, toEven } from './offline.js'
 import { strokesOf, tempoOf } from './pattern.js'
 import { waveOf } from './shots.js'
 
@@ -8,13 +9,13 @@ const LEVEL_SECONDS = 60 // of a long beat, this much says how loud it is
 const LEVELS_KEPT = 200
 const MIX_MILLISECONDS = 100 // at a stretch; a few bars take a tenth of it
 
-/** `onQuieter()` is called when a beat turns out, later, to need turning down. */
-export function createLevels(onQuieter) {
+/** `onQuieter()` is called when a beat turns out, later, to need turning down; `table`: a MixerTable. */
+export function createLevels(onQuieter, table) {
   const levels = new Map()
 
   /** {value, isKnown, ready}: the gain, 1 until it is known, and a promise of its being known. */
   function of(beat, kit) {
-    const key = `${kit.name} ${beat.id}`
+    const key = `${kit.name} ${beat.id} ${mixerKey(beat.mixer)}`
     if (!levels.has(key)) {
       if (levels.size >= LEVELS_KEPT) levels.delete(levels.keys().next().value)
       levels.set(key, measured(beat, kit))
@@ -25,11 +26,19 @@ export function createLevels(onQuieter) {
   function measured(beat, kit) {
     const level = { value: 1, isKnown: false, ready: null }
     const bars = Math.max(1, Math.floor(LEVEL_SECONDS / barSeconds(beat)))
-    const mixing = mixed(bars < beat.bars ? shortened(beat, bars) : beat, kit)
+    const heard = bars < beat.bars ? shortened(beat, bars) : beat
     const learn = (peak) => {
       level.value = Math.min(1, kit.ceiling / peak)
       level.isKnown = true
     }
+    if (!isNeutral(beat.mixer)) { // by the browser, beside the page
+      level.ready = rendered(heard, kit, table, { loop: true }).then(({ peak }) => {
+        learn(peak)
+        if (level.value < 1) onQuieter()
+      })
+      return level
+    }
+    const mixing = mixed(heard, kit)
     const first = mixing.next()
     if (first.done) {
       learn(first.value)

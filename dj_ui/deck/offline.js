@@ -1,31 +1,47 @@
 // A beat as a sound file has it: the same strokes and kit, no clock, no loudspeaker.
 
+import { Console, KICK, measureLoop, restSeconds } from './console.js'
+import { isNeutral } from './mixer_settings.js'
 import { strokesOf, tempoOf } from './pattern.js'
 import { waveOf } from './shots.js'
 import { createVoices } from './voices.js'
+import { voiced } from './voicing.js'
 
 const END_FADE_SECONDS = 0.005
 
 /**
  * A beat played by a decoded kit into a buffer of exactly its bars, and the loudest sample of it.
  * loop: with the ends of earlier rounds ringing in, as it sounds the second time; else it fades out.
+ * table: the MixerTable, by which its mixer is read.
  */
-export async function rendered(beat, kit, { passes = 1, loop = false, swing = 0 } = {}) {
+export async function rendered(beat, kit, table, { passes = 1, loop = false, swing = 0 } = {}) {
+  if (!isNeutral(beat.mixer)) await measureLoop()
   const rate = [...kit.notes.values()][0][0].buffer.sampleRate
   const quarterSeconds = 60 / tempoOf(beat)
   const seconds = beat.bars * beat.bar_quarters * quarterSeconds
   const frames = toEven(seconds * rate)
-  const runIn = loop ? Math.ceil(kit.ring / seconds) : 0
+  const { mixer } = beat
+  const strips = table.drums.map((_, lane) => table.strip(mixer, lane))
+  const slowest = 2 ** (Math.max(0, ...strips.map(({ tune }) => -tune)) / 12)
+  const unmixed = isNeutral(mixer)
+  const rest = kit.ring * slowest + (unmixed ? 0 : restSeconds(table, mixer, tempoOf(beat)))
+  const runIn = loop ? Math.ceil(rest / seconds) : 0
   const context = new OfflineAudioContext(2, frames * (runIn + passes), rate)
-  const voices = createVoices(context, context.destination, Infinity)
+  const voices = createVoices(context, Infinity)
+  const inputs = voices.lanes.map(({ node }) => node)
+  const desk = new Console(context, inputs, context.destination, table)
+  desk.follow([{ from: 0, mixer, tempo: tempoOf(beat), level: 1 }], 0)
   const strokes = strokesOf(beat, swing)
   for (let pass = 0; pass < runIn + passes; pass += 1) {
     for (const { at, lane, note, velocity, turn } of strokes) {
       const wave = waveOf(kit, lane, note, velocity, turn)
       if (!wave) continue
       const frame = pass * frames + toEven(at * quarterSeconds * rate)
+      const [time, quarter] = [frame / rate, pass * beat.bars * beat.bar_quarters + at]
+      if (lane === KICK) desk.duck(mixer, { time, quarter, velocity, tempo: tempoOf(beat) })
       voices.strike({
-        ...wave, lane, time: frame / rate, quarter: pass * beat.bars * beat.bar_quarters + at,
+        gain: wave.gain, buffer: voiced(wave.buffer, strips[lane] ?? {}, table.formulas),
+        lane, time, quarter,
         chokes: kit.chokes.has(lane), chokeSeconds: kit.chokeSeconds,
       })
     }

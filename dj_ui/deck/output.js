@@ -1,5 +1,6 @@
 // The way out: the audio context, the nodes that every sound goes through, and what is heard when.
 
+import { Console } from './console.js'
 import { createFader, createVoices } from './voices.js'
 
 export const DECKS = ['A', 'B']
@@ -10,8 +11,8 @@ const DEVICE_CHANGE_MILLISECONDS = 500
 
 /** Owns the audio context. `isWanted()`: shall it sound? `onChange()`, `onFailure()`: see there. */
 export class Output {
-  constructor({ sampleRate, isWanted, onChange, onFailure }) {
-    Object.assign(this, { sampleRate, isWanted, onChange, onFailure })
+  constructor({ sampleRate, mixerTable, isWanted, onChange, onFailure }) {
+    Object.assign(this, { sampleRate, mixerTable, isWanted, onChange, onFailure })
     this.context = null
     this.gestureArmed = false
     navigator.mediaDevices?.addEventListener?.('devicechange', () => this.deviceChanged())
@@ -41,7 +42,7 @@ export class Output {
     return true
   }
 
-  /** Decks and clicks → transport (play and stop) → guard against clipping → volume → the room. */
+  /** Decks, each through its mixer, and clicks → transport (play and stop) → guard against clipping → volume → the room. */
   build() {
     const { context } = this
     const volume = new GainNode(context)
@@ -55,10 +56,15 @@ export class Output {
     for (const name of DECKS) {
       const node = new GainNode(context)
       node.connect(transport)
-      this.decks[name] = { fader: createFader(node.gain, 0), voices: createVoices(context, node) }
+      const voices = createVoices(context)
+      const inputs = voices.lanes.map((lane) => lane.node)
+      const desk = new Console(context, inputs, node, this.mixerTable)
+      this.decks[name] = { fader: createFader(node.gain, 0), voices, desk }
     }
+    const clicks = createVoices(context)
+    clicks.lanes[0].node.connect(transport)
     this.clicks = {
-      voices: createVoices(context, transport),
+      voices: clicks,
       high: clickSound(context, 1600),
       low: clickSound(context, 1100),
     }

@@ -41,11 +41,10 @@ export function createFader(param, value) {
   }
 }
 
-/** The strokes of one deck, lane by lane into `output`; `mostVoices` ring at a time. */
-export function createVoices(context, output, mostVoices = MOST_VOICES) {
+/** The strokes of one deck, each into the node of its lane; `mostVoices` ring at a time. */
+export function createVoices(context, mostVoices = MOST_VOICES) {
   const lanes = Array.from({ length: LANES }, () => {
     const node = new GainNode(context)
-    node.connect(output)
     return { node, fader: createFader(node.gain, 1) }
   })
   const voices = new Set()
