@@ -24,7 +24,7 @@ import os
 import struct
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from ctypes import c_int, c_void_p
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -178,10 +178,8 @@ def render_mixed(
             hits = tuple(hit for hit in beat.hits if hit.drum.family == family)
             played = replace(beat, hits=hits)
             sounds = {lane: np.zeros((frames, 2), np.float32) for lane in played.lanes}
-            _mix_strokes(
-                played, striker, loop,
-                lambda key, sounds=sounds: sounds[LANE[drum_of_note(note_of(key)).name]], mixer,
-            )  # fmt: skip
+            by_drum = {DRUMS[lane].name: sound for lane, sound in sounds.items()}
+            _mix_strokes(played, striker, loop, functools.partial(_of_drum, by_drum), mixer)
             own = Console(mixer, beat.playing_tempo_bpm, sample_rate, loop=loop)
             for lane, sound in sounds.items():
                 sound *= np.float32(striker.gain)
@@ -467,6 +465,10 @@ def _mix_strokes(
                 sound[frame : frame + len(part)] += part
                 struck = struck[len(part) :] if loop else struck[:0]
                 frame = 0
+
+
+def _of_drum(sounds: Mapping[str, NDArray[np.float32]], key: int) -> NDArray[np.float32]:
+    return sounds[drum_of_note(note_of(key)).name]
 
 
 def choked(struck: NDArray[np.float32], frames: int, sample_rate: int) -> NDArray[np.float32]:
