@@ -20,7 +20,16 @@ from dj_core.music.note_maps import NOTE_MAP, NOTE_MAPS, printed_map
 from dj_core.music.traits import trait
 from dj_core.sound.beat_sound import USUAL_SOUND, BeatSound
 from dj_core.sound.loop_check import LoopCheck, check_loop
-from dj_core.sound.loop_files import TARGET_LUFS, LoopSettings, loop_files, one_shot_files
+from dj_core.sound.loop_files import (
+    LOUDNESSES_LUFS,
+    TARGET_LUFS,
+    LoopSettings,
+    audio_file,
+    heard_with,
+    loop_files,
+    loop_sound,
+    one_shot_files,
+)
 from dj_ui.downloads import LastFiles, download_button
 from dj_ui.keeping import keep_button
 from dj_ui.readouts import show_facts
@@ -44,7 +53,10 @@ TIMINGS = {"as-played": "As played", "straight": "Straight"}
 CONTAINERS = {"wav": "WAV", "aiff": "AIFF", "flac": "FLAC"}
 MIME = {"wav": "audio/wav", "aiff": "audio/aiff", "flac": "audio/flac"}
 RATES = {44_100: "44.1 kHz", 48_000: "48 kHz"}
-LEVELS = {"loudness": f"{TARGET_LUFS:g} LUFS", "peak": "Peak", "none": "Kit's own"}
+LEVELS = {f"{lufs:g}": f"{lufs:g} LUFS" for lufs in LOUDNESSES_LUFS} | {
+    "peak": "Peak",
+    "none": "Kit's own",
+}
 
 
 def takeaway(
@@ -76,7 +88,7 @@ def takeaway(
             f"{key}_midi",
             "General MIDI drums on channel 10: plays right in every program and drum rack.",
         )  # fmt: skip
-        usual = LoopSettings(kit=kit, soundfont=soundfont)
+        usual = heard_with(replace(sound, kit=kit), LoopSettings(soundfont=soundfont))
         download_button(
             "WAV loop", lambda: _loop(beat, usual), f"{stem}.wav", "audio/wav",
             f"{key}_wav",
@@ -99,7 +111,7 @@ def takeaway(
             _midi_choices(beat, key, stem)
         with audio:
             if not silence:
-                _sound_choices(beat, key, stem, LoopSettings(kit, soundfont))
+                _sound_choices(beat, key, stem, usual)
 
 
 # -- MIDI ------------------------------------------------------------------------------------------
@@ -147,13 +159,19 @@ def _sound_choices(beat: Beat, key: str, stem: str, usual: LoopSettings) -> None
     level = _choice(
         "Level", LEVELS, f"{key}_level",
         {
-            "loudness": f"All loops equally loud: {TARGET_LUFS:g} LUFS, or as near as a true "
-            "peak of -1 dB allows. Nothing is squashed.",
+            "-20": "All loops equally loud, or as near as a true peak of -1 dB allows. Nothing is "
+            "squashed.",
+            "-14": "As loud as streaming plays. A limiter turns peaks down where it must.",
+            "-9": "As loud as a club expects. A limiter turns peaks down, by 12 dB at most.",
             "peak": "As loud as a true peak of -1 dB allows.",
             "none": "As the kit plays, turned down only where it would clip.",
         },
     )  # fmt: skip
-    settings = replace(usual, container=container, sample_rate=rate, bits=bits, normalise=level)
+    settings = replace(usual, container=container, sample_rate=rate, bits=bits)
+    if level in ("peak", "none"):
+        settings = replace(settings, normalise=level)
+    else:
+        settings = replace(settings, target_lufs=float(level))
     with st.container(horizontal=True, key=f"dj_sounds_{key}"):
         download_button(
             "Loop", lambda: _loop(beat, settings), f"{stem}.{container}", MIME[container],
@@ -169,6 +187,11 @@ def _sound_choices(beat: Beat, key: str, stem: str, usual: LoopSettings) -> None
             f"{usual.kit}_one-shots.zip", "application/zip", f"{key}_shots",
             "The kit's sixteen drums one by one, for a sampler.",
         )  # fmt: skip
+    if settings.target_lufs > TARGET_LUFS:  # what the limiter does is said before it is taken
+        try:
+            st.caption(f"The loop: {_level(beat, settings)}.")
+        except (SoundError, LibraryError) as error:
+            st.warning(spoken(error))
     if st.button("Check the loop", key=f"{key}_check", help="Reads the file back and measures it."):
         place = st.empty()
         try:
@@ -225,9 +248,17 @@ def _loop(beat: Beat, settings: LoopSettings, tell: Callable[[str], object] | No
     if (loop := _LOOPS.get(asked)) is None:
         with turn_to_render(tell):
             if (loop := _LOOPS.get(asked)) is None:  # nobody before in line wanted the same
-                loop = next(loop_files(beat, settings))[1]
+                sound = loop_sound(beat, settings, stems=False)
+                loop = audio_file(sound.mix, beat, settings)
+                _LOOPS.keep((asked, "level"), sound.words.encode())
                 _LOOPS.keep(asked, loop)
     return loop
+
+
+def _level(beat: Beat, settings: LoopSettings) -> str:
+    """How loud a loop is, and what that took."""
+    _loop(beat, settings)
+    return (_LOOPS.get(((beat_key(beat), settings), "level")) or b"").decode()
 
 
 def _zip(files: Iterable[tuple[str, bytes]]) -> bytes:

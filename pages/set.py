@@ -46,7 +46,7 @@ from dj_core.sets.set_plan import (
     warnings_of,
 )
 from dj_core.sets.set_takes import build_set
-from dj_core.sound.loop_files import LoopSettings
+from dj_core.sound.loop_files import LOUDNESSES_LUFS, TARGET_LUFS, LoopSettings
 from dj_ui import set_state
 from dj_ui.deck import bring_back_sound, chosen_kit, deck, own_sound
 from dj_ui.deck.payload import beat_id
@@ -658,6 +658,17 @@ def choose_pack() -> None:
     """Options of the pack; they stay in the session."""
     toggle("Stems of every beat", "set_stems", True)
     toggle("The whole set as one WAV too", "set_mix", False)
+    st.segmented_control(
+        "Loudness of the loops",
+        LOUDNESSES_LUFS,
+        default=TARGET_LUFS,
+        format_func=lambda lufs: f"{lufs:g} LUFS",
+        key="set_lufs",
+        required=True,
+        persist_state="session",
+        help="-20: no peak is touched. -14 and -9: a limiter turns peaks down where it must. The "
+        "README of the pack says how loud each loop is.",
+    )
     st.selectbox(
         "MIDI for (the pack and the whole set)",
         [each.name for each in NOTE_MAPS],
@@ -679,7 +690,7 @@ def start_pack(planned: SetList, stem: str) -> None:
     """Make the pack as its options say, in the background. Raises DigitalDJError."""
     state = st.session_state
     settings = PackSettings(
-        sound=LoopSettings(kit=chosen_kit()),
+        sound=LoopSettings(kit=chosen_kit(), target_lufs=state.get("set_lufs") or TARGET_LUFS),
         stems=state.get("set_stems", True),
         mix=state.get("set_mix", False),
         midi=MidiSettings(target=state.get("set_target") or NOTE_MAPS[0].name),

@@ -383,9 +383,12 @@ def test_no_name_breaks_a_file_of_the_pack(title, name, genre, folder):
     track = DeckTrack("loops/x.wav", title, genre, "c", 120.0, Meter(), 8.0, 1, 44_100, 16)
     m3u8 = playlist([track]).decode()
     assert len(m3u8.splitlines()) == m3u8.count("\r\n") == 3
-    readme = readme_text(made, folder, mix=False).decode("utf-8-sig")
+    readme = readme_text(made, folder, False, ["-20.0 LUFS"] * len(made.slots)).decode("utf-8-sig")
     plain = readme_text(
-        plan_set([Entry(FILL)], SetSettings(phrase_bars=8)), "/x" * bool(folder), mix=False
+        plan_set([Entry(FILL)], SetSettings(phrase_bars=8)),
+        "/x" * bool(folder),
+        False,
+        ["-20.0 LUFS"],
     )
     assert len(readme.splitlines()) == plain.decode().count("\r\n")
     root = check_strictly(rekordbox_xml(name, {"L": [track]}, NOWHERE))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from dj_core.cli.verb import (
     KIT,
+    LUFS,
     WORKERS,
     Answer,
     ProgressBar,
@@ -36,14 +37,13 @@ from dj_core.sets.set_plan import (
     plan_set,
     warnings_of,
 )
-from dj_core.sound.kit_table import kit_or
-from dj_core.sound.loop_files import LoopSettings
+from dj_core.sound.loop_files import LoopSettings, heard_with
 
 if TYPE_CHECKING:
     from dj_core.sets.pack_contents import Pack
 
 TAKES = ("midi", "wav", "loops", "pack")
-_SOUND = (*KIT, option("--rate", type=int, choices=(44_100, 48_000), default=44_100), WORKERS)
+_SOUND = (*KIT, option("--rate", type=int, choices=(44_100, 48_000), default=44_100), LUFS, WORKERS)
 
 
 @verb(
@@ -173,12 +173,12 @@ def _write_set(planned: SetList, options: argparse.Namespace) -> list[Path]:
             files.append(save_mix(mixdown, folder / f"{stem}.wav", bar.show))
         files.append(save_cue_sheet(planned, folder / f"{stem}.cue", f"{stem}.wav"))
     if "loops" in options.take:
-        settings = LoopSettings(options.kit, options.soundfont, sample_rate=options.rate)
+        settings = _loop_settings(options)
         jobs = (
             (
                 loop_of(slot.beat),
                 slot_stem(planned, number),
-                replace(settings, kit=kit_or(slot.entry.sound.kit, options.kit)),
+                heard_with(slot.entry.sound, settings),
             )
             for number, slot in enumerate(planned.slots)
         )
@@ -190,6 +190,12 @@ def _write_set(planned: SetList, options: argparse.Namespace) -> list[Path]:
     if "pack" in options.take:
         files.append(_packed(planned, folder / f"{stem}.zip", options).path)
     return files
+
+
+def _loop_settings(options: argparse.Namespace) -> LoopSettings:
+    return LoopSettings(
+        options.kit, options.soundfont, sample_rate=options.rate, target_lufs=options.lufs
+    )
 
 
 def _loop_file(beat: Beat, stem: str, settings: LoopSettings) -> tuple[str, bytes]:
@@ -204,7 +210,7 @@ def _packed(planned: SetList, path: Path, options: argparse.Namespace) -> Pack:
 
     chosen: dict[str, Any] = vars(options)
     settings = PackSettings(
-        sound=LoopSettings(options.kit, options.soundfont, sample_rate=options.rate),
+        sound=_loop_settings(options),
         stems=not chosen.get("no_stems", False),
         mix=chosen.get("mix", False),
         midi=MidiSettings(target=chosen.get("midi", "general-midi")),

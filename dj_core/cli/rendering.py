@@ -7,8 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
 
-from dj_core.cli.verb import KIT, Answer, ProgressBar, option, say, verb
-from dj_core.errors import SoundError
+from dj_core.cli.verb import KIT, LUFS, Answer, ProgressBar, option, say, verb
+from dj_core.errors import BeatError, SoundError
+from dj_core.files.beat_json import parse_json
 from dj_core.files.midi import read_beat
 from dj_core.files.storage import write_bytes_atomic
 from dj_core.sound.loop_check import check_loop
@@ -21,6 +22,7 @@ from dj_core.sound.loop_files import (
     one_shot_files,
     save_loop,
 )
+from dj_core.sound.mixer_table import NEUTRAL, PRESETS, Mixer
 
 _ENDINGS: dict[str, Container] = {".wav": "wav", ".aif": "aiff", ".aiff": "aiff", ".flac": "flac"}
 _SAMPLES = (
@@ -43,8 +45,10 @@ _SAMPLES = (
         "--normalise",
         choices=get_args(Normalise),
         default="loudness",
-        help="to -20 LUFS (default), to a peak of -1 dB, or not at all",
+        help="to --lufs (default), to a peak of -1 dB, or not at all",
     ),
+    LUFS,
+    option("--mixer", help='a preset, or JSON as {"kick": {"drive": 0.2}}'),
     timed=False,
 )
 def render(options: argparse.Namespace) -> Answer:
@@ -66,6 +70,8 @@ def render(options: argparse.Namespace) -> Answer:
         bits=options.bits,
         normalise=options.normalise,
         loop=options.loop,
+        target_lufs=options.lufs,
+        mixer=_mixer(options.mixer),
     )
     with ProgressBar("Rendering", "file"):
         paths = save_loop(beat, options.out, settings, stems=options.stems)
@@ -87,6 +93,20 @@ def render(options: argparse.Namespace) -> Answer:
         "exact": check.exact if options.loop else None,
         "problems": list(check.problems) if options.loop else [],
     }
+
+
+def _mixer(text: str | None) -> Mixer:
+    """A preset by its name, else a mixer as JSON. Raises SoundError."""
+    if text is None:
+        return NEUTRAL
+    if text in PRESETS:
+        return PRESETS[text].mixer
+    try:
+        return Mixer.from_json(parse_json(text))
+    except BeatError as error:
+        raise SoundError(
+            f"--mixer is a preset or JSON; got {text[:40]!r}. Presets: {', '.join(PRESETS)}."
+        ) from error
 
 
 @verb(

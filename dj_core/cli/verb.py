@@ -13,6 +13,7 @@ from typing import Any
 from dj_core.errors import DigitalDJError
 from dj_core.host.executors import executor_for
 from dj_core.music.beat import Meter
+from dj_core.sound.loop_files import LOUDNESSES_LUFS, TARGET_LUFS
 
 Answer = dict[str, Any]
 Run = Callable[[argparse.Namespace], Answer]
@@ -107,6 +108,13 @@ KIT = (
     option("--soundfont", type=Path, help="an .sf2 file (default: the best one found)"),
 )
 """What a verb's sound is made with."""
+LUFS = option(
+    "--lufs",
+    type=float,
+    choices=LOUDNESSES_LUFS,
+    default=TARGET_LUFS,
+    help="how loud loops are; above -20 a limiter turns peaks down",
+)
 
 
 def workers(options: argparse.Namespace) -> AbstractContextManager[Executor | None]:

@@ -1,8 +1,9 @@
 """Renders a whole set to one WAV file, streamed, so memory does not grow with length.
 
 Every stroke is placed on the frame it belongs to, counted from the start of the set, and rings
-across bar lines and into the next beat. Bars that are the same are mixed once. A beat that would
-go over the ceiling is turned down as a whole.
+across bar lines and into the next beat. Bars that are the same are mixed once, unless the beat has
+a mixer, whose echoes and rooms go on from bar to bar. A beat that would go over the ceiling is
+turned down as a whole.
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ from numpy.typing import NDArray
 from dj_core.errors import SetError
 from dj_core.files.file_names import one_line
 from dj_core.files.storage import atomic_file, write_bytes_atomic
-from dj_core.music.drums import general_midi_note
+from dj_core.music.drum_maps import drum_of_note
+from dj_core.music.drums import DRUMS, LANE, general_midi_note
 from dj_core.sets.arrangement import Bar, bars_of
 from dj_core.sets.set_names import slot_name
 from dj_core.sets.set_plan import SetList
-from dj_core.sound.kit_table import KITS, keys_of, kit_or
+from dj_core.sound.kit_table import KITS, keys_of, kit_or, note_of
+from dj_core.sound.mixer_table import Mixer
+from dj_core.sound.mixing import Console, voiced
 from dj_core.sound.render import (
     CEILING,
     FULL_SCALE,
@@ -54,6 +58,8 @@ _Stroke = tuple[int, int, int, int]
 _BarStrokes = tuple[tuple[_Stroke, ...], int]
 """A bar's strokes, and its length in frames."""
 _Sound = NDArray[np.float32]
+_Desk = tuple[Mixer, float]
+"""How a slot is mixed, and its tempo."""
 
 
 class Mixdown:
@@ -219,6 +225,7 @@ class _Timeline:
         sample_rate: frames per second.
         slots: the bars of each slot.
         kits: the kit of each slot.
+        desks: how each slot is mixed, and its tempo.
         strokes: the strokes that begin in each bar.
     """
 
@@ -228,6 +235,7 @@ class _Timeline:
         self.sample_rate = sample_rate
         self.slots: list[range] = []
         self.kits = [kit_or(slot.entry.sound.kit, kit) for slot in planned.slots]
+        self.desks = [(slot.entry.sound.mixer, slot.tempo_bpm) for slot in planned.slots]
         for number, start in enumerate(planned.start_seconds):
             slot = planned.slots[number]
             self.slots.append(range(len(bars), len(bars) + slot.bars))
@@ -289,8 +297,9 @@ def _sounding(
             mixer = _Mixer(striker)
             for slot in together:
                 bars = [timeline.bar(bar) for bar in timeline.slots[slot]]
-                gain = mixer.gain(bars, ringing)
-                sounds = mixer.heard(bars, gain, ringing)
+                desk = timeline.desks[slot]
+                gain = mixer.gain(bars, ringing, desk)
+                sounds = mixer.heard(bars, gain, ringing, desk)
                 for number, heard in zip(timeline.slots[slot], sounds, strict=True):
                     if number == timeline.slots[-1][-1]:
                         fade_end(heard, timeline.sample_rate)
@@ -313,24 +322,30 @@ class _Mixer:
         self._strokes = _Shelf(STROKES_KEPT_BYTES)
         self._mixes = _Shelf(MIXES_KEPT_BYTES)
 
-    def gain(self, bars: Sequence[_BarStrokes], ringing: _Sound) -> float:
+    def gain(self, bars: Sequence[_BarStrokes], ringing: _Sound, desk: _Desk) -> float:
         """How loud a slot plays: the kit's own gain, less where it would go over the ceiling.
 
         Args:
             bars: all the slot's bars.
             ringing: what is still heard of the slot before, as loud as it is heard.
+            desk: how the slot is mixed.
         """
         gain = self._striker.gain
         for _ in range(GAIN_ROUNDS):
-            peak = max(peak_of(heard) for heard in self.heard(bars, gain, ringing))
+            peak = max(peak_of(heard) for heard in self.heard(bars, gain, ringing, desk))
             if peak <= CEILING:
                 break
             gain *= CEILING / peak
         return gain
 
-    def heard(self, bars: Iterable[_BarStrokes], gain: float, ringing: _Sound) -> Iterator[_Sound]:
+    def heard(
+        self, bars: Iterable[_BarStrokes], gain: float, ringing: _Sound, desk: _Desk
+    ) -> Iterator[_Sound]:
         """What is heard in each bar; afterwards `self.ringing` is what goes on ringing."""
         self.ringing = ringing
+        if not desk[0].is_neutral:
+            yield from self._through(desk, bars, gain)
+            return
         for strokes, frames in bars:
             mix = self._mixes.get(strokes, partial(self._mix, strokes))
             sound = np.zeros((max(frames, len(self.ringing), len(mix)), 2), np.float32)
@@ -338,6 +353,49 @@ class _Mixer:
             sound[: len(self.ringing)] += self.ringing
             self.ringing = sound[frames:]
             yield sound[:frames]
+
+    def _through(self, desk: _Desk, bars: Iterable[_BarStrokes], gain: float) -> Iterator[_Sound]:
+        """`heard` for a slot that has a mixer; the kit's own gain comes before it, as in a loop."""
+        mixer, tempo_bpm = desk
+        rate = self._striker.sample_rate
+        console = Console(mixer, tempo_bpm, rate)
+        strips = [mixer.values(drum.name) for drum in DRUMS]
+        ringing: dict[int, _Sound] = {}  # by lane, before the mixer
+
+        def played(strokes: tuple[_Stroke, ...], frames: int) -> _Sound:
+            for frame, key, velocity, length in strokes:
+                lane = LANE[drum_of_note(note_of(key)).name]
+                how = (key, velocity, strips[lane]["tune"], strips[lane]["decay"])
+                whole = self._strokes.get(how, partial(self._voiced, *how))
+                part = choked(whole, length, rate)
+                before = ringing.get(lane, np.zeros((0, 2), np.float32))
+                sound = np.zeros((max(len(before), frame + len(part)), 2), np.float32)
+                sound[: len(before)] = before
+                sound[frame : frame + len(part)] += part
+                ringing[lane] = sound
+            for lane, sound in ringing.items():
+                now = np.zeros((frames, 2), np.float32)
+                now[: len(sound)] = sound[:frames]
+                console.take(lane, now)
+                ringing[lane] = sound[frames:]
+            kicks = [(frame, velocity) for frame, key, velocity, _ in strokes
+                     if drum_of_note(note_of(key)).family == "kick"]  # fmt: skip
+            heard = console.play(frames, kicks) * np.float32(gain / self._striker.gain)
+            sound = np.zeros((max(frames, len(self.ringing)), 2), np.float32)
+            sound[:frames] = heard
+            sound[: len(self.ringing)] += self.ringing
+            self.ringing = sound[frames:]
+            return sound[:frames]
+
+        for strokes, frames in bars:
+            yield played(strokes, frames)
+        longest = max((len(sound) for sound in ringing.values()), default=0)
+        self.ringing = played((), max(longest + console.rest_frames, len(self.ringing)))
+
+    def _voiced(self, key: int, velocity: int, tune: float, decay: float) -> _Sound:
+        """A stroke as loud as it comes to its strip."""
+        struck = self._striker.strike(key, velocity) * np.float32(self._striker.gain)
+        return voiced(struck, tune, decay, self._striker.sample_rate)
 
     def _mix(self, strokes: tuple[_Stroke, ...]) -> _Sound:
         """A bar's strokes until the last has died away, before any gain."""

@@ -38,8 +38,7 @@ from dj_core.sets.rekordbox import DeckTrack, pack_folder, rekordbox_xml
 from dj_core.sets.set_midi import set_midi
 from dj_core.sets.set_names import set_stem, slot_name, slot_stem
 from dj_core.sets.set_plan import SetList, Slot
-from dj_core.sound.kit_table import kit_or
-from dj_core.sound.loop_files import LoopSettings, audio_file, loop_sound
+from dj_core.sound.loop_files import LoopSettings, audio_file, heard_with, loop_sound
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -128,6 +127,7 @@ def save_pack(
     stem, sound = set_stem(planned), settings.sound
     tracks: dict[str, list[DeckTrack]] = {place: [] for place in PLAYLISTS}
     outlines: list[Outline] = []
+    levels: list[str] = []
     jobs = (
         (slot, slot_stem(planned, number), slot_name(planned, number), settings)
         for number, slot in enumerate(planned.slots)
@@ -141,6 +141,7 @@ def save_pack(
                     tracks[file.name.partition("/")[0]].append(file.track)
                 if file.outline is not None:
                     outlines.append(file.outline)
+                    levels.append(file.level)
             tell("Packing beats", done, len(planned.slots))
         pack.add(f"midi/{stem}.mid", set_midi(planned, settings.midi.target))
         if settings.mix:
@@ -158,7 +159,7 @@ def save_pack(
             if script.endswith(".bat"):
                 content = content.replace(b"\n", b"\r\n")
             pack.add(script, content, script=True)
-        pack.add("README.txt", readme_text(planned, settings.folder, settings.mix))
+        pack.add("README.txt", readme_text(planned, settings.folder, settings.mix, levels))
         tell("Printing the set list", 1, 1)
     return Pack(path, tuple(pack.entries), path.stat().st_size)
 
@@ -172,12 +173,14 @@ class _File:
         content: the file's bytes.
         track: what a deck is told of it; None for what is not played from a deck.
         outline: its waveform, for the printed set list; None where that shows another file's.
+        level: how loud it is, for the README; '' where that says it of another file.
     """
 
     name: str
     content: bytes
     track: DeckTrack | None = None
     outline: Outline | None = None
+    level: str = ""
 
 
 def _all_slot_files(slot: Slot, stem: str, name: str, settings: PackSettings) -> tuple[_File, ...]:
@@ -189,22 +192,23 @@ def _slot_files(slot: Slot, stem: str, name: str, settings: PackSettings) -> Ite
     """What a slot brings, file after file, so that few need be in memory."""
     named = replace(slot.beat, title=name)
     beat = loop_of(named)
-    heard_with = replace(settings.sound, kit=kit_or(slot.entry.sound.kit, settings.sound.kit))
-    sound = loop_sound(beat, heard_with, stems=True)
-    loop = _loop_file(f"{LOOPS}/{stem}.wav", name, beat, sound.mix, heard_with)
+    settings = replace(settings, sound=heard_with(slot.entry.sound, settings.sound))
+    sound = loop_sound(beat, settings.sound, stems=True)
+    loop = _loop_file(f"{LOOPS}/{stem}.wav", name, beat, sound.mix, settings.sound)
     columns = np.array_split(np.abs(sound.mix).max(axis=1), OUTLINE_COLUMNS)
     peaks = [int(column.max(initial=0)) for column in columns]
-    yield replace(loop, outline=tuple(peak / max(1, *peaks) for peak in peaks))
+    outline = tuple(peak / max(1, *peaks) for peak in peaks)
+    yield replace(loop, outline=outline, level=sound.words)
     # at the loop's own level; not where it has neither, or nothing else
     kept = [sound.stems[family] for family in sound.stems if family in ("kick", "hat")]
     if 0 < len(kept) < len(sound.stems):
         ceiling = 2 ** (sound.bits - 1) - 1
         ends = np.clip(sum(kept), -ceiling, ceiling).astype(np.int32)
         title = f"{name} (kick and hats)"
-        yield _loop_file(f"{ENDS}/{stem}_kick-and-hats.wav", title, beat, ends, heard_with)
+        yield _loop_file(f"{ENDS}/{stem}_kick-and-hats.wav", title, beat, ends, settings.sound)
     if settings.stems:
         for family, samples in sound.stems.items():
-            content = audio_file(samples, beat, heard_with, part=family)
+            content = audio_file(samples, beat, settings.sound, part=family)
             yield _File(f"stems/{stem}_{family}.wav", content)
     yield _File(f"midi/{stem}.mid", midi_bytes(named, settings=settings.midi))
     for fill in slot.entry.fills[:1]:
@@ -214,8 +218,8 @@ def _slot_files(slot: Slot, stem: str, name: str, settings: PackSettings) -> Ite
             genre=fill.genre or slot.beat.genre,
             title=f"{name} (fill)",
         )
-        mix = loop_sound(played, heard_with, stems=False).mix
-        yield _loop_file(f"{FILLS}/{stem}_fill.wav", played.title, played, mix, heard_with)
+        mix = loop_sound(played, settings.sound, stems=False).mix
+        yield _loop_file(f"{FILLS}/{stem}_fill.wav", played.title, played, mix, settings.sound)
         yield _File(f"midi/{stem}_fill.mid", midi_bytes(played, settings=settings.midi))
 
 

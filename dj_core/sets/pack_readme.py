@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dj_core.files.file_names import one_line
 from dj_core.sets.pack_sheet import clock, slot_facts
 from dj_core.sets.set_names import slot_title
@@ -47,12 +49,13 @@ FOLDERS
 """
 
 
-def readme_text(planned: SetList, folder: str, mix: bool) -> bytes:
-    """README.txt, with the line ends that every system shows."""
+def readme_text(planned: SetList, folder: str, mix: bool, levels: Sequence[str]) -> bytes:
+    """README.txt, with the line ends that every system shows; `levels`: how loud each loop is."""
     name = planned.settings.name
     slots = "\n".join(
-        f"   {clock(start):>8}  {slot_title(planned, number)}  ({slot_facts(planned, number)})"
-        for number, start in enumerate(planned.start_seconds)
+        f"   {clock(start):>8}  {slot_title(planned, number)}  ({slot_facts(planned, number)})\n"
+        f"             {level}"
+        for number, (start, level) in enumerate(zip(planned.start_seconds, levels, strict=True))
     )
     text = _TEXT.format(
         name=name,

@@ -10,6 +10,7 @@ from typing import Any
 
 from dj_core.errors import SoundError
 from dj_core.files.beat_json import shown
+from dj_core.sound.mixer_table import NEUTRAL, Mixer
 
 MOST_KIT_NAME = 80  # characters
 
@@ -20,12 +21,14 @@ class BeatSound:
 
     Attributes:
         kit: a kit's name, whether or not it is here; '' for the usual kit of the beat's style.
+        mixer: how its drums are mixed.
 
     Raises:
         SoundError: a name that no kit can have.
     """
 
     kit: str = ""
+    mixer: Mixer = NEUTRAL
 
     def __post_init__(self) -> None:
         if not isinstance(self.kit, str) or len(self.kit) > MOST_KIT_NAME:
@@ -41,7 +44,8 @@ USUAL_SOUND = BeatSound()
 
 def sound_to_json(sound: BeatSound) -> dict[str, Any]:
     """The sound as JSON values; what is as usual is left out."""
-    return {"kit": sound.kit} if sound.kit else {}
+    told = {"kit": sound.kit, "mixer": sound.mixer.to_json()}
+    return {name: value for name, value in told.items() if value}
 
 
 def sound_from_json(value: object) -> BeatSound:
@@ -51,4 +55,4 @@ def sound_from_json(value: object) -> BeatSound:
     """
     if not isinstance(value, dict):
         raise SoundError(f"The sound of a beat is written as names and values; got {shown(value)}.")
-    return BeatSound(kit=value.get("kit", ""))
+    return BeatSound(kit=value.get("kit", ""), mixer=Mixer.from_json(value.get("mixer")))

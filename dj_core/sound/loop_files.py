@@ -30,6 +30,8 @@ from dj_core.files.storage import write_bytes_atomic
 from dj_core.music.beat import Beat, Meter
 from dj_core.music.drums import DRUMS, LANE, Family
 from dj_core.music.genres import genre_label
+from dj_core.sound.beat_sound import BeatSound
+from dj_core.sound.kit_table import kit_or
 from dj_core.sound.loudness import SILENCE_LUFS, limiting_db, loudness_lufs, true_peak_dbtp
 from dj_core.sound.mixer_table import NEUTRAL, Mixer
 from dj_core.sound.render import kit_shots, render_mixed, render_stems
@@ -106,6 +108,11 @@ class LoopSettings:
             if value not in choices:
                 known = ", ".join(str(choice) for choice in choices)
                 raise SoundError(f"The {name} {value!r} cannot be written. Choose of: {known}.")
+
+
+def heard_with(sound: BeatSound, settings: LoopSettings) -> LoopSettings:
+    """The settings for a beat of this sound: its own kit, if it has one that is here, and mixer."""
+    return replace(settings, kit=kit_or(sound.kit, settings.kit), mixer=sound.mixer)
 
 
 @dataclass(frozen=True, eq=False)

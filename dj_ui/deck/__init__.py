@@ -25,6 +25,7 @@ from dj_core.music.genres import GENRE
 from dj_core.music.timing import swung
 from dj_core.sound.beat_sound import USUAL_SOUND, BeatSound
 from dj_core.sound.kit_table import KITS, kit_or, offered_kits
+from dj_core.sound.mixer_table import Mixer, preset_of, table_payload
 from dj_ui.deck.kits import kit_payload, note_payload
 from dj_ui.deck.payload import beat_id, beat_of_payload, beat_payload
 from dj_ui.grid import steps_of
@@ -125,11 +126,14 @@ def deck(
                 "play": play,
                 "locks": list(locked_drums()) if locks else None,
                 "heard": list(_heard(slot)) if follow else None,
+                "mixer": sound_of(slot).mixer.to_json(),
+                "preset": preset.name if (preset := preset_of(beat.genre)) else None,
             },
             on_edited_change=functools.partial(_take_edit, key),
             on_kit_change=functools.partial(_take_kit, key),
             on_locks_change=functools.partial(_take_locks, key),
             on_heard_change=functools.partial(_take_heard, key),
+            on_mixer_change=functools.partial(_take_mixer, key),
         )
     if not kit_later:
         send_kit(key, (beat, other) if other else (beat,), soundfont, slot)
@@ -313,6 +317,20 @@ def _take_kit(key: str) -> None:
     choose_kit(str(st.session_state[key].kit), st.session_state.get(f"{key}_slot", ""))
 
 
+def _take_mixer(key: str) -> None:
+    """Keep how the beat of a slot is mixed; what is no mixer is left alone."""
+    match st.session_state[key].mixer:
+        case {"slot": str(slot), "mixer": told} if slot in st.session_state.get(
+            f"{key}_originals", {}
+        ):
+            try:
+                mixer = Mixer.from_json(told)
+            except SoundError as error:
+                st.toast(spoken(error))
+                return
+            give_sound(slot, replace(sound_of(slot), mixer=mixer))
+
+
 def new_tempo() -> float | None:
     """The tempo that the visitor has set on a deck since this was asked last; None for none."""
     return st.session_state.pop(_NEW_TEMPO, None)
@@ -413,7 +431,11 @@ def program() -> str:
         }
         for drum in DRUMS
     ]
-    given = {"drums": drums, "styles": (_HERE / "deck.css").read_text("utf-8")}
+    given = {
+        "drums": drums,
+        "mixer": table_payload(),
+        "styles": (_HERE / "deck.css").read_text("utf-8"),
+    }
     return f"window.digitalDjGiven = {json.dumps(given)}\n{joined(_HERE / 'main.js')}"
 
 

@@ -2,12 +2,12 @@
 
 import { EditedBeat, unpackBeat } from './edits.js'
 import { createEngine } from './engine.js'
-import { DRUMS } from './given.js'
+import { DRUMS, MIXER_TABLE } from './given.js'
 
 const BEATS_REMEMBERED = 48 // with their histories
 
 export const booth = (window.digitalDj ??= {
-  engine: (window.digitalDjEngine ??= createEngine()),
+  engine: (window.digitalDjEngine ??= createEngine({ mixerTable: MIXER_TABLE })),
   beats: new Map(), // slot → EditedBeat
   faces: new Set(), // on screen, listen buttons too
   started: new Set(), // play tokens that were answered
