@@ -1,12 +1,14 @@
 """The verbs that shape a beat, as the command line answers them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dj_core.cli import main
-from dj_core.files.midi import read_midi, save_midi
+from dj_core.files.midi import read_beat, read_midi, save_midi
+from dj_core.music.as_played import as_played, play_seed
 from dj_core.music.beat import Beat, Hit
 from dj_core.music.drums import LANE
 
@@ -65,6 +67,26 @@ def test_tighten_undoes_timing(groove_file, answer_of, tmp_path):
     tight = read_midi(tmp_path / "tight.mid")
     assert all(abs(h.onset_quarters * 4 - round(h.onset_quarters * 4)) < 0.01
                for h in tight.hits if h.onset_quarters < 7.8)  # fmt: skip
+
+
+def test_alive_gives_each_hit_the_models_chance_and_writes_it_as_played(
+    groove_file, answer_of, tmp_path
+):
+    alive, played, none = (tmp_path / f"{name}.mid" for name in ("alive", "played", "none"))
+    once = [Hit.of("cowbell", 3.25), Hit.of("high_tom", 5.75), Hit.of("kick", 6.75)]
+    longer = as_played(read_beat(groove_file), 4, 0)
+    groove_file = save_midi(replace(longer, hits=(*longer.hits, *once)), groove_file)
+    chances = answer_of("alive", groove_file, alive)["chances"]
+    beat = read_beat(alive)
+    by_place = {(hit.drum.name, hit.onset_quarters): hit.condition for hit in beat.hits}
+    assert by_place["cowbell", 3.25].chance_percent < 50  # the model did not expect it
+    assert chances == [hit.condition.chance_percent if hit.condition else 100 for hit in beat.hits]
+    assert min(chances) < 50 < 95 < max(chances)
+    answer_of("alive", groove_file, played, "--as-played", 16)
+    assert read_beat(played).hits == as_played(beat, 16, play_seed(beat)).hits
+    assert len(read_beat(played).hits) < 4 * len(beat.hits)
+    assert answer_of("alive", groove_file, none, "--amount", 0)["chances"] == [100] * len(beat.hits)
+    assert not read_beat(none).has_conditions
 
 
 def test_continue_adds_bars(groove_file, answer_of, tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dj_core.cli.verb import (
+    AS_PLAYED,
     Answer,
     ProgressBar,
     group,
@@ -21,6 +22,7 @@ from dj_core.cli.verb import (
 )
 from dj_core.errors import GenerationError
 from dj_core.library.library import DEFAULT_NOTES_MODEL, Library
+from dj_core.music.as_played import as_played, play_seed
 from dj_core.music.beat import Meter
 from dj_core.music.genres import ROLES, genre_name
 
@@ -77,6 +79,7 @@ TAKES_AT_ONCE = 32  # played side by side, then written; a take is the same in a
             "--timing", type=float, default=1.0, help="temperature of timing alone, times --feel"
         ),
     ),
+    AS_PLAYED,
     option("--as-in-corpus", action="store_true", help="keep the corpus's note numbers"),
     option("--out", type=Path, required=True, help="folder for the files"),
 )
@@ -127,8 +130,11 @@ def generate(options: argparse.Namespace) -> Answer:
     distinct: list[int] = []
     with ProgressBar("Generating", "beat") as bar:
         for take in _different_takes(model, request, options.count):
+            beat = take.beat
+            if options.as_played:
+                beat = as_played(beat, options.as_played, play_seed(beat))
             path = options.out / f"{beat_stem(take.beat)}.mid"
-            files.append(str(save_midi(take.beat, path, choice)))
+            files.append(str(save_midi(beat, path, choice)))
             distinct.append(take.distinct_notes)
             bar.show(len(files), options.count)
     for file in files:

@@ -7,11 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
 
-from dj_core.cli.verb import KIT, LUFS, Answer, ProgressBar, option, say, verb
+from dj_core.cli.verb import AS_PLAYED, KIT, LUFS, Answer, ProgressBar, option, say, verb
 from dj_core.errors import BeatError, SoundError
 from dj_core.files.beat_json import parse_json
 from dj_core.files.midi import read_beat
 from dj_core.files.storage import write_bytes_atomic
+from dj_core.music.as_played import as_played, play_seed
 from dj_core.sound.loop_check import check_loop
 from dj_core.sound.loop_files import (
     BITS,
@@ -37,6 +38,7 @@ _SAMPLES = (
     option("--out", type=Path, required=True, help="the file to write; .wav, .aiff or .flac"),
     *KIT,
     option("--tempo-bpm", type=float, help="play at another tempo"),
+    AS_PLAYED,
     option("--loop", action="store_true", help="a seamless loop with loop points"),
     option("--stems", action="store_true", help="also a file for each drum family, beside the mix"),
     option("--format", choices=get_args(Container), help="default: by --out's ending"),
@@ -56,6 +58,8 @@ def render(options: argparse.Namespace) -> Answer:
     beat = read_beat(options.file)
     if options.tempo_bpm is not None:
         beat = beat.at_tempo(options.tempo_bpm)
+    if options.as_played:
+        beat = as_played(beat, options.as_played, play_seed(beat))
     container = options.format or _ENDINGS.get(options.out.suffix.lower())
     if container is None:
         raise SoundError(

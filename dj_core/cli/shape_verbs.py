@@ -1,5 +1,5 @@
-"""The verbs that shape a beat: vary, adjust, continue, fill, humanize, tighten, tap, morph, song
-and nearest."""
+"""The verbs that shape a beat: vary, adjust, continue, fill, humanize, tighten, alive, tap, morph,
+song and nearest."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dj_core.cli.verb import Answer, one_of, option, positive, say, verb
+from dj_core.cli.verb import AS_PLAYED, Answer, one_of, option, positive, say, verb
 from dj_core.errors import BeatError
 from dj_core.files.file_names import safe_stem
 from dj_core.files.midi import read_beat, save_midi
 from dj_core.library.library import Library
 from dj_core.models.families import load_model
 from dj_core.models.request import BeatModel, GenerationRequest
+from dj_core.music.as_played import as_played, play_seed
 from dj_core.music.beat import Beat
 from dj_core.music.genres import genre_name
 from dj_core.shaping.attributes import attributes
+from dj_core.shaping.chances import alive
 from dj_core.shaping.continuing import bars_of, continue_beat
 from dj_core.shaping.copy_meter import nearest_in, shipped_fingerprints
 from dj_core.shaping.distance import relative_distance
@@ -239,6 +241,23 @@ def tighten_beat(options: argparse.Namespace) -> Answer:
 
 
 @verb(
+    "alive",
+    FILE,
+    option("out", type=Path, help="the .mid file to write"),
+    option("--model", help="a groove model by name (default: the shipped one)"),
+    option("--amount", type=float, default=1.0, help="0: every hit sounds; 1: as the model says"),
+    AS_PLAYED,
+)
+def make_alive(options: argparse.Namespace) -> Answer:
+    """Give every hit the chance that the model gives it."""
+    beat = alive(read_beat(options.file), _model(options), options.amount)
+    chances = [hit.condition.chance_percent if hit.condition else 100 for hit in beat.hits]
+    if options.as_played:
+        beat = as_played(beat, options.as_played, play_seed(beat))
+    return _one_file(options.out, beat, chances=chances)
+
+
+@verb(
     "tap",
     one_of(
         option("--taps", help="seconds with commas between: 0,0.52,0.77,1.3"),
@@ -351,6 +370,7 @@ def nearest_bars(options: argparse.Namespace) -> Answer:
 
 
 SHAPING = (
-    vary_beat, adjust_beat, continue_from, fill_beat, humanize, tighten_beat, tap, morph_beats,
+    vary_beat, adjust_beat, continue_from, fill_beat, humanize, tighten_beat, make_alive, tap,
+    morph_beats,
     grow_song, nearest_bars,
 )  # fmt: skip

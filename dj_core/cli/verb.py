@@ -115,6 +115,12 @@ LUFS = option(
     default=TARGET_LUFS,
     help="how loud loops are; above -20 a limiter turns peaks down",
 )
+AS_PLAYED = option(
+    "--as-played",
+    type=positive,
+    metavar="BARS",
+    help="so many bars as the deck plays them: conditions met, drums in their own lengths",
+)
 
 
 def workers(options: argparse.Namespace) -> AbstractContextManager[Executor | None]:

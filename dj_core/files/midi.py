@@ -1,7 +1,8 @@
 """Writes MIDI files for samplers and DAWs, with a beat's provenance as a text event.
 
 Type 1, 480 ticks a quarter, channel 10, tempo and meter at tick 0, and the end of the track on the
-last bar line. Every file says which note map it is written in, so that it reads back the same.
+last bar line. Every file says which note map it is written in, so that it reads back the same, and
+which conditions its notes have, if any: every step of a beat is written once, as it stands.
 Reading is `midi_reading`'s; its names are here too.
 """
 
@@ -18,6 +19,10 @@ from dj_core.errors import BeatError, MidiError
 from dj_core.files.beat_json import (
     MAX_TEXT,
     canonical_json,
+    condition_from_json,
+    condition_to_json,
+    lane_lengths_from_json,
+    lane_lengths_to_json,
     provenance_from_json,
     provenance_to_json,
 )
@@ -116,6 +121,13 @@ def midi_bytes(
         told["provenance"] = provenance_to_json(made)
     if settings.provenance and beat.genre:
         told["genre"] = beat.genre
+    if beat.has_conditions:
+        told["lane_lengths"] = lane_lengths_to_json(beat)
+        told["conditions"] = [
+            [round(hit.onset_quarters * TICKS_PER_QUARTER), hit.drum.name, condition_to_json(asked)]
+            for hit in beat.hits
+            if (asked := hit.condition)
+        ]
     tempo, meter = round(MICROSECONDS_PER_MINUTE / beat.playing_tempo_bpm), beat.meter
     over, under = meter.numerator, meter.denominator
     opening: list[Timed] = [
@@ -160,7 +172,7 @@ def save_midi(
 
 
 def read_beat(source: Path | bytes) -> Beat:
-    """The drums of a MIDI file and, where it is one of ours, what made them.
+    """The drums of a MIDI file and, where it is one of ours, what made them and their conditions.
 
     Words about its making that were altered are not heeded: the notes are what counts. Raises
     MidiError as `read_midi`.
@@ -175,7 +187,21 @@ def read_beat(source: Path | bytes) -> Beat:
     settings = origin.settings
     genres = (told.get("genre"), settings.get("played_genre"), settings.get("genre"))
     genre = next((one for one in genres if isinstance(one, str) and one), "")
-    return replace(beat, provenance=origin, genre=genre[:MAX_TEXT])
+    beat = replace(beat, provenance=origin, genre=genre[:MAX_TEXT])
+    try:
+        lengths = lane_lengths_from_json(told.get("lane_lengths", {}))
+        conditions = {
+            (tick, drum): condition_from_json(condition)
+            for tick, drum, condition in told.get("conditions", ())
+        }
+        hits = tuple(
+            replace(hit, condition=conditions.get((place, hit.drum.name)))
+            for hit in beat.hits
+            for place in [round(hit.onset_quarters * TICKS_PER_QUARTER)]
+        )
+        return replace(beat, hits=hits, lane_lengths=lengths)
+    except (BeatError, TypeError, ValueError):
+        return beat
 
 
 # --- writing ----------------------------------------------------------------------------------

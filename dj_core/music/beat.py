@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dj_core.errors import BeatError
+from dj_core.music.conditions import Condition
 from dj_core.music.drums import DRUM, DRUMS, LANE, Drum
 
 DEFAULT_TEMPO_BPM = 120.0  # what MIDI files without a tempo event mean (Standard MIDI Files 1.0)
 MIN_TEMPO_BPM, MAX_TEMPO_BPM = 10.0, 600.0
 MAX_BARS = 20_000  # an hour at the fastest tempo and shortest bar fits
+MIN_LANE_QUARTERS = 0.125  # a drum's own length: a 32nd at least
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Hit:
         velocity: 1 to 127.
         duration_quarters: as the file had it, or None where nobody knows.
         source_note: the MIDI note (0 to 127) as its corpus wrote it, or None for "the drum's own".
+        condition: when it sounds and as how many strokes; None for always, as one.
     """
 
     onset_quarters: float
@@ -62,6 +65,7 @@ class Hit:
     velocity: int
     duration_quarters: float | None = None
     source_note: int | None = None
+    condition: Condition | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.onset_quarters) and self.onset_quarters >= 0):
@@ -72,6 +76,8 @@ class Hit:
             raise BeatError(f"A velocity is 1 to 127; got {self.velocity}.")
         if self.source_note is not None and not 0 <= self.source_note <= 127:
             raise BeatError(f"A MIDI note is 0 to 127; got {self.source_note}.")
+        if self.condition == Condition():
+            object.__setattr__(self, "condition", None)  # it asks for nothing
 
     @property
     def drum(self) -> Drum:
@@ -125,6 +131,8 @@ class Beat:
         tempo_bpm: quarter notes a minute, or None when the source does not say.
         meter: one time signature for the whole beat.
         genre: '' when unknown.
+        lane_lengths: (lane, quarters) of drums that go round in a length of their own, shorter than
+            the beat: they play what lies before it, and begin again. By lane.
     """
 
     hits: tuple[Hit, ...]
@@ -134,6 +142,7 @@ class Beat:
     genre: str = ""
     title: str = ""
     provenance: Provenance = Provenance()
+    lane_lengths: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.bars <= MAX_BARS:
@@ -149,6 +158,21 @@ class Beat:
                 f"The last hit is at quarter {self.hits[-1].onset_quarters:.3f}, after the end of "
                 f"{self.bars} bars of {self.meter} ({self.length_quarters:g} quarters)."
             )
+        if not self.lane_lengths:
+            return
+        lengths = dict(self.lane_lengths)
+        for lane, quarters in self.lane_lengths:
+            if not 0 <= lane < len(DRUMS) or lengths[lane] != quarters:
+                raise BeatError(
+                    f"A drum lane, 0 to {len(DRUMS) - 1}, has one length; got {self.lane_lengths}."
+                )
+            if not (math.isfinite(quarters) and quarters >= MIN_LANE_QUARTERS):
+                raise BeatError(
+                    f"A drum's own length is {MIN_LANE_QUARTERS:g} quarters or longer; "
+                    f"got {quarters}."
+                )
+        shorter = ((lane, own) for lane, own in lengths.items() if own < self.length_quarters)
+        object.__setattr__(self, "lane_lengths", tuple(sorted(shorter)))
 
     @property
     def length_quarters(self) -> float:
@@ -169,6 +193,11 @@ class Beat:
     def lanes(self) -> tuple[int, ...]:
         """The lanes that are played, in table order."""
         return tuple(sorted({hit.lane for hit in self.hits}))
+
+    @property
+    def has_conditions(self) -> bool:
+        """Whether it can sound otherwise the next time round than it is written."""
+        return bool(self.lane_lengths) or any(hit.condition for hit in self.hits)
 
     def at_tempo(self, tempo_bpm: float) -> Beat:
         """The same beat at another tempo."""

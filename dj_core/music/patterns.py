@@ -47,6 +47,14 @@ the eye. ``%`` as a bar repeats the bar before, ``%%`` the bar two before.
 in 96ths of a quarter. A pushed stroke on the very first step stays at 0. ``58%`` there is the row's
 own swing. A row may have both: ``| +8ms 58%``.
 
+**Conditions.** There too, ``12steps`` lets the row go round in 12 steps of its own, and ``@2.7:…``
+asks something of the stroke in bar 2, step 7 (``@*:…`` of every stroke of the row), with commas
+between: ``50%`` a chance; ``1:2`` to ``4:4``, ``first`` or ``not-first`` its loops; ``x4`` four
+strokes, a ratchet (``x4-60`` 60% softer to its end, ``x4+60`` louder); ``flam`` a grace stroke a
+32nd of a quarter ahead (``flam/16``: a 16th of one). ``music.conditions`` says what each means::
+
+    CH |x.ox x.ox x.ox x.ox|%|  +8ms  12steps  @1.3:50%  @2.4:x4-60,1:2
+
 **Shaping.** No randomness: a stroke's velocity is the drum's default times its level, times a
 weight for its place in the bar (bar line, beat, half of a beat, between) and a seven-stroke cycle
 per row, which meets bars of 4, 8 or 16 strokes elsewhere each time, as a wrist does.
@@ -59,9 +67,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from dj_core.errors import BeatError, PatternError
 from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat, Hit, Meter, Provenance
+from dj_core.music.conditions import LOOPS, Condition
 from dj_core.music.drums import DRUMS, LANE, Drum
 from dj_core.music.genres import GENRE, MOST_ENERGY, ROLES
 
@@ -94,6 +104,11 @@ _TITLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 '-]{0,59}")
 _SETTING = re.compile(r"([a-z]+):[ \t]*(\S+)\s*", re.ASCII)
 _NUMBER = re.compile(r"\d{1,3}(\.\d{1,3})?", re.ASCII)
 _SWING = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)%?(?:/(8|16))?", re.ASCII)
+_OWN_LENGTH = re.compile(r"(\d{1,4})steps", re.ASCII)
+_ASKS = re.compile(r"@(?:\*|(\d{1,2})\.(\d{1,2})):(\S+)", re.ASCII)
+_CHANCE = re.compile(r"(\d{1,3})%", re.ASCII)
+_RATCHET = re.compile(r"x([2-8])([+-]\d{1,3})?", re.ASCII)
+_SOFT_FLAM = re.compile(r"flam(?:/(\d{1,2}))?", re.ASCII)
 _FEEL = re.compile(r"([+-]\d{1,2}(?:\.\d)?)(ms|/96)", re.ASCII)
 
 
@@ -214,6 +229,26 @@ class _Draft:
 
 
 @dataclass(frozen=True)
+class _Row:
+    """What one row says.
+
+    Attributes:
+        bars: the strokes of each bar.
+        lean_quarters: how late all are.
+        settings: the pattern's, with the row's own swing.
+        own_quarters: the length it goes round in, or None for the pattern's.
+        asks: by bar and step, both from 0, what is asked of strokes; (-1, -1) is every one.
+    """
+
+    lane: int
+    bars: list[list[_Stroke]]
+    lean_quarters: float
+    settings: _Settings
+    own_quarters: float | None
+    asks: dict[tuple[int, int], Condition]
+
+
+@dataclass(frozen=True)
 class _Stroke:
     """One written stroke: where it falls in its bar, how long its step is, and its sign."""
 
@@ -331,20 +366,23 @@ def _beat(draft: _Draft, genre: str, collection: str) -> Beat:
     bars: int | None = settings.bars
     hits: list[Hit] = []
     seen: dict[int, int] = {}
+    lengths: list[tuple[int, float]] = []
     for line in draft.rows:
-        lane, row_bars, lean_quarters, row_settings = _read_row(line, settings)
-        if lane in seen:
+        row = _read_row(line, settings)
+        if row.lane in seen:
             raise line.error(
-                f"{DRUMS[lane].label} already has a row on line {seen[lane]}",
+                f"{DRUMS[row.lane].label} already has a row on line {seen[row.lane]}",
                 "Write one row per drum.",
             )
-        if bars is not None and len(row_bars) != bars:
+        if bars is not None and len(row.bars) != bars:
             raise line.error(
-                f"this row has {len(row_bars)} bars where the pattern has {bars}",
+                f"this row has {len(row.bars)} bars where the pattern has {bars}",
                 "Give every row the same bars ('%' repeats one).",
             )
-        seen[lane], bars = line.number, len(row_bars)
-        hits += _row_hits(line, row_settings, DRUMS[lane], row_bars, lean_quarters)
+        seen[row.lane], bars = line.number, len(row.bars)
+        hits += _row_hits(line, row)
+        if row.own_quarters is not None:
+            lengths.append((row.lane, row.own_quarters))
     if bars is None or not hits:
         raise draft.title_line.error(
             f"{draft.title!r} has no strokes", "Add a row like 'BD |x... x... x... x...|'."
@@ -360,6 +398,7 @@ def _beat(draft: _Draft, genre: str, collection: str) -> Beat:
             source=f"{collection}/{genre}",
             settings={"kind": draft.kind, "role": settings.role, "energy": settings.energy},
         ),
+        lane_lengths=tuple(lengths),
     )
 
 
@@ -378,10 +417,7 @@ def _check_grid(line: _Line, settings: _Settings) -> None:
         )
 
 
-def _read_row(
-    line: _Line, settings: _Settings
-) -> tuple[int, list[list[_Stroke]], float, _Settings]:
-    """Lane, strokes of each bar, lean in quarters and settings (its own swing) of one row."""
+def _read_row(line: _Line, settings: _Settings) -> _Row:
     label, *bars, tail = (part.strip() for part in line.text.split("|"))
     if label not in _LANE_OF_LABEL:
         known = ", ".join(f"{drum.short} {drum.name}" for drum in DRUMS)
@@ -399,14 +435,46 @@ def _read_row(
             strokes.append(strokes[-len(bar)])
         else:
             strokes.append(_read_bar(line, settings, bar))
-    lean_quarters = 0.0
+    lean_quarters, own_quarters = 0.0, None
+    asks: dict[tuple[int, int], Condition] = {}
+    step_quarters = settings.beat_quarters / settings.steps_per_beat
     for feel in tail.split():
         if _SWING.fullmatch(feel):
             settings = _with_swing(line, settings, feel)
+        elif own := _OWN_LENGTH.fullmatch(feel):
+            own_quarters = float(int(own[1]) * step_quarters)
+        elif asked := _ASKS.fullmatch(feel):
+            place = (int(asked[1]) - 1, int(asked[2]) - 1) if asked[1] else (-1, -1)
+            asks[place] = _condition(line, asked[3], float(step_quarters))
         else:
             lean_quarters = _lean_quarters(line, settings, feel)
     _check_grid(line, settings)
-    return _LANE_OF_LABEL[label], strokes, lean_quarters, settings
+    return _Row(_LANE_OF_LABEL[label], strokes, lean_quarters, settings, own_quarters, asks)
+
+
+def _condition(line: _Line, text: str, step_quarters: float) -> Condition:
+    """What is asked of a stroke, as in '50%,1:2,x4-60,flam'."""
+    asked: dict[str, Any] = {}
+    for part in text.split(","):
+        if chance := _CHANCE.fullmatch(part):
+            asked["chance_percent"] = int(chance[1])
+        elif part and part in LOOPS:
+            asked["loops"] = part
+        elif ratchet := _RATCHET.fullmatch(part):
+            ramp = int(ratchet[2] or 0)
+            asked |= {"strokes": int(ratchet[1]), "ramp_percent": ramp}
+            asked["span_quarters"] = step_quarters
+        elif flam := _SOFT_FLAM.fullmatch(part):
+            asked["flam_quarters"] = 1 / max(1, int(flam[1] or 32))
+        else:
+            raise line.error(
+                f"{_shown(part)} is no condition",
+                "Write 50%, 1:2 to 4:4, first, not-first, x2 to x8 (x4-60) or flam (flam/16).",
+            )
+    try:
+        return Condition(**asked)
+    except BeatError as error:
+        raise line.error(f"{_shown(text)} cannot be", str(error)) from error
 
 
 def _read_bar(line: _Line, settings: _Settings, bar: str) -> list[_Stroke]:
@@ -465,13 +533,17 @@ def _lean_quarters(line: _Line, settings: _Settings, feel: str) -> float:
     return lean
 
 
-def _row_hits(
-    line: _Line, settings: _Settings, drum: Drum, bars: list[list[_Stroke]], lean_quarters: float
-) -> Iterator[Hit]:
-    end_quarters = float(len(bars) * settings.bar_quarters)
+def _row_hits(line: _Line, row: _Row) -> Iterator[Hit]:
+    settings, drum, lean_quarters = row.settings, DRUMS[row.lane], row.lean_quarters
+    end_quarters = float(len(row.bars) * settings.bar_quarters)
+    step_quarters = settings.beat_quarters / settings.steps_per_beat
+    unmet = row.asks.keys() - {(-1, -1)}
     count = 0
-    for bar, strokes in enumerate(bars):
+    for bar, strokes in enumerate(row.bars):
         for stroke in strokes:
+            place = bar, int(stroke.position_quarters / step_quarters)
+            condition = row.asks.get(place, row.asks.get((-1, -1)))
+            unmet -= {place}
             for ahead_quarters, position, level in _sounding(stroke, settings):
                 written = float(bar * settings.bar_quarters + position) - ahead_quarters
                 if written < 0:
@@ -486,8 +558,14 @@ def _row_hits(
                         "Lean less, or write it earlier.",
                     )
                 velocity = _velocity(drum, level, stroke.position_quarters, count, settings)
-                yield Hit(onset, LANE[drum.name], velocity)
+                yield Hit(onset, row.lane, velocity, condition=condition)
             count += 1
+    if unmet:
+        bar, step = min(unmet)
+        raise line.error(
+            f"there is no stroke in bar {bar + 1}, step {step + 1}",
+            "Ask something of one there is.",
+        )
 
 
 def _sounding(stroke: _Stroke, settings: _Settings) -> Iterator[tuple[float, Fraction, float]]:

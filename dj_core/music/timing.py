@@ -75,14 +75,15 @@ def swung(beat: Beat, swing: float) -> Beat:
     later = swing * SWING_STEP_QUARTERS
     hits = tuple(
         replace(hit, onset_quarters=(hit.onset_quarters + later) % beat.length_quarters)
-        if _is_second_sixteenth(hit.onset_quarters)
+        if is_second_sixteenth(hit.onset_quarters)
         else hit
         for hit in beat.hits
     )
     return replace(beat, hits=hits)
 
 
-def _is_second_sixteenth(onset_quarters: float) -> bool:
+def is_second_sixteenth(onset_quarters: float) -> bool:
+    """Whether a stroke is one that a swing moves."""
     sixteenth = round(onset_quarters * 4)
     return sixteenth % 2 == 1 and abs(onset_quarters - sixteenth / 4) <= _NEAR_QUARTERS
 

@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from dj_core.music.as_played import as_played, play_seed
 from dj_core.music.beat import Beat, Hit, Meter
 from dj_core.music.drums import DRUMS, LANE, Family
 from dj_core.sets.set_plan import LOUD_FROM, Section, SectionKind, SetList, SetSettings, Slot
@@ -63,7 +64,10 @@ class Bar:
 def bars_of(slot: Slot, settings: SetSettings, number: int) -> Iterator[Bar]:
     """The bars of the slot that is `number`th (from 0) in a set with these settings."""
     choose = random.Random(f"{settings.seed} {number}")
-    loop = _loop_bars(slot.beat)
+    beat = slot.beat
+    if beat.has_conditions:  # from the slot's start on, as the deck plays it
+        beat = as_played(beat, sum(section.bars for section in slot.sections), play_seed(beat))
+    loop = _loop_bars(beat)
     kept = {section.kind: lanes_of(slot.beat, section.kind) for section in slot.sections}
     fills = [_loop_bars(fill)[0] for fill in slot.entry.fills] if settings.fills else []
     roles = {
@@ -122,7 +126,8 @@ def as_beat(bars: Sequence[Bar], like: Beat) -> Beat:
         for number, bar in enumerate(bars)
         for hit in bar.pushed
     ]
-    return replace(like, hits=tuple(hits), bars=len(bars), tempo_bpm=bars[0].tempo_bpm)
+    tempo_bpm = bars[0].tempo_bpm
+    return replace(like, hits=tuple(hits), bars=len(bars), tempo_bpm=tempo_bpm, lane_lengths=())
 
 
 def slot_beat(planned: SetList, number: int) -> Beat:
