@@ -12,6 +12,7 @@ from dj_core.host import limits, read_only
 from dj_core.library.library import Library
 from dj_ui.ahead import AHEAD_ROUTE
 from dj_ui.document import DarkDocument
+from dj_ui.drag_files import HAND_OUT_ROUTE
 from dj_ui.gate import Gate
 from dj_ui.kit_sounds import KIT_SOUNDS_ROUTE
 from dj_ui.pacing import Pacing
@@ -33,7 +34,7 @@ Library.open().tidy()
 app = st.App(
     "home.py",
     lifespan=ready_to_play,
-    routes=[FILES_ROUTE, AHEAD_ROUTE, KIT_SOUNDS_ROUTE],
+    routes=[FILES_ROUTE, AHEAD_ROUTE, KIT_SOUNDS_ROUTE, HAND_OUT_ROUTE],
     middleware=[
         Middleware(Gate),
         Middleware(Pacing),

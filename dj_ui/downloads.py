@@ -120,7 +120,7 @@ def _held_for_visitor(
     _say_what_fails(visitor)
 
     def make() -> bytes:
-        with _as_visitor(visitor):  # whoever makes it can tell them how far it is
+        with as_visitor(visitor):  # whoever makes it can tell them how far it is
             made = content()
             data = made.encode() if isinstance(made, str) else made
             if runtime.exists():
@@ -133,7 +133,7 @@ def _held_for_visitor(
 
 
 @contextmanager
-def _as_visitor(visitor: Any) -> Iterator[None]:  # noqa: ANN401 - Streamlit's ScriptRunContext
+def as_visitor(visitor: Any) -> Iterator[None]:  # noqa: ANN401 - Streamlit's ScriptRunContext
     """This thread works for a visitor, as far as Streamlit can tell."""
     thread = threading.current_thread()
     before = getattr(thread, SCRIPT_RUN_CONTEXT_ATTR_NAME, None)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from html import escape
 from pathlib import Path
+from urllib.parse import urlencode
 
 import streamlit as st
 
+from dj_core.errors import BeatError
+from dj_core.files.beat_link import beat_to_text
 from dj_core.music.beat import Beat
 from dj_core.music.genres import genre_label
 from dj_core.sound.kit_table import KITS
-from dj_ui.deck import chosen_kit, deck, follow_style, seed_fact, send_kit, sound_of
+from dj_ui.deck import chosen_kit, deck, follow_style, heard_for, seed_fact, send_kit, sound_of
 from dj_ui.deck.payload import beat_id
-from dj_ui.takeaway import takeaway
+from dj_ui.takeaway import files_to_drag, takeaway
 from dj_ui.words import spoken
 
 
@@ -46,6 +51,15 @@ def player(
     """
     follow_style(beat.genre or "")
     slot = slot or beat_id(beat)
+    played = partial(heard_for, beat, slot)
+
+    def along(now: Beat) -> dict[str, object]:
+        sound = replace(sound_of(slot), kit=chosen_kit(slot))
+        files = files_to_drag(
+            now, key=key, sound=sound, soundfont=soundfont, name=taken_as, played=played
+        )
+        return {"files": files, "link": link_to(now, sound_of(slot).kit)}
+
     now = deck(
         beat,
         key=key,
@@ -57,6 +71,7 @@ def player(
         locks=locks,
         kit_later=True,
         follow=True,
+        along=along,
     )
     drums = st.container(key=f"{key}_kit_box")
     if then:
@@ -70,11 +85,29 @@ def player(
                 f"The kit {sound.kit} of this beat is not here. {KITS[kit].label} plays instead."
             )
         )
-    takeaway(now, key=key, kit=kit, sound=sound, slot=slot, soundfont=soundfont, name=taken_as)
+    takeaway(
+        now,
+        key=key,
+        kit=kit,
+        sound=sound,
+        slot=slot,
+        soundfont=soundfont,
+        name=taken_as,
+        played=played,
+    )
     if below:
         below(now)
     with drums:
         send_kit(key, [beat], soundfont, slot)
+
+
+def link_to(beat: Beat, kit: str) -> str:
+    """An address on Generate that holds the beat; '' where it is too long for one."""
+    try:
+        asked = {"beat": beat_to_text(beat)} | ({"kit": kit} if kit else {})
+    except BeatError:
+        return ""
+    return f"generate?{urlencode(asked)}"
 
 
 def beat_name(beat: Beat) -> str:

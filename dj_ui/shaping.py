@@ -61,6 +61,8 @@ _WORDS = {
     "fill": "with a fill",
     "humanize": "humanised",
     "tighten": "tightened",
+    "alive": "made alive",
+    "link": "from a link",
     "tap": "built on a rhythm",
     "morph": "between two takes",
     "adjust": "adjusted",
@@ -94,6 +96,7 @@ def draw_shaping(kept: KeptTake, model: Model, usable: bool, recall: Recall) -> 
             "End in a fill": panel.fill,
             "Sliders": panel.sliders,
         }
+        tools["Alive"] = panel.alive
     tools |= {"Feel": panel.feel, "Morph": panel.morph}
     if usable:
         tools |= {"Tap": panel.tap, "Song": panel.song}
@@ -260,6 +263,18 @@ class _Panel:
             grid = st.selectbox("Grid", list(GRIDS), key="dj_tighten_grid")
             if self._pressed("Tighten"):
                 self._answer("Tightening…", lambda: tighten(self.beat, degree / 100, grid=grid))
+
+    def alive(self) -> None:
+        """A chance for each hit."""
+        amount = st.slider("How alive", 5, 100, 100, 5, format="%d%%", key="dj_alive", width=NARROW)
+        st.caption(
+            "Every hit sounds with the chance that the model gives it: what it is sure of stays, "
+            "the rest comes and goes from loop to loop. On the deck a step's menu shows its chance."
+        )
+        if self._pressed("Make it alive"):
+            from dj_core.shaping.chances import alive
+
+            self._answer("Asking the model…", lambda: alive(self.beat, self.model(), amount / 100))
 
     def morph(self) -> None:
         """Steps from this take to another."""

@@ -13,8 +13,9 @@ import streamlit as st
 
 from dj_core.errors import DigitalDJError, LibraryError, SoundError
 from dj_core.files.beat_json import beat_key
-from dj_core.files.file_names import beat_stem, safe_stem
+from dj_core.files.file_names import beat_stem, counted, safe_stem
 from dj_core.files.midi import MidiSettings, midi_bytes
+from dj_core.music.as_played import MOST_CYCLE_BARS, cycle_bars
 from dj_core.music.beat import Beat
 from dj_core.music.note_maps import NOTE_MAP, NOTE_MAPS, printed_map
 from dj_core.music.traits import trait
@@ -31,6 +32,7 @@ from dj_core.sound.loop_files import (
     one_shot_files,
 )
 from dj_ui.downloads import LastFiles, download_button
+from dj_ui.drag_files import hand_out
 from dj_ui.keeping import keep_button
 from dj_ui.readouts import show_facts
 from dj_ui.turns import turn_to_render
@@ -43,6 +45,7 @@ HINTS = {note_map.name: note_map.hint for note_map in NOTE_MAPS} | {
     ORIGINAL: "The note numbers of the beats it was learned from, for the drum software they "
     "were made with."
 }
+AS_WRITTEN = "Every step once, as written"
 ONE, PER_DRUM, TYPE_0 = "One", "One per drum", "Type 0"
 TRACKS = {
     ONE: "Tempo and drums, as every program opens it.",
@@ -68,6 +71,7 @@ def takeaway(
     slot: str = "",
     soundfont: Path | None = None,
     name: str = "",
+    played: Callable[[int], Beat],
 ) -> None:
     """The two files most asked for and a way into the crate; below them every other file.
 
@@ -79,9 +83,19 @@ def takeaway(
         slot: the beat's place on the deck.
         soundfont: the DJ's own .sf2 file, or None for the best one at hand.
         name: what the DJ calls it; '' names files by genre, tempo and seed.
+        played: its first so many bars as the deck plays them.
     """
-    silence = _why_silent()
-    stem = _stem(beat, name)
+    silence, kept = _why_silent(), beat
+    if beat.has_conditions:
+        lengths = _lengths(beat)
+        st.selectbox(
+            "Files have", [0, *lengths], index=1 + lengths.index(_usual_length(beat)),
+            format_func=lambda bars: f"{counted(bars, 'bar')} as played" if bars else AS_WRITTEN,
+            key=_length_key(beat, key),
+            help="As played: with chances, loops, ratchets and lengths, from the deck's start on. "
+            "As written: one round with every step in it; a MIDI file keeps the conditions too.",
+        )  # fmt: skip
+    beat, stem = _taken(beat, key, name, played)
     with st.container(horizontal=True, key=f"dj_files_{key}"):
         download_button(
             "MIDI", lambda: midi_bytes(beat), f"{stem}.mid", "audio/midi",
@@ -96,7 +110,7 @@ def takeaway(
             "to it.",
             disabled=bool(silence),
         )  # fmt: skip
-        keep_button(beat, key=f"{key}_keep", name=name, sound=sound, slot=slot)
+        keep_button(kept, key=f"{key}_keep", name=name, sound=sound, slot=slot)
     if silence:
         st.caption(spoken(silence))
     with st.expander(
@@ -112,6 +126,55 @@ def takeaway(
         with audio:
             if not silence:
                 _sound_choices(beat, key, stem, usual)
+
+
+def files_to_drag(
+    beat: Beat,
+    *,
+    key: str,
+    sound: BeatSound,
+    soundfont: Path | None,
+    name: str,
+    played: Callable[[int], Beat],
+) -> list[dict[str, str]]:
+    """The files that the deck hands out, as `takeaway` with the same arguments has them."""
+    beat, stem = _taken(beat, key, name, played)
+    usual = heard_with(sound, LoopSettings(soundfont=soundfont))
+    files = [hand_out(key, "MIDI", f"{stem}.mid", "audio/midi", lambda: midi_bytes(beat))]
+    if not _why_silent():
+        files += [
+            hand_out(key, "WAV", f"{stem}.wav", MIME["wav"], lambda: _loop(beat, usual)),
+            hand_out(
+                key, "Stems", f"{stem}_stems.zip", "application/zip",
+                lambda: _zip(loop_files(beat, usual, stems=True, stem_name=stem)),
+            ),
+        ]  # fmt: skip
+    return files
+
+
+def _taken(beat: Beat, key: str, name: str, played: Callable[[int], Beat]) -> tuple[Beat, str]:
+    """What files are made of, and what they are called: as played, where that was chosen."""
+    stem = _stem(beat, name)
+    if not beat.has_conditions:
+        return beat, stem
+    bars = st.session_state.get(_length_key(beat, key), _usual_length(beat))
+    return (played(bars), f"{stem}_{bars}bars") if bars else (beat, stem)
+
+
+def _usual_length(beat: Beat) -> int:
+    """How many bars files of a beat with conditions have unless another length is chosen."""
+    cycle = cycle_bars(beat)
+    by_chance = any(hit.condition and hit.condition.chance_percent < 100 for hit in beat.hits)
+    return min(MOST_CYCLE_BARS, 4 * cycle) if by_chance else cycle
+
+
+def _lengths(beat: Beat) -> list[int]:
+    """The lengths in bars to choose from."""
+    return sorted({_usual_length(beat), *(beat.bars * times for times in (1, 2, 4, 8))})
+
+
+def _length_key(beat: Beat, key: str) -> str:
+    return f"{key}_played_{'_'.join(map(str, _lengths(beat)))}_{_usual_length(beat)}"
 
 
 # -- MIDI ------------------------------------------------------------------------------------------

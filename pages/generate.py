@@ -7,7 +7,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
 from math import isinf
@@ -17,10 +17,12 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dj_core.errors import DigitalDJError
+from dj_core.errors import BeatError, DigitalDJError
+from dj_core.files.beat_link import beat_from_text
 from dj_core.library.library import Library, ModelInfo
 from dj_core.models.request import DEFAULT_FEEL, Feel, GenerationRequest, Take
 from dj_core.music.genres import MOST_ENERGY, genre_label
+from dj_core.shaping.playing import take_of
 from dj_core.sound.beat_sound import MOST_KIT_NAME
 from dj_core.sound.kit_table import kit_or
 from dj_ui.ahead import Ahead
@@ -119,6 +121,8 @@ def main() -> None:
         st.session_state[LEFT_AT] = {**settings, TOOL: st.session_state.get(TOOL)}
     with stage:
         tell_refused(asked, settings)
+        if "beat" in asked:
+            put_linked(asked["beat"], settings)
         put_shaped(sound)
         draw_stage(model, soundfont)
     kept = take_on_deck()
@@ -204,6 +208,19 @@ def tell_refused(asked: Mapping[str, str], settings: Mapping[str, Any]) -> None:
             f"This link asks for the kit {spoken(kit[:MOST_KIT_NAME])}, which is not here. The "
             "usual kit of the style plays instead."
         )
+
+
+def put_linked(text: str, settings: Mapping[str, Any]) -> None:
+    """Put the beat that a link holds on deck, as a take; a reload finds it there."""
+    st.query_params.pop("beat", None)
+    try:
+        beat = beat_from_text(text)
+    except BeatError as error:
+        st.info(spoken(error))
+        return
+    made = replace(beat.provenance, settings={"shape": "link"})
+    keep_take(take_of(replace(beat, provenance=made)), settings)
+    leave_crate()
 
 
 def same_value(text: str, value: object) -> bool:

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from dj_core.errors import BeatError
-from dj_core.files.midi import midi_bytes, read_midi
+from dj_core.files.beat_json import condition_from_json
+from dj_core.files.midi import midi_bytes, read_beat, read_midi
 from dj_core.library.library import Library
 from dj_core.music.beat import Beat, Hit, Meter
+from dj_core.music.conditions import Condition
 from dj_core.music.drums import DRUMS, LANE
 from dj_core.music.patterns import load_patterns
 from dj_ui.deck import program
@@ -40,11 +42,13 @@ HITS = st.builds(
     velocity=st.integers(1, 127),
     duration_quarters=st.one_of(st.none(), st.floats(0, 8)),
     source_note=st.one_of(st.none(), st.integers(0, 127)),
+    condition=st.sampled_from([None, Condition(50), Condition(loops="2:3", strokes=4)]),
 )
 BEATS = st.builds(
-    lambda hits, tempo: Beat(tuple(hits), 4, tempo),
+    lambda hits, tempo, lengths: Beat(tuple(hits), 4, tempo, lane_lengths=lengths),
     st.lists(HITS, max_size=30),
     st.one_of(st.none(), st.floats(40, 240)),
+    st.sampled_from([(), ((0, 3.0), (5, 7.75))]),
 )
 
 
@@ -56,7 +60,8 @@ def untouched(beat):
 def test_a_beat_reaches_the_browser_to_the_bit(beat):
     sent = beat_payload(beat)
     for hit, (onset, lane, velocity, *rest) in zip(beat.hits, sent["hits"], strict=True):
-        note, duration = [*rest, None, None][:2]
+        note, duration, told = [*rest, None, None, None][:3]
+        assert (condition_from_json(told) if told else None) == hit.condition
         assert onset / sent["ticks"] == hit.onset_quarters
         assert (lane, velocity) == (hit.lane, hit.velocity)
         assert note != DRUMS[lane].note
@@ -79,17 +84,22 @@ def test_what_was_not_touched_is_the_very_same_hit(beat, data):
     rows = [*sorted(left), [-1, onset, velocity, 3]]
     if left:
         rows.append([left[0], onset, velocity])
+        rows.append([left[0], onset, velocity, 3, {"loops": "1:2"}])
+    rows.append([-1, onset, velocity, 3, {"chance_percent": 30}])
     edited = beat_of_payload({**untouched(beat), "hits": rows}, beat)
     by_identity = {id(hit) for hit in edited.hits}
     assert {id(beat.hits[place]) for place in left} <= by_identity
     assert len(edited.hits) == len(rows)
     assert Hit(onset, 3, velocity) in edited.hits
+    assert Hit(onset, 3, velocity, condition=Condition(30)) in edited.hits
     if left:
         moved = beat.hits[left[0]]
         assert any(
             (hit.onset_quarters, hit.velocity) == (onset, velocity)
             and (hit.source_note, hit.duration_quarters, hit.lane)
             == (moved.source_note, moved.duration_quarters, moved.lane)
+            and hit.condition == condition
+            for condition in (moved.condition, Condition(loops="1:2"))
             for hit in edited.hits
         )
     assert edited.provenance.edited
@@ -122,12 +132,29 @@ def test_another_tempo_is_an_edit_and_the_old_one_again_is_none():
         {"hits": [{"lane": 1}], "tempo_bpm": 120},
         {"hits": [0], "tempo_bpm": 1e9},
         {"hits": [0] * 60_000, "tempo_bpm": 120},
+        {"hits": [[0, 0.5, 100, 0, {"chance_percent": 0}]], "tempo_bpm": 120},
+        {"hits": [[0, 0.5, 100, 0, "often"]], "tempo_bpm": 120},
+        {"hits": [0], "tempo_bpm": 120, "lengths": [[0, 0.01]]},
+        {"hits": [0], "tempo_bpm": 120, "lengths": [[0, 3.0], [0, 2.0]]},
+        {"hits": [0], "tempo_bpm": 120, "lengths": [[99, 3.0]]},
+        {"hits": [0], "tempo_bpm": 120, "lengths": "short"},
     ],
 )
 def test_what_is_no_edit_is_refused_in_words(edit):
     beat = Beat.fit([Hit.of("kick", 0)]).at_tempo(120.0)
     with pytest.raises(BeatError, match=r"\w+.*\."):
         beat_of_payload(edit, beat)
+
+
+def test_a_length_of_a_drums_own_is_an_edit_and_none_again_is_none():
+    beat = Beat.fit([Hit.of("kick", 0)]).at_tempo(120.0)
+    shorter = beat_of_payload({**untouched(beat), "lengths": [[0, 3]]}, beat)
+    assert shorter.lane_lengths == ((0, 3.0),)
+    assert shorter.provenance.edited
+    whole = beat_of_payload({**untouched(shorter), "lengths": []}, shorter)
+    assert whole.hits == beat.hits
+    assert whole.lane_lengths == ()
+    assert beat_of_payload(untouched(shorter), shorter) is shorter
 
 
 def test_equal_music_has_one_name_and_other_music_another():
@@ -538,6 +565,56 @@ def test_bars_are_copied_drums_cleared_and_added(deck, screen):
     with screen.rerun():
         deck.cell("conga", 5).click()
     assert (LANE["conga"], 5, DRUMS[LANE["conga"]].default_velocity) in steps_in(deck.midi())
+
+
+@browser_test
+def test_a_step_has_a_menu_of_conditions_that_reach_the_file_and_can_be_undone(deck, screen):
+    page = screen.page
+    original = deck.midi()
+    cell, empty = deck.cell("kick", 0), deck.cell("kick", 1)
+    panel = deck.root.locator(".menu.panel")
+    with screen.rerun():
+        cell.click(button="right")
+        assert panel.get_attribute("aria-label") == "Kick · bar 1, step 1"
+        panel.get_by_role("button", name="1:2", exact=True).click()
+        panel.get_by_role("group", name="Ratchet").get_by_role("button", name="4").click()
+        slider = panel.get_by_role("slider", name="Chance")
+        slider.focus()
+        for _ in range(3):
+            page.keyboard.press("ArrowLeft")
+        slider.blur()
+    page.keyboard.press("Escape")
+    assert cell.get_attribute("aria-label").endswith("chance 97%, loop 1 of 2, 4 strokes")
+    assert cell.get_attribute("data-loops") == "1:2"
+    with screen.rerun():  # by keyboard, on a step that is not struck yet
+        empty.focus()
+        page.keyboard.press("m")
+        panel.get_by_role("group", name="Flam").get_by_role("button", name="Open").click()
+    page.keyboard.press("Escape")
+    assert len(read_midi(deck.midi()).hits) > 2 * len(read_midi(original).hits)  # as played
+    with screen.rerun():
+        page.get_by_role("combobox", name="Files have").click()
+        page.get_by_role("option", name="Every step once, as written").click()
+    written = {
+        (hit.lane, round(hit.onset_quarters * 4)): hit.condition
+        for hit in read_beat(deck.midi()).hits
+    }
+    assert written[0, 0] == Condition(97, "1:2", 4)
+    assert written[0, 1] == Condition(flam_quarters=1 / 16)
+    deck.root.get_by_role("button", name="BD Kick: mute, solo, lock, clear").first.click()
+    deck.button("Length and even fill…").click()
+    with screen.rerun():
+        for _ in range(4):
+            deck.button("Length in steps: less").click()
+        deck.button("Strokes: more").click()
+        panel.get_by_role("button", name="Fill evenly").click()
+    page.keyboard.press("Escape")
+    last = deck.root.locator(f'.cell[data-lane="{LANE["kick"]}"]').last
+    assert "over" in last.get_attribute("class")
+    with screen.rerun():
+        while deck.button("Undo (Ctrl Z)").is_enabled():
+            deck.button("Undo (Ctrl Z)").click()
+    assert deck.midi() == original
 
 
 @browser_test

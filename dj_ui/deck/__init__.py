@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import streamlit as st
 
 from dj_core.errors import BeatError, SoundError
+from dj_core.music.as_played import as_played, play_seed
 from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat
 from dj_core.music.drums import DRUMS, general_midi_note
 from dj_core.music.genres import GENRE
@@ -80,6 +81,7 @@ def deck(
     locks: bool = False,
     kit_later: bool = False,
     follow: bool = False,
+    along: Callable[[Beat], Mapping[str, object]] | None = None,
 ) -> Beat:
     """Show a beat on a deck and return it as the visitor has edited it.
 
@@ -95,6 +97,8 @@ def deck(
         soundfont: the DJ's own .sf2 file, or None for the best one at hand.
         locks: whether drums can be locked, so that what is made anew keeps them: `locked_drums`.
         follow: the beat that comes back has the tempo and swing that it is heard with.
+        along: what can be taken out of the page of the beat that comes back: {'files': as
+            `drag_files.hand_out` gives them, 'link': an address, or '' for none}.
         kit_later: the caller calls `send_kit` itself, once what follows the deck is drawn.
 
     Returns:
@@ -108,6 +112,8 @@ def deck(
     while len(originals) > _ORIGINALS_KEPT:
         del originals[next(iter(originals))]
     edit = _edit_of(beat, slot)
+    now = edit.beat if edit else beat
+    now = _as_heard(now, slot) if follow else now
     with st.container(key=f"{key}_room"):  # theme.css keeps it free until the program is there
         _component("dj_deck", _mounting("mountDeck"))(
             key=key,
@@ -128,6 +134,7 @@ def deck(
                 "heard": list(_heard(slot)) if follow else None,
                 "mixer": sound_of(slot).mixer.to_json(),
                 "preset": preset.name if (preset := preset_of(beat.genre)) else None,
+                "along": along and {**along(now), "of": beat_id(beat)},
             },
             on_edited_change=functools.partial(_take_edit, key),
             on_kit_change=functools.partial(_take_kit, key),
@@ -137,8 +144,7 @@ def deck(
         )
     if not kit_later:
         send_kit(key, (beat, other) if other else (beat,), soundfont, slot)
-    now = edit.beat if edit else beat
-    return _as_heard(now, slot) if follow else now
+    return now
 
 
 def deliver_ahead(address: str, key: str, kit: str, soundfont: Path | None = None) -> None:
@@ -196,10 +202,22 @@ def edited(beat: Beat, slot: str = "") -> Beat:
     return edit.beat if edit else beat
 
 
+def heard_for(beat: Beat, slot: str, bars: int) -> Beat:
+    """The first bars of a beat as its deck plays them: edits, conditions, tempo and swing."""
+    now, (tempo_bpm, swing) = edited(beat, slot), _heard(slot)
+    played = as_played(now, bars, play_seed(now), 0 if steps_of(beat).per_quarter % 4 else swing)
+    return played if tempo_bpm is None else played.at_tempo(tempo_bpm)
+
+
 def edit_of(beat: Beat, slot: str) -> dict[str, Any] | None:
     """What the visitor did to a beat, JSON-able, for `bring_back_edit`; None for nothing."""
     edit = _edit_of(beat, slot)
-    return {"tempo_bpm": edit.payload["tempo_bpm"], "hits": edit.payload["hits"]} if edit else None
+    return _kept(edit.payload) if edit else None
+
+
+def _kept(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """What an edit is, without where it came from."""
+    return {name: payload[name] for name in ("tempo_bpm", "hits", "lengths") if name in payload}
 
 
 def bring_back_edit(beat: Beat, slot: str, edit: Mapping[str, Any]) -> None:
@@ -307,8 +325,7 @@ def _take_edit(key: str) -> None:
     edits: dict[str, Edit] = st.session_state.setdefault(_EDITS, {})
     edits.pop(slot, None)
     if outcome is not original:
-        kept = {name: payload[name] for name in ("tempo_bpm", "hits")}
-        edits[slot] = Edit(payload["original"], kept, outcome)
+        edits[slot] = Edit(payload["original"], _kept(payload), outcome)
     while len(edits) > EDITS_KEPT:
         del edits[next(iter(edits))]
 

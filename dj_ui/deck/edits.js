@@ -1,9 +1,12 @@
 // A beat as a DJ changes it. Every state is kept, so that all of it can be undone, back to the
 // original, whose strokes are the very objects that came.
 //
-// stroke: { place (in the original beat, -1 for a new one), onset, velocity, lane, note, duration }
-//         onset and duration in quarter notes; touched once its onset or velocity was changed.
+// stroke: { place (in the original beat, -1 for a new one), onset, velocity, lane, note, duration,
+//         condition (see conditions.js, or null) }; onset and duration in quarter notes; touched
+//         once its onset, velocity or condition was changed.
+// lengths: [[lane, quarters], …] of the drums that go round in a length of their own, by lane.
 
+import { hasConditions, withoutUsual } from './conditions.js'
 import { DRUMS } from './given.js'
 import { clamp } from './numbers.js'
 
@@ -12,7 +15,7 @@ const NEW_STROKE = -1
 
 // What payload.py packed, as the beat that the engine plays.
 export function unpackBeat(packed) {
-  const strokes = packed.hits.map(([onset, lane, velocity, note, duration], place) =>
+  const strokes = packed.hits.map(([onset, lane, velocity, note, duration, condition], place) =>
     Object.freeze({
       place,
       onset: onset / packed.ticks,
@@ -20,6 +23,7 @@ export function unpackBeat(packed) {
       velocity,
       note: note ?? DRUMS[lane].note,
       duration: duration == null ? null : duration / packed.ticks,
+      condition: condition ? withoutUsual(condition) : null,
       touched: false,
     }))
   return { ...packed, strokes }
@@ -31,25 +35,30 @@ export class EditedBeat {
     this.original = original
     this.steps = original.steps
     this.serial = 0 // grows with every change, undone ones too
-    this.states = [{ strokes: original.strokes, tempo: original.tempo_bpm }]
+    this.states = [{ strokes: original.strokes, tempo: original.tempo_bpm, lengths: original.lengths }]
     this.now = 0
     this.opened = new Set() // lanes a DJ added that have no stroke yet
-    if (edit) this.change(this.#strokesOf(edit.hits), edit.tempo_bpm)
+    if (edit) this.change(this.#strokesOf(edit.hits), edit.tempo_bpm, edit.lengths ?? original.lengths)
   }
 
   get state() { return this.states[this.now] }
   get strokes() { return this.state.strokes }
   get tempo() { return this.state.tempo }
+  get lengths() { return this.state.lengths }
   get canUndo() { return this.now > 0 }
   get canRedo() { return this.now < this.states.length - 1 }
   get lengthQuarters() { return this.original.bars * this.original.bar_quarters }
 
   get isOriginal() {
     const { strokes, tempo } = this.state
-    return tempo === this.original.tempo_bpm
+    return tempo === this.original.tempo_bpm && this.hasOriginalLengths
       && strokes.length === this.original.strokes.length
       && strokes.every((stroke) => this.original.strokes[stroke.place] === stroke)
   }
+
+  get hasOriginalLengths() { return this.lengths.join() === this.original.lengths.join() }
+
+  get hasConditions() { return hasConditions(this.beat) }
 
   // Rows of the grid, in the drum table's order: drums played now or at first, and added ones.
   get lanes() {
@@ -65,8 +74,10 @@ export class EditedBeat {
       ...shape,
       id: this.isOriginal ? shape.id : `${shape.id}+${this.serial}`,
       tempo_bpm: this.tempo,
-      hits: this.strokes.map(({ onset, lane, velocity, note, duration }) =>
-        [onset, lane, velocity, note, duration]),
+      lengths: this.lengths,
+      hits: this.strokes.map(({ onset, lane, velocity, note, duration, condition }) =>
+        condition ? [onset, lane, velocity, note, duration, condition]
+          : [onset, lane, velocity, note, duration]),
     }
   }
 
@@ -79,17 +90,22 @@ export class EditedBeat {
       tempo_bpm: this.tempo,
       hits: [
         ...untouched.map(({ place }) => place).sort((a, b) => a - b),
-        ...others.map(({ place, onset, velocity, lane }) =>
-          place < 0 ? [NEW_STROKE, onset, velocity, lane] : [place, onset, velocity]),
+        ...others.map(({ place, onset, velocity, lane, condition }) => {
+          if (condition !== (this.original.strokes[place]?.condition ?? null)) {
+            return [place, onset, velocity, lane, condition]
+          }
+          return place < 0 ? [NEW_STROKE, onset, velocity, lane] : [place, onset, velocity]
+        }),
       ],
+      ...(this.hasOriginalLengths ? {} : { lengths: this.lengths }),
     }
   }
 
   // -- history ---------------------------------------------------------------------------------
 
-  change(strokes, tempo = this.tempo) {
+  change(strokes, tempo = this.tempo, lengths = this.lengths) {
     this.states.splice(this.now + 1)
-    this.states.push({ strokes, tempo })
+    this.states.push({ strokes, tempo, lengths })
     // the original stays within reach, whatever is forgotten in between
     if (this.states.length > MOST_STATES) this.states.splice(1, 1)
     this.now = this.states.length - 1
@@ -104,7 +120,7 @@ export class EditedBeat {
 
   undo() { if (this.canUndo) { this.now -= 1; this.serial += 1 } }
   redo() { if (this.canRedo) { this.now += 1; this.serial += 1 } }
-  restore() { if (!this.isOriginal) this.change(this.original.strokes, this.original.tempo_bpm) }
+  restore() { if (!this.isOriginal) this.change(this.original.strokes, this.original.tempo_bpm, this.original.lengths) }
 
   // -- places ----------------------------------------------------------------------------------
 
@@ -169,6 +185,45 @@ export class EditedBeat {
       ({ onset: clamp(one.onset + by / perQuarter, 0, last) }))
   }
 
+  // Gives the strokes of a cell another condition, or takes it from them; an empty cell is struck.
+  setCondition(lane, step, condition, { drag = false } = {}) {
+    const told = withoutUsual(condition)
+    const struck = this.at(lane, step)
+    if (struck.length) this.#replace(struck, drag, () => ({ condition: told }))
+    else this.change([...this.strokes, Object.freeze({ ...this.#fresh(lane, step), condition: told })])
+  }
+
+  conditionAt(lane, step) { return this.at(lane, step)[0]?.condition ?? null }
+
+  // How many steps a drum plays before it begins again; all of them as a rule.
+  lengthOf(lane) {
+    const own = this.lengths.find(([one]) => one === lane)
+    return own ? Math.round(own[1] * this.steps.per_quarter) : this.original.bars * this.steps.per_bar
+  }
+
+  setLength(lane, steps) {
+    const all = this.original.bars * this.steps.per_bar
+    if (steps === this.lengthOf(lane)) return
+    const own = steps < all ? [[lane, steps / this.steps.per_quarter]] : []
+    const others = this.lengths.filter(([one]) => one !== lane)
+    this.change(this.strokes, this.tempo, [...others, ...own].sort(([one], [other]) => one - other))
+  }
+
+  // Fills a drum with `pulses` strokes as even as they can be over `length` steps, `turned` later,
+  // again and again; strokes that are there already stay as they are.
+  fillEvenly(lane, pulses, length, turned) {
+    const strokes = this.strokes.filter((one) => one.lane !== lane)
+    const all = this.original.bars * this.steps.per_bar
+    for (let step = 0; step < all; step += 1) {
+      const place = (((step - turned) % length) + length) % length
+      if (place * pulses % length >= pulses) continue
+      const here = this.at(lane, step)
+      strokes.push(...(here.length ? here : [this.#fresh(lane, step)]))
+    }
+    this.opened.add(lane)
+    this.change(strokes)
+  }
+
   setTempo(tempo) {
     if (tempo !== this.tempo) this.change(this.strokes, tempo)
   }
@@ -213,7 +268,7 @@ export class EditedBeat {
     const { note } = DRUMS[lane]
     const onset = step / this.steps.per_quarter
     return Object.freeze({
-      place: NEW_STROKE, onset, lane, velocity, note, duration: null, touched: true,
+      place: NEW_STROKE, onset, lane, velocity, note, duration: null, condition: null, touched: true,
     })
   }
 
@@ -230,19 +285,21 @@ export class EditedBeat {
   #unlessOriginal(stroke) {
     const former = this.original.strokes[stroke.place]
     const same = former?.onset === stroke.onset && former.velocity === stroke.velocity
+      && JSON.stringify(former.condition) === JSON.stringify(stroke.condition)
     return same && !this.strokes.includes(former) ? former : Object.freeze(stroke)
   }
 
   #strokesOf(rows) {
     return rows.map((row) => {
       if (Number.isInteger(row)) return this.original.strokes[row]
-      const [place, onset, velocity, lane] = row
+      const [place, onset, velocity, lane, told] = row
       if (place >= 0) {
-        return Object.freeze({ ...this.original.strokes[place], onset, velocity, touched: true })
+        const former = this.original.strokes[place]
+        const condition = told === undefined ? former.condition : told && withoutUsual(told)
+        return Object.freeze({ ...former, onset, velocity, condition, touched: true })
       }
-      return Object.freeze({
-        place, onset, lane, velocity, note: DRUMS[lane].note, duration: null, touched: true,
-      })
+      return Object.freeze({ place, onset, lane, velocity, note: DRUMS[lane].note, duration: null,
+        condition: told ? withoutUsual(told) : null, touched: true })
     })
   }
 }

@@ -13,7 +13,7 @@ import { FADER_SECONDS, Mixer } from './mixer.js'
 import { MixerTable } from './mixer_settings.js'
 import { levelled, rendered } from './offline.js'
 import { DECKS, GUARD_SECONDS, Output } from './output.js'
-import { beatQuarters, nextLine, placed, strokesBetween, strokesOf, tempoOf } from './pattern.js'
+import { beatQuarters, nextLine, placed, strokesBetween, tempoOf, withSwing } from './pattern.js'
 import { createKits, waveOf } from './shots.js'
 import { voiced } from './voicing.js'
 
@@ -451,7 +451,7 @@ class Engine {
     this.change(() => {
       this.swing = chosen
       for (const { placements } of Object.values(this.decks))
-        for (const one of placements) one.strokes = strokesOf(one.beat, chosen)
+        for (const one of placements) withSwing(one, chosen)
     })
     this.notify()
   }
@@ -617,14 +617,20 @@ class Engine {
 
   get heardQuarter() { return this.tempo.quarterAt(this.output.heard()) }
 
-  /** Where a deck is in its loop, in quarters, as heard; null while it does not play. */
-  position(name) {
+  /** How many quarters of its beat a deck has played, as heard; null while it does not play. */
+  played(name) {
     if (!this.playing) return null
     const quarter = this.heardQuarter
     const placement = this.decks[name].at(quarter)
-    if (!placement || quarter < placement.from) return null
-    const { origin, length } = placement
-    return (((quarter - origin) % length) + length) % length
+    return placement && quarter >= placement.from ? quarter - placement.origin : null
+  }
+
+  /** Where a deck is in its loop, in quarters, as heard; null while it does not play. */
+  position(name) {
+    const played = this.played(name)
+    if (played === null) return null
+    const { length } = this.decks[name].at(this.heardQuarter)
+    return ((played % length) + length) % length
   }
 
   deckState(name) {
@@ -637,6 +643,7 @@ class Engine {
       name: current?.beat.name ?? '',
       queuedId: (current && next?.beat.id) ?? null,
       positionQuarters: this.position(name),
+      playedQuarters: this.played(name),
     }
   }
 

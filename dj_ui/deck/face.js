@@ -2,6 +2,7 @@
 // then told what is on it. It shows the beat that sounds: its own, which is on deck A, or what was
 // kept on deck B. Only its own can be edited.
 
+import { Along } from './along.js'
 import { beatOf, booth, refreshBooth, rememberLocks } from './booth.js'
 import { Display } from './display.js'
 import { make } from './dom.js'
@@ -13,6 +14,7 @@ import { KeysDialog } from './keys_list.js'
 import { KitMenu } from './kit_menu.js'
 import { clamp, shortTempo } from './numbers.js'
 import { Pager } from './pager.js'
+import { laneControls, stepControls } from './panels.js'
 import { baseOf, Player } from './player.js'
 import { Tools } from './tools.js'
 import { Transport } from './transport.js'
@@ -31,12 +33,13 @@ export class Face extends Player {
     this.display.root.append(this.kits.button)
     this.tools = new Tools(this)
     this.pager = new Pager(this)
+    this.along = new Along(this)
     this.stage = make('div', { class: 'stage' })
-    this.menu = make('div', { class: 'menu', popover: 'auto' })
+    this.menu = make('div', { class: 'menu', popover: 'auto', role: 'dialog' })
     this.help = new KeysDialog()
     this.live = make('div', { class: 'unseen', 'aria-live': 'polite' })
     this.root.append(this.display.root, this.transport.root, this.pager.root, this.tools.root,
-      this.stage, this.menu, this.kits.list, this.help.root, this.live)
+      this.stage, this.along.root, this.menu, this.kits.list, this.help.root, this.live)
     this.grid = new StepGrid(this.stage, this)
     this.onKey = (event) => this.pressKey(event)
     document.addEventListener('keydown', this.onKey)
@@ -129,14 +132,15 @@ export class Face extends Player {
     })
   }
 
+  // Whether Python has the beat as it is here.
+  get isEditTold() {
+    const told = (edit) => JSON.stringify([edit?.tempo_bpm, edit?.hits, edit?.lengths])
+    return told(this.own.isOriginal ? null : this.own.payload) === told(this.data.edit)
+  }
+
   // An edit made just before the page was left, or before the server was started anew.
   sendWhatWasLost() {
-    const { own } = this
-    const here = own.isOriginal ? null : own.payload
-    const there = this.data.edit
-    const same = here?.tempo_bpm === there?.tempo_bpm
-      && JSON.stringify(here?.hits) === JSON.stringify(there?.hits)
-    if (same || this.unsent || own.sent === own.serial) return
+    if (this.isEditTold || this.unsent || this.own.sent === this.own.serial) return
     this.unsent = setTimeout(() => this.send(), SEND_MILLISECONDS)
   }
 
@@ -269,14 +273,44 @@ export class Face extends Player {
     const buttons = entries.map(([label, act, { on = false, hue = '' } = {}]) => make('button', {
       type: 'button', class: `entry ${hue}`, 'aria-pressed': on || null, onclick: close(act),
     }, label))
-    this.menu.replaceChildren(make('div', { class: 'caps' }, title), ...buttons)
+    this.openWith(anchor, title, buttons)
+    buttons[0]?.focus()
+  }
+
+  // A menu of any controls; on a narrow deck those stand at the bottom, under the thumb.
+  openWith(anchor, title, children, { sheet = false, aside = false } = {}) {
+    const low = sheet && this.root.classList.contains('narrow')
+    this.menu.classList.toggle('panel', sheet)
+    this.menu.classList.toggle('low', low)
+    this.menu.setAttribute('aria-label', title)
+    this.menu.replaceChildren(make('div', { class: 'caps' }, title), ...children)
     this.menu.showPopover()
+    if (low) {
+      this.menu.style.left = this.menu.style.top = ''
+      return
+    }
     const [box, own] = [anchor.getBoundingClientRect(), this.menu.getBoundingClientRect()]
-    const left = clamp(box.left, 8, Math.max(8, innerWidth - own.width - 8))
+    const beside = box.right + 10 + own.width < innerWidth ? box.right + 10 : box.left - own.width - 10
+    const left = clamp(aside ? beside : box.left, 8, Math.max(8, innerWidth - own.width - 8))
     const below = box.bottom + 6 + own.height < innerHeight
     this.menu.style.left = `${left}px`
-    this.menu.style.top = `${below ? box.bottom + 6 : Math.max(8, box.top - own.height - 6)}px`
-    buttons[0]?.focus()
+    const top = aside ? clamp(box.top - own.height / 3, 8, innerHeight - own.height - 8)
+      : below ? box.bottom + 6 : box.top - own.height - 6
+    this.menu.style.top = `${Math.max(8, top)}px`
+  }
+
+  // Chance, loops, ratchet and flam of a step.
+  stepMenu(lane, step, anchor) {
+    if (this.readOnly) {
+      this.refuse()
+      return
+    }
+    const { per_bar: perBar } = this.own.steps
+    const place = `bar ${Math.floor(step / perBar) + 1}, step ${step % perBar + 1}`
+    const controls = stepControls(this, lane, step)
+    this.openWith(anchor, `${DRUMS[lane].label} · ${place}`, controls,
+      { sheet: true, aside: true })
+    controls[0].querySelector('input').focus({ preventScroll: true })
   }
 
   laneMenu(lane, anchor) {
@@ -286,6 +320,8 @@ export class Face extends Player {
       ...(this.canLock ? [[this.isLocked(lane) ? 'Unlock' : 'Lock: a new take keeps this drum',
         () => this.lock(lane)]] : []),
       ...(this.readOnly ? [] : [
+        ['Length and even fill…', () => this.openWith(anchor, DRUMS[lane].label,
+          laneControls(this, lane), { sheet: true })],
         ['Clear this drum', () => { this.own.clearLane(lane); this.changed() }]]),
     ])
   }
@@ -326,6 +362,7 @@ export class Face extends Player {
     this.display.draw(this.edited, this.name, this.readOnly ? [] : this.data.facts)
     this.grid.draw()
     this.pager.draw()
+    this.along.draw()
     this.display.window(this.grid.window, this.edited)
     this.refresh()
   }
@@ -364,7 +401,7 @@ export class Face extends Player {
       }
     }
     const began = position !== null && !this.display.lit
-    this.grid.head(position)
+    this.grid.head(position, here ? deck.playedQuarters : null)
     this.display.head(position, this.edited)
     this.transport.beat(position, this.edited)
     if (began) this.display.refresh(this, state) // the count-in is over

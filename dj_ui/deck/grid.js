@@ -11,12 +11,14 @@
 //   tempo          in BPM, to say a stroke's timing in milliseconds
 //   isMuted(lane) isSoloed(lane) isSilent(lane) mute(lane) solo(lane)
 //   canLock isLocked(lane) lock(lane)
-//   laneMenu(lane, anchor) barMenu(bar, anchor)
+//   laneMenu(lane, anchor) barMenu(bar, anchor) stepMenu(lane, step, anchor)
 //   turned()       other bars are shown
 
+import { USUAL } from './conditions.js'
 import { icon, make } from './dom.js'
 import { DRUMS } from './given.js'
 import { clamp } from './numbers.js'
+import { wordsOf } from './panels.js'
 
 // In pixels: from cell to cell, from row to row at the least, and the steps of all rows together.
 const MOUSE = { cell: 22, row: 26, height: 472 }
@@ -38,7 +40,7 @@ export class StepGrid {
     this.shape = ''
     this.cells = new Map() // 'lane:step' → element, of those on screen
     this.focus = { lane: 0, step: 0 }
-    this.headStep = -1
+    this.lit = [] // cells that sound now
     this.bubble = make('div', { class: 'bubble', 'aria-hidden': 'true', hidden: '' })
     this.lines = make('div', { class: 'lines' })
     root.append(this.lines, this.bubble)
@@ -127,7 +129,7 @@ export class StepGrid {
   #build(layout) {
     const { perSegment, perLine, perPage, segments, narrow, touch, height, row } = layout
     this.cells.clear()
-    this.headStep = -1
+    this.lit = []
     this.heads = []
     const last = Math.min(this.first + perPage, segments)
     const lines = []
@@ -212,12 +214,20 @@ export class StepGrid {
   paint() {
     const { edited, tempo } = this.host
     const struck = edited.cells()
+    const lengths = new Map(edited.lengths.map(([lane]) => [lane, edited.lengthOf(lane)]))
     for (const [key, cell] of this.cells) {
       const strokes = struck.get(key) ?? []
       const places = strokes.map((stroke) => [stroke.velocity, edited.cellOf(stroke).offset])
-      const looks = places.join(' ')
+      const condition = strokes[0]?.condition ?? null
+      const looks = condition ? `${places.join(' ')} ${JSON.stringify(condition)}` : places.join(' ')
       const words = looks && `${looks} ${tempo}`
-      if (cell.looks !== looks) cell.replaceChildren(...places.map(drawnStroke))
+      if (cell.looks !== looks) {
+        cell.replaceChildren(...places.map(drawnStroke))
+        markCondition(cell, condition)
+      }
+      const over = Number(cell.dataset.step) >= (lengths.get(Number(cell.dataset.lane)) ?? Infinity)
+      if (cell.over !== over) cell.classList.toggle('over', over)
+      cell.over = over
       if (cell.words !== words) this.#describe(cell, strokes)
       cell.looks = looks
       cell.words = words
@@ -248,7 +258,8 @@ export class StepGrid {
     if (strokes.length) {
       words.push(`velocity ${Math.max(...strokes.map(({ velocity }) => velocity))}`)
       const off = Math.round(this.#milliseconds(strokes[0]))
-      words.push(off ? `${Math.abs(off)} ms ${off < 0 ? 'early' : 'late'}` : 'on time')
+      words.push(off ? `${Math.abs(off)} ms ${off < 0 ? 'early' : 'late'}` : 'on time',
+        ...wordsOf(strokes[0].condition))
     }
     cell.setAttribute('aria-label', words.join(', '))
     cell.setAttribute('aria-selected', strokes.length > 0)
@@ -281,8 +292,9 @@ export class StepGrid {
 
   // -- playhead --------------------------------------------------------------------------------
 
-  // position: in quarter notes from the beat's start, or null when it does not sound.
-  head(position) {
+  // position: in quarter notes from the beat's start, or null when it does not sound; played: from
+  // where it began to go round, for drums with a length of their own.
+  head(position, played) {
     const { per_quarter: perQuarter } = this.host.edited.steps
     const place = position === null ? -1 : position * perQuarter
     for (const { head, from, to } of this.heads ?? []) {
@@ -296,13 +308,15 @@ export class StepGrid {
         head.classList.toggle('lit', inside)
       }
     }
-    const step = Math.floor(place)
-    if (step === this.headStep) return
-    for (const lane of this.host.lanes) {
-      this.cells.get(`${lane}:${this.headStep}`)?.classList.remove('now')
-      this.cells.get(`${lane}:${step}`)?.classList.add('now')
-    }
-    this.headStep = step
+    const own = new Map(this.host.edited.lengths)
+    const lit = position === null ? [] : this.host.lanes.map((lane) => {
+      const quarters = own.has(lane) ? played % own.get(lane) : position
+      return this.cells.get(`${lane}:${Math.floor(quarters * perQuarter)}`)
+    }).filter(Boolean)
+    if (lit.length === this.lit.length && lit.every((cell, i) => cell === this.lit[i])) return
+    for (const cell of this.lit) cell.classList.remove('now')
+    for (const cell of lit) cell.classList.add('now')
+    this.lit = lit
   }
 
   // -- fingers ---------------------------------------------------------------------------------
@@ -319,6 +333,10 @@ export class StepGrid {
     // a long press has the finger; only before it may the page scroll
     lines.addEventListener('touchmove', (event) => {
       if (this.held?.long) event.preventDefault()
+    }, { passive: false })
+    // and its end is no click on what opens under the finger
+    lines.addEventListener('touchend', (event) => {
+      if (this.wasLong) event.preventDefault()
     }, { passive: false })
     lines.addEventListener('focusin', (event) => {
       const cell = event.target.closest('.cell')
@@ -406,10 +424,13 @@ export class StepGrid {
   #release(event) {
     const { held } = this
     if (!held || event.pointerId !== held.id) return
-    const tapped = !held.axis && !held.timing && !held.long
+    const still = !held.axis
+    const tapped = still && !held.timing && !held.long
+    this.wasLong = held.long
     if (tapped) this.host.edited.toggle(held.lane, held.step)
     this.#letGo()
     if (tapped) this.host.changed()
+    else if (still) setTimeout(() => this.host.stepMenu(held.lane, held.step, held.cell)) // not closed by this
   }
 
   #letGo() {
@@ -444,6 +465,19 @@ function beatsThatFit(fit, perBar, perBeat) {
   const beats = perBar / perBeat
   for (let some = most; some > most / 2; some -= 1) if (beats % some === 0) return some
   return most
+}
+
+// A condition on its cell, quietly: the share of the chance, the loops, the ratchet's strokes, a flam.
+function markCondition(cell, condition) {
+  const { chance_percent: chance, loops, strokes, flam_quarters: flam } = { ...USUAL, ...condition }
+  cell.classList.toggle('rare', chance < 100)
+  cell.classList.toggle('ratchet', strokes > 1)
+  cell.classList.toggle('flam', flam > 0)
+  cell.style.setProperty('--chance', `${chance}%`)
+  cell.style.setProperty('--strokes', strokes)
+  const words = { first: '1st', 'not-first': '2+' }
+  if (loops) cell.dataset.loops = words[loops] ?? loops
+  else delete cell.dataset.loops
 }
 
 function drawnStroke([velocity, offset]) {

@@ -1,5 +1,5 @@
 // The keyboard. On the steps: arrows move, Enter strikes, 1 to 9 set how hard, 0 clears, Shift
-// and arrows change loudness and timing. Everywhere: space plays, Ctrl or ⌘ and Z takes back, and
+// and arrows change loudness and timing, M opens the step's menu. Everywhere: space plays, Ctrl or ⌘ and Z takes back, and
 // a question mark shows all of them.
 
 import { clamp } from './numbers.js'
@@ -27,6 +27,10 @@ export function keyOnSteps(event, grid, face) {
     if (!event.shiftKey) grid.move(rows, steps)
     else if (rows) changed(nudgeVelocity(edited, lane, step, -rows * LOUDER))
     else changed(nudgeOffset(edited, lane, step, steps * LATER))
+    return true
+  }
+  if (event.key === 'm' || event.key === 'ContextMenu') {
+    face.stepMenu(lane, step, grid.roving)
     return true
   }
   if (event.key === 'Enter') return changed(edited.toggle(lane, step))

@@ -7,13 +7,16 @@ const KEYS = [
   ['On the steps', [
     ['← → ↑ ↓', 'another step or drum'], ['Enter', 'on or off'], ['1 to 9', 'how hard'],
     ['0', 'off'], ['Shift ↑ ↓', 'louder, softer'], ['Shift ← →', 'earlier, later'],
+    ['M', 'chance, loops, ratchet, flam'],
     ['Home, End', 'first, last step of the bar'], ['Page ↑ ↓', 'a bar back, a bar on'],
   ]],
   ['With a mouse', [
     ['Click', 'on or off'], ['Drag up, down', 'louder, softer'], ['Right-drag', 'earlier, later'],
+    ['Right-click', 'chance, loops, ratchet, flam'],
   ]],
   ['With a finger', [
     ['Tap', 'on or off'], ['Hold, drag up', 'louder'], ['Hold, drag aside', 'earlier, later'],
+    ['Hold, let go', 'chance, loops, ratchet, flam'],
   ]],
 ]
 

@@ -2,10 +2,11 @@
 
 import { isNeutral, mixerKey } from './mixer_settings.js'
 import { rendered, toEven } from './offline.js'
-import { strokesOf, tempoOf } from './pattern.js'
+import { placed, strokesBetween, strokesOf, tempoOf } from './pattern.js'
 import { waveOf } from './shots.js'
 
 const LEVEL_SECONDS = 60 // of a long beat, this much says how loud it is
+const LOOPS_MEASURED = 8 // of a beat whose drums go round in lengths of their own
 const LEVELS_KEPT = 200
 const MIX_MILLISECONDS = 100 // at a stretch; a few bars take a tenth of it
 
@@ -25,8 +26,9 @@ export function createLevels(onQuieter, table) {
 
   function measured(beat, kit) {
     const level = { value: 1, isKnown: false, ready: null }
+    const whole = beat.lengths?.length ? unrolled(beat) : beat
     const bars = Math.max(1, Math.floor(LEVEL_SECONDS / barSeconds(beat)))
-    const heard = bars < beat.bars ? shortened(beat, bars) : beat
+    const heard = bars < whole.bars ? shortened(whole, bars) : whole
     const learn = (peak) => {
       level.value = Math.min(1, kit.ceiling / peak)
       level.isKnown = true
@@ -120,6 +122,15 @@ function add(wave, from, to, gain, loop, at) {
 
 function barSeconds(beat) {
   return (beat.bar_quarters * 60) / tempoOf(beat)
+}
+
+/** Some loops of a beat as one, with every stroke that its conditions may let sound. */
+function unrolled(beat) {
+  const { bars, bar_quarters: quarters } = beat
+  const long = bars * LOOPS_MEASURED
+  const strokes = strokesBetween(placed({ ...beat, seed: null }, 0, 0, 0), 0, long * quarters)
+  const hits = [...strokes].map(({ quarter, lane, velocity, note }) => [quarter, lane, velocity, note])
+  return { ...beat, bars: long, lengths: [], hits }
 }
 
 /** The first bars of a beat. */

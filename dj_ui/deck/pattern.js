@@ -1,5 +1,7 @@
 // Which stroke falls when: beats as loops on the song's line of quarter notes.
 
+import { hasConditions, strokesOfHit } from './conditions.js'
+
 const USUAL_TEMPO_BPM = 120 // what MIDI means without a word about it
 export const SWING_QUARTERS = 1 / 8 // how much later off-16ths come at full swing
 const SWING_REACH_QUARTERS = 0.07 // a stroke this close to an off-16th is one, played loosely
@@ -11,17 +13,19 @@ export function tempoOf(beat) {
 
 /**
  * The strokes of a beat in the order they are played, swung; `at` counts from its start, `turn`
- * the strokes of the same drum before.
+ * the strokes of the same drum before. With conditions: all that may sound in one loop.
  */
 export function strokesOf(beat, swing) {
-  const straight = (beat.steps?.per_quarter ?? 4) % 4 === 0
   const hardest = new Map() // two strokes of one drum at once are one
-  for (const [onset, lane, velocity, note, duration] of beat.hits) {
-    const key = `${onset}|${note}`
-    const known = hardest.get(key)
-    if (known && known.velocity >= velocity) continue
-    const at = straight ? swung(onset, swing) : onset
-    hardest.set(key, { at, onset, lane, velocity, note, duration: duration ?? null })
+  for (const hit of beat.hits) {
+    const [onset, lane, , note, duration] = hit
+    for (const { ahead, velocity } of strokesOfHit(hit, 0, null)) {
+      const key = `${onset + ahead}|${note}`
+      const known = hardest.get(key)
+      if (known && known.velocity >= velocity) continue
+      const at = Math.max(0, onset + swungBy(beat, onset, swing) + ahead)
+      hardest.set(key, { at, onset, lane, velocity, note, duration: duration ?? null })
+    }
   }
   const turns = new Map()
   return [...hardest.values()].sort((one, other) => one.at - other.at || one.lane - other.lane)
@@ -32,10 +36,12 @@ export function strokesOf(beat, swing) {
     })
 }
 
-function swung(onset, swing) {
+/** How much later the swing puts what is at `onset` in a beat. */
+function swungBy(beat, onset, swing) {
+  const straight = (beat.steps?.per_quarter ?? 4) % 4 === 0
   const sixteenth = Math.round(onset * 4)
   const isOff = sixteenth % 2 === 1 && Math.abs(onset - sixteenth / 4) <= SWING_REACH_QUARTERS
-  return isOff ? onset + swing * SWING_QUARTERS : onset
+  return straight && isOff ? swing * SWING_QUARTERS : 0
 }
 
 /**
@@ -44,7 +50,13 @@ function swung(onset, swing) {
  */
 export function placed(beat, origin, from, swing) {
   const length = beat.bars * beat.bar_quarters
-  return { beat, origin, from, until: Infinity, length, strokes: strokesOf(beat, swing) }
+  const placement = { beat, origin, from, until: Infinity, length, varies: hasConditions(beat) }
+  return withSwing(placement, swing)
+}
+
+/** The same placement, swung otherwise from now on. */
+export function withSwing(placement, swing) {
+  return Object.assign(placement, { swing, strokes: strokesOf(placement.beat, swing) })
 }
 
 /** The strokes of a placement from one quarter to before another, in order, each time round. */
@@ -52,6 +64,10 @@ export function* strokesBetween(placement, from, to) {
   const { origin, length, strokes } = placement
   const [first, last] = [Math.max(from, placement.from), Math.min(to, placement.until)]
   if (!strokes.length || !(first < last)) return
+  if (placement.varies) {
+    yield* playedBetween(placement, first, last)
+    return
+  }
   const firstPass = Math.max(0, Math.floor((first - origin) / length) - 1)
   for (let pass = firstPass; origin + pass * length < last; pass += 1) {
     const start = origin + pass * length
@@ -64,6 +80,41 @@ export function* strokesBetween(placement, from, to) {
       yield { ...strokes[i], quarter, key }
     }
   }
+}
+
+/**
+ * The same where no loop need be like the one before: each drum goes round in its own length, and
+ * what sounds in which loop is for its conditions to say. As `as_played` in Python, to the bit.
+ */
+function playedBetween({ beat, origin, length, swing }, first, last) {
+  const lengths = new Map(beat.lengths)
+  const seed = beat.seed === undefined ? 0 : beat.seed
+  const turns = new Map()
+  const found = new Map() // strokes of one drum at once are the hardest
+  for (const hit of beat.hits) {
+    const [onset, lane, , note, duration] = hit
+    const own = lengths.get(lane) ?? length
+    if (onset >= own) continue
+    const turn = turns.get(note) ?? 0
+    const full = strokesOfHit(hit, 0, null)
+    turns.set(note, turn + full.length)
+    const [early, late] = [full[0].ahead, full.at(-1).ahead + SWING_QUARTERS]
+    let loop = Math.max(0, Math.floor((first - origin - onset - late) / own))
+    for (; origin + loop * own + onset + early < last; loop += 1) {
+      const start = loop * own + onset
+      const at = start + swungBy(beat, start % length, swing)
+      strokesOfHit(hit, loop, seed).forEach(({ ahead, velocity, longest }, part) => {
+        const quarter = origin + (at + ahead)
+        if (quarter < first || quarter >= last) return
+        const place = `${quarter}|${note}`
+        if (found.get(place)?.velocity >= velocity) return
+        const key = `${(origin + start).toFixed(5)}|${note}${ahead ? `|${ahead.toFixed(5)}` : ''}`
+        const lasts = duration === null || duration === undefined ? null : Math.min(duration, longest)
+        found.set(place, { at, onset, lane, velocity, note, duration: lasts, turn: turn + part, quarter, key })
+      })
+    }
+  }
+  return [...found.values()].sort((one, other) => one.quarter - other.quarter || one.lane - other.lane)
 }
 
 /** Where in `strokes` the search for a place may begin; a hair early, for sums of floats. */

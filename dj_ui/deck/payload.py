@@ -1,11 +1,13 @@
 """A beat on its way to the browser and an edit on its way back, to the bit and in few bytes.
 
-To the browser, a hit is `[onset, lane, velocity, note, duration]`, shorter where its end says
-nothing new. Onsets and durations are counted in ticks if that is exact, else in quarter notes.
+To the browser, a hit is `[onset, lane, velocity, note, duration, condition]`, shorter where its end
+says nothing new. Onsets and durations are counted in ticks if that is exact, else in quarter notes.
 
 From the browser, a hit that was left alone is its place in the original beat; a changed one is
-`[place, onset_quarters, velocity]` and a new one `[-1, onset_quarters, velocity, lane]`. What was
-not touched is therefore the very same `Hit`, with everything the browser never sees.
+`[place, onset_quarters, velocity]` and a new one `[-1, onset_quarters, velocity, lane]`. With
+another condition than it had, it is `[place, onset_quarters, velocity, lane, condition]`, null for
+none.
+What was not touched is therefore the very same `Hit`, with everything the browser never sees.
 """
 
 from __future__ import annotations
@@ -16,9 +18,11 @@ from dataclasses import replace
 from typing import Any
 
 from dj_core.errors import BeatError
+from dj_core.files.beat_json import condition_from_json, condition_to_json
 from dj_core.files.storage import sha256_of
+from dj_core.music.as_played import play_seed
 from dj_core.music.beat import Beat, Hit, Meter
-from dj_core.music.drums import general_midi_note
+from dj_core.music.drums import DRUMS, general_midi_note
 from dj_ui.grid import steps_of, summary
 
 TICKS_PER_QUARTER = 480  # what MIDI files count in here; floats where a beat is finer
@@ -28,13 +32,20 @@ NEW = -1
 
 def beat_id(beat: Beat) -> str:
     """A short name for what a beat sounds like: equal for equal music, whatever its title."""
-    return _music_id(beat.hits, beat.bars, beat.meter, beat.playing_tempo_bpm)
+    own = beat.lane_lengths
+    return _music_id(beat.hits, beat.bars, beat.meter, beat.playing_tempo_bpm, own)
 
 
 @functools.lru_cache(maxsize=64, typed=True)
-def _music_id(hits: tuple[Hit, ...], bars: int, meter: Meter, tempo_bpm: float) -> str:
+def _music_id(
+    hits: tuple[Hit, ...],
+    bars: int,
+    meter: Meter,
+    tempo_bpm: float,
+    lane_lengths: tuple[tuple[int, float], ...],
+) -> str:
     """A page asks some twenty times as it is drawn, mostly for the same few beats."""
-    return sha256_of(repr((hits, bars, meter, tempo_bpm)).encode())[:16]
+    return sha256_of(repr((hits, bars, meter, tempo_bpm, lane_lengths)).encode())[:16]
 
 
 def beat_payload(beat: Beat) -> dict[str, Any]:
@@ -55,6 +66,8 @@ def beat_payload(beat: Beat) -> dict[str, Any]:
         "summary": summary(beat),
         "ticks": ticks,
         "hits": [_packed(hit, ticks) for hit in beat.hits],
+        "seed": play_seed(beat),
+        "lengths": [list(length) for length in beat.lane_lengths],
     }
 
 
@@ -62,7 +75,8 @@ def beat_of_payload(edit: Mapping[str, Any], original: Beat) -> Beat:
     """`original` as a DJ changed it; `original` itself where nothing is different.
 
     Args:
-        edit: {'tempo_bpm': number, 'hits': see above}, from a browser and therefore checked.
+        edit: {'tempo_bpm': number, 'hits': see above, 'lengths': [[lane, quarters], …] where they
+            are others}, from a browser and therefore checked.
         original: the beat whose payload was sent.
 
     Raises:
@@ -72,14 +86,17 @@ def beat_of_payload(edit: Mapping[str, Any], original: Beat) -> Beat:
     if not isinstance(rows, list) or len(rows) > MOST_HITS or not _is_number(tempo_bpm):
         raise BeatError("This edit cannot be read. Undo it, or load the beat again.")
     hits = tuple(_edited_hit(row, original) for row in rows)
+    lengths = _edited_lengths(edit.get("lengths"), original)
     same_tempo = tempo_bpm == original.playing_tempo_bpm
-    if same_tempo and rows == list(range(len(original.hits))):
+    same_lengths = lengths == original.lane_lengths
+    if same_tempo and same_lengths and rows == list(range(len(original.hits))):
         return original
     return replace(
         original,
         hits=hits,
         tempo_bpm=original.tempo_bpm if same_tempo else float(tempo_bpm),
         provenance=replace(original.provenance, edited=True),
+        lane_lengths=lengths,
     )
 
 
@@ -93,11 +110,15 @@ def _fits_ticks(beat: Beat) -> bool:
     return all(round(time * TICKS_PER_QUARTER) / TICKS_PER_QUARTER == time for time in times)
 
 
-def _packed(hit: Hit, ticks: int) -> list[float | int | None]:
+def _packed(hit: Hit, ticks: int) -> list[Any]:
     note: int | None = general_midi_note(hit.drum, hit.source_note)
     if note == hit.drum.note:
         note = None  # the table of drums, which the browser has, says it
-    row = [_scaled(hit.onset_quarters, ticks), hit.lane, hit.velocity]
+    row: list[Any] = [_scaled(hit.onset_quarters, ticks), hit.lane, hit.velocity]
+    if hit.condition:
+        lasts = hit.duration_quarters
+        duration = None if lasts is None else _scaled(lasts, ticks)
+        return [*row, note, duration, condition_to_json(hit.condition)]
     if hit.duration_quarters is not None:
         return [*row, note, _scaled(hit.duration_quarters, ticks)]
     return row if note is None else [*row, note]
@@ -126,9 +147,35 @@ def _edited_hit(row: object, original: Beat) -> Hit:
             place == NEW and _is_number(onset) and _is_whole(velocity) and _is_whole(lane)
         ):
             return Hit(float(onset), lane, velocity)
+        case [place, onset, velocity, lane, told] if (
+            _is_whole(place)
+            and NEW <= place < len(original.hits)
+            and _is_number(onset)
+            and _is_whole(velocity)
+            and _is_whole(lane)
+        ):
+            condition = None if told is None else condition_from_json(told)
+            if place == NEW:
+                return Hit(float(onset), lane, velocity, condition=condition)
+            hit = original.hits[place]
+            return replace(hit, onset_quarters=float(onset), velocity=velocity, condition=condition)
     raise BeatError(
         f"An edited hit is a place, or a place with its onset and velocity; got {row!r}."
     )
+
+
+def _edited_lengths(told: object, original: Beat) -> tuple[tuple[int, float], ...]:
+    if told is None:
+        return original.lane_lengths
+    if isinstance(told, list) and len(told) <= len(DRUMS):
+        lengths = tuple((row[0], float(row[1])) for row in told if _is_length(row))
+        if len(lengths) == len(told):
+            return tuple(sorted(lengths))
+    raise BeatError(f"A drum's own length is a lane and quarters; got {told!r}.")
+
+
+def _is_length(row: object) -> bool:
+    return isinstance(row, list) and len(row) == 2 and _is_whole(row[0]) and _is_number(row[1])
 
 
 def _is_whole(value: object) -> bool:

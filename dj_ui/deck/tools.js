@@ -52,7 +52,7 @@ export class Tools {
   #usual(readOnly) {
     if (readOnly) return `Edits and all below the deck work on A: ${this.face.data.name}`
     return matchMedia('(pointer: coarse)').matches
-      ? 'Tap: on or off. Hold and drag: up for loudness, sideways for timing.'
-      : 'Click: on or off. Drag up or down: loudness. Right-drag: timing.'
+      ? 'Tap: on or off. Hold: more. Hold and drag: loudness, timing.'
+      : 'Click: on or off. Drag: loudness. Right-drag: timing. Right-click: more.'
   }
 }
