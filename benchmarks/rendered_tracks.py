@@ -23,6 +23,7 @@ from dj_core.models.request import Feel, GenerationRequest
 from dj_core.music.beat import Beat, Hit
 from dj_core.music.composer import compose, written_genres, written_phrases
 from dj_core.music.genres import GENRE
+from dj_core.shaping.attributes import attributes
 from dj_core.sound.kit_table import KITS
 from dj_core.sound.render import choked, kit_shots
 
@@ -194,13 +195,15 @@ def _band(beat: Beat, frames: int, drums: Samples, draw: np.random.Generator) ->
     degrees = draw.integers(0, len(scale), 4)
     pattern = draw.random(16) < np.where(np.arange(16) % 4 == 0, 0.7, 0.3)
     pattern[0] = True
+    swing = attributes(beat).swing / 100 / 2  # the bass plays in the drums' groove
     cutoff, wave = float(draw.uniform(250, 1200)), int(draw.integers(3))
     bass, pad = np.zeros(frames), np.zeros(frames)
     for bar in range(beat.bars):
         degree = int(degrees[bar // bars_a_chord % 4])
         steps = np.flatnonzero(pattern)
         for number, step in enumerate(steps):
-            at = round((bar * 4 + step / 4) * quarter)
+            place = step // 2 / 2 + step % 2 * swing
+            at = round((bar * 4 + place) * quarter)
             until = steps[number + 1] if number + 1 < len(steps) else 16
             length = round((until - step) / 4 * quarter * 0.9)
             tone = scale[degree] if draw.random() < 0.75 else scale[(degree + 4) % 7]

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dj_core.cli.corpora import import_files, list_corpora, list_models
 from dj_core.cli.evaluating import evaluate
 from dj_core.cli.generating import generate
-from dj_core.cli.hearing import listen
+from dj_core.cli.hearing import listen, match
 from dj_core.cli.inspecting import inspect
 from dj_core.cli.jamming import jam
 from dj_core.cli.kit_verbs import list_kits, write_kit
@@ -31,7 +31,7 @@ from dj_core.errors import DigitalDJError
 VERBS = (
     import_files, inspect, list_corpora, list_models, send, fetch, train, generate, *SHAPING,
     evaluate, render, list_kits, write_kit, one_shots, check_loops, make_set, make_pack, jam, paper,
-    listen,
+    listen, match,
 )  # fmt: skip
 
 

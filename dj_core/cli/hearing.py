@@ -1,11 +1,13 @@
-"""The verb listen: what the app hears in a track or loop."""
+"""The verbs listen and match: what the app hears in a track, and drums that fit it."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
-from dj_core.cli.verb import Answer, option, say, verb
+from dj_core.cli.verb import Answer, option, positive, say, verb
+from dj_core.music.genres import GENRE, genre_name
 
 
 @verb("listen", option("file", type=Path, help="WAV, AIFF, FLAC, OGG or MP3, up to 15 minutes"))
@@ -28,3 +30,56 @@ def listen(options: argparse.Namespace) -> Answer:
     for warning in heard.warnings:
         say(f"  {warning}")
     return heard.as_dict()
+
+
+@verb(
+    "match",
+    option("file", type=Path, help="a track or loop, as for listen"),
+    option("--out", type=Path, required=True, help="folder for the files"),
+    option("--genre", default="", help="a style (default: the nearest)"),
+    option("--count", type=positive, default=4, help="how many takes (default 4)"),
+    option("--bars", type=positive, default=8, help="length of a take (default 8)"),
+    option("--seed", type=int, default=1),
+    option("--around", action="store_true", help="leave out what the track has already"),
+    option("--kit", help="as `kits` lists it (default: the style's usual one)"),
+    option("--model", help="a groove model by name (default: the shipped one)"),
+)
+def match(options: argparse.Namespace) -> Answer:
+    """Write drums that fit a track: loops, and a file of its length."""
+    from dj_core.library.library import Library
+    from dj_core.listening.listening import listen as hear
+    from dj_core.matching.match_files import save_matches
+    from dj_core.matching.takes_for_track import takes_for
+    from dj_core.models.families import load_model
+
+    heard = hear(options.file)
+    model = load_model(Library.open().model(options.model).folder)
+    matches = takes_for(
+        heard,
+        model,
+        genre=genre_name(options.genre),
+        count=options.count,
+        seed=options.seed,
+        bars=options.bars,
+        around=options.around,
+    )
+    genre = matches[0].beat.genre
+    kit = options.kit or (GENRE[genre].kit if genre in GENRE else "standard")
+    paths = save_matches(heard, matches, options.out, kit)
+    say(f"{heard.name}: {heard.tempo_bpm:.2f} BPM, {heard.confidence_in_words}; {genre}.")
+    for number, found in enumerate(matches, start=1):
+        say(f"  take {number}: {found.likeness.total:.0%} alike, {len(found.beat.hits)} hits")
+    for warning in heard.warnings:
+        say(f"  {warning}")
+    return {
+        "files": [str(path) for path in paths],
+        "tempo_bpm": heard.tempo_bpm,
+        "genre": genre,
+        "kit": kit,
+        "swing_percent": round(heard.swing_percent, 2),
+        "first_downbeat_seconds": heard.downbeats[0] if heard.downbeats else None,
+        "likeness": [found.likeness.total for found in matches],
+        "likeness_parts": [asdict(found.likeness) for found in matches],
+        "confidence": round(heard.confidence, 3),
+        "warnings": list(heard.warnings),
+    }

@@ -300,6 +300,34 @@ def locked_drums() -> tuple[str, ...]:
     return st.session_state.get(_LOCKS, ())
 
 
+# -- a track beside the deck ---------------------------------------------------------------------
+
+
+def track_view(
+    data: Mapping[str, Any], take: Callable[[Mapping[str, Any]], object], *, key: str
+) -> None:
+    """Show a track that can play along with the deck, its waveform and its beat lines.
+
+    Args:
+        data: its name, the address of its file, `duration_seconds`, `waveform`, `beats` in seconds,
+            `first` (the first that begins a bar), `beats_per_bar` and `sections`.
+        take: called with what the visitor did to its grid, before the page runs again.
+        key: unique on the page.
+    """
+
+    def edited() -> None:
+        edit = st.session_state[key].edit
+        if isinstance(edit, dict) and edit.get("address") == data["address"]:
+            take(edit)
+
+    _component("dj_track", _mounting("mountTrack"))(
+        key=key,
+        data={"owner": key, **data},
+        on_edit_change=edited,
+        height="content",
+    )
+
+
 # -- what comes back -----------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import { booth, refreshBooth } from './booth.js'
 import { Face } from './face.js'
 import { Listener } from './listener.js'
 import { Mini } from './mini.js'
+import { TrackFace } from './track_face.js'
 
 const mounted = new WeakMap() // element → what stands in it
 
@@ -25,6 +26,7 @@ function mount(Kind, component) {
 
 export function mountDeck(component) { return mount(Face, component) }
 export function mountListener(component) { return mount(Listener, component) }
+export function mountTrack(component) { return mount(TrackFace, component) }
 
 // A kit, one drum more of it, or the name of one that came before. The kit that plays stays until
 // its successor is ready.

@@ -1,0 +1,1 @@
+"""Drums for finished tracks: takes that fit, drums of a track's length, bridges, a collection."""
