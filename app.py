@@ -14,6 +14,7 @@ from dj_ui.ahead import AHEAD_ROUTE
 from dj_ui.document import DarkDocument
 from dj_ui.drag_files import HAND_OUT_ROUTE
 from dj_ui.gate import Gate
+from dj_ui.jamming import JAM_ROUTE
 from dj_ui.kit_sounds import KIT_SOUNDS_ROUTE
 from dj_ui.pacing import Pacing
 from dj_ui.program_files import ProgramFiles
@@ -34,7 +35,7 @@ Library.open().tidy()
 app = st.App(
     "home.py",
     lifespan=ready_to_play,
-    routes=[FILES_ROUTE, AHEAD_ROUTE, KIT_SOUNDS_ROUTE, HAND_OUT_ROUTE],
+    routes=[FILES_ROUTE, AHEAD_ROUTE, JAM_ROUTE, KIT_SOUNDS_ROUTE, HAND_OUT_ROUTE],
     middleware=[
         Middleware(Gate),
         Middleware(Pacing),

@@ -15,6 +15,7 @@ from dj_ui.words import spoken
 _HERE = Path(__file__).parent
 PAGES: dict[str, str] = {
     "generate": "Generate",
+    "jam": "Jam",
     "listen": "Listen",
     "explore": "Explore",
     "crate": "Crate",

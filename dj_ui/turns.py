@@ -113,6 +113,24 @@ def spare_turn(who: str) -> Iterator[bool]:
             _TAKES.leave(ticket)
 
 
+@contextlib.contextmanager
+def quiet_turn(who: str, seconds: float) -> Iterator[bool]:
+    """A turn to have a take made for a browser that asks by itself: False where none came in time.
+
+    Args:
+        who: the visitor it is for.
+        seconds: how long it may wait.
+
+    Raises LibraryError where too many wait, of all or of theirs.
+    """
+    ticket = _TAKES.join(who)
+    end = time.monotonic() + seconds
+    try:
+        yield _TAKES.wait(ticket, lambda _: None, lambda: time.monotonic() > end)
+    finally:
+        _TAKES.leave(ticket)
+
+
 def give_way() -> None:
     """For work that can wait: stand back a moment while takes are made, two seconds at most."""
     end = time.monotonic() + _SECONDS_TO_STAND_BACK

@@ -43,7 +43,7 @@ class PhraseMaker:
     Attributes:
         genres: the jam's style, and the second one where there is one.
         tempo_bpm: all is made for.
-        asked: role and energy of each phrase so far.
+        asked: of each phrase so far its role, its energy, and whether it was made aside.
     """
 
     def __init__(
@@ -68,17 +68,18 @@ class PhraseMaker:
             )
         self.genres, self.seed = tuple(genres), seed
         self.tempo_bpm = tempo_bpm or typical_tempo_bpm(self.genres[0])
-        self.asked: list[tuple[str, int]] = []
+        self.asked: list[tuple[str, int, bool]] = []
         self._before: tuple[Beat, ...] = ()  # the phrase made last, by style
         self._main: tuple[Beat, ...] = ()  # the last one that the groove went on in
         self._known: set[tuple[Hit, ...]] = set()
 
-    def next(self, role: str = "groove", energy: int = 3) -> Phrase:
+    def next(self, role: str = "groove", energy: int = 3, *, aside: bool = False) -> Phrase:
         """The next phrase.
 
         Args:
             role: one of `genres.ROLES`.
             energy: 1 (least) to 5 (most).
+            aside: it waits for a pad; what comes next goes on as if it were not there.
 
         Raises:
             GenerationError: a role or energy there is none of.
@@ -89,7 +90,7 @@ class PhraseMaker:
                 f"{role!r} and {energy!r}."
             )
         number = len(self.asked)
-        self.asked.append((role, energy))
+        self.asked.append((role, energy, aside))
         beats: tuple[Beat, ...] = ()
         seed = 0
         for turn in range(TRIES):
@@ -101,9 +102,9 @@ class PhraseMaker:
                 break
         if len(self._known) < MOST_REMEMBERED:
             self._known.update(beat.hits for beat in beats)
-        self._before = beats
-        if role in GOES_ON:
-            self._main = beats
+        if not aside:
+            self._before = beats
+            self._main = beats if role in GOES_ON or not self._main else self._main
         sides = []
         for beat in beats:
             filled = add_fill(self._groove, beat, crash=False, seed=seed)
@@ -135,7 +136,7 @@ class PhraseMaker:
         before = self._before[place]
         chance = np.random.default_rng([seed, zlib.crc32(genre.encode())])
         drawn = groove.draw_style(request, DEFAULT_TUNING, chance)
-        goes_on = role in GOES_ON and bool(self._main)
+        goes_on = role in GOES_ON
         base = self._main[place] if goes_on else before
         anew = _made_anew(chance) if goes_on else frozenset(ANEW)
         style, fine = drawn.style, drawn.fine
@@ -176,7 +177,7 @@ def phrase_again(model: BeatModel, told: Mapping[str, Any]) -> Phrase:
     try:
         jam, asked = told["jam"], told["asked"]
         maker = PhraseMaker(model, jam["genres"], jam["seed"], jam["tempo_bpm"])
-        phrases = [maker.next(role, energy) for role, energy in asked]
+        phrases = [maker.next(role, energy, aside=aside) for role, energy, aside in asked]
         return phrases[-1]
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise GenerationError(

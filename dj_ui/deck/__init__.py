@@ -196,6 +196,35 @@ def listen(beat: Beat, *, key: str, name: str = "") -> None:
     )
 
 
+def jam(
+    data: Mapping[str, Any],
+    *,
+    key: str,
+    on_kept: Callable[[Mapping[str, Any]], None],
+    on_recorded: Callable[[Mapping[str, Any]], None],
+) -> None:
+    """Show a jam, whose phrases the browser fetches by itself; call `send_kit` after it.
+
+    Args:
+        data: `LiveJam.payload`.
+        key: unique on the page.
+        on_kept, on_recorded: take bars that the visitor keeps, or recorded, as jam.js packs them.
+    """
+
+    def take(name: str, act: Callable[[Mapping[str, Any]], None]) -> None:
+        played = getattr(st.session_state[key], name)
+        if isinstance(played, dict):
+            act(played)
+
+    with st.container(key=f"{key}_room"):
+        _component("dj_jam", _mounting("mountJam"))(
+            key=key,
+            data={"owner": key, **data},
+            on_kept_change=functools.partial(take, "kept", on_kept),
+            on_recorded_change=functools.partial(take, "recorded", on_recorded),
+        )
+
+
 def edited(beat: Beat, slot: str = "") -> Beat:
     """The beat as the visitor edited it on a deck; `beat` itself where nothing was changed."""
     edit = _edit_of(beat, slot or beat_id(beat))

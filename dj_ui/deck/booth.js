@@ -11,6 +11,7 @@ export const booth = (window.digitalDj ??= {
   beats: new Map(), // slot → EditedBeat
   faces: new Set(), // on screen, listen buttons too
   started: new Set(), // play tokens that were answered
+  jam: null, // the tab's jam, once there is one
   kept: null, // what is on deck B: { name, beat, edited }; a copy, which later edits leave alone
   locks: rememberedLocks(), // drums that a new take keeps, numbers in the table of drums
   silence: '', // why there is no sound, if there is none

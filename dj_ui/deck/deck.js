@@ -12,6 +12,7 @@ export class Deck {
   clear() {
     this.beat = null // the one that was put on last; it may still wait for its bar line
     this.placements = []
+    this.feed = null // makes bars one by one, for a deck that plays no loop: jam.js
     this.rewind(0)
   }
 
@@ -31,6 +32,16 @@ export class Deck {
   reset(placement) {
     this.placements = placement ? [placement] : []
   }
+
+  /** Have the bars made that begin before `to`, where they are made one by one. */
+  extend(to) {
+    if (!this.feed) return
+    for (let end = this.placements.at(-1)?.until ?? 0; end < to; end = this.placements.at(-1).until)
+      this.placements.push(this.feed(end))
+  }
+
+  /** Bars that have not begun at `cut` are made anew. */
+  refeed(cut) { this.placements = this.placements.filter((one) => one.from < cut) }
 
   /** Another beat from `placement.from` on, whatever was to follow after `cut`. */
   follow(placement, cut) {

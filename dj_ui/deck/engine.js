@@ -145,7 +145,8 @@ class Engine {
   }
 
   setLevel(placement) {
-    placement.level = this.kit ? this.levels.of(placement.beat, this.kit) : { value: 1 }
+    const { beat, levelBeat = beat } = placement
+    placement.level = this.kit ? this.levels.of(levelBeat, this.kit) : { value: 1 }
   }
 
   // -- play and stop -----------------------------------------------------------------------------
@@ -206,7 +207,7 @@ class Engine {
     const countIn = this.countIn && first ? first.bar_quarters : 0
     const start = output.onFrame(Math.max(output.now + seconds, output.silentUntil))
     for (const deck of Object.values(this.decks)) {
-      deck.reset(deck.beat && this.place(deck.beat, 0, 0))
+      deck.reset(deck.feed ? deck.feed(0) : deck.beat && this.place(deck.beat, 0, 0))
       deck.rewind(-countIn)
     }
     this.clickCursor = -countIn
@@ -230,7 +231,8 @@ class Engine {
       output.transport.to(0, output.now, STOP_SECONDS)
       output.silentUntil = output.now + STOP_SECONDS + GUARD_SECONDS
       for (const voices of output.allVoices) voices.silence(output.silentUntil)
-      for (const deck of Object.values(this.decks)) deck.reset(deck.beat && this.place(deck.beat, 0, 0))
+      for (const deck of Object.values(this.decks))
+        deck.reset(deck.feed || !deck.beat ? null : this.place(deck.beat, 0, 0))
       this.mixer.mixDecks(output.silentUntil, 0)
     }
     this.notify()
@@ -300,6 +302,7 @@ class Engine {
     for (const name of DECKS) {
       const deck = this.decks[name]
       const { voices } = this.output.decks[name]
+      deck.extend(to)
       if (!this.mixer.isAudible(name, this.tempo.timeAt(deck.cursor))) deck.skipTo(to)
       for (const [stroke, quarter, placement] of deck.plan(to))
         this.strike(name, voices, stroke, quarter, placement.beat.mixer)
@@ -505,6 +508,20 @@ class Engine {
     }
     this.notify()
   }
+
+  /**
+   * Have a deck's bars made one by one: `feed(quarter)` gives the placement of the bar that begins
+   * there. `beat` says how loud all of them are.
+   */
+  setFeed(name, feed, beat) {
+    const deck = this.decks[name]
+    deck.clear()
+    Object.assign(deck, { feed, beat })
+    this.notify()
+  }
+
+  /** Have the bars of a deck made anew that have not begun. */
+  refeed(name) { this.change((cut) => this.decks[name].refeed(cut)) }
 
   joinInStep(deck, beat, cut) {
     deck.reset(null)

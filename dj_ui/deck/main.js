@@ -1,8 +1,10 @@
 // The deck's program: it opens the gate to the decks that wait, and is itself the booth in the header.
 
 import { gate } from './gate.js'
-import { mountAhead, mountBooth, mountDeck, mountListener, mountTrack, takeKit } from './mounting.js'
+import {
+  mountAhead, mountBooth, mountDeck, mountJam, mountListener, mountTrack, takeKit,
+} from './mounting.js'
 
-gate.open({ mountAhead, mountDeck, mountListener, mountTrack, takeKit })
+gate.open({ mountAhead, mountDeck, mountJam, mountListener, mountTrack, takeKit })
 
 export default mountBooth

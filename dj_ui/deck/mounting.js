@@ -4,6 +4,7 @@
 import { Ahead } from './ahead.js'
 import { booth, refreshBooth } from './booth.js'
 import { Face } from './face.js'
+import { JamFace } from './jam_face.js'
 import { Listener } from './listener.js'
 import { Mini } from './mini.js'
 import { TrackFace } from './track_face.js'
@@ -25,6 +26,7 @@ function mount(Kind, component) {
 }
 
 export function mountDeck(component) { return mount(Face, component) }
+export function mountJam(component) { return mount(JamFace, component) }
 export function mountListener(component) { return mount(Listener, component) }
 export function mountTrack(component) { return mount(TrackFace, component) }
 
