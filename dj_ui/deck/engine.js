@@ -517,6 +517,7 @@ class Engine {
     const deck = this.decks[name]
     deck.clear()
     Object.assign(deck, { feed, beat })
+    if (this.output.isOpen) this.mixer.mixDecks(this.output.now, 0)
     this.notify()
   }
 
