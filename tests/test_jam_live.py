@@ -215,6 +215,7 @@ def test_pads_play_their_phrases_hold_and_go_back(stage):
     stage.until("jam.heard?.section?.name === 'drop'")  # a build leads to a drop by itself
     assert stage.get("jam.heard.pads.crash")
     stage.until("jam.heard && !jam.heard.section")
+    stage.until("jam.aside.build && jam.aside.drop")  # the next time they are others
     stage.do("jam.press('hold')")
     stage.until("jam.heard.hold && jam.heard.at === 7")
     index = stage.get("jam.heard.index")
@@ -222,7 +223,6 @@ def test_pads_play_their_phrases_hold_and_go_back(stage):
     assert stage.get("[jam.heard.index, jam.heard.turn]") == [index, 0]
     stage.do("jam.press('hold'); jam.press('back')")
     stage.until(f"jam.heard.index === {index - 1}")
-    stage.until("jam.aside.build && jam.aside.drop")  # the next time they are others
     stage.assert_as_heard(stage.get("jam.recorded"))
 
 

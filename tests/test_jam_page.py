@@ -35,7 +35,7 @@ def test_a_jam_from_the_first_click_to_the_crate(screen, app, monkeypatch):
     assert 1 <= midi.length / (4 * 60 / 124) <= bars
     monkeypatch.setenv("DIGITAL_DJ_HOME", str(app.home))
     crate = Crate.open()
-    item = next(item for item in crate.items() if item.name.startswith("Jam"))
+    item = next(item for item in crate.find() if item.name.startswith("Jam"))
     assert item.bars == 8
     assert crate.get(item.id).beat.provenance.settings["shape"] == "jam"
     # it plays on where another page is open, and the page finds it again
