@@ -139,7 +139,8 @@ def draw_recording(library: Library) -> None:
         return
     stem = safe_stem(beat.title)
     minutes, seconds = divmod(round(beat.duration_seconds), 60)
-    st.html(f'<h2 class="dj-head">Recorded: {beat.bars} bars, {minutes}:{seconds:02}</h2>')
+    st.html('<h2 class="dj-head">Recorded</h2>')
+    st.caption(f"{beat.bars} bars, {minutes}:{seconds:02}")
     with st.container(horizontal=True, key="jam_files"):
         download_button(
             "MIDI", lambda: midi_bytes(beat), f"{stem}.mid", "audio/midi", "jam_midi",

@@ -142,8 +142,8 @@ def test_the_browser_plays_a_bar_as_python_does(stage, model):
             for side in phrase.sides
         ]  # fmt: skip
         for _ in range(60):
-            faders = {name: draw.choice([0, 0.5, 1, round(draw.random(), 2)])
-                      for name in ("energy", "density", "syncopation", "brightness", "style")}  # fmt: skip
+            names = ("energy", "density", "syncopation", "brightness", "style")
+            faders = {name: draw.choice([0, 0.5, 1, round(draw.random(), 2)]) for name in names}
             pads = {"fill": draw.random() < 0.2, "noKick": draw.random() < 0.2,
                     "crash": draw.random() < 0.2}  # fmt: skip
             bar = draw.randrange(8)
