@@ -16,7 +16,7 @@ from dj_core.errors import BeatError
 from dj_core.files.beat_link import beat_to_text
 from dj_core.music.beat import Beat
 from dj_core.music.genres import genre_label
-from dj_core.sound.kit_table import KITS
+from dj_core.sound.kit_table import kit_named
 from dj_ui.deck import chosen_kit, deck, follow_style, heard_for, seed_fact, send_kit, sound_of
 from dj_ui.deck.payload import beat_id
 from dj_ui.takeaway import files_to_drag, takeaway
@@ -80,11 +80,9 @@ def player(
         then()
     kit, sound = chosen_kit(slot), sound_of(slot)
     if sound.kit not in ("", kit):
-        st.caption(
-            spoken(
-                f"The kit {sound.kit} of this beat is not here. {KITS[kit].label} plays instead."
-            )
-        )
+        instead = kit_named(kit).label
+        words = f"The kit {sound.kit} of this beat is not here. {instead} plays instead."
+        st.caption(spoken(words))
     takeaway(
         now,
         key=key,
@@ -98,7 +96,7 @@ def player(
     if below:
         below(now)
     with drums:
-        send_kit(key, [beat], soundfont, slot)
+        send_kit(key, [beat, now], soundfont, slot)
 
 
 def link_to(beat: Beat, kit: str) -> str:

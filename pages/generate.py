@@ -49,8 +49,10 @@ from dj_ui.deck import (
     sound_of,
     usual_kit,
 )
+from dj_ui.deck.payload import beat_id
 from dj_ui.frame import open_page, run_page
 from dj_ui.keeping import leave_crate, taken_from_crate
+from dj_ui.kit_panel import draw_own_kits
 from dj_ui.models import loaded
 from dj_ui.opening import opening_beat
 from dj_ui.player import beat_name, player, show_counts
@@ -130,6 +132,8 @@ def main() -> None:
         draw_transport(kept, usable=model is not None)
     with stage:
         draw_takes()
+        crated = taken_from_crate()
+        draw_own_kits(crated.slot if crated else kept.slot if kept else beat_id(opening_beat()))
     if model and kept and not taken_from_crate():
         draw_shaping(kept, partial(loaded, model), model.can_shape, set_next)
         draw_strip(model, kept)

@@ -18,7 +18,7 @@ from dj_core.cli.generating import generate
 from dj_core.cli.hearing import listen, match
 from dj_core.cli.inspecting import inspect
 from dj_core.cli.jamming import jam
-from dj_core.cli.kit_verbs import list_kits, write_kit
+from dj_core.cli.kit_verbs import import_one_shots, list_kits, write_kit
 from dj_core.cli.moving import fetch, send
 from dj_core.cli.packing import make_pack, make_set
 from dj_core.cli.rendering import check_loops, one_shots, render
@@ -30,8 +30,8 @@ from dj_core.errors import DigitalDJError
 # in the order the help lists them
 VERBS = (
     import_files, inspect, list_corpora, list_models, send, fetch, train, generate, *SHAPING,
-    evaluate, render, list_kits, write_kit, one_shots, check_loops, make_set, make_pack, jam, paper,
-    listen, match,
+    evaluate, render, list_kits, write_kit, import_one_shots, one_shots, check_loops, make_set,
+    make_pack, jam, paper, listen, match,
 )  # fmt: skip
 
 

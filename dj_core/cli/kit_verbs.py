@@ -1,11 +1,11 @@
-"""The verbs kits and kit: which drum kits there are, and one as a folder of one-shots."""
+"""The verbs kits, kit and kit-import: which kits there are, one as files, one made of files."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from dj_core.cli.verb import Answer, option, say, verb
+from dj_core.cli.verb import Answer, ProgressBar, option, say, verb
 from dj_core.errors import SoundError
 
 VELOCITY = 120  # what ranges of producers' one-shots are measured at
@@ -15,16 +15,35 @@ _FADE_FRAMES = 441  # of a drum that rings longer than a file
 @verb("kits", timed=False)
 def list_kits(_: argparse.Namespace) -> Answer:
     """List the drum kits."""
-    from dj_core.sound.kit_table import KITS, genres_of
+    from dj_core.sound.kit_table import genres_of, offered_kits
 
     kits = []
-    for kit in KITS.values():
+    for kit in offered_kits():
         genres = genres_of(kit.name)
         kits.append(
             {"name": kit.name, "label": kit.label, "source": kit.source, "genres": [*genres]}
         )
         say(f"{kit.name:15} {kit.source:11} {', '.join(genres)}".rstrip())
     return {"kits": kits}
+
+
+@verb(
+    "kit-import",
+    option("path", type=Path, nargs="+", help="one-shots: files, folders or zips"),
+    option("--name", required=True, help="what to call the kit"),
+)
+def import_one_shots(options: argparse.Namespace) -> Answer:
+    """Make a kit of one-shots of one's own."""
+    from dj_core.library.own_kits import import_kit
+
+    with ProgressBar("Reading", "file") as bar:
+        made = import_kit(options.path, options.name, bar.show)
+    for lane, file in made.drums.items():
+        say(f"{lane:12} {file}")
+    for file, reason in made.skipped:
+        say(f"not used: {file}: {reason}")
+    skipped = [{"file": file, "reason": reason} for file, reason in made.skipped]
+    return {"name": made.name, "drums": dict(made.drums), "skipped": skipped}
 
 
 @verb(

@@ -43,11 +43,29 @@ class Facts:
     split: str = ""
 
 
-class Source:
-    """The MIDI files of a place.
+@dataclass(frozen=True)
+class FileKind:
+    """Which files of a place are wanted.
 
     Attributes:
-        names: of the MIDI files, ascending, none twice, as they can be shown.
+        noun: what one is called.
+        endings: of their names, in small letters.
+        most_bytes: of one of them.
+    """
+
+    noun: str
+    endings: tuple[str, ...]
+    most_bytes: int
+
+
+MIDI_FILES = FileKind("MIDI file", MIDI_ENDINGS, LIMITS.midi_bytes)
+
+
+class Source:
+    """The files of a place, of one kind.
+
+    Attributes:
+        names: of those files, ascending, none twice, as they can be shown.
         left_out: names of everything else, by what it is: '.wav', '.zip', 'hidden', 'link', …
     """
 
@@ -57,6 +75,7 @@ class Source:
         read: Callable[[Any, int], bytes],
         facts: Mapping[str, Facts] | None = None,
         top_genre: str = "",
+        wanted: FileKind = MIDI_FILES,
     ) -> None:
         """Sort what was found.
 
@@ -66,8 +85,9 @@ class Source:
             read: at most so many bytes from there. Raises CorpusError.
             facts: what is known of files by name, before fact sheets are read.
             top_genre: of files that lie in no folder.
+            wanted: the kind of file.
         """
-        self._read, self._top_genre = read, top_genre
+        self._read, self._top_genre, self._wanted = read, top_genre, wanted
         self._places: dict[str, Any] = {}
         left_out: defaultdict[str, list[str]] = defaultdict(list)
         sheets: list[tuple[str, Any]] = []
@@ -75,7 +95,7 @@ class Source:
         for name, place in found:
             shown = _shown(name)
             kind = _kind_of(shown, place)
-            if kind in MIDI_ENDINGS:
+            if kind in wanted.endings:
                 path = PurePosixPath(shown)
                 while shown in self._places:  # another of its name: one much like it
                     times[path] += 1
@@ -91,8 +111,8 @@ class Source:
         self._take_facts(sheets)
 
     def read(self, name: str) -> bytes:
-        """The file's bytes, cut off just past the MIDI limit. Raises CorpusError."""
-        return self._read(self._places[name], LIMITS.midi_bytes + 1)
+        """The file's bytes, cut off just past their limit. Raises CorpusError."""
+        return self._read(self._places[name], self._wanted.most_bytes + 1)
 
     def facts(self, name: str) -> Facts:
         """What the place says about the file; a folder names the genre where nothing else does."""
@@ -126,12 +146,12 @@ def place(text: str) -> Path | str:
 
 
 @contextmanager
-def open_source(path: Path | str) -> Iterator[Source]:
-    """Open a MIDI file, a .zip, a folder or an address. Raises CorpusError."""
+def open_source(path: Path | str, wanted: FileKind = MIDI_FILES) -> Iterator[Source]:
+    """Open a file, a .zip, a folder or an address. Raises CorpusError."""
     if isinstance(path, str):
-        yield _remote(path)
+        yield _remote(path, wanted)
     elif path.is_dir():
-        yield Source(_walk(path), _start_of, top_genre=_shown(path.name))
+        yield Source(_walk(path), _start_of, top_genre=_shown(path.name), wanted=wanted)
     elif path.suffix.lower() == ".zip":
         try:
             with path.open("rb") as file:
@@ -146,13 +166,13 @@ def open_source(path: Path | str) -> Iterator[Source]:
         ) as error:
             raise CorpusError(f"{path.name} cannot be opened as a zip: {error}.") from error
         with archive:
-            yield _in_zip(archive)
-    elif path.is_file() and path.suffix.lower() in MIDI_ENDINGS:
-        yield Source([(path.name, str(path))], _start_of)
+            yield _in_zip(archive, wanted)
+    elif path.is_file() and path.suffix.lower() in wanted.endings:
+        yield Source([(path.name, str(path))], _start_of, wanted=wanted)
     elif path.exists():
         raise CorpusError(
-            f"{path.name} is no folder, zip or MIDI file ({', '.join(MIDI_ENDINGS)}). Choose one "
-            "of these to import."
+            f"{path.name} is no folder, zip or {wanted.noun} ({', '.join(wanted.endings)}). Choose "
+            "one of these to import."
         )
     else:
         raise CorpusError(f"There is nothing at {path}. Check the path and try again.")
@@ -213,7 +233,7 @@ def _start_of(path: str, most: int) -> bytes:
         raise CorpusError(f"The file could not be opened: {error.strerror}.") from error
 
 
-def _remote(address: str) -> Source:
+def _remote(address: str, wanted: FileKind) -> Source:
     """Files below an address that fsspec reaches, read one at a time; fact sheets come along."""
     import fsspec
 
@@ -231,13 +251,13 @@ def _remote(address: str) -> Source:
         except OSError as error:
             raise CorpusError(f"The file could not be opened: {error}.") from error
 
-    return Source(found, read)
+    return Source(found, read, wanted=wanted)
 
 
 # --- a zip ------------------------------------------------------------------------------------
 
 
-def _in_zip(archive: zipfile.ZipFile) -> Source:
+def _in_zip(archive: zipfile.ZipFile, wanted: FileKind) -> Source:
     """What is in a zip, read entry by entry, in memory; nothing is unpacked by its own name."""
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     if sum(entry.file_size for entry in entries) > LIMITS.zip_bytes:
@@ -274,7 +294,7 @@ def _in_zip(archive: zipfile.ZipFile) -> Source:
         read += len(content)
         return content
 
-    return Source(zip(_names_in_zip(entries), entries, strict=True), read_entry)
+    return Source(zip(_names_in_zip(entries), entries, strict=True), read_entry, wanted=wanted)
 
 
 def _names_in_zip(entries: Sequence[zipfile.ZipInfo]) -> list[str]:

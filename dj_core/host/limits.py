@@ -35,6 +35,9 @@ class Limits:
         shot_work_seconds: decoding it may take on a clock.
         track_bytes, track_seconds, track_work_seconds: of a track that is listened to, and what
             decoding it may take on a clock.
+        kit_shots, kit_bytes, kit_seconds: recordings of one kit of one's own, what they are
+            together, and what reading them may take.
+        kits_kept: kits of one's own.
         card_bytes, weights_bytes: of a model folder's JSON and of its weights.
         fetch_entries, fetch_bytes: files of a corpus or run that is fetched, and what they are
             together.
@@ -81,6 +84,10 @@ class Limits:
     track_bytes: int = 260_000_000
     track_seconds: int = 900
     track_work_seconds: int = 120
+    kit_shots: int = 2_000
+    kit_bytes: int = 100_000_000
+    kit_seconds: int = 60
+    kits_kept: int = 200
     card_bytes: int = 30_000_000
     weights_bytes: int = 250_000_000
     fetch_entries: int = 200_000

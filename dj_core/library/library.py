@@ -5,6 +5,7 @@ DIGITAL_DJ_HOME/
   runs/NAME/        see training.py; a run's best model is a model like any other
   models/NAME/      model folders put there by hand
   soundfonts/       the DJ's own .sf2 files
+  kits/NAME/        kits of one's own; see own_kits.py
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from dj_core.corpus.store import (
 )
 from dj_core.errors import OTHER_HOME, CheckpointError, CorpusError, LibraryError, not_saved
 from dj_core.files.file_names import checked_name, name_key
+from dj_core.files.home import home_folder
 from dj_core.files.midi import midi_bytes
 from dj_core.files.records import read_json
 from dj_core.files.storage import (
@@ -61,7 +63,7 @@ CORPUS_FILES = re.compile(
     r"|files/[0-9a-f]{64}\.pack|files/[0-9a-f]{2}/[0-9a-f]{64}\.(mid|\d+\.part)"
 )
 """Every file that we make in a corpus's folder, by its place there."""
-OWN_FOLDERS = ("corpora", "runs", "sessions", "sets")  # in the DJ's; what we write lies in them
+OWN_FOLDERS = ("corpora", "kits", "runs", "sessions", "sets")  # what we write lies in them
 
 
 @dataclass(frozen=True)
@@ -127,12 +129,7 @@ class Library:
     @classmethod
     def open(cls) -> Library:
         """The folder named by DIGITAL_DJ_HOME, or the platform's place for user data."""
-        chosen = os.environ.get("DIGITAL_DJ_HOME")
-        if chosen:
-            return cls(Path(chosen).expanduser())
-        import platformdirs
-
-        return cls(platformdirs.user_data_path("digital-dj", appauthor=False))
+        return cls(home_folder())
 
     def tidy(self) -> int:
         """Remove what killed processes left half written; returns how many there were.

@@ -28,7 +28,7 @@ from dj_core.music.drums import DRUMS, LANE, general_midi_note
 from dj_core.sets.arrangement import Bar, bars_of
 from dj_core.sets.set_names import slot_name
 from dj_core.sets.set_plan import SetList
-from dj_core.sound.kit_table import KITS, keys_of, kit_or, note_of
+from dj_core.sound.kit_table import keys_of, kit_named, kit_or, note_of
 from dj_core.sound.mixer_table import Mixer
 from dj_core.sound.mixing import Console, voiced
 from dj_core.sound.render import (
@@ -236,16 +236,18 @@ class _Timeline:
         self.slots: list[range] = []
         self.kits = [kit_or(slot.entry.sound.kit, kit) for slot in planned.slots]
         self.desks = [(slot.entry.sound.mixer, slot.tempo_bpm) for slot in planned.slots]
+        choked: list[frozenset[str]] = []  # bar by bar
         for number, start in enumerate(planned.start_seconds):
             slot = planned.slots[number]
             self.slots.append(range(len(bars), len(bars) + slot.bars))
             bars += bars_of(slot, planned.settings, number)
+            choked += [kit_named(self.kits[number]).choked] * slot.bars
             seconds += [start + bar * slot.bar_seconds for bar in range(slot.bars)]
         seconds.append(planned.duration_seconds)
         self.bar_frames = [round(moment * sample_rate) for moment in seconds]
         self.frames = self.bar_frames[-1]
         struck: dict[tuple[int, int], tuple[int, bool]] = {}
-        for start, bar in zip(self.bar_frames, bars, strict=False):
+        for start, bar, silenced in zip(self.bar_frames, bars, choked, strict=False):
             quarter_frames = 60 / bar.tempo_bpm * sample_rate
             onsets = [(hit, hit.onset_quarters) for hit in bar.hits]
             onsets += [(hit, -hit.onset_quarters) for hit in bar.pushed]
@@ -253,8 +255,8 @@ class _Timeline:
                 frame = min(max(0, start + round(quarters * quarter_frames)), self.frames - 1)
                 at = (frame, general_midi_note(hit.drum, hit.source_note))
                 louder = max(hit.velocity, struck.get(at, (0, False))[0])
-                struck[at] = louder, hit.drum.family == "hat"  # two strokes at once are one
-        hats = sorted({frame for (frame, _), (_, is_hat) in struck.items() if is_hat})
+                struck[at] = louder, hit.drum.name in silenced  # two strokes at once are one
+        chokes = sorted({frame for (frame, _), (_, is_choked) in struck.items() if is_choked})
         placed: list[list[_Stroke]] = [[] for _ in bars]
         ring = round(RING_SECONDS * sample_rate)
         strokes = sorted(struck.items())
@@ -266,12 +268,12 @@ class _Timeline:
         for place, struck_there in itertools.groupby(strokes, slot_at):
             there = list(struck_there)
             own = self.kits[place]
-            alternated = KITS[own].alternated if own in KITS else frozenset()
-            keys = keys_of((note for (_, note), _ in there), alternated)
-            for ((frame, _), (velocity, is_hat)), key in zip(there, keys, strict=True):
+            keys = keys_of((note for (_, note), _ in there), kit_named(own).alternated)
+            for ((frame, _), (velocity, is_choked)), key in zip(there, keys, strict=True):
                 length = ring
-                if is_hat and (following := bisect.bisect_right(hats, frame)) < len(hats):
-                    length = min(ring, hats[following] - frame)
+                following = bisect.bisect_right(chokes, frame)
+                if is_choked and following < len(chokes):
+                    length = min(ring, chokes[following] - frame)
                 number = bisect.bisect_right(self.bar_frames, frame) - 1
                 placed[number].append((frame - self.bar_frames[number], key, velocity, length))
         self.strokes = [tuple(strokes) for strokes in placed]

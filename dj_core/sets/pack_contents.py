@@ -12,6 +12,7 @@ SET/
   stems/                   the loops by drum group; together they are the loop
   midi/                    every beat, and the whole set with markers
   mix/                     on request: the whole set as one WAV with a cue sheet
+  kits/                    the DJ's own kits that are heard, as SoundFonts and to import elsewhere
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import numpy as np
 from dj_core.files.file_names import one_line, origin_words
 from dj_core.files.midi import MidiSettings, midi_bytes
 from dj_core.host.executors import in_order
+from dj_core.library.own_kits import exported
 from dj_core.music.beat import Beat
 from dj_core.music.genres import genre_label
 from dj_core.sets.mixdown import Mixdown, cue_sheet
@@ -38,7 +40,9 @@ from dj_core.sets.rekordbox import DeckTrack, pack_folder, rekordbox_xml
 from dj_core.sets.set_midi import set_midi
 from dj_core.sets.set_names import set_stem, slot_name, slot_stem
 from dj_core.sets.set_plan import SetList, Slot
+from dj_core.sound.kit_table import OWN_SOUND, kit_named, kit_or
 from dj_core.sound.loop_files import LoopSettings, audio_file, heard_with, loop_sound
+from dj_core.sound.render import soundfont_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -148,6 +152,11 @@ def save_pack(
             mixdown = Mixdown(planned, sound.kit, sound.soundfont, sample_rate=sound.sample_rate)
             pack.add(f"mix/{stem}.wav", mixdown.chunks(partial(tell, "Playing the set")))
             pack.add(f"mix/{stem}.cue", cue_sheet(planned, f"{stem}.wav").encode("utf-8-sig"))
+        heard = {kit_or(entry.sound.kit, sound.kit) for entry in planned.entries}
+        own = sorted(name for name in heard if kit_named(name).source == OWN_SOUND)
+        for name in own:
+            pack.add(f"kits/{name}.sf2", soundfont_of(name).read_bytes())
+            pack.add(f"kits/{name}.zip", exported(name))
         tell("Printing the set list", 0, 1)
         pack.add("set-list.pdf", set_sheet(planned, outlines))
         playlists = {PLAYLISTS[place]: listed for place, listed in tracks.items() if listed}
@@ -159,7 +168,8 @@ def save_pack(
             if script.endswith(".bat"):
                 content = content.replace(b"\n", b"\r\n")
             pack.add(script, content, script=True)
-        pack.add("README.txt", readme_text(planned, settings.folder, settings.mix, levels))
+        readme = readme_text(planned, settings.folder, settings.mix, levels, bool(own))
+        pack.add("README.txt", readme)
         tell("Printing the set list", 1, 1)
     return Pack(path, tuple(pack.entries), path.stat().st_size)
 

@@ -45,11 +45,13 @@ FOLDERS
    fills           a bar to end a phrase with
    stems           the loops by drum group; played together they are the loop
    midi            every beat, and the whole set with its tempos and a marker per section
-{mix}   set-list.pdf    the set on paper
+{mix}{kits}   set-list.pdf    the set on paper
 """
 
 
-def readme_text(planned: SetList, folder: str, mix: bool, levels: Sequence[str]) -> bytes:
+def readme_text(
+    planned: SetList, folder: str, mix: bool, levels: Sequence[str], kits: bool = False
+) -> bytes:
     """README.txt, with the line ends that every system shows; `levels`: how loud each loop is."""
     name = planned.settings.name
     slots = "\n".join(
@@ -64,5 +66,8 @@ def readme_text(planned: SetList, folder: str, mix: bool, levels: Sequence[str])
         slots=slots,
         placed=_PLACED.format(folder=one_line(folder)) if folder else _UNPLACED,
         mix="   mix             the whole set as one file, with a cue sheet\n" if mix else "",
+        kits="   kits            your own kits: .sf2 for a sampler, .zip for another Digital DJ\n"
+        if kits
+        else "",
     )
     return text.replace("\n", "\r\n").encode("utf-8-sig")

@@ -44,7 +44,7 @@ from dj_core.music.drums import (
     Family,
     general_midi_note,
 )
-from dj_core.sound.kit_table import KITS, OUR_KITS, SHIPPED_FOLDER, keys_of, note_of
+from dj_core.sound.kit_table import OUR_KITS, SHIPPED_FOLDER, keys_of, kit_named, note_of
 from dj_core.sound.mixer_table import NEUTRAL, Mixer
 from dj_core.sound.mixing import Console, voiced
 
@@ -225,7 +225,7 @@ def kit_shots(
     """
     wanted = tuple(velocities)
     struck = tuple(drum.note for drum in DRUMS) if notes is None else tuple(notes)
-    alternated = KITS[kit].alternated if kit in KITS else frozenset()
+    alternated = kit_named(kit).alternated
     for note in struck:
         if note not in GENERAL_MIDI_PERCUSSION and note_of(note) not in alternated:
             raise SoundError(f"A kit's drums are notes 35 to 81; got {note}.")
@@ -277,8 +277,7 @@ def default_soundfont() -> SoundFont:
 
 def soundfont_of(kit: str, soundfont: Path | None = None) -> Path:
     """The file that a kit is played from: its own, else the one that was chosen, else the best."""
-    own = KITS[kit].file if kit in KITS else None
-    return own or soundfont or default_soundfont().path
+    return kit_named(kit).file or soundfont or default_soundfont().path
 
 
 # -- striking ------------------------------------------------------------------------------------
@@ -294,6 +293,7 @@ class Striker:
     Attributes:
         sample_rate: frames per second.
         alternated: notes with an alternate, whose key `keys_of` knows.
+        choked: the drums that silence each other.
 
     Raises:
         SoundError: FluidSynth is missing, or the kit, the SoundFont or the rate will not do.
@@ -305,8 +305,7 @@ class Striker:
         soundfont: Path | None = None,
         sample_rate: int = SAMPLE_RATE_HZ,
     ) -> None:
-        if kit not in KITS:
-            raise SoundError(f"No drum kit is called {kit!r}. Kits: {', '.join(KITS)}.")
+        chosen = kit_named(kit)
         if sample_rate not in SAMPLE_RATES_HZ:
             raise SoundError(
                 f"A sample rate is 8000 to 96000 frames per second; got {sample_rate}. Try 44100."
@@ -317,7 +316,7 @@ class Striker:
                 f"{path.name} is not a SoundFont we can play: {fault}. Choose another."
             )
         self.sample_rate = sample_rate
-        self.alternated = KITS[kit].alternated
+        self.alternated, self.choked = chosen.alternated, chosen.choked
         self._fluidsynth = _fluidsynth()
         # its float output, which pyfluidsynth leaves out: 16 bits clip and add dither
         self._write_float = self._fluidsynth.cfunc(
@@ -338,7 +337,6 @@ class Striker:
                     "synth.dynamic-sample-loading": 1,
                 },
             )
-            program = KITS[kit].program
             font = self._synth.sfload(str(path))
             fault = ""
             if font < 0:
@@ -346,10 +344,10 @@ class Striker:
                     f"FluidSynth cannot read the SoundFont {path.name}; it is damaged. "
                     "Copy it again or choose another."
                 )
-            elif self._synth.program_select(DRUM_CHANNEL, font, _DRUM_BANK, program) != 0:
+            elif self._synth.program_select(DRUM_CHANNEL, font, _DRUM_BANK, chosen.program) != 0:
                 fault = (
-                    f"The SoundFont {path.name} has no {KITS[kit].label} kit (bank {_DRUM_BANK}, "
-                    f"program {program}). Choose another kit or SoundFont."
+                    f"The SoundFont {path.name} has no {chosen.label} kit (bank {_DRUM_BANK}, "
+                    f"program {chosen.program}). Choose another kit or SoundFont."
                 )
             if fault:
                 self._synth.delete()
@@ -428,16 +426,16 @@ def _mix_strokes(
     needed, else everything ends there.
     """
     rate, quarter_seconds = striker.sample_rate, 60 / beat.playing_tempo_bpm
-    hats = sorted({hit.onset_quarters for hit in beat.hits if hit.drum.family == "hat"})
-    if loop and hats:
-        hats.append(beat.length_quarters + hats[0])
+    chokes = sorted({hit.onset_quarters for hit in beat.hits if hit.drum.name in striker.choked})
+    if loop and chokes:
+        chokes.append(beat.length_quarters + chokes[0])
     last_end = math.inf if loop else beat.length_quarters
     hardest: dict[tuple[float, int], tuple[int, float]] = {}  # strokes of a drum at once are one
     for hit in beat.hits:
         start, end = hit.onset_quarters, hit.onset_quarters + RING_SECONDS / quarter_seconds
-        following = bisect.bisect_right(hats, start)
-        if hit.drum.family == "hat" and following < len(hats):
-            end = min(end, hats[following])
+        following = bisect.bisect_right(chokes, start)
+        if hit.drum.name in striker.choked and following < len(chokes):
+            end = min(end, chokes[following])
         at = start * quarter_seconds, general_midi_note(hit.drum, hit.source_note)
         velocity, until = hardest.get(at, (0, min(end, last_end) * quarter_seconds))
         hardest[at] = max(velocity, hit.velocity), until

@@ -21,7 +21,7 @@ import streamlit as st
 from dj_core.errors import BeatError, SoundError
 from dj_core.music.as_played import as_played, play_seed
 from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat
-from dj_core.music.drums import DRUMS, general_midi_note
+from dj_core.music.drums import DRUMS, LANE, general_midi_note
 from dj_core.music.genres import GENRE
 from dj_core.music.timing import swung
 from dj_core.sound.beat_sound import USUAL_SOUND, BeatSound
@@ -223,6 +223,54 @@ def jam(
             on_kept_change=functools.partial(take, "kept", on_kept),
             on_recorded_change=functools.partial(take, "recorded", on_recorded),
         )
+
+
+def pads(
+    kit: str,
+    shown: Sequence[tuple[str, str, float]],
+    chosen: str,
+    *,
+    key: str,
+    can_change: bool,
+    on_chosen: Callable[[str], None],
+    on_swapped: Callable[[str, str], None],
+) -> None:
+    """The pads of a kit of one's own: heard by a touch, exchanged by dragging or by keys.
+
+    Args:
+        kit: its name.
+        shown: of every pad its lane, its recording ('' for none), and how sure its guess was.
+        chosen: the lane that is marked.
+        key: unique on the page.
+        can_change: pads can be dragged.
+        on_chosen: called with the lane that was touched.
+        on_swapped: called with the lanes of two pads that are to be exchanged.
+    """
+
+    def chose() -> None:
+        lane = st.session_state[key].chosen
+        if lane in LANE:
+            on_chosen(lane)
+
+    def swapped() -> None:
+        lanes = st.session_state[key].swapped
+        if isinstance(lanes, list) and len(lanes) == 2 and set(lanes) <= LANE.keys():
+            on_swapped(*lanes)
+
+    _component("dj_pads", _mounting("mountPads"))(
+        key=key,
+        data={
+            "owner": key,
+            "kit": kit,
+            "pads": [
+                {"lane": LANE[lane], "file": file, "sure": sure} for lane, file, sure in shown
+            ],
+            "chosen": LANE[chosen],
+            "canChange": can_change,
+        },
+        on_chosen_change=chose,
+        on_swapped_change=swapped,
+    )
 
 
 def edited(beat: Beat, slot: str = "") -> Beat:

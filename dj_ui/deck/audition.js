@@ -5,6 +5,7 @@ import { shortened } from './levels.js'
 import { strokesOf, tempoOf } from './pattern.js'
 
 const MOST_SECONDS = 2.6
+const STROKE_VELOCITY = 112
 
 export class Audition {
   constructor(engine) {
@@ -29,6 +30,18 @@ export class Audition {
     } catch {
       return false // the server is gone, or the kit is
     }
+  }
+
+  /** One drum of a kit, once, whatever else plays. */
+  async strike(kit, lane) {
+    const { note } = DRUMS[lane]
+    const beat = { id: `one ${note}`, bars: 1, bar_quarters: 4, tempo_bpm: 60,
+      hits: [[0, lane, STROKE_VELOCITY, note]] }
+    this.wanted = kit
+    try {
+      const sound = await this.engine.renderOffline(beat, { kit: await this.#fetched(kit, beat) })
+      this.engine.playAside(sound)
+    } catch { /* the server is gone, or the kit is: the page says so */ }
   }
 
   end() {

@@ -6,6 +6,7 @@ import { Along } from './along.js'
 import { beatOf, booth, refreshBooth, rememberLocks } from './booth.js'
 import { Display } from './display.js'
 import { make } from './dom.js'
+import { takeDrops } from './dropping.js'
 import { EditedBeat, unpackBeat } from './edits.js'
 import { DRUMS } from './given.js'
 import { StepGrid } from './grid.js'
@@ -41,6 +42,7 @@ export class Face extends Player {
     this.root.append(this.display.root, this.transport.root, this.pager.root, this.tools.root,
       this.stage, this.along.root, this.menu, this.kits.list, this.help.root, this.live)
     this.grid = new StepGrid(this.stage, this)
+    takeDrops(this.root, (words) => this.tools.say(words))
     this.onKey = (event) => this.pressKey(event)
     document.addEventListener('keydown', this.onKey)
     this.root.addEventListener('pointerleave', () => this.send())

@@ -2,9 +2,9 @@
 
 import { gate } from './gate.js'
 import {
-  mountAhead, mountBooth, mountDeck, mountJam, mountListener, mountTrack, takeKit,
+  mountAhead, mountBooth, mountDeck, mountJam, mountListener, mountPads, mountTrack, takeKit,
 } from './mounting.js'
 
-gate.open({ mountAhead, mountDeck, mountJam, mountListener, mountTrack, takeKit })
+gate.open({ mountAhead, mountDeck, mountJam, mountListener, mountPads, mountTrack, takeKit })
 
 export default mountBooth

@@ -7,6 +7,7 @@ import { Face } from './face.js'
 import { JamFace } from './jam_face.js'
 import { Listener } from './listener.js'
 import { Mini } from './mini.js'
+import { Pads } from './pads.js'
 import { TrackFace } from './track_face.js'
 
 const mounted = new WeakMap() // element → what stands in it
@@ -28,6 +29,7 @@ function mount(Kind, component) {
 export function mountDeck(component) { return mount(Face, component) }
 export function mountJam(component) { return mount(JamFace, component) }
 export function mountListener(component) { return mount(Listener, component) }
+export function mountPads(component) { return mount(Pads, component) }
 export function mountTrack(component) { return mount(TrackFace, component) }
 
 // A kit, one drum more of it, or the name of one that came before. The kit that plays stays until

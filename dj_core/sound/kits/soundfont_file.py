@@ -26,6 +26,8 @@ _MOST_PAN = 500
 _SILENT_CENTIBELS = 1000  # what a decay falls to: 100 dB down
 _FILTER_ZERO_HZ = 8.176  # what cents of a filter count from
 _MONO = 1
+_BY_VELOCITY = 0x0502  # a modulator's source: note-on velocity, concave, falling
+_VELOCITY_CENTIBELS = 960  # what it does in every zone that says nothing else
 
 
 class _Generator(IntEnum):
@@ -39,6 +41,7 @@ class _Generator(IntEnum):
     INSTRUMENT = 41
     KEYS = 43
     VELOCITIES = 44
+    ATTENUATION = 48
     COARSE_TUNE = 51
     FINE_TUNE = 52
     SAMPLE = 53
@@ -75,6 +78,7 @@ class Zone:
         choke: zones of one number above 0 silence each other.
         low_pass_hz: what lies above is 12 dB an octave softer; None leaves the sample as it is.
         decay_seconds: how long it takes to fall by 100 dB, beside its own decay; None for never.
+        response: how much softer a soft stroke is, against what SoundFonts do: 0 not at all.
     """
 
     key: int
@@ -86,6 +90,7 @@ class Zone:
     choke: int = 0
     low_pass_hz: float | None = None
     decay_seconds: float | None = None
+    response: float = 1.0
 
 
 def soundfont_bytes(
@@ -112,7 +117,7 @@ def soundfont_bytes(
     wave, heads = _waves(samples)
     presets = _preset(name, DRUM_BANK, 0) + _preset("EOP", 0, 1)
     instruments = struct.pack("<20sH", _name(name), 0)
-    bags, generators, count = _zones(zones)
+    bags, generators, modulators, count = _zones(zones)
     instruments += struct.pack("<20sH", _name("EOI"), count)
     data = (
         _chunk(b"phdr", presets)
@@ -121,7 +126,7 @@ def soundfont_bytes(
         + _chunk(b"pgen", struct.pack("<HHHH", _Generator.INSTRUMENT, 0, 0, 0))
         + _chunk(b"inst", instruments)
         + _chunk(b"ibag", bags)
-        + _chunk(b"imod", bytes(10))
+        + _chunk(b"imod", modulators)
         + _chunk(b"igen", generators)
         + _chunk(b"shdr", heads)
     )
@@ -143,12 +148,13 @@ def _waves(samples: Sequence[Sample]) -> tuple[bytes, bytes]:
     return b"".join(parts), b"".join(heads)
 
 
-def _zones(zones: Iterable[Zone]) -> tuple[bytes, bytes, int]:
-    """The zones' list, their generators, and how many zones there are.
+def _zones(zones: Iterable[Zone]) -> tuple[bytes, bytes, bytes, int]:
+    """The zones' list, their generators and modulators, and how many zones there are.
 
     The first zone holds what all share: any key plays a sample at its own pitch, to its end.
     """
     lists = [[(_Generator.RELEASE, _RING_TIMECENTS), (_Generator.SCALE_TUNE, 0)]]
+    responses = [1.0]
     for zone in zones:
         coarse, fine = divmod(zone.cents, 100)
         generators = [
@@ -167,13 +173,21 @@ def _zones(zones: Iterable[Zone]) -> tuple[bytes, bytes, int]:
             generators.append((_Generator.DECAY, round(1200 * math.log2(zone.decay_seconds))))
             generators.append((_Generator.SUSTAIN, _SILENT_CENTIBELS))
         lists.append([*generators, (_Generator.SAMPLE, zone.sample)])
+        responses.append(zone.response)
     bags, packed, count = [], [], 0
-    for generators in lists:
-        bags.append(struct.pack("<HH", count, 0))
+    modulators: list[bytes] = []
+    for generators, response in zip(lists, responses, strict=True):
+        bags.append(struct.pack("<HH", count, len(modulators)))
         packed += [struct.pack("<HH", kind, value & 0xFFFF) for kind, value in generators]
         count += len(generators)
-    bags.append(struct.pack("<HH", count, 0))
-    return b"".join(bags), b"".join(packed) + bytes(4), len(lists)
+        if response != 1.0:  # in place of the one that every zone has
+            amount = round(response * _VELOCITY_CENTIBELS)
+            parts = (_BY_VELOCITY, _Generator.ATTENUATION, amount, 0, 0)
+            modulators.append(struct.pack("<HHhHH", *parts))
+    bags.append(struct.pack("<HH", count, len(modulators)))
+    packed.append(bytes(4))
+    modulators.append(bytes(10))
+    return b"".join(bags), b"".join(packed), b"".join(modulators), len(lists)
 
 
 def _preset(name: str, bank: int, bag: int) -> bytes:
