@@ -17,7 +17,7 @@ from dj_core.errors import SoundError
 from dj_core.music.beat import Beat, Hit, Meter
 from dj_core.music.drums import DRUM, DRUMS, GENERAL_MIDI_PERCUSSION
 from dj_core.sound import render as sound
-from dj_core.sound.kit_table import Kit
+from dj_core.sound.kit_table import KITS, Kit
 
 ROOT = Path(__file__).resolve().parent.parent
 ONE_BAR_SECONDS = 2.0  # of 4/4 at 120 BPM
@@ -130,7 +130,7 @@ def test_harder_is_louder():
     assert peaks[0] < peaks[-1] - 30
 
 
-@pytest.mark.parametrize("kit", sound.KITS)
+@pytest.mark.parametrize("kit", KITS)
 def test_a_usual_beat_is_loud_and_does_not_clip(kit):
     assert -3 < mixed(backbeat(), kit=kit, soundfont=BUNDLED).peak_dbfs < -0.99
 
@@ -143,7 +143,7 @@ def test_every_drum_at_once_as_hard_as_can_be_does_not_clip(loop):
     assert np.abs(audio.samples.astype(int)).max() < 32_767
 
 
-@pytest.mark.parametrize("kit", sound.KITS)
+@pytest.mark.parametrize("kit", KITS)
 def test_every_lane_of_every_kit_can_be_heard(kit):
     for drum in DRUMS:
         assert play(Hit.of(drum.name, 0), kit=kit).peak_dbfs > -30, drum.name
@@ -151,10 +151,10 @@ def test_every_lane_of_every_kit_can_be_heard(kit):
 
 def test_kits_sound_different():
     beat = backbeat()
-    waves = {kit: mixed(beat, kit, BUNDLED).samples.tobytes() for kit in sound.KITS}
+    waves = {kit: mixed(beat, kit, BUNDLED).samples.tobytes() for kit in KITS}
     # the bundled SoundFont lists a Jazz kit with the Standard kit's sounds
     assert waves.pop("jazz") == waves["standard"]
-    assert len(set(waves.values())) == len(sound.KITS) - 1
+    assert len(set(waves.values())) == len(KITS) - 1
 
 
 # -- the same beat, the same bytes ---------------------------------------------------------------
@@ -162,7 +162,7 @@ def test_kits_sound_different():
 
 def test_the_same_beat_gives_the_same_bytes_also_in_eight_threads_at_once():
     def bytes_of(number):
-        kit = list(sound.KITS)[number % 4]
+        kit = list(KITS)[number % 4]
         return mixed(backbeat(), kit=kit, soundfont=BUNDLED, loop=number % 8 > 3).samples.tobytes()
 
     alone = [bytes_of(number) for number in range(8)]
@@ -275,7 +275,7 @@ def test_a_missing_soundfont_is_named(tmp_path):
 
 
 def test_a_soundfont_without_the_kit_says_so(monkeypatch):
-    monkeypatch.setitem(sound.KITS, "steel", Kit("steel", "Steel", 99))
+    monkeypatch.setitem(KITS, "steel", Kit("steel", "Steel", 99))
     with pytest.raises(SoundError, match="has no Steel kit"):
         play(Hit.of("kick", 0), kit="steel")
 
@@ -351,6 +351,6 @@ def test_importing_does_not_load_the_library():
 
 
 def test_the_kits_are_general_midis():
-    programs = [kit.program for kit in sound.KITS.values() if not kit.file]
+    programs = [kit.program for kit in KITS.values() if not kit.file]
     assert sorted(programs) == [0, 8, 16, 24, 25, 32, 40, 48]
     assert DRUM["kick"].note in GENERAL_MIDI_PERCUSSION
