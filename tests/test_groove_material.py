@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dj_core.errors import TrainingError
+from dj_core.models.groove.infilling import own_swing
 from dj_core.models.groove.streams import (
     LAG_BARS,
     OWN_STYLE,
@@ -26,7 +27,13 @@ from dj_core.models.groove.style_vector import (
     VOICES,
     StyleSums,
 )
-from dj_core.models.groove.training_clips import LOOPED_BARS, ClipSet, clip_of, starter_clips
+from dj_core.models.groove.training_clips import (
+    LOOPED_BARS,
+    ClipSet,
+    clip_of,
+    starter_clips,
+    swing_of,
+)
 from dj_core.music.beat import Beat, Hit, Meter
 from dj_core.music.drums import DRUMS, LANE
 from dj_core.music.genres import DANCE_STYLES
@@ -272,3 +279,21 @@ def test_a_past_style_is_told_once_two_bars_are_over(clips, sums, scale):
     sources = [streams.next_window(16).conditions.style_source for _ in range(4)]
     assert not sources[0].any()
     assert (np.array(sources) == PAST_STYLE).any()
+
+
+def test_a_programmed_beat_has_one_place_a_drum_for_eighths_and_one_between_them():
+    late = 2.4 / 96
+    hats = [Hit(n / 4 + (late if n % 2 else 0.0), LANE["closed_hat"], 90) for n in range(16)]
+    claps = [Hit(q + 0.5 / 96, LANE["clap"], 100) for q in (1.0, 3.0)]
+    triplet = [Hit(2 + 8 / 96, LANE["clap"], 60)]  # too far from a 16th to be swing
+    beat = Beat((*hats, *claps, *triplet), bars=1, genre="house")
+    swing = swing_of(beat)
+    np.testing.assert_allclose(swing[LANE["closed_hat"]], [0.0, 2.4], atol=0.002)
+    np.testing.assert_allclose(swing[LANE["clap"]], [0.5, 2.4], atol=0.002)
+    np.testing.assert_allclose(swing[LANE["kick"]], [0.0, 2.4], atol=0.002)  # of all drums
+    np.testing.assert_array_equal(own_swing(beat), swing)
+
+
+def test_a_drummers_beat_has_no_swing_of_its_own():
+    assert own_swing(random_beat(1)) is None
+    assert own_swing(Beat((), bars=1)) is None

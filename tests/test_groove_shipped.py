@@ -69,6 +69,22 @@ def test_house_has_its_kick_on_the_quarters(houses):
     assert kicks / quarters > 0.75
 
 
+def test_all_drums_of_a_dance_take_share_one_swing(model):
+    """Off the triplets, rolls and flams, which are on the 96ths, a drum has two places."""
+    requests = [GenerationRequest(genre="uk-garage", bars=8, seed=seed) for seed in range(1, 9)]
+    swinging = 0
+    for beat in (take.beat for take in model.generate_all(requests)):
+        places = {}
+        for hit in beat.hits:
+            step = round(hit.onset_quarters * 4)
+            offset = round(hit.onset_quarters * 96 - step * 24, 2)
+            if abs(offset - round(offset)) > 0.02:
+                places.setdefault((hit.lane, step % 2), set()).add(offset)
+        assert all(len(found) == 1 for found in places.values())
+        swinging += any(odd for _, odd in places)
+    assert swinging >= 6
+
+
 def test_there_are_dynamics_and_in_played_genres_feel(model):
     beat = model.generate(GenerationRequest(genre="funk", bars=4, seed=2)).beat
     assert len({hit.velocity for hit in beat.hits}) > 10

@@ -167,8 +167,8 @@ def decode(
         groove: the tokens.
         velocities: MIDI velocity of each stroke, drawn within its bin by the caller; None takes
             the middle of every bin.
-        shifts: 96ths of a quarter, up to half of one either way, by which each stroke lies off its
-            offset's middle, drawn by the caller; None for none.
+        shifts: 96ths of a quarter by which each stroke lies off its offset's middle, decided by
+            the caller; None for none.
         tempo_bpm, genre, title, provenance: passed on to the beat.
     """
     step, lane, velocity, offset = groove.strokes.T

@@ -71,6 +71,7 @@ SILENT = -30.0  # added to the log odds of drums that a phrase does not have
 PROGRAMMED = {"hits": (0.8, 0.95), "velocity": (0.8, 0.98), "timing": (0.6, 1.0)}
 """Of programmed styles, each part's temperature and nucleus at most: a machine repeats itself more
 exactly than a drummer, and a stray hit is heard."""
+SWING_REACH = 2.5  # 96ths, within which a stroke goes to its drum's place in a phrase
 GENRE_SMOOTHING = 20.0  # strokes of all genres mixed into a genre's velocities
 
 
@@ -266,7 +267,7 @@ class _Block:
         self.genre = np.array([genres.index(request.genre) for request in asked])
         self.styles = np.zeros((self.rows, STYLE_SIZE))
         self.fine = np.zeros(self.rows)
-        self.programmed = np.zeros(self.rows, bool)
+        self.swings: list[np.ndarray | None] = [None] * self.rows
         self.silent = np.zeros((self.rows, LANES), np.float32)
         grooves = [
             role_of(request) in PLACED_ROLES and request.meter == FOUR_FOUR for request in asked
@@ -276,12 +277,13 @@ class _Block:
         self.draws = np.zeros((self.rows, self.steps, LANES, DRAWS))
         for row, request in enumerate(requests):
             self._draw_for(row, request)
+        programmed = np.array([swing is not None for swing in self.swings])
         self.heat = {}
         for part, (cooler, top_p) in PROGRAMMED.items():
             temperature = np.array([r.temperature * getattr(r.feel, part) for r in asked])
-            nucleus = np.where(self.programmed, top_p, getattr(tuning, f"{part}_top_p"))
+            nucleus = np.where(programmed, top_p, getattr(tuning, f"{part}_top_p"))
             self.heat[part] = Heat(
-                np.where(self.programmed, cooler * temperature, temperature),
+                np.where(programmed, cooler * temperature, temperature),
                 np.minimum(nucleus, [r.top_p for r in asked]),
             )
         coins = self.draws[..., (_STRUCK, _FLAM)]
@@ -301,10 +303,10 @@ class _Block:
         generator = np.random.default_rng([request.seed, genre])
         drawn = self.model.draw_style(request, self.tuning, generator)
         self.styles[row], self.fine[row] = drawn.style, drawn.fine
-        self.programmed[row] = drawn.programmed
+        self.swings[row] = drawn.swing
         self.silent[row, ~drawn.drums] = SILENT
         self.draws[row, :steps] = generator.random((steps, LANES, DRAWS))
-        if not drawn.programmed:
+        if drawn.swing is None:
             wander = np.random.default_rng([request.seed, genre, 1])
             _draw_together(self.draws[row, :, :, _OFFSET], self.tuning.timing_together, wander)
 
@@ -495,21 +497,23 @@ class _Block:
         genre = int(self.genre[row])
         step, lane, velocity, _ = groove.strokes.T
         # a flam's two strokes share a cell's draw; they are of different bins as a rule
-        if self.programmed[row]:  # as every two bars before
+        if self.swings[row] is not None:  # as every two bars before
             step = step % (2 * self.bar[row])
         return self.model.velocity_within(genre, velocity, self.draws[row, step, lane, _WITHIN])
 
     def _shifts(self, row: int, groove: Groove) -> np.ndarray:
         """Where strokes lie between the 96ths.
 
-        Anywhere in played styles. In programmed ones a drum that is on the 16th is exactly there,
-        and one that is off it is so by the same amount every time: on the eighths by one, between
-        them (where swing is) by another.
+        Anywhere in played styles. In a phrase's take a drum's strokes near its place in the phrase
+        are exactly there: one swing for all bars. Triplets, flams and rolls are on the 96ths.
         """
+        swing = self.swings[row]
         step, lane, _, offset = groove.strokes.T
-        if self.programmed[row]:
-            cells = self.draws[row, step % 2, lane]
-            return np.where(offset == 0, 0.0, 0.9 * (cells[:, _SHIFT] - 0.5))
+        if swing is not None:
+            shift = swing[lane, step % 2] - offset
+            cell, strokes = np.unique(step * LANES + lane, return_counts=True)
+            alone = strokes[np.searchsorted(cell, step * LANES + lane)] == 1
+            return np.where(alone & (np.abs(shift) <= SWING_REACH), shift, 0.0)
         cells = self.draws[row, step, lane]
         shift = np.where(cells[:, _FINE] < self.fine[row], cells[:, _SHIFT] - 0.5, 0.0)
         # the outermost offsets have only half a 96th, towards their own 16th

@@ -31,13 +31,15 @@ from dj_core.models.groove.groove_player import (
 )
 from dj_core.models.groove.streams import A_BAR, OWN_STYLE, PAST_STYLE, PAST_STYLE_BARS
 from dj_core.models.groove.style_vector import OUTLINE, StyleSums
-from dj_core.models.groove.training_clips import KINDS, ClipSet, clip_of
+from dj_core.models.groove.training_clips import KINDS, ClipSet, clip_of, swing_of
 from dj_core.models.request import GenerationRequest, Take
 from dj_core.music.beat import Beat
-from dj_core.music.step_grid import LANES, MAX_OFFSET, Grid
+from dj_core.music.step_grid import LANES, MAX_OFFSET, TICKS_PER_QUARTER, TICKS_PER_STEP, Grid
 
 CERTAIN = 1e-4  # no given cell is held to be less likely than this: files hold what models rule out
 NOVELTY_BESIDE = 0.5  # there are more silent cells than struck ones
+PROGRAMMED_SHARE = 0.9  # of a beat's strokes that lie exactly where they were programmed
+ON_ITS_PLACE = 0.03  # 96ths; MIDI files round to about so much
 _NOISE = 62  # keeps the noise on styles apart from other draws of a seed
 FEWEST_EFFECTIVE = 0.5  # share of particles below which they are resampled
 
@@ -70,6 +72,7 @@ class Guide:
         style_noise: spread of the noise on it, in units of the styles' own spread.
         strays: every other candidate draws a style of the genre after all.
         fine: share of strokes between the 96ths; with a style of one's own.
+        swing: where strokes lie, if the beat they join was programmed; see `own_swing`.
         past: the style is that of bars that are over, not of the take.
         turns: what changes at which 16th.
     """
@@ -83,6 +86,7 @@ class Guide:
     style_noise: float = 0.0
     strays: bool = False
     fine: float = 0.0
+    swing: np.ndarray | None = None
     past: bool = False
     turns: Mapping[int, Turn] = field(default_factory=dict)
 
@@ -111,6 +115,17 @@ def style_of(model: GrooveModel, beat: Beat) -> tuple[np.ndarray, float]:
     clips = ClipSet.of([clip_of(beat, KINDS[1], "")], model.network.settings.genres)
     style = StyleSums(clips).between(np.array([0]), np.array([clips.steps]))
     return model.tables.scale.scaled(style)[0], float(clips.fine[0])
+
+
+def own_swing(beat: Beat) -> np.ndarray | None:
+    """Where a beat's drums strike, as `Clip.swing`; None for a drummer's beat, who varies."""
+    swing = swing_of(beat)
+    onsets = np.array([hit.onset_quarters for hit in beat.hits]) * TICKS_PER_QUARTER
+    step = np.floor(onsets / TICKS_PER_STEP + 0.5).astype(int)
+    offset = onsets - step * TICKS_PER_STEP
+    exact = np.abs(offset - swing[[hit.lane for hit in beat.hits], step % 2]) < ON_ITS_PLACE
+    exact |= np.abs(offset - np.round(offset)) < ON_ITS_PLACE
+    return swing if len(exact) and exact.mean() >= PROGRAMMED_SHARE else None
 
 
 def is_past(beat: Beat) -> bool:
@@ -181,7 +196,7 @@ class _GuidedBlock(_Block):
                 spread = guide.style_noise * noise(0, 1, len(guide.style))
                 spread[OUTLINE] *= guide.style[OUTLINE].any()
                 self.styles[row], self.fine[row] = guide.style + spread, guide.fine
-                self.silent[row] = 0.0
+                self.silent[row], self.swings[row] = 0.0, guide.swing
         self.current = self.styles.copy()  # what rows play in now
         seed = [request.seed & 0xFFFFFFFF for request in requests]
         self.chance = np.random.default_rng(seed)  # of resampling
@@ -315,7 +330,7 @@ class _GuidedBlock(_Block):
         self.content, self.recent.sums = self.content[rows], self.recent.sums[rows]
         self.last_step, self.before = self.last_step[rows], self.before[rows]
         self.styles, self.current = self.styles[rows], self.current[rows]
-        self.fine, self.programmed = self.fine[rows], self.programmed[rows]
+        self.fine, self.swings = self.fine[rows], [self.swings[row] for row in rows]
         self.placement, self.silent = self.placement[rows], self.silent[rows]
         self.standing, self.memory = self.standing.of(rows), self.memory.of(rows)
 

@@ -81,7 +81,7 @@ def _requests(
     tables: Tables, genres: Sequence[str], takes: int, number: int
 ) -> list[GenerationRequest]:
     """As many beats as asked, in genres and at tempos as played training clips have them."""
-    played = (tables.fine > PLAYED) & (tables.programmed == 0) & (tables.tempo_bpm > 0)
+    played = (tables.fine > PLAYED) & (tables.phrase < 0) & (tables.tempo_bpm > 0)
     rows = np.flatnonzero((tables.bars == STYLE_BARS[0]) & (tables.meter == 0) & played)
     if not len(rows):
         return []

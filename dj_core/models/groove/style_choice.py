@@ -36,19 +36,19 @@ class DrawnStyle:
     Attributes:
         style: scaled, (STYLE_SIZE).
         fine: share of the take's strokes that shall lie between two 96ths of a quarter.
-        programmed: they lie off by the same amount every time.
         drums: those a take in this style plays, bool (16).
+        swing: the phrase's whose style it is, as in `Clip`; None for all other styles.
     """
 
     style: np.ndarray
     fine: float
-    programmed: bool
     drums: np.ndarray
+    swing: np.ndarray | None = None
 
     @property
     def is_played(self) -> bool:
         """Whether it is a drummer's."""
-        return self.fine > PLAYED and not self.programmed
+        return self.fine > PLAYED and self.swing is None
 
 
 class StyleChoice:
@@ -85,26 +85,24 @@ class StyleChoice:
         chance = self._chances(candidates, tempo_bpm)
         chosen = candidates[generator.choice(len(candidates), p=chance)]
         style = tables.style(chosen)
-        outlined = tables.outline[chosen] >= 0
-        drums = np.ones(LANES, bool)
-        if outlined:  # a phrase has its own drums: a stray stroke of another one is heard
+        fine = float(tables.fine[chosen])
+        swing = tables.swing(chosen)
+        if swing is not None:  # a phrase as it is: noise would only blur its outline
+            # it has its own drums: a stray stroke of another one is heard
             drums = (int(tables.drums[chosen]) >> np.arange(LANES) & 1).astype(bool)
-        fine, programmed = float(tables.fine[chosen]), bool(tables.programmed[chosen] and outlined)
-        drawn = DrawnStyle(style, fine, programmed, drums)
-        if drawn.is_played:
+            return DrawnStyle(style, fine, drums, swing)
+        drums = np.ones(LANES, bool)
+        if fine > PLAYED:
             style = style - tables.bias
-        elif outlined:
-            return drawn  # a phrase as it is: noise would only blur its outline
         elif noise and len(candidates) < FEW_STYLES and not self._played(candidates).any():
             style = self._varied(style, len(candidates), generator)
         style = style + style_noise(generator, noise, style.shape)
         style[OUTLINE] = 0.0  # drummers' styles have none
-        return DrawnStyle(style, fine, programmed, drums)
+        return DrawnStyle(style, fine, drums)
 
     def _played(self, styles: np.ndarray) -> np.ndarray:
-        played: np.ndarray = (self.tables.fine[styles] > PLAYED) & (
-            self.tables.programmed[styles] == 0
-        )
+        tables = self.tables
+        played: np.ndarray = (tables.fine[styles] > PLAYED) & (tables.phrase[styles] < 0)
         return played
 
     def _fitting(self, request: GenerationRequest) -> np.ndarray:

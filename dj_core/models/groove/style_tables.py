@@ -30,13 +30,13 @@ class Tables:
             numbers but the outline's, (n, OUTLINE.start).
         outline: per style, its row in `outlines`; -1 where it has none.
         outlines: (rows, OUTLINE_SIZE), in whole steps.
+        phrase: per style, its row in `swings`; -1 where it is no phrase's.
+        swings: of each phrase, see `training_clips.swing_of`, (phrases, 16, 2).
         genre: per style, index among the network's genres.
         tempo_bpm: per style; 0 where the file had none.
         meter, kind: per style, indices in `METERS` and `clips.KINDS`.
         drums: per style, the drums that sound in it: bit n for row n of the drum table.
         role, energy: per style, as in `streams.Conditions`.
-        programmed: per style, 1 where strokes that lie between two 96ths do so by the same amount
-            every time: a programmed swing or delay.
         fine: per style, share of strokes that lie anywhere between two 96ths of a quarter.
         bars: per style, which of `STYLE_BARS` it was read off (at most).
         velocities: how often a genre (row) used a velocity (column, 1 to 127; column 0 is empty).
@@ -52,6 +52,8 @@ class Tables:
     styles: np.ndarray
     outline: np.ndarray
     outlines: np.ndarray
+    phrase: np.ndarray
+    swings: np.ndarray
     genre: np.ndarray
     tempo_bpm: np.ndarray
     meter: np.ndarray
@@ -59,7 +61,6 @@ class Tables:
     drums: np.ndarray
     role: np.ndarray
     energy: np.ndarray
-    programmed: np.ndarray
     fine: np.ndarray
     bars: np.ndarray
     velocities: np.ndarray
@@ -79,6 +80,11 @@ class Tables:
         known = np.asarray(outline >= 0)
         found[known, OUTLINE] = self.outlines[outline[known]] / float(STEPS_OF_OUTLINE)
         return found
+
+    def swing(self, row: int) -> np.ndarray | None:
+        """The swing of a style's phrase, (16, 2); None where the style is no phrase's."""
+        phrase = int(self.phrase[row])
+        return self.swings[phrase].astype(np.float64) if phrase >= 0 else None
 
 
 def stretches(clips: ClipSet, bars: int) -> np.ndarray:
@@ -109,6 +115,9 @@ def make_tables(clips: ClipSet, sums: StyleSums, scale: Scale | None = None) -> 
     clip, first, end, bars = clip[kept], first[kept], end[kept], bars[kept]
     styles = scale.scaled(sums.between(first, end))
     outlined = styles[:, OUTLINE].any(1)
+    written = np.array([clip.swing is not None for clip in clips.clips])
+    phrases = np.unique(clip[written[clip]])
+    swings = [clips.clips[phrase].swing for phrase in phrases]
     heard, bits = clips.velocity > 0, 1 << np.arange(step_grid.LANES)
     velocities = np.zeros((len(clips.genres), step_grid.MAX_VELOCITY + 1))
     np.add.at(velocities, clips.genre, [clip.velocities for clip in clips.clips])
@@ -120,6 +129,8 @@ def make_tables(clips: ClipSet, sums: StyleSums, scale: Scale | None = None) -> 
         styles=np.rint(styles[:, : OUTLINE.start] * STEPS_A_SPREAD).astype(np.int8),
         outline=np.where(outlined, np.cumsum(outlined) - 1, -1).astype(np.int32),
         outlines=np.rint(styles[outlined, OUTLINE] * STEPS_OF_OUTLINE).astype(np.int8),
+        phrase=np.where(written[clip], np.searchsorted(phrases, clip), -1).astype(np.int32),
+        swings=np.array(swings, np.float16).reshape(-1, step_grid.LANES, 2),
         genre=clips.genre[clip].astype(np.int16),
         tempo_bpm=clips.tempo_bpm[clip].astype(np.float32),
         meter=clips.meter[clip].astype(np.int8),
@@ -129,7 +140,6 @@ def make_tables(clips: ClipSet, sums: StyleSums, scale: Scale | None = None) -> 
         ),
         role=clips.role[clip].astype(np.int8),
         energy=clips.energy[clip].astype(np.int8),
-        programmed=clips.programmed[clip].astype(np.int8),
         fine=clips.fine[clip].astype(np.float32),
         bars=bars.astype(np.int16),
         velocities=velocities.astype(np.float32),
@@ -148,6 +158,7 @@ def are_whole(tables: Tables, genres: int) -> bool:
         "loudness": (LEVELS - 1,),
         "styles": (styles, OUTLINE.start),
         "outlines": (len(tables.outlines), OUTLINE_SIZE),
+        "swings": (len(tables.swings), step_grid.LANES, 2),
         "velocities": (genres, step_grid.MAX_VELOCITY + 1),
         "placement": (genres, PLACES, step_grid.LANES),
     }
@@ -162,7 +173,6 @@ def are_whole(tables: Tables, genres: int) -> bool:
         "drums": 1 << step_grid.LANES,
         "role": len(ROLES) + 1,
         "energy": MOST_ENERGY + 1,
-        "programmed": 2,
     }
     counted = all(
         getattr(tables, name).dtype.kind == "i"
@@ -170,11 +180,15 @@ def are_whole(tables: Tables, genres: int) -> bool:
         and getattr(tables, name).max() < end
         for name, end in ends.items()
     )
-    outline = tables.outline
     if tables.styles.dtype != np.int8 or tables.outlines.dtype != np.int8:
         return False
-    if outline.dtype != np.int32 or outline.min() < -1 or outline.max() >= len(tables.outlines):
-        return False
-    if not np.isfinite(tables.placement.astype(np.float32)).all():
+    for row, rows in (
+        (tables.outline, tables.outlines),
+        (tables.phrase, tables.swings),
+    ):
+        if row.dtype != np.int32 or row.min() < -1 or row.max() >= len(rows):
+            return False
+    floats = (tables.placement, tables.swings)
+    if not all(np.isfinite(table.astype(np.float32)).all() for table in floats):
         return False
     return counted and bool((tables.spread > 0).all() and (tables.velocities >= 0).all())

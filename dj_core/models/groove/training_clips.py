@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -19,7 +21,9 @@ from dj_core.music.step_grid import (
     LANES,
     MAX_VELOCITY,
     METERS,
+    STEPS_PER_QUARTER,
     TICKS_PER_QUARTER,
+    TICKS_PER_STEP,
     Grid,
     encode,
     steps_per_bar,
@@ -32,6 +36,7 @@ LOOPED_BARS = 4  # programmed patterns are made to be looped; shorter ones are, 
 COMPOSED = {"groove": 30, "drop": 8, "build": 4, "break": 4, "intro": 4, "outro": 4}
 """Phrases composed for each dance style, by role."""
 STORED_SHARE = 0.5  # of them, whose styles takes may be played in
+FARTHEST_SWING = 6.5  # 96ths after a 16th; what lies farther off is a triplet or a flam
 FILL_SHARE = 0.35  # of looped starter patterns end in a fill of their genre
 Split = Literal["train", "validation", "test"]
 
@@ -52,8 +57,8 @@ class Clip:
         fine: share of its strokes that were played, and so lie anywhere between two 96ths.
         role: 1 + index in `genres.ROLES`; 0 when unknown.
         energy: 1 to 5; 0 when unknown.
-        programmed: written note by note; strokes off the 96ths are so by a fixed amount.
         stored: takes may be played in its style.
+        swing: of a dance phrase, see `swing_of`; None for all other clips.
     """
 
     grid: Grid
@@ -67,8 +72,8 @@ class Clip:
     fine: float
     role: int = 0
     energy: int = 0
-    programmed: bool = False
     stored: bool = True
+    swing: np.ndarray | None = None
 
     @property
     def steps(self) -> int:
@@ -99,7 +104,31 @@ def clip_of(beat: Beat, kind: str, corpus: str, loop_bars: int = 1) -> Clip:
         _fine_share(beat),
         role_index(str(beat.provenance.settings.get("role", ""))),
         int(beat.provenance.settings.get("energy", 0)),
-        corpus in (STARTER, PHRASES),
+        swing=swing_of(beat) if corpus == PHRASES else None,
+    )
+
+
+def swing_of(beat: Beat) -> np.ndarray:
+    """Where each drum strikes on the eighths and between them, in 96ths after the 16th, (16, 2).
+
+    A programmed beat has one place for all of a drum's strokes; this is its commonest, and where
+    the drum has none the commonest of all drums. Triplets and flams, farther away, do not count.
+    """
+    places = [(Counter[float](), Counter[float]()) for _ in range(LANES + 1)]
+    for hit in beat.hits:
+        step = math.floor(hit.onset_quarters * STEPS_PER_QUARTER + 0.5)
+        offset = hit.onset_quarters * TICKS_PER_QUARTER - step * TICKS_PER_STEP
+        if abs(offset) <= FARTHEST_SWING:
+            for row in (hit.lane, LANES):
+                places[row][step % 2][round(offset, 3)] += 1
+    return np.array(
+        [
+            [
+                min(found, key=lambda place: (-found[place], place)) if found else 0.0
+                for found in (own or others for own, others in zip(row, places[LANES], strict=True))
+            ]
+            for row in places[:LANES]
+        ]
     )
 
 
@@ -260,11 +289,6 @@ class ClipSet:
     def energy(self) -> np.ndarray:
         """See `Clip`, per clip."""
         return np.array([clip.energy for clip in self.clips])
-
-    @cached_property
-    def programmed(self) -> np.ndarray:
-        """See `Clip`, per clip."""
-        return np.array([clip.programmed for clip in self.clips])
 
     @cached_property
     def stored(self) -> np.ndarray:
