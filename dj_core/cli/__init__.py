@@ -26,6 +26,7 @@ from dj_core.cli.reproducing import paper
 from dj_core.cli.shape_verbs import SHAPING
 from dj_core.cli.training import train
 from dj_core.errors import DigitalDJError
+from dj_core.host.operating_system import write_everything
 
 # in the order the help lists them
 VERBS = (
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     for verb in VERBS:
         verb.add_to(verbs)
+    write_everything(sys.stdout, sys.stderr)
     options = parser.parse_args(arguments)
     started = time.perf_counter()
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -16,9 +15,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from dj_core.errors import OTHER_HOME, not_saved
+from dj_core.host.operating_system import lock, make_durable, rename_over
 
 TEMPORARY_PREFIX = ".digital-dj-tmp-"  # nobody else names a file so
 SECONDS_TO_ABANDON = 3_600.0  # a temporary file that nobody has touched for so long may be removed
+SECONDS_TO_ABANDON_UNLOCKED = 86_400.0  # likewise a folder on Windows, which cannot be locked
 _TEMPORARY = re.compile(re.escape(TEMPORARY_PREFIX) + "[a-z0-9_]{8}")  # the rest is `tempfile`'s
 
 
@@ -40,15 +41,11 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
                 file.flush()
                 os.fsync(file.fileno())
             Path(name).chmod(0o644)  # mkstemp makes files only their owner can read
-            Path(name).replace(path)
+            rename_over(Path(name), path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # makes the rename durable
-        finally:
-            os.close(folder)
+        make_durable(path.parent)
     except OSError as error:
         raise not_saved(f"{path.name} could not be saved in {path.parent}", error) from error
 
@@ -72,18 +69,18 @@ def sha256_of(content: bytes) -> str:
 
 
 @contextlib.contextmanager
-def one_at_a_time(lock: Path) -> Iterator[None]:
+def one_at_a_time(path: Path) -> Iterator[None]:
     """Hold a lock file while something is read, changed and written; others wait for it.
 
     Raises LibraryError where the file cannot be made.
     """
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        file = lock.open("ab")  # should somebody else's file be there, it stays as it is
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")  # should somebody else's file be there, it stays as it is
     except OSError as error:
-        raise not_saved(f"Nothing can be saved in {lock.parent}", error, OTHER_HOME) from error
+        raise not_saved(f"Nothing can be saved in {path.parent}", error, OTHER_HOME) from error
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        lock(file.fileno(), wait=True)
         yield
 
 
@@ -95,12 +92,17 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
     """
     parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=parent))
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        _claim(descriptor)
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # Windows opens no folders
+        descriptor = None
+    try:
+        if descriptor is not None:
+            _claim(descriptor)
         yield folder
     finally:
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -108,7 +110,8 @@ def remove_leftovers(folder: Path) -> int:
     """Remove what killed processes left half written below `folder`; returns how many there were.
 
     Only what carries our own prefix, is older than an hour and is locked by nobody: what a living
-    process is writing is locked by it. Links are not followed.
+    process is writing is locked by it. Folders on Windows have no locks
+    and stay for a day. Links are not followed.
     """
     removed = 0
     if folder.is_symlink():
@@ -175,19 +178,22 @@ def _is_own(folder: Path, name: str, own: re.Pattern[str]) -> bool:
 def _claim(descriptor: int) -> None:
     """Lock what is being written; the system frees it when the process ends, however it ends."""
     with contextlib.suppress(OSError):  # a file system without locks keeps its leftovers
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(descriptor, wait=False)
 
 
 def _is_abandoned(path: Path) -> bool:
     """Old enough to have been locked, and locked by nobody."""
     try:
-        if path.is_symlink() or time.time() - path.stat().st_mtime < SECONDS_TO_ABANDON:
+        untouched_seconds = time.time() - path.stat().st_mtime
+        if path.is_symlink() or untouched_seconds < SECONDS_TO_ABANDON:
             return False
-        descriptor = os.open(path, os.O_RDONLY)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            descriptor = os.open(path, os.O_RDONLY)
+        except PermissionError:
+            return path.is_dir() and untouched_seconds > SECONDS_TO_ABANDON_UNLOCKED
+        try:
+            return lock(descriptor, wait=False)
         finally:
             os.close(descriptor)
     except OSError:
         return False
-    return True

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dj_core.errors import OTHER_HOME, LibraryError, not_saved
+from dj_core.host.operating_system import lock
 
 SECONDS_PER_HOUR = 3_600.0
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -178,15 +179,17 @@ def turn_to_train(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         ticket = folder / f"{_TICKET}{time.time_ns():020}-{os.getpid()}"
-        with ticket.open("wb") as file, contextlib.ExitStack() as held:
-            held.callback(ticket.unlink, missing_ok=True)
-            _try_lock(file)
+        with contextlib.ExitStack() as held:
+            held.callback(ticket.unlink, missing_ok=True)  # last: an open file can stay on Windows
+            file = held.enter_context(ticket.open("wb"))
+            lock(file.fileno(), wait=False)
             told = -1
             while not stopped():
                 waiting = _others_before(folder, ticket)
                 slot = _free_slot(folder, at_once) if not waiting else None
                 if slot:
                     held.enter_context(slot)
+                    file.close()
                     ticket.unlink(missing_ok=True)
                     break
                 before = waiting + at_once  # those that train end first
@@ -206,29 +209,21 @@ def _others_before(folder: Path, ticket: Path) -> int:
     for path in sorted(tickets):
         if path.name >= ticket.name:
             break
-        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-            if _try_lock(file):
-                path.unlink(missing_ok=True)
-            else:
+        # gone meanwhile, or, on Windows, looked at by another
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            with path.open("rb") as file:
+                lives = not lock(file.fileno(), wait=False)
+            if lives:
                 before += 1
+            else:
+                path.unlink(missing_ok=True)
     return before
 
 
 def _free_slot(folder: Path, at_once: int) -> BinaryIO | None:
     for number in range(at_once):
         file = (folder / f"{_SLOT}{number}").open("ab")
-        if _try_lock(file):
+        if lock(file.fileno(), wait=False):
             return file
         file.close()
     return None
-
-
-def _try_lock(file: BinaryIO) -> bool:
-    """Lock an open file, unless another holds it."""
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -12,7 +12,6 @@ without a trace: no file is made, renamed or changed.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import itertools
 import shutil
 import sqlite3
@@ -22,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dj_core.errors import LibraryError
-from dj_core.files.storage import sha256_of
+from dj_core.files.storage import one_at_a_time, sha256_of
 from dj_core.host.read_only import check_may_change, read_only
 
 APPLICATION_ID = 0x444A4352  # "DJCR" in the file's header says whose it is
@@ -185,8 +184,7 @@ class CrateFile:
         Of several processes that notice, one does it: the others find a sound file. Returns where
         the damaged file is now, and how many beats were brought over.
         """
-        with self.path.with_suffix(".lock").open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with one_at_a_time(self.path.with_suffix(".lock")):
             if not is_damaged(self.path):
                 return None
             # crate-damaged-20261105-193000.db beside it

@@ -20,6 +20,7 @@ from dj_core.errors import TrainingError
 from dj_core.files.file_names import checked_name, name_key
 from dj_core.files.storage import write_bytes_atomic
 from dj_core.host.limits import LIMITS
+from dj_core.host.operating_system import is_alive, own_session
 from dj_core.host.read_only import check_may_change
 from dj_core.models.families import TUNABLE, Settings, read_run_settings, settings_from
 from dj_core.models.run_folder import (
@@ -157,10 +158,9 @@ def read_run(run_folder: Path) -> Run:
     said, message = read_status(run_folder)
     starts = False
     if said == STARTING:
-        # that fails where no process is noted, or there is none of that number
+        # that fails where no process is noted
         with suppress(OSError, ValueError, OverflowError):
-            os.kill(int((run_folder / PID_NAME).read_text("ascii")), 0)
-            starts = True
+            starts = is_alive(int((run_folder / PID_NAME).read_text("ascii")))
     state: State = "died"
     if starts or is_locked(run_folder):
         state = "running"  # the lock knows better than any file
@@ -217,7 +217,7 @@ def _spawn(library_home: Path, folder: Path, options: list[str]) -> None:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # closing the tab or the server does not end it
+                **own_session(),  # closing the tab or the server does not end it
                 env={
                     **os.environ,
                     "DIGITAL_DJ_HOME": str(library_home.resolve()),

@@ -21,11 +21,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from dj_core.errors import TrainingError
 from dj_core.files.records import json_of, read_json, record_of
 from dj_core.files.storage import write_json_atomic
+from dj_core.host.operating_system import lock
 
 SETTINGS_NAME, STATUS_NAME, PROGRESS_NAME = "settings.json", "status.json", "progress.jsonl"
 STATE_NAME, MODEL_NAME, TAKES_NAME = "state.pt", "model", "takes"
@@ -147,33 +146,26 @@ def locked(run_folder: Path) -> Iterator[None]:
     check_run_folder(run_folder)
     try:
         run_folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(run_folder / LOCK_NAME, thread_local=False)
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise TrainingError(
-            f"Run {run_folder.name!r} is being trained by another process. "
-            "Stop it first, or choose another name."
-        ) from None
+        file = (run_folder / LOCK_NAME).open("ab")
     except OSError as error:
         raise TrainingError(
             f"The run's folder {run_folder} cannot be written: {error.strerror}."
         ) from error
-    try:
+    with file:
+        if not lock(file.fileno(), wait=False):
+            raise TrainingError(
+                f"Run {run_folder.name!r} is being trained by another process. "
+                "Stop it first, or choose another name."
+            )
         yield
-    finally:
-        lock.release()
 
 
 def is_locked(run_folder: Path) -> bool:
     """A living process is training in this folder."""
-    if not (run_folder / LOCK_NAME).exists():
-        return False
     try:
-        with FileLock(run_folder / LOCK_NAME, blocking=False):
-            return False
-    except Timeout:
-        return True
-    except OSError:  # a folder that cannot be written: nobody trains there
+        with (run_folder / LOCK_NAME).open("rb") as file:
+            return not lock(file.fileno(), wait=False)
+    except OSError:  # no run, or nobody can train there
         return False
 
 
