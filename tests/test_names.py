@@ -3,6 +3,8 @@
 import errno
 import shutil
 import unicodedata
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dj_core.errors import CorpusError, LibraryError, TrainingError
-from dj_core.files.file_names import MAX_NAME_LENGTH, checked_name, name_key
+from dj_core.files.file_names import (
+    MAX_NAME_LENGTH,
+    beat_stem,
+    checked_name,
+    name_key,
+    safe_stem,
+)
 from dj_core.files.midi import save_midi
 from dj_core.library.library import STARTER_CORPUS, Library
 from dj_core.library.training_jobs import start_training
-from dj_core.music.beat import Beat, Hit
+from dj_core.music.beat import Beat, Hit, Provenance
+from dj_core.sets.saved_sets import set_path
 
 LIKELY = st.text(
     st.sampled_from("aAéÉßΣςſK1 _-.:/\\\n\0\u0301\u200b\u202e\ufeff日Ａﬀİ"), max_size=9
@@ -34,6 +43,38 @@ def test_a_name_is_refused_or_names_a_folder_everywhere(text):
     assert len(name.encode()) <= 200
     assert name.isprintable()
     assert name_key(name) not in {"con", "nul", "prn", "aux", "com1", "lpt9"}
+
+
+def is_legal_on_windows(name):
+    """As Microsoft's "Naming Files, Paths, and Namespaces" has it, and Explorer shows it."""
+    stem = name.partition(".")[0].rstrip(" ").lower()
+    devices = {"con", "prn", "aux", "nul", "conin$", "conout$"}
+    devices |= {f"{port}{number}" for port in ("com", "lpt") for number in "0123456789¹²³"}
+    return (
+        not set(name) & set('<>:"/\\|?*')
+        and not any(ord(character) < 32 for character in name)
+        and name[-1] not in " ."
+        and stem not in devices
+        and 0 < len(name.encode("utf-16-le")) // 2 <= 255
+    )
+
+
+TITLES = st.one_of(NAMES, st.sampled_from(["CON", "aux", "nul.mid", "COM¹", "a. ", "x" * 300]))
+
+
+@given(TITLES, TITLES, st.integers(0, 2**63))
+def test_every_file_of_ours_has_a_name_that_windows_takes(title, genre, seed):
+    beat = Beat((Hit.of("kick", 0),), bars=1, title=title, genre=genre)
+    played = replace(beat, provenance=Provenance(model=title, seed=seed))
+    names = [
+        f"{safe_stem(title)}.mid",
+        f"{beat_stem(beat)}.wav",
+        f"{beat_stem(played)}_kick.flac",
+        set_path(Path(), title).name,
+    ]
+    assert [name for name in names if not is_legal_on_windows(name)] == []
+    with suppress(LibraryError):
+        assert is_legal_on_windows(checked_name(title))
 
 
 @given(NAMES, NAMES)

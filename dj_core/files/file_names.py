@@ -31,7 +31,8 @@ def safe_stem(text: str) -> str:
         for letter in unicodedata.normalize("NFC", latin)
     )
     stem = "-".join(kept.split()).strip("-_")[:MAX_STEM_LENGTH]
-    return stem.encode()[:MAX_STEM_BYTES].decode("utf-8", "ignore").strip("-_") or "beat"
+    stem = stem.encode()[:MAX_STEM_BYTES].decode("utf-8", "ignore").strip("-_") or "beat"
+    return f"{stem}-beat" if stem.lower() in _DEVICES else stem
 
 
 def counted(number: int, noun: str) -> str:

@@ -19,14 +19,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from dj_core.errors import CheckpointError
 from dj_core.files.storage import sha256_of, write_bytes_atomic, write_json_atomic
 from dj_core.host.limits import LIMITS
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 SHIPPED_MODELS = Path(__file__).resolve().parents[2] / "models"  # what the product comes with
 FORMAT = 1
@@ -92,14 +91,14 @@ class StoredModel:
 
     card: dict[str, Any]
     facts: ModelFacts
-    tensors: dict[str, Tensor]
+    tensors: dict[str, np.ndarray]
     weights_sha256: str
 
 
 def save_checkpoint(
     folder: Path,
     family: str,
-    tensors: Mapping[str, Tensor],
+    tensors: Mapping[str, np.ndarray],
     facts: ModelFacts,
     *,
     network: dict[str, Any],
@@ -122,9 +121,9 @@ def save_checkpoint(
     Raises:
         LibraryError: the folder cannot be written.
     """
-    from safetensors.torch import save
+    from safetensors.numpy import save
 
-    weights = save({name: tensor.contiguous() for name, tensor in tensors.items()})
+    weights = save({name: np.ascontiguousarray(part) for name, part in tensors.items()})
     versions = {"python": sys.version.split()[0]}
     for package in ("torch", "music21", "safetensors"):
         with contextlib.suppress(PackageNotFoundError):
@@ -164,7 +163,7 @@ def read_checkpoint(
         CheckpointError: a file is missing, cut short, altered, of another family or vocabulary.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load
+    from safetensors.numpy import load
 
     card, content = read_model(folder, family)
     if card["vocabulary_sha256"] != vocabulary_sha256(card["vocabulary"]) or (
@@ -178,9 +177,9 @@ def read_checkpoint(
         start_notes = tuple((str(name), int(count)) for name, count in card["start_notes"])
         tensors = load(content)
         for name, tensor in tensors.items():
-            if tensor.is_complex() or not bool(tensor.isfinite().all()):
+            if np.iscomplexobj(tensor) or not np.isfinite(tensor).all():
                 raise ValueError(f"{name} is not finite")
-    except (SafetensorError, TypeError, ValueError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise misfit(folder, error) from error
     facts = ModelFacts(
         preset=card["preset"],
@@ -191,6 +190,19 @@ def read_checkpoint(
         start_notes=start_notes,
     )
     return StoredModel(card, facts, tensors, card["weights_sha256"])
+
+
+def fitting(
+    tensors: Mapping[str, np.ndarray], prefix: str, shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, np.ndarray]:
+    """The weights behind `prefix`, as 32-bit floats. Raises ValueError for other names or shapes."""
+    found = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+    for name in sorted(found.keys() ^ shapes.keys()):
+        raise ValueError(f"{name} is {'missing' if name in shapes else 'unknown'}")
+    for name, shape in shapes.items():
+        if found[name].shape != shape:
+            raise ValueError(f"{name} has the shape {found[name].shape}, not {shape}")
+    return {name: part.astype(np.float32) for name, part in found.items()}
 
 
 def misfit(folder: Path, error: Exception) -> CheckpointError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,12 @@ from dj_core.errors import CheckpointError, TrainingError
 from dj_core.models.checkpoint import (
     REPAIR,
     ModelFacts,
+    fitting,
     misfit,
     read_checkpoint,
     save_checkpoint,
 )
+from dj_core.models.groove.groove_shape import GrooveSettings, weight_shapes
 from dj_core.models.groove.style_tables import Tables, are_whole
 from dj_core.music import step_grid
 from dj_core.music.drums import DRUMS
@@ -29,12 +32,39 @@ _WEIGHTS, _TABLES = "network.", "tables."
 
 @dataclass(frozen=True)
 class GrooveCheckpoint:
-    """A groove model as loaded, its network ready to play."""
+    """A groove model as loaded.
 
-    network: GrooveNetwork
+    Attributes:
+        settings, weights: of its network; 32-bit floats by name.
+        tables: the styles it plays in.
+        weights_sha256: of the file; '' for a network that is still being trained.
+    """
+
+    settings: GrooveSettings
+    weights: dict[str, np.ndarray]
     tables: Tables
     facts: ModelFacts
     weights_sha256: str
+
+    @classmethod
+    def of(
+        cls, network: GrooveNetwork, tables: Tables, facts: ModelFacts, sha256: str = ""
+    ) -> GrooveCheckpoint:
+        """A network's weights as they are now."""
+        from dj_core.models.groove.groove_network import weights_of
+
+        return cls(network.settings, weights_of(network), tables, facts, sha256)
+
+    @cached_property
+    def network(self) -> GrooveNetwork:
+        """The network as it was trained, in evaluation mode; playing does without. Needs torch."""
+        import torch
+
+        from dj_core.models.groove.groove_network import build_network
+
+        network = build_network(self.settings)
+        network.load_state_dict({name: torch.from_numpy(w) for name, w in self.weights.items()})
+        return network.eval()
 
 
 def vocabulary() -> tuple[str, ...]:
@@ -50,14 +80,10 @@ def save_groove_model(
     folder: Path, network: GrooveNetwork, tables: Tables, facts: ModelFacts
 ) -> None:
     """Write a model folder, replacing the model in it. Raises LibraryError."""
-    import torch
+    from dj_core.models.groove.groove_network import weights_of
 
-    tensors = {
-        _WEIGHTS + name: weight.detach().to(torch.float16)
-        for name, weight in network.state_dict().items()
-    }
-    for name, table in vars(tables).items():
-        tensors[_TABLES + name] = torch.from_numpy(np.ascontiguousarray(table))
+    tensors = {_WEIGHTS + name: w.astype(np.float16) for name, w in weights_of(network).items()}
+    tensors |= {_TABLES + name: table for name, table in vars(tables).items()}
     save_checkpoint(
         folder,
         FAMILY,
@@ -71,33 +97,25 @@ def save_groove_model(
 
 
 def load_groove_model(folder: Path) -> GrooveCheckpoint:
-    """The model in `folder`, everything about it verified, its network in evaluation mode.
+    """The model in `folder`, everything about it verified.
 
     Raises:
         CheckpointError: a file is missing, cut short, altered, of another family or of a shape
             this version does not know.
     """
-    from dj_core.models.groove.groove_network import GrooveSettings, build_network
-
     stored = read_checkpoint(folder, FAMILY, vocabulary())
     try:
-        network = build_network(GrooveSettings(**stored.card["network"]))
-        network.load_state_dict(
-            {
-                name.removeprefix(_WEIGHTS): weight.float()
-                for name, weight in stored.tensors.items()
-                if name.startswith(_WEIGHTS)
-            }
-        )
+        settings = GrooveSettings(**stored.card["network"])
+        weights = fitting(stored.tensors, _WEIGHTS, weight_shapes(settings))
         tables = Tables(
             **{
-                name.removeprefix(_TABLES): table.numpy()
+                name.removeprefix(_TABLES): table
                 for name, table in stored.tensors.items()
                 if name.startswith(_TABLES)
             }
         )
-    except (TrainingError, TypeError, RuntimeError, ValueError) as error:
+    except (TrainingError, TypeError, ValueError) as error:
         raise misfit(folder, error) from error
-    if not are_whole(tables, len(network.settings.genres)):
+    if not are_whole(tables, len(settings.genres)):
         raise CheckpointError(f"Model {folder.name} has no styles to play in. {REPAIR}")
-    return GrooveCheckpoint(network.eval(), tables, stored.facts, stored.weights_sha256)
+    return GrooveCheckpoint(settings, weights, tables, stored.facts, stored.weights_sha256)

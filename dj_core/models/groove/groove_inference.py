@@ -1,4 +1,4 @@
-"""Inference of the groove network in numpy, one 16th at a time: the same odds, faster than torch.
+"""Inference of the groove network in numpy, one 16th at a time; it needs no torch.
 
 `groove_network` is written to be trained: a window of many 16ths at once, gradients, dropout.
 Playing needs one 16th after another, of one take or many, and there the calls cost more than the
@@ -8,122 +8,73 @@ sums. So the weights are laid out anew, once per model:
 - clock, lane, velocity and offset are numbers out of small sets: their products are tables;
 - what reads the same numbers is one product: all heads of a 16th, all three of a stroke.
 
-Products are of `ROWS` rows, filled up if need be. Others may be rounded otherwise, and a beat must
-depend on its seed and settings alone, not on how many are played beside it. One of `FEW_ROWS` does
-for few takes where it is seen to come to the same bits. Everything else here goes row by row and is
-numpy, whose calls on small arrays cost a third of torch's.
+A beat must depend on its seed and settings alone, not on how many are played beside it: products
+are exact (`exact_product`), and everything else here goes row by row.
 
 Nothing of a take is kept here: one `StepwiseNetwork` serves any number of them at once.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from dj_core.models.groove.groove_likelihood import LONGEST_AGE, age_of
-from dj_core.models.groove.groove_network import (
+from dj_core.models.exact_product import ExactProduct
+from dj_core.models.groove.groove_shape import (
+    AROUND,
     CHAIN,
     CLOCK,
     CONTENT,
     EARLIER,
+    HALF_LIVES,
     LAGS,
+    LONGEST_AGE,
     OUTLINED,
+    QUANTITIES,
+    RECENT,
     STROKE_MEMORY,
+    TEMPO_CENTRES_BPM,
     TOLD,
-    Asked,
-    Copies,
-    GrooveNetwork,
-    outline_at,
+    GrooveSettings,
 )
-from dj_core.models.groove.moving_averages import HALF_LIVES, QUANTITIES, RECENT
-from dj_core.models.groove.streams import A_BAR, HALF_A_BAR, PHRASE_BARS, TWO_BARS
-from dj_core.models.groove.style_vector import NUMBERS_OF_LANE, OUTLINE_STEPS, SHARED_NAMES
-from dj_core.music.step_grid import LANES, MAX_STEPS_PER_BAR, OFFSETS, VELOCITY_BINS
-
-ROWS = 8
-"""Rows of every product. So many cost hardly more than one (the weights have to be read either
-way), and sixty-four at once would gain a tenth."""
-
-FEW_ROWS = 4
-"""Rows of a product for so few; a third sooner than `ROWS`, and no later than one."""
+from dj_core.models.groove.streams import (
+    A_BAR,
+    COPIED_LAGS,
+    HALF_A_BAR,
+    LEVELS,
+    NEXT_STEPS,
+    PHRASE_BARS,
+    TWO_BARS,
+    Conditions,
+)
+from dj_core.models.groove.style_vector import (
+    NUMBERS_OF_LANE,
+    OUTLINE,
+    OUTLINE_STEPS,
+    OUTLINE_VOICES,
+    SHARED_NAMES,
+)
+from dj_core.models.groove.training_clips import KINDS
+from dj_core.music.genres import MOST_ENERGY, ROLES
+from dj_core.music.step_grid import (
+    LANES,
+    MAX_STEPS_PER_BAR,
+    METERS,
+    OFFSETS,
+    VELOCITY_BINS,
+)
 
 LANE_LANE = 16  # numbers of the network's lane embedding
-_ALIGNED = 16  # numbers: 64 bytes, so that every block of rows lies alike in memory
-_WORTH_PACKING = 150_000
-"""Weights from which oneDNN's packed product wins, by 1.2 to 1.8 times. The call is the one that
-torch's own compiler emits for a linear layer; plain `mm` wins for small ones."""
+LEVEL = 12  # numbers of its embeddings of velocity and offset
 _GATES = 4  # of an LSTM: input, forget, cell, output
 _CELL_GATE = 2
 _FADING = np.array([0.5 ** (1 / half_life) for half_life in HALF_LIVES], np.float32)
 _FADING = _FADING[:, None, None]
 _EARLIER_PLACES = np.arange(EARLIER)
 _DOUBT = np.float32(0.1)  # as in `moving_averages`
-
-
-def padded(rows: int) -> int:
-    """`rows`, rounded up to whole blocks."""
-    return -(-rows // ROWS) * ROWS
-
-
-class Product:
-    """`rows @ weight.T`, block by block; a row's answer depends on that row alone."""
-
-    def __init__(self, weight: Tensor) -> None:
-        """Keep `weight` (out, in), with zeros for what fills up the rows."""
-        outputs, inputs = weight.shape
-        kept = torch.zeros(outputs, -(-inputs // _ALIGNED) * _ALIGNED)
-        kept[:, :inputs] = weight.detach()
-        self.width, self._packed = inputs, None
-        self._weight = kept.t().contiguous().numpy()
-        if kept.numel() >= _WORTH_PACKING and torch.backends.mkldnn.is_available():
-            self._packed = torch.ops.mkldnn._reorder_linear_weight(kept, ROWS)
-        # every thread that plays writes rows of its own, so often that new memory would cost more
-        self._desk = threading.local()
-        self._few = 0
-        self._few = FEW_ROWS if self._few_come_out_alike() else 0
-
-    def __call__(self, *parts: np.ndarray) -> np.ndarray:
-        """Answers (n, out) to rows (n, in) that the parts make up side by side."""
-        rows = len(parts[0])
-        read, blocks = self._blank(rows)
-        np.concatenate(parts, axis=1, out=read[:rows, : self.width], casting="same_kind")
-        if self._packed is not None:
-            linear, packed = torch.ops.mkldnn._linear_pointwise.default, self._packed
-            answers = [linear(block, packed, None, "none", [], "").numpy() for block in blocks]
-        else:
-            answers = [block @ self._weight for block in blocks]
-        return answers[0][:rows] if len(answers) == 1 else np.concatenate(answers)[:rows]
-
-    def _few_come_out_alike(self) -> bool:
-        """Whether this machine's product of `FEW_ROWS` has the bits of one of `ROWS`."""
-        chance = np.random.default_rng(1)
-        some = chance.standard_normal((ROWS, self.width)).astype(np.float32)
-        many = self(some).copy()
-        self._few = FEW_ROWS
-        few = [self(some[first : first + FEW_ROWS]).copy() for first in range(0, ROWS, FEW_ROWS)]
-        return np.array_equal(many, np.concatenate(few))
-
-    def _blank(self, rows: int) -> tuple[np.ndarray, list[Any]]:
-        """Memory for `rows`, 64-byte aligned as are all blocks in it, and those blocks.
-
-        Beyond the rows that are written it holds what was there before, of which nothing comes:
-        a row's answer depends on that row alone.
-        """
-        rows = self._few if rows <= self._few else padded(rows)
-        kept = cast("dict[int, tuple[np.ndarray, list[Any]]]", self._desk.__dict__)
-        if rows not in kept:
-            memory = torch.zeros(rows, len(self._weight))
-            blocks = memory.split(ROWS)
-            packed = self._packed is not None
-            kept[rows] = memory.numpy(), blocks if packed else [part.numpy() for part in blocks]
-        return kept[rows]
 
 
 @dataclass
@@ -218,152 +169,188 @@ class Strokes:
 
 
 class StepwiseNetwork:
-    """A `GrooveNetwork` laid out for playing. Call it inside `torch.inference_mode`."""
+    """A groove network laid out for playing."""
 
-    def __init__(self, network: GrooveNetwork) -> None:
-        self.network = network.eval()
-        self.settings = network.settings
+    def __init__(self, settings: GrooveSettings, weights: Mapping[str, np.ndarray]) -> None:
+        self.settings = settings
+        self._weights = weights
+        self._arrange_condition()
         self._arrange_layers()
         self._arrange_heads()
         self._arrange_strokes()
-        self.lanes = LaneChain(network)
+        self.lanes = LaneChain(settings, weights)
+
+    def _arrange_condition(self) -> None:
+        weights = self._weights
+        self._genres = weights["genre.weight"]
+        self._condition = [
+            (ExactProduct(weights[f"condition.{layer}.weight"]), weights[f"condition.{layer}.bias"])
+            for layer in (0, 2)
+        ]
 
     def _arrange_layers(self) -> None:
-        network, hidden = self.network, self.settings.hidden
-        layers = [network.lstm, *network.upper]
+        weights, hidden = self._weights, self.settings.hidden
+        names = ["lstm", *(f"upper.{layer}" for layer in range(self.settings.layers - 1))]
         # half the argument and tanh instead of a sigmoid: one call for all four gates
-        half = torch.full((_GATES, hidden), 0.5)
+        half = np.full((_GATES, hidden), 0.5, np.float32)
         half[_CELL_GATE] = 1.0
-        half = half.flatten()
-        weights = [layer.weight_ih_l0.detach() * half[:, None] for layer in layers]
-        biases = [(layer.bias_ih_l0 + layer.bias_hh_l0).detach() * half for layer in layers]
-        read = CONTENT * (1 + LAGS) + 3 * LANES + LAGS
-        seen, time, self._outline_gates, self._summary = weights[0].split(
-            [read, CLOCK, OUTLINED, self.settings.condition], dim=1
+        half = half.ravel()
+        below = [weights[f"{name}.weight_ih_l0"] * half[:, None] for name in names]
+        before = [weights[f"{name}.weight_hh_l0"] * half[:, None] for name in names]
+        self._biases = [
+            (weights[f"{name}.bias_ih_l0"] + weights[f"{name}.bias_hh_l0"]) * half for name in names
+        ]
+        read = CONTENT * (1 + LAGS) + NEXT_STEPS * LANES + LAGS
+        seen, time, outlines, summary = np.split(
+            below[0], np.cumsum([read, CLOCK, OUTLINED]), axis=1
         )
         if not self.settings.use_lags:
-            seen = torch.cat([seen[:, :CONTENT], torch.zeros_like(seen[:, CONTENT:])], dim=1)
+            seen = seen.copy()
+            seen[:, CONTENT:] = 0
+        self._outline_gates, self._summary = ExactProduct(outlines), ExactProduct(summary)
         self._layers = [
-            Product(torch.cat([below, layer.weight_hh_l0.detach() * half[:, None]], dim=1))
-            for below, layer in zip([seen, *weights[1:]], layers, strict=True)
+            ExactProduct(np.concatenate(parts, axis=1))
+            for parts in zip([seen, *below[1:]], before, strict=True)
         ]
-        self._biases = biases
         at = np.arange(MAX_STEPS_PER_BAR)
-        time = time.t().numpy()
         eight = PHRASE_BARS // 2
-        bar, of_4, of_6, phrase, which = np.split(time, np.cumsum([MAX_STEPS_PER_BAR, 4, 6, eight]))
+        bar, of_4, of_6, phrase, which = np.split(
+            time.T, np.cumsum([MAX_STEPS_PER_BAR, 4, 6, eight])
+        )
         self._position_table = bar + of_4[at % 4] + of_6[at % 6]
         bars = np.arange(PHRASE_BARS)
         self._phrase_table = phrase[bars % eight] + which[bars // eight]
 
     def _arrange_heads(self) -> None:
         """One product: lane units, copying gates, stroke memory; of the LSTM and lagged lanes."""
-        lanes, strokes, hidden = self.network.lanes, self.network.strokes, self.settings.hidden
-        copying = self.settings.copying and self.settings.use_lags
-        heads = [lanes.memory, strokes.memory, *([lanes.gates] if copying else [])]
-        weights = torch.cat([head.weight.detach() for head in heads])
-        self._head_bias = torch.cat([head.bias.detach() for head in heads])
-        asked = weights.shape[1] - hidden - OUTLINED
-        remembered, self._outline_heads, self._head_asked = weights.split(
-            [hidden, OUTLINED, asked], dim=1
-        )
-        neighbours = torch.zeros(len(weights), 3 * LANES)
-        neighbours[: len(lanes.neighbours)] = (lanes.neighbours * lanes.mask)[:, 2 * LANES :]
-        self._heads = Product(torch.cat([remembered, neighbours], dim=1))
+        weights, hidden = self._weights, self.settings.hidden
+        self._copies_lanes = self.settings.copying and self.settings.use_lags
+        names = ["lanes.memory", "strokes.memory", *(["lanes.gates"] if self._copies_lanes else [])]
+        heads = np.concatenate([weights[f"{name}.weight"] for name in names])
+        self._head_bias = np.concatenate([weights[f"{name}.bias"] for name in names])
+        remembered, outlines, asked = np.split(heads, [hidden, hidden + OUTLINED], axis=1)
+        self._outline_heads, self._head_asked = ExactProduct(outlines), ExactProduct(asked)
+        neighbours = np.zeros((len(heads), 3 * LANES), np.float32)
+        lanes = weights["lanes.neighbours"]
+        if self.settings.use_lags:
+            neighbours[: len(lanes)] = lanes[:, 2 * LANES :]
+        self._heads = ExactProduct(np.concatenate([remembered, neighbours], axis=1))
         self._head_ends = np.cumsum([LANES * self.settings.lane_units, STROKE_MEMORY])
-        self._copies_lanes = copying
 
     def _arrange_strokes(self) -> None:
         """One product for the units of velocity, offset and flam; then one each."""
-        head, settings = self.network.strokes, self.settings
-        velocity, offset = head.velocity_units, head.offset_units
-        self._units = velocity.out_features
+        weights, settings = self._weights, self.settings
+        of = {
+            name: (weights[f"strokes.{name}.weight"], weights[f"strokes.{name}.bias"])
+            for name in (
+                "velocity_units", "offset_units", "second_units", "velocity", "offset", "second",
+                "second_velocity", "second_offset", "between",
+            )
+        }  # fmt: skip
+        lane, level, place = (weights[f"strokes.{name}.weight"] for name in ("lane", "level", "place"))
+        velocity, offset, second = (of[f"{name}_units"][0] for name in ("velocity", "offset", "second"))
+        self._units = len(velocity)
         told = len(SHARED_NAMES) + NUMBERS_OF_LANE.shape[1]
-        around = 3 * LANES + 3 * EARLIER + 1 + RECENT
-        cut = [STROKE_MEMORY, LANE_LANE, around, told]
-        memory, lane, near, self._told = torch.cat(
-            [velocity.weight.detach(), offset.weight.detach()[:, : sum(cut)]]
-        ).split(cut, dim=1)
-        near = near.clone()
+        cut = np.cumsum([STROKE_MEMORY, LANE_LANE, AROUND])
+        memory, of_lane, near, self._told = np.split(
+            np.concatenate([velocity, offset[:, : cut[-1] + told]]), cut, axis=1
+        )
+        near = near.copy()
         if not settings.lanes_know_each_other:
             near[:, LANES : 3 * LANES] = 0
         if not settings.use_recent:
             near[:, -RECENT:] = 0
-        level = head.level.weight.shape[1]
-        second = head.second_units.weight.detach()
-        flam, flam_lane, by_level, by_place = second.split(
-            [STROKE_MEMORY, LANE_LANE, level, level], dim=1
+        flam, flam_lane, by_level, by_place = np.split(
+            second, np.cumsum([STROKE_MEMORY, LANE_LANE, LEVEL]), axis=1
         )
-        nothing_near = torch.zeros(len(flam), around)
-        self._around = Product(
-            torch.cat([torch.cat([memory, near], 1), torch.cat([flam, nothing_near], 1)])
+        nothing_near = np.zeros((len(flam), AROUND), np.float32)
+        self._around = ExactProduct(
+            np.concatenate(
+                [
+                    np.concatenate([memory, near], axis=1),
+                    np.concatenate([flam, nothing_near], axis=1),
+                ]
+            )
         )
-        embedded, levels, places = (e.weight.detach() for e in (head.lane, head.level, head.place))
-        bias = torch.cat([velocity.bias, offset.bias, head.second_units.bias]).detach()
-        self._lane_told = embedded @ torch.cat([lane, flam_lane]).t() + bias
-        self._offset_of_velocity = (levels @ offset.weight.detach()[:, sum(cut) :].t()).numpy()
-        self._flam_of_velocity = (levels @ by_level.t()).numpy()
-        self._flam_of_offset = (places @ by_place.t()).numpy()
-        self._velocity = _CopyingHead(head.velocity, head.velocity_copies, settings.copying)
-        self._offset = _CopyingHead(head.offset, head.offset_copies, settings.copying)
-        self._flam = _joined(head.second, head.second_velocity)
-        places, of_velocity = head.second_offset.weight.detach().split([len(flam), level], dim=1)
-        self._flam_offset = Product(places)
-        self._flam_offset_of = (levels @ of_velocity.t() + head.second_offset.bias.detach()).numpy()
-        between, of_place = head.between.weight.detach().split([len(flam), level], dim=1)
-        self._between = Product(between)
-        embedded_places = head.place.weight.detach()
-        self._between_of = (embedded_places @ of_place.t() + head.between.bias.detach()).numpy()
-        self._shown = head._shown().numpy().astype(np.int64)
-        self._read_tokens = _read_tokens(head._shown().numpy())
-        self._ages = age_of(torch.arange(LONGEST_AGE + 1)).numpy()[:, None]
+        bias = np.concatenate([of[f"{name}_units"][1] for name in ("velocity", "offset", "second")])
+        self._lane_told = ExactProduct(np.concatenate([of_lane, flam_lane]))(lane) + bias
+        self._of_told = ExactProduct(self._told)
+        self._offset_of_velocity = ExactProduct(offset[:, cut[-1] + told :])(level)
+        self._flam_of_velocity = ExactProduct(by_level)(level)
+        self._flam_of_offset = ExactProduct(by_place)(place)
+        self._velocity = _CopyingHead(weights, "velocity", settings.copying)
+        self._offset = _CopyingHead(weights, "offset", settings.copying)
+        self._flam = _joined([of["second"], of["second_velocity"]])
+        places, of_velocity = np.split(of["second_offset"][0], [len(flam)], axis=1)
+        self._flam_offset = ExactProduct(places)
+        self._flam_offset_of = ExactProduct(of_velocity)(level) + of["second_offset"][1]
+        between, of_place = np.split(of["between"][0], [len(flam)], axis=1)
+        self._between = ExactProduct(between)
+        self._between_of = ExactProduct(of_place)(place) + of["between"][1]
+        # the strokes that the settings let the network see
+        shown = [settings.use_lags] * len(COPIED_LAGS) + [True, settings.lanes_know_each_other]
+        self._shown = np.array(shown, np.int64)
+        self._read_tokens = _read_tokens(self._shown.astype(np.float32))
+        ages = np.log2(np.maximum(np.arange(LONGEST_AGE + 1), 1)) / math.log2(LONGEST_AGE)
+        self._ages = ages.astype(np.float32)[:, None]
 
     # --- what stands still -----------------------------------------------------------------------
 
-    def stand(self, asked: Asked) -> Standing:
-        """Everything that follows from what is asked of a block's takes alone."""
-        rows = len(asked.genre)
-        filled = torch.arange(padded(rows)).clamp(max=rows - 1)
-        asked = Asked(**{name: part[filled] for name, part in vars(asked).items()})
-        blocks = [self._stand(asked, first) for first in range(0, rows, ROWS)]
-        return Standing(
-            [
-                np.concatenate(parts)[:rows]
-                for parts in zip(*(block.layers for block in blocks), strict=True)
-            ],
-            (
-                np.concatenate([block.outlines[0] for block in blocks])[:rows],
-                np.concatenate([block.outlines[1] for block in blocks])[:rows],
-            ),
-            np.concatenate([block.heads for block in blocks])[:rows],
-            np.concatenate([block.strokes for block in blocks])[:rows],
-        )
+    def sum_up(self, asked: Conditions) -> np.ndarray:
+        """What is asked of each take: `condition` numbers that sum it up, then its style.
 
-    def _stand(self, asked: Asked, first: int) -> Standing:
-        rows = {name: part[first : first + ROWS] for name, part in vars(asked).items()}
-        condition = self.network.sum_up(Asked(**rows))
-        summary = condition[:, : self.settings.condition]
-        layers = [torch.nn.functional.linear(summary, self._summary, self._biases[0])]
-        layers += [bias.expand(ROWS, -1) for bias in self._biases[1:]]
-        heads = torch.nn.functional.linear(condition, self._head_asked, self._head_bias)
-        style = condition[:, -TOLD:]
-        voices = style[:, torch.from_numpy(NUMBERS_OF_LANE)]
-        shared = style[:, None, : len(SHARED_NAMES)].expand(-1, LANES, -1)
-        strokes = self._lane_told.repeat(ROWS, 1, 1)
-        told = torch.cat([shared, voices], dim=-1)
-        for row in range(ROWS):
-            strokes[row, :, : len(self._told)] += told[row] @ self._told.t()
-        at = torch.arange(OUTLINE_STEPS)[:, None].expand(-1, ROWS)
-        outline = outline_at(rows["style"], at, torch.zeros_like(at)).transpose(0, 1)
-        gates, of_heads = (
-            torch.nn.functional.linear(outline, weight).numpy()
-            for weight in (self._outline_gates, self._outline_heads)
+        The heads see the style as it is: squeezed through the summary it is followed badly.
+        """
+        tempo_bpm = np.asarray(asked.tempo_bpm, np.float32)
+        known = (tempo_bpm > 0).astype(np.float32)[:, None]
+        centres = np.log2(np.array(TEMPO_CENTRES_BPM, np.float32))
+        away = np.log2(np.maximum(tempo_bpm, np.float32(1)))[:, None] - centres
+        style = np.asarray(asked.style, np.float32)[:, :TOLD]
+        parts = (
+            self._genres[asked.genre],
+            np.exp(-((away / np.float32(0.2)) ** 2)) * known,
+            known,
+            _one_hot(asked.meter, len(METERS)),
+            _one_hot(asked.kind, len(KINDS)),
+            _one_hot(asked.density, LEVELS + 1),
+            _one_hot(asked.loudness, LEVELS + 1),
+            _one_hot(asked.role, len(ROLES) + 1),
+            _one_hot(asked.energy, MOST_ENERGY + 1),
+            style,
+            _one_hot(asked.style_source, 3),
         )
+        (first, first_bias), (last, last_bias) = self._condition
+        units = np.maximum(first(*parts) + first_bias, 0)
+        return np.concatenate([last(units) + last_bias, style], axis=1)
+
+    def stand(self, asked: Conditions) -> Standing:
+        """Everything that follows from what is asked of takes alone."""
+        rows = len(asked.genre)
+        condition = self.sum_up(asked)
+        layers = [self._summary(condition[:, : self.settings.condition]) + self._biases[0]]
+        layers += [np.broadcast_to(bias, (rows, len(bias))) for bias in self._biases[1:]]
+        style = condition[:, -TOLD:]
+        shared = np.broadcast_to(
+            style[:, None, : len(SHARED_NAMES)], (rows, LANES, len(SHARED_NAMES))
+        )
+        told = np.concatenate([shared, style[:, NUMBERS_OF_LANE]], axis=2)
+        strokes = np.repeat(self._lane_told[None], rows, axis=0)
+        strokes[:, :, : len(self._told)] += self._of_told(
+            told.reshape(rows * LANES, -1)
+        ).reshape(rows, LANES, -1)
+        outline = np.asarray(asked.style, np.float32)[:, OUTLINE].reshape(
+            rows, OUTLINE_STEPS, len(OUTLINE_VOICES)
+        )
+        now_and_next = np.concatenate([outline, np.roll(outline, -1, axis=1)], axis=2)
+        flat = now_and_next.reshape(rows * OUTLINE_STEPS, -1)
         return Standing(
-            [layer.numpy() for layer in layers],
-            (gates, of_heads),
-            heads.numpy(),
-            strokes.numpy(),
+            layers,
+            (
+                self._outline_gates(flat).reshape(rows, OUTLINE_STEPS, -1),
+                self._outline_heads(flat).reshape(rows, OUTLINE_STEPS, -1),
+            ),
+            self._head_asked(condition) + self._head_bias,
+            strokes,
         )
 
     # --- a 16th ----------------------------------------------------------------------------------
@@ -486,22 +473,28 @@ def _read_tokens(shown: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return present, at_velocity, at_offset
 
 
-def _joined(*layers: nn.Linear) -> Callable[[np.ndarray], np.ndarray]:
-    """Several layers that read the same, as one; answers (n, all their outputs)."""
-    product = Product(torch.cat([layer.weight.detach() for layer in layers]))
-    bias = torch.cat([layer.bias.detach() for layer in layers]).numpy()
+def _one_hot(index: np.ndarray, size: int) -> np.ndarray:
+    """Rows of zeros with a one each."""
+    return np.eye(size, dtype=np.float32)[index]
+
+
+def _joined(layers: list[tuple[np.ndarray, np.ndarray]]) -> Callable[[np.ndarray], np.ndarray]:
+    """Several layers, weight and bias, that read the same, as one; answers (n, all outputs)."""
+    product = ExactProduct(np.concatenate([weight for weight, _ in layers]))
+    bias = np.concatenate([bias for _, bias in layers])
     return lambda rows: product(rows) + bias
 
 
 class _CopyingHead:
     """Logits from units and, through gated tables, from earlier strokes' values."""
 
-    def __init__(self, layer: nn.Linear, copies: Copies, copying: bool) -> None:
-        self._bins, self._copying = layer.out_features, copying
-        self._heads = _joined(layer, copies.gates) if copying else _joined(layer)
-        tables = copies.tables.detach()
+    def __init__(self, weights: Mapping[str, np.ndarray], name: str, copying: bool) -> None:
+        parts = [f"strokes.{name}", *([f"strokes.{name}_copies.gates"] if copying else [])]
+        self._heads = _joined([(weights[f"{p}.weight"], weights[f"{p}.bias"]) for p in parts])
+        self._bins, self._copying = len(weights[f"strokes.{name}.bias"]), copying
+        tables = weights[f"strokes.{name}_copies.tables"]
         self._starts = np.arange(EARLIER) * tables.shape[1]
-        self._tables = tables.flatten(0, 1).numpy()
+        self._tables = tables.reshape(-1, tables.shape[2])
 
     def __call__(self, units: np.ndarray, earlier: np.ndarray) -> np.ndarray:
         answers = self._heads(units)
@@ -560,13 +553,15 @@ class LaneChain:
     not as there are lanes.
     """
 
-    def __init__(self, network: GrooveNetwork) -> None:
-        head = network.lanes
-        neighbours = (head.neighbours * head.mask).detach()[:, : 2 * LANES]
-        weights = neighbours.unflatten(0, (LANES, -1)).permute(2, 0, 1)
-        self._weights = weights.contiguous().numpy()  # (struck, struck as a bar ago; lane, unit)
-        self._output, self._bias = head.output.detach().numpy(), head.bias.detach().numpy()
+    def __init__(self, settings: GrooveSettings, weights: Mapping[str, np.ndarray]) -> None:
         self._rank = np.argsort(CHAIN)
+        before = self._rank[None, :] < self._rank[:, None]  # [lane, other lane]
+        before = before & settings.lanes_know_each_other
+        mask = np.concatenate([before, before], axis=1).repeat(settings.lane_units, axis=0)
+        neighbours = weights["lanes.neighbours"][:, : 2 * LANES] * mask
+        by_lane = neighbours.reshape(LANES, settings.lane_units, 2 * LANES).transpose(2, 0, 1)
+        self._weights = np.ascontiguousarray(by_lane)  # (struck, struck as a bar ago; lane, unit)
+        self._output, self._bias = weights["lanes.output"], weights["lanes.bias"]
 
     def decide(
         self, units: np.ndarray, copied: np.ndarray, a_bar_ago: np.ndarray, wanted: Wanted

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dj_core.models.groove.groove_network import CHAIN, Asked, GrooveNetwork, Heard, Stroke
+from dj_core.models.groove.groove_network import Asked, GrooveNetwork, Heard, Stroke
+from dj_core.models.groove.groove_shape import CHAIN, LONGEST_AGE
 from dj_core.models.groove.moving_averages import nothing_recent, quantities, recent_of, run_on
 from dj_core.models.groove.streams import (
     COPIED_LAGS,
@@ -44,7 +45,6 @@ CORRUPTED_CLIPS = 0.5  # share of clips that `ClipTensors.corrupt_inputs` gets w
 CORRUPTED_BINS, CORRUPTED_TICKS = 1.5, 1.0  # spread of errors: velocity bins, 96ths of a quarter
 DROPPED_HITS, ADDED_HITS = 0.05, 0.015  # in corrupted dance clips: share of hits, of silent cells
 ADDED_VELOCITY_BINS = (6, 26)  # of a hit that is added: soft to loud
-LONGEST_AGE = 64  # 16ths after which a drum counts as not struck for long
 WINDOW_STEPS = 64
 
 

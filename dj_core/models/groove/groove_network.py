@@ -17,17 +17,30 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dj_core.errors import TrainingError
-from dj_core.models.groove.moving_averages import RECENT
+from dj_core.models.groove.groove_shape import (
+    AROUND,
+    ASKED,
+    CHAIN,
+    CLOCK,
+    CONTENT,
+    EARLIER,
+    LAGS,
+    OUTLINED,
+    STROKE_MEMORY,
+    TEMPO_CENTRES_BPM,
+    TOLD,
+    GrooveSettings,
+    weight_shapes,
+)
 from dj_core.models.groove.streams import (
     A_BAR,
     COPIED_LAGS,
     HALF_A_BAR,
-    LAG_BARS,
     LEVELS,
     NEXT_STEPS,
     PHRASE_BARS,
@@ -39,10 +52,8 @@ from dj_core.models.groove.style_vector import (
     OUTLINE_STEPS,
     OUTLINE_VOICES,
     SHARED_NAMES,
-    STYLE_SIZE,
 )
 from dj_core.models.groove.training_clips import KINDS
-from dj_core.music.drums import LANE
 from dj_core.music.genres import MOST_ENERGY, ROLES
 from dj_core.music.step_grid import (
     CEILING_BIN,
@@ -57,92 +68,6 @@ from dj_core.music.step_grid import (
 
 State = tuple[Tensor, Tensor]
 """What the LSTM remembers: hidden and cell values, (layers, streams, units)."""
-
-CONTENT = 4 * LANES  # struck, velocity, offset, second stroke
-LAGS = len(LAG_BARS)
-EARLIER = len(COPIED_LAGS) + 2
-"""Strokes that one is copied from: the lane's at each of `COPIED_LAGS` and when last struck, and
-the one decided just before, of whatever lane."""
-TEMPO_CENTRES_BPM = (60, 75, 90, 105, 120, 140, 165, 195)
-MAX_PARAMETERS = 5_000_000
-TOLD = STYLE_SIZE - OUTLINE_STEPS * len(OUTLINE_VOICES)
-"""Numbers of a style before its outline."""
-OUTLINED = 2 * len(OUTLINE_VOICES)  # numbers of the outline at a 16th: of it and of the next one
-CLOCK = MAX_STEPS_PER_BAR + 4 + 6 + PHRASE_BARS // 2 + 2
-"""Numbers that say where a 16th is: in the bar, the beat, the phrase, and in which phrase."""
-STROKE_MEMORY = 96  # numbers that a stroke's velocity and offset know of the LSTM's memory
-
-# Drums that a performance has come first: they may then be scored without the rest.
-_LATE = ("clap", "tambourine", "shaker", "cowbell", "conga")
-CHAIN: tuple[int, ...] = (
-    *(lane for name, lane in LANE.items() if name not in _LATE),
-    *(LANE[name] for name in _LATE),
-)
-"""Lanes in the order in which they are decided."""
-
-
-@dataclass(frozen=True)
-class GrooveSettings:
-    """The shape of a groove network.
-
-    Attributes:
-        genres: names known, '' (any) first.
-        hidden: LSTM units per layer, 16 to 1,024.
-        layers: 1 to 4.
-        condition: numbers that sum up what is asked, 8 to 512.
-        lane_units: units per lane that decide whether it is struck, 4 to 256.
-        stroke_units: units that decide a stroke's velocity and offset, 8 to 1,024.
-        dropout: share of units silenced between layers while training.
-        weight_drop: share of recurrent weights silenced while training.
-        input_drop: share of what is read silenced while training.
-        use_lags: read the bars before; off only to measure what they bring.
-        lanes_know_each_other: decide lanes and strokes of a 16th one after another; likewise.
-        copying: gates and tables that copy; likewise.
-        use_recent: read how hard and how early drums were struck of late; likewise.
-
-    Raises:
-        TrainingError: a value out of range.
-    """
-
-    genres: tuple[str, ...]
-    hidden: int = 256
-    layers: int = 2
-    condition: int = 96
-    lane_units: int = 32
-    stroke_units: int = 160
-    dropout: float = 0.3
-    weight_drop: float = 0.3
-    input_drop: float = 0.1
-    use_lags: bool = True
-    lanes_know_each_other: bool = True
-    copying: bool = True
-    use_recent: bool = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "genres", tuple(self.genres))  # JSON knows lists only
-        words = all(isinstance(genre, str) for genre in self.genres)
-        if not words or self.genres[:1] != ("",) or len(set(self.genres)) != len(self.genres):
-            raise TrainingError(f"genres are '' and distinct names; got {self.genres!r}.")
-        for name, low, high in (
-            ("hidden", 16, 1_024),
-            ("layers", 1, 4),
-            ("condition", 8, 512),
-            ("lane_units", 4, 256),
-            ("stroke_units", 8, 1_024),
-        ):
-            value = getattr(self, name)
-            if type(value) is not int or not low <= value <= high:
-                raise TrainingError(
-                    f"{name} is a whole number from {low} to {high}; got {value!r}."
-                )
-        for name in ("dropout", "weight_drop", "input_drop"):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not 0 <= value < 1:
-                raise TrainingError(f"{name} is 0 up to, not including, 1; got {value!r}.")
-        for name in ("use_lags", "lanes_know_each_other", "copying", "use_recent"):
-            if type(getattr(self, name)) is not bool:
-                raise TrainingError(f"{name} is true or false; got {getattr(self, name)!r}.")
-
 
 @dataclass(frozen=True)
 class Asked:
@@ -217,10 +142,8 @@ class GrooveNetwork(nn.Module):
         self.settings = settings
         size, hidden = settings.condition, settings.hidden
         self.genre = nn.Embedding(len(settings.genres), 24)
-        asked = 24 + len(TEMPO_CENTRES_BPM) + 1 + len(METERS) + len(KINDS) + 2 * (LEVELS + 1)
-        asked += len(ROLES) + 1 + MOST_ENERGY + 1
         self.condition = nn.Sequential(
-            nn.Linear(asked + TOLD + 3, 2 * size), nn.ReLU(), nn.Linear(2 * size, size)
+            nn.Linear(ASKED, 2 * size), nn.ReLU(), nn.Linear(2 * size, size)
         )
         read = CONTENT * (1 + LAGS) + NEXT_STEPS * LANES + LAGS
         self.lstm = nn.LSTM(read + CLOCK + OUTLINED + size, hidden, 1)
@@ -396,7 +319,7 @@ class StrokeHead(nn.Module):
         self.level = nn.Embedding(VELOCITY_BINS, level)
         self.place = nn.Embedding(OFFSETS, level)
         told = len(SHARED_NAMES) + NUMBERS_OF_LANE.shape[1]
-        around = 3 * LANES + 3 * EARLIER + 1 + RECENT + told
+        around = AROUND + told
         self.velocity_units = nn.Linear(STROKE_MEMORY + lane + around, units)
         self.offset_units = nn.Linear(STROKE_MEMORY + lane + around + level, units)
         self.second_units = nn.Linear(STROKE_MEMORY + lane + 2 * level, units // 2)
@@ -501,14 +424,13 @@ def build_network(settings: GrooveSettings, seed: int | None = None) -> GrooveNe
     Raises:
         TrainingError: more than `MAX_PARAMETERS` weights.
     """
+    weight_shapes(settings)  # refuses what is too large
     with torch.random.fork_rng(devices=[]):
         if seed is not None:
             torch.manual_seed(seed)
-        network = GrooveNetwork(settings)
-    count = sum(weight.numel() for weight in network.parameters())
-    if count > MAX_PARAMETERS:
-        raise TrainingError(
-            f"This network would have {count:,} weights; at most {MAX_PARAMETERS:,} are allowed. "
-            "Use fewer hidden units or layers."
-        )
-    return network
+        return GrooveNetwork(settings)
+
+
+def weights_of(network: GrooveNetwork) -> dict[str, np.ndarray]:
+    """A network's weights as they are now, by name."""
+    return {name: part.detach().cpu().numpy().copy() for name, part in network.state_dict().items()}

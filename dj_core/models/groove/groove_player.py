@@ -16,20 +16,19 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import torch
 from scipy.special import ndtr, ndtri
 
 from dj_core.errors import GenerationError
 from dj_core.models.groove.groove_checkpoint import FAMILY, GrooveCheckpoint, load_groove_model
-from dj_core.models.groove.groove_inference import ROWS, Heard, Recent, StepwiseNetwork, Strokes
-from dj_core.models.groove.groove_likelihood import LONGEST_AGE
-from dj_core.models.groove.groove_network import CHAIN, CONTENT, Asked
+from dj_core.models.groove.groove_inference import Heard, Recent, StepwiseNetwork, Strokes
+from dj_core.models.groove.groove_shape import CHAIN, CONTENT, LONGEST_AGE
 from dj_core.models.groove.streams import (
     A_BAR,
     COPIED_LAGS,
     NEXT_STEPS,
     OWN_STYLE,
     PHRASE_BARS,
+    Conditions,
     lag_steps,
 )
 from dj_core.models.groove.style_choice import DrawnStyle, StyleChoice
@@ -38,7 +37,6 @@ from dj_core.models.groove.style_vector import STYLE_SIZE
 from dj_core.models.groove.temperature import Heat
 from dj_core.models.groove.training_clips import KINDS, role_index
 from dj_core.models.request import FOUR_FOUR, GenerationRequest, Spacing, Take, role_of
-from dj_core.models.threads import cpu_threads
 from dj_core.music.beat import DEFAULT_TEMPO_BPM, Beat, Provenance
 from dj_core.music.drums import DRUMS
 from dj_core.music.genres import genre_label, typical_tempo_bpm
@@ -58,6 +56,7 @@ from dj_core.music.step_grid import (
 )
 
 MOST_ROWS = 64  # of a block; more bring nothing
+ROWS = 8  # that blocks of unequal lengths are made of
 DRAWS = 10  # random numbers per cell: struck, velocity, offset, flam, its three, within the bins
 _Cells = tuple[np.ndarray, int, np.ndarray, int]
 """Where strokes' draws stand: rows of a block, step, lanes, and which of the draws."""
@@ -135,17 +134,16 @@ class GrooveModel:
     def __init__(self, name: str, checkpoint: GrooveCheckpoint) -> None:
         self.name = name
         self.checkpoint = checkpoint
-        self.network = checkpoint.network
+        self.settings = checkpoint.settings
         self.tables = checkpoint.tables
-        self.genres = tuple(genre for genre in self.network.settings.genres if genre)
+        self.genres = tuple(genre for genre in self.settings.genres if genre)
         self._within = _within_bins(self.tables.velocities)
-        self._styles = StyleChoice(self.tables, self.network.settings.genres)
+        self._styles = StyleChoice(self.tables, self.settings.genres)
 
     @cached_property
     def stepwise(self) -> StepwiseNetwork:
         """The network laid out for playing; the weights must not change after the first take."""
-        with torch.inference_mode():
-            return StepwiseNetwork(self.network)
+        return StepwiseNetwork(self.settings, self.checkpoint.weights)
 
     def generate(self, request: GenerationRequest, tuning: Tuning = DEFAULT_TUNING) -> Take:
         """A beat as asked. Raises GenerationError."""
@@ -263,7 +261,7 @@ class _Block:
         self.bar = np.array([steps_per_bar(request.meter) for request in asked])
         self.lag_steps = np.stack(lag_steps(self.bar), axis=1)
         self.tempo_bpm = np.array([tempo_of(request) for request in asked])
-        genres = model.network.settings.genres
+        genres = model.settings.genres
         self.genre = np.array([genres.index(request.genre) for request in asked])
         self.styles = np.zeros((self.rows, STYLE_SIZE))
         self.fine = np.zeros(self.rows)
@@ -312,11 +310,10 @@ class _Block:
 
     def play(self) -> list[Take]:
         """Play all takes to their ends."""
-        with torch.inference_mode(), cpu_threads(1):
-            self.standing = self.network.stand(self._asked())
-            self.memory = self.network.no_memory(self.rows)
-            for now in range(self.steps):
-                self._step(now)
+        self.standing = self.network.stand(self._asked())
+        self.memory = self.network.no_memory(self.rows)
+        for now in range(self.steps):
+            self._step(now)
         return [self._take(row, self.grid(row)) for row in range(len(self.requests))]
 
     def grid(self, row: int) -> Grid:
@@ -330,19 +327,19 @@ class _Block:
         units, copied, stroke_memory = self.network.heads(heard, self.standing, self.memory)
         self._sound(now, stroke_memory, self._strike(now, units, copied, heard))
 
-    def _asked(self) -> Asked:
+    def _asked(self) -> Conditions:
         asked = self.requests
-        return Asked(
-            genre=torch.from_numpy(self.genre),
-            tempo_bpm=torch.from_numpy(self.tempo_bpm).float(),
-            meter=torch.tensor([METERS.index(request.meter) for request in asked]),
-            kind=torch.tensor([KINDS.index(request.feel.kind) for request in asked]),
-            density=torch.tensor([request.feel.density for request in asked]),
-            loudness=torch.tensor([request.feel.loudness for request in asked]),
-            role=torch.tensor([role_index(role_of(request)) for request in asked]),
-            energy=torch.tensor([request.feel.energy for request in asked]),
-            style=torch.from_numpy(self.styles).float(),
-            style_source=torch.full((self.rows,), OWN_STYLE),
+        return Conditions(
+            genre=self.genre,
+            tempo_bpm=self.tempo_bpm,
+            meter=np.array([METERS.index(request.meter) for request in asked]),
+            kind=np.array([KINDS.index(request.feel.kind) for request in asked]),
+            density=np.array([request.feel.density for request in asked]),
+            loudness=np.array([request.feel.loudness for request in asked]),
+            role=np.array([role_index(role_of(request)) for request in asked]),
+            energy=np.array([request.feel.energy for request in asked]),
+            style=self.styles,
+            style_source=np.full(self.rows, OWN_STYLE),
         )
 
     def _heard(self, now: int) -> Heard:

@@ -22,6 +22,7 @@ from dj_core.files.storage import sha256_of
 from dj_core.models.checkpoint import ModelFacts
 from dj_core.models.distributed import Ranks
 from dj_core.models.groove.groove_checkpoint import FAMILY, GrooveCheckpoint, save_groove_model
+from dj_core.models.groove.groove_shape import GrooveSettings
 from dj_core.models.groove.placement_bias import settle_placement_bias
 from dj_core.models.groove.streams import TrainingStreams, Veil
 from dj_core.models.groove.style_bias import ROUNDS, STEPS_A_TAKE, settle_style_bias
@@ -234,7 +235,7 @@ class GrooveTask:
         import torch
 
         from dj_core.models.groove.groove_likelihood import ClipTensors
-        from dj_core.models.groove.groove_network import GrooveSettings, build_network
+        from dj_core.models.groove.groove_network import build_network
 
         if settings.streams < ranks.count:
             raise TrainingError(
@@ -330,7 +331,7 @@ class GrooveTask:
         """A take in any genre."""
         from dj_core.models.groove.groove_player import GrooveModel
 
-        checkpoint = GrooveCheckpoint(self.network, self.tables, self._facts({}), "")
+        checkpoint = GrooveCheckpoint.of(self.network, self.tables, self._facts({}))
         return GrooveModel(name, checkpoint).generate(GenerationRequest(bars=bars, seed=seed)).beat
 
     def finish(self, model_folder: Path) -> Iterator[float]:

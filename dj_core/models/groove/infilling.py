@@ -14,10 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import torch
 
-from dj_core.models.groove.groove_inference import ROWS, Heard, odds
-from dj_core.models.groove.groove_network import Asked
+from dj_core.models.groove.groove_inference import Heard, odds
 from dj_core.models.groove.groove_player import (
     _FLAM_OFFSET,
     _FLAM_VELOCITY,
@@ -26,10 +24,11 @@ from dj_core.models.groove.groove_player import (
     DEFAULT_TUNING,
     GrooveModel,
     Tuning,
+    ROWS,
     _Block,
     _Cells,
 )
-from dj_core.models.groove.streams import A_BAR, OWN_STYLE, PAST_STYLE, PAST_STYLE_BARS
+from dj_core.models.groove.streams import A_BAR, OWN_STYLE, PAST_STYLE, PAST_STYLE_BARS, Conditions
 from dj_core.models.groove.style_vector import OUTLINE, StyleSums
 from dj_core.models.groove.training_clips import KINDS, ClipSet, clip_of, swing_of
 from dj_core.models.request import GenerationRequest, Take
@@ -112,7 +111,7 @@ class Played:
 
 def style_of(model: GrooveModel, beat: Beat) -> tuple[np.ndarray, float]:
     """The scaled style of a beat, and its share of strokes between the 96ths."""
-    clips = ClipSet.of([clip_of(beat, KINDS[1], "")], model.network.settings.genres)
+    clips = ClipSet.of([clip_of(beat, KINDS[1], "")], model.settings.genres)
     style = StyleSums(clips).between(np.array([0]), np.array([clips.steps]))
     return model.tables.scale.scaled(style)[0], float(clips.fine[0])
 
@@ -226,15 +225,15 @@ class _GuidedBlock(_Block):
                 self.current[row] = self.styles[row] if turn.style is None else turn.style
         self.standing = self.network.stand(self._asked())
 
-    def _asked(self) -> Asked:
+    def _asked(self) -> Conditions:
         asked = super()._asked()
         past = [guide.past and guide.style is not None for guide in self.guides]
         source = [PAST_STYLE if is_so else OWN_STYLE for is_so in past]
         return replace(
             asked,
-            kind=torch.tensor([KINDS.index(kind) for kind in self.kinds]),
-            style=torch.from_numpy(self.current).float(),
-            style_source=torch.tensor(source),
+            kind=np.array([KINDS.index(kind) for kind in self.kinds]),
+            style=self.current,
+            style_source=np.array(source),
         )
 
     # --- cells ---------------------------------------------------------------------------------

@@ -10,14 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from dj_core.models.groove.groove_shape import HALF_LIVES, QUANTITIES
 from dj_core.music.step_grid import CEILING_BIN, LANES, MAX_OFFSET
-
-HALF_LIVES = (8, 64)
-"""16ths after which a stroke counts half: two beats, and four bars of 4/4."""
-
-QUANTITIES = 5  # strokes, velocity, its square, offset, its square
-RECENT = len(HALF_LIVES) * QUANTITIES + 4 * LANES
-"""Numbers that `recent_of` gives."""
 
 _DECAYS = torch.tensor([0.5 ** (1 / half_life) for half_life in HALF_LIVES])
 _DOUBT = 0.1  # strokes' worth of silence mixed into a mean, so that a faded one says nothing

@@ -52,7 +52,7 @@ def measure_placement_bias(
     """
     from dj_core.models.groove.groove_player import GrooveModel
 
-    genres = checkpoint.network.settings.genres
+    genres = checkpoint.settings.genres
     roles = {role_index(role) for role in PLACED_ROLES}
     material: dict[str, list[Clip]] = {}
     styles = tuple(genre for genre in DANCE_STYLES if genre in genres)

@@ -61,7 +61,7 @@ def measure_style_bias(
     for number, share in enumerate(ROUNDS):
         tables = replace(checkpoint.tables, bias=settled)
         model = GrooveModel("measured", replace(checkpoint, tables=tables))
-        requests = _requests(tables, model.network.settings.genres, takes, number)
+        requests = _requests(tables, model.settings.genres, takes, number)
         if not requests:
             return settled
         beats: list[Beat] = []
