@@ -23,7 +23,8 @@ from dj_core.models.groove.groove_likelihood import (
     ClipTensors,
     remember,
 )
-from dj_core.models.groove.groove_network import CONTENT, LAGS, GrooveNetwork
+from dj_core.models.groove.groove_network import GrooveNetwork
+from dj_core.models.groove.groove_shape import CONTENT, LAGS
 from dj_core.models.groove.streams import Scale, Window, whole_clips
 from dj_core.models.groove.style_vector import StyleSums
 from dj_core.models.groove.training_clips import ClipSet

@@ -244,7 +244,7 @@ def batch_of(held: Windows, which: Sequence[int], humanizer: Humanizer, told: bo
     some = list(which)
     struck = np.zeros((len(some), held.hits.shape[1], LANES), np.uint8)
     struck[:, :, _LANE] = held.hits[some]
-    known = humanizer.network.settings.genres
+    known = humanizer.checkpoint.settings.genres
     genre = [known.index(held.genre[i]) if told and held.genre[i] in known else 0 for i in some]
     cells = np.ascontiguousarray(struck.transpose(1, 0, 2))
     return Batch(

@@ -1,4 +1,4 @@
-"""A Python without what only POSIX has, to run the program in: `python tests/other_system.py MODULE …`.
+"""A Python without what only POSIX has: `python tests/other_system.py MODULE …` runs a module.
 
 Modules and functions that Windows lacks are taken away, folders cannot be opened, links cannot be
 made, and `msvcrt` locks bytes as Windows does. `subprocess`, `multiprocessing` and `asyncio` are

@@ -232,7 +232,7 @@ def reference(divided):
 @pytest.mark.parametrize("words", [NAMES, TIMED, SPELLED], ids=["names", "timed", "spelled"])
 def test_a_network_without_opinions_costs_the_logarithm_of_its_words(reference, words):
     model = NotesModel("blank", checkpoint_of(replace(words, drum_map="general-midi")))
-    for weight in model.network.parameters():
+    for weight in model.checkpoint.network.parameters():
         torch.nn.init.zeros_(weight)
     surprise = surprise_of(model, reference)
     known, every, notes = 0, 0, 0

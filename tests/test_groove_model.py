@@ -14,8 +14,8 @@ from dj_core.models.checkpoint import write_card
 from dj_core.models.families import read_run_settings, settings_from, train_run
 from dj_core.models.groove.groove_checkpoint import load_groove_model
 from dj_core.models.groove.groove_likelihood import ClipTensors, _strokes, remember
-from dj_core.models.groove.groove_network import CHAIN
 from dj_core.models.groove.groove_player import DEFAULT_TUNING, Tuning, _Block, load_groove_player
+from dj_core.models.groove.groove_shape import CHAIN
 from dj_core.models.groove.groove_training import GROOVE_PRESETS, training_clips, weights_of
 from dj_core.models.groove.streams import LAG_BARS, OWN_STYLE, Conditions, Streams, window_at
 from dj_core.models.groove.temperature import Heat
@@ -298,7 +298,7 @@ def test_density_is_heard(model):
 
 def test_velocities_are_drawn_within_their_bin_as_the_genre_plays_them(model):
     tables = model.tables
-    house = model.network.settings.genres.index("house")
+    house = model.checkpoint.network.settings.genres.index("house")
     draws = np.random.default_rng(1).random(4_000)
     drawn = np.bincount([model.velocity_within(house, 24, d) for d in draws], minlength=128)
     members = tables.velocities[house, 97:101]
@@ -311,7 +311,7 @@ def tossed(logit, draw, temperature, top_p):
     """One coin."""
     heat = Heat(np.array([temperature]), np.array([top_p]))
     demands = heat.demands(np.array([draw]))
-    return heat.toss(np.array([logit]), demands, np.array([0]))[0]
+    return logit > demands[0]
 
 
 def test_temperature_zero_takes_the_likelier(model):
@@ -330,7 +330,7 @@ def test_playing_follows_the_odds_that_training_learns(model):
     take = block.play()[0]
     steps = 3 * steps_per_bar(request.meter)
     grid = Grid(*(part[:steps] for part in vars(block.grid(0)).values()))
-    genres = model.network.settings.genres
+    genres = model.checkpoint.network.settings.genres
     clip = Clip(grid, 0, "jazz", 150.0, "beat", "made", "", np.zeros(128, int), 0.0)
     clips = ClipSet.of([clip], genres)
 
@@ -352,10 +352,10 @@ def test_playing_follows_the_odds_that_training_learns(model):
     streams = Streams(one(0), one(0), one(steps), one(0))
     tensors, window = ClipTensors(clips), window_at(clips, streams, steps, conditions)
     with torch.no_grad():
-        memory, heard, _ = remember(model.network, tensors, window, None)
+        memory, heard, _ = remember(model.checkpoint.network, tensors, window, None)
         struck = (tensors.velocity[torch.from_numpy(window.places)] > 0).float()
         lags = heard.lags.unflatten(-1, (len(LAG_BARS), -1))[..., :LANES]
-        logits = model.network.lanes(memory, lags, heard.known, struck)[:, 0]
+        logits = model.checkpoint.network.lanes(memory, lags, heard.known, struck)[:, 0]
     again = [
         [
             tossed(
@@ -377,9 +377,11 @@ def _drawn_again(model, block, tensors, window, memory, heard):
     time, stream, lane = (tensors.velocity[torch.from_numpy(window.places)] > 0).nonzero(
         as_tuple=True
     )
-    row, head = torch.from_numpy(window.places)[time, stream], model.network.strokes
+    row, head = torch.from_numpy(window.places)[time, stream], model.checkpoint.network.strokes
     with torch.no_grad():
-        stroke = _strokes(model.network, tensors, window, memory, heard, (time, stream, lane, row))
+        stroke = _strokes(
+            model.checkpoint.network, tensors, window, memory, heard, (time, stream, lane, row)
+        )
         _, around = head.begin(stroke)
         velocity = tensors.velocity[row, lane].long() - 1
         levels = head.velocity_logits(around, stroke)

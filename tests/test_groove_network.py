@@ -21,20 +21,16 @@ from dj_core.models.groove.groove_likelihood import (
     score,
     validate,
 )
-from dj_core.models.groove.groove_network import (
+from dj_core.models.groove.groove_network import build_network
+from dj_core.models.groove.groove_shape import (
     CHAIN,
+    HALF_LIVES,
     OUTLINED,
     TOLD,
     GrooveSettings,
-    build_network,
+    weight_shapes,
 )
-from dj_core.models.groove.moving_averages import (
-    HALF_LIVES,
-    fade,
-    nothing_recent,
-    quantities,
-    run_on,
-)
+from dj_core.models.groove.moving_averages import fade, nothing_recent, quantities, run_on
 from dj_core.models.groove.streams import LAG_BARS, whole_clips
 from dj_core.models.groove.style_vector import StyleSums
 from dj_core.models.groove.training_clips import ClipSet, clip_of
@@ -224,3 +220,11 @@ def test_networks_out_of_bounds_are_refused(clips):
         build_network(GrooveSettings(clips.genres, hidden=1024))
     with pytest.raises(TrainingError, match="genres are '' and distinct names"):
         GrooveSettings(("rock",))
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_playing_and_training_agree_on_the_weights(layers):
+    settings = GrooveSettings(("", "rock"), layers=layers, **SMALL)
+    network = build_network(settings)
+    shapes = {name: tuple(weight.shape) for name, weight in network.state_dict().items()}
+    assert weight_shapes(settings) == shapes

@@ -8,8 +8,8 @@ from benchmarks.hit_odds import HitOdds
 from dj_core.evaluation.likelihood import hit_bits_per_step, quantise
 from dj_core.files.midi import read_midi
 from dj_core.models.groove.groove_likelihood import bits_of
-from dj_core.models.groove.groove_network import MAX_PARAMETERS
 from dj_core.models.groove.groove_player import load_groove_player
+from dj_core.models.groove.groove_shape import MAX_PARAMETERS
 from dj_core.models.groove.training_clips import ClipSet, clip_of
 from dj_core.models.request import GenerationRequest
 from dj_core.music.beat import Meter
@@ -34,7 +34,7 @@ def houses(model):
 
 def test_it_is_small(model):
     assert sum(file.stat().st_size for file in FOLDER.iterdir()) < MAX_BYTES
-    assert sum(weight.numel() for weight in model.network.parameters()) <= MAX_PARAMETERS
+    assert sum(weight.numel() for weight in model.checkpoint.network.parameters()) <= MAX_PARAMETERS
 
 
 def test_it_knows_every_genre_of_the_table(model):
@@ -108,9 +108,9 @@ def test_its_hit_bits_are_the_same_counted_in_another_way(model, corpora):
         (corpora / "groove").rglob("*.mid"), key=lambda path: (path.stat().st_size, path)
     )
     beats = [beat for beat in map(read_midi, files[:12]) if beat.meter == Meter()][:4]
-    known = model.network.settings.genres
+    known = model.checkpoint.network.settings.genres
     clips = ClipSet.of([clip_of(beat, "beat", "groove") for beat in beats], known)
-    odds = HitOdds(model.network, model.tables.scale, clips)
+    odds = HitOdds(model.checkpoint.network, model.tables.scale, clips)
     counted = hit_bits_per_step(odds, [quantise(beat) for beat in beats])
-    bits = bits_of(model.network, model.tables.scale, clips, with_past_style=False)
+    bits = bits_of(model.checkpoint.network, model.tables.scale, clips, with_past_style=False)
     assert counted == pytest.approx(bits.hits_per_step, rel=1e-4)

@@ -7,16 +7,20 @@ import numpy as np
 import pytest
 import torch
 
-from dj_core.models.groove.groove_inference import ROWS, LaneChain, Product, StepwiseNetwork
+from dj_core.models.exact_product import ExactProduct
+from dj_core.models.groove.groove_checkpoint import GrooveCheckpoint
+from dj_core.models.groove.groove_inference import LaneChain, StepwiseNetwork
 from dj_core.models.groove.groove_likelihood import ClipTensors, _strokes, remember
 from dj_core.models.groove.groove_network import GrooveNetwork, build_network
 from dj_core.models.groove.groove_player import (
     DEFAULT_TUNING,
+    ROWS,
     GrooveModel,
     _Block,
     load_groove_player,
     tempo_of,
 )
+from dj_core.models.groove.groove_shape import CHAIN
 from dj_core.models.groove.streams import LAG_BARS, OWN_STYLE, Conditions, Streams, window_at
 from dj_core.models.groove.training_clips import KINDS, Clip, ClipSet, role_index
 from dj_core.models.request import Feel, GenerationRequest, role_of
@@ -41,7 +45,8 @@ def shipped():
 
 
 def with_network(model, network):
-    checkpoint = replace(model.checkpoint, network=network.eval())
+    old = model.checkpoint
+    checkpoint = GrooveCheckpoint.of(network, old.tables, old.facts)
     return GrooveModel(model.name, checkpoint)
 
 
@@ -58,6 +63,7 @@ class Overheard:
         def overhear(chain, *asked):
             struck, logits = decide(chain, *asked)
             self.lanes.append(logits[0])
+            self.struck = struck[0]
             return struck, logits
 
         monkeypatch.setattr(LaneChain, "decide", overhear)
@@ -68,18 +74,25 @@ class Overheard:
 
         def overhear_flam(network, around, velocity, offset):
             answers = flams(network, around, velocity, offset)
-            self.flam[self.at] = np.concatenate([answers[0][:, None], answers[1]], axis=1)[0]
+            sounded = [at for at in self.velocity if at not in self.flam]
+            told = np.concatenate([answers[0][:, None], answers[1]], axis=1)
+            self.flam.update(zip(sounded, told, strict=True))
             return answers
 
         monkeypatch.setattr(StepwiseNetwork, "flam_logits", overhear_flam)
 
+    def next_stroke(self, heard):
+        """16th and lane of the first stroke of this 16th of which nothing is heard yet."""
+        step = len(self.lanes) - 1
+        struck = set(np.flatnonzero(self.struck).tolist())
+        return next((step, lane) for lane in CHAIN if lane in struck and (step, lane) not in heard)
+
     def _listen(self, monkeypatch, name, heard):
         method = getattr(StepwiseNetwork, name)
 
-        def overhear(network, around, strokes, *more):
-            answer = method(network, around, strokes, *more)
-            self.at = (len(self.lanes) - 1, int(strokes.lane[0]))
-            heard[self.at] = answer[0]
+        def overhear(network, around, earlier, *more):
+            answer = method(network, around, earlier, *more)
+            heard[self.next_stroke(heard)] = answer[0]
             return answer
 
         monkeypatch.setattr(StepwiseNetwork, name, overhear)
@@ -89,7 +102,7 @@ def trained_odds(model, request, block):
     """What the training path says of the 16ths and strokes that a block's first row has played."""
     steps = request.bars * steps_per_bar(request.meter)
     grid = Grid(*(part[:steps] for part in vars(block.grid(0)).values()))
-    genres, tempo_bpm = model.network.settings.genres, tempo_of(request)
+    genres, tempo_bpm = model.checkpoint.network.settings.genres, tempo_of(request)
     clip = Clip(
         grid, METERS.index(request.meter), request.genre, tempo_bpm, request.feel.kind, "made", "",
         np.zeros(128, int), 0.0,
@@ -114,13 +127,15 @@ def trained_odds(model, request, block):
     streams = Streams(one(0), one(0), one(steps), one(0))
     tensors, window = ClipTensors(clips), window_at(clips, streams, steps, conditions)
     with torch.no_grad():
-        memory, heard, _ = remember(model.network, tensors, window, None)
+        memory, heard, _ = remember(model.checkpoint.network, tensors, window, None)
         struck = (tensors.velocity[torch.from_numpy(window.places)] > 0).float()
         lags = heard.lags.unflatten(-1, (len(LAG_BARS), -1))[..., :LANES]
-        lanes = model.network.lanes(memory, lags, heard.known, struck)[:, 0]
+        lanes = model.checkpoint.network.lanes(memory, lags, heard.known, struck)[:, 0]
         time, stream, lane = (struck > 0).nonzero(as_tuple=True)
-        row, head = torch.from_numpy(window.places)[time, stream], model.network.strokes
-        stroke = _strokes(model.network, tensors, window, memory, heard, (time, stream, lane, row))
+        row, head = torch.from_numpy(window.places)[time, stream], model.checkpoint.network.strokes
+        stroke = _strokes(
+            model.checkpoint.network, tensors, window, memory, heard, (time, stream, lane, row)
+        )
         core, around = head.begin(stroke)
         velocity = tensors.velocity[row, lane].long() - 1
         offset = tensors.offset[row, lane].long() - 1
@@ -170,15 +185,15 @@ def test_the_shipped_model_is_played_by_the_odds_it_was_trained_to(shipped, requ
 
 @pytest.mark.parametrize("part", ["use_lags", "lanes_know_each_other", "copying", "use_recent"])
 def test_a_part_switched_off_is_off_in_playing_too(shipped, part, monkeypatch):
-    network = GrooveNetwork(replace(shipped.network.settings, **{part: False}))
-    network.load_state_dict(shipped.network.state_dict())
+    network = GrooveNetwork(replace(shipped.checkpoint.network.settings, **{part: False}))
+    network.load_state_dict(shipped.checkpoint.network.state_dict())
     request = GenerationRequest(genre="rock", bars=3, seed=4)
     check_odds(with_network(shipped, network), request, monkeypatch)
 
 
 @pytest.mark.parametrize("layers", [1, 3])
 def test_any_number_of_layers_is_played(shipped, layers, monkeypatch):
-    settings = replace(shipped.network.settings, layers=layers, hidden=24, lane_units=8)
+    settings = replace(shipped.checkpoint.network.settings, layers=layers, hidden=24, lane_units=8)
     model = with_network(shipped, build_network(settings, seed=layers))
     check_odds(model, GenerationRequest(genre="rock", bars=2, seed=4), monkeypatch)
 
@@ -187,18 +202,23 @@ def test_any_number_of_layers_is_played(shipped, layers, monkeypatch):
 
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(20, 7), (304, 768), (693, 1024)])
-def test_a_row_is_multiplied_alike_in_any_place_and_company(inputs, outputs):
-    generator = torch.Generator().manual_seed(1)
-    product = Product(torch.randn(outputs, inputs, generator=generator))
-    rows = torch.randn(3 * ROWS, inputs, generator=generator).numpy()
+def test_a_row_is_multiplied_alike_in_any_place_company_and_order(inputs, outputs):
+    chance = np.random.default_rng(1)
+    weight = chance.standard_normal((outputs, inputs)).astype(np.float16).astype(np.float32)
+    product = ExactProduct(weight)
+    rows = chance.standard_normal((3 * ROWS, inputs)).astype(np.float32)
 
     together = product(rows)
-    assert np.allclose(together, rows @ product._weight[:inputs], atol=1e-3)
+    assert np.allclose(together, rows @ weight.T, atol=1e-3)
     assert (product(rows[:, :9], rows[:, 9:]) == together).all()
-    for order in (np.arange(3 * ROWS)[::-1], np.random.default_rng(2).permutation(3 * ROWS)):
+    for order in (np.arange(3 * ROWS)[::-1], chance.permutation(3 * ROWS)):
         assert (product(rows[order]) == together[order]).all()
     for row in (0, 5, 23):
-        assert (product(rows[row : row + 1]) == together[row]).all()
+        for count in (1, 2, 3):
+            assert (product(rows[row : row + count]) == together[row : row + count]).all()
+    # another order of the sums, as another machine may have it
+    shuffled = chance.permutation(inputs)
+    assert (ExactProduct(weight[:, shuffled])(rows[:, shuffled]) == together).all()
 
 
 def test_the_shipped_model_plays_a_seed_alike_alone_and_among_many(shipped):

@@ -17,14 +17,14 @@ from dj_core.library.library import Library
 from dj_core.models.checkpoint import CARD_NAME, WEIGHTS_NAME, ModelFacts, read_card, write_card
 from dj_core.models.families import load_model
 from dj_core.models.groove.groove_checkpoint import load_groove_model, save_groove_model
-from dj_core.models.groove.groove_network import GrooveSettings
 from dj_core.models.groove.groove_network import build_network as groove_network
+from dj_core.models.groove.groove_shape import GrooveSettings
 from dj_core.models.groove.streams import LEVELS
 from dj_core.models.groove.style_tables import Tables
 from dj_core.models.groove.style_vector import OUTLINE, OUTLINE_SIZE, STYLE_SIZE
-from dj_core.models.humanizer.humanizer_checkpoint import load_humanizer_parts, save_humanizer
-from dj_core.models.humanizer.humanizer_network import HumanizerSettings
+from dj_core.models.humanizer.humanizer_checkpoint import load_humanizer_checkpoint, save_humanizer
 from dj_core.models.humanizer.humanizer_network import build_network as humanizer_network
+from dj_core.models.humanizer.humanizer_shape import HumanizerSettings
 from dj_core.models.humanizer.performances import Alphabet
 from dj_core.models.notes.network_settings import NetworkSettings
 from dj_core.models.notes.note_checkpoint import load_note_model, save_note_model
@@ -80,7 +80,7 @@ WRITE = {"notes": write_notes, "groove": write_groove, "humanizer": write_humani
 LOAD = {
     "notes": load_note_model,
     "groove": load_groove_model,
-    "humanizer": load_humanizer_parts,
+    "humanizer": load_humanizer_checkpoint,
 }
 
 

@@ -14,14 +14,15 @@ from dj_core.corpus.store import Corpus, import_corpus
 from dj_core.errors import CheckpointError, GenerationError, TrainingError
 from dj_core.library.library import Library
 from dj_core.models.families import train_run
-from dj_core.models.humanizer.humanizer_checkpoint import load_humanizer_parts
-from dj_core.models.humanizer.humanizer_network import (
+from dj_core.models.humanizer.humanizer_checkpoint import load_humanizer_checkpoint
+from dj_core.models.humanizer.humanizer_network import build_network
+from dj_core.models.humanizer.humanizer_player import SHIPPED_HUMANIZER, load_humanizer
+from dj_core.models.humanizer.humanizer_shape import (
     MAX_PARAMETERS,
     HumanizerSettings,
-    build_network,
     strokes_of,
+    weight_shapes,
 )
-from dj_core.models.humanizer.humanizer_player import SHIPPED_HUMANIZER, load_humanizer
 from dj_core.models.humanizer.humanizer_training import HumanizerTrainingSettings
 from dj_core.models.humanizer.performances import Alphabet, Batch, folded, performance_of
 from dj_core.music.beat import Beat, Hit, Meter
@@ -136,7 +137,10 @@ def test_what_cannot_be_humanised_is_refused(humanizer, beat, more, words):
 
 
 def test_it_is_small_and_knows_drummers_genres(humanizer):
-    assert sum(weight.numel() for weight in humanizer.network.parameters()) <= MAX_PARAMETERS
+    assert (
+        sum(weight.numel() for weight in humanizer.checkpoint.network.parameters())
+        <= MAX_PARAMETERS
+    )
     assert {"rock", "funk", "jazz"} <= set(humanizer.genres)
     assert (SHIPPED_HUMANIZER / "README.md").exists()
 
@@ -154,7 +158,7 @@ def test_an_altered_model_is_refused(tmp_path):
     content[-1] ^= 1
     weights.write_bytes(content)
     with pytest.raises(CheckpointError, match="altered"):
-        load_humanizer_parts(tmp_path)
+        load_humanizer_checkpoint(tmp_path)
 
 
 # -- material and training ------------------------------------------------------------------------
@@ -250,3 +254,9 @@ def test_the_grid_is_as_wrong_as_drummers_are_off_it(small_corpus):
     assert len(held.cells[0]) == held.hits.sum()
     off = np.abs(held.offset[held.hits]) * 15_000 / held.tempo_bpm[held.cells[0]]
     assert figures["timing_mae_ms"] == pytest.approx(off.mean(), abs=1e-3)
+
+
+def test_playing_and_training_agree_on_the_weights():
+    settings = HumanizerSettings(("", "rock"), encoder=8, player=10, units=12)
+    state = build_network(settings).state_dict()
+    assert weight_shapes(settings) == {name: tuple(part.shape) for name, part in state.items()}

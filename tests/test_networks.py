@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from dj_core.errors import TrainingError
-from dj_core.models.notes.network_settings import NetworkSettings
-from dj_core.models.notes.note_network import NETWORKS, build_network, count_weights, stepper
+from dj_core.models.notes.network_settings import NetworkSettings, weight_shapes
+from dj_core.models.notes.note_inference import stepper
+from dj_core.models.notes.note_network import NETWORKS, build_network, count_weights, weights_of
 
 
 @pytest.mark.parametrize(
@@ -45,10 +46,10 @@ def test_played_note_by_note_the_odds_are_those_of_the_whole_song(cell):
     ids = torch.randint(40, (1, 50), generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         odds = network(ids)[0][0].softmax(-1)
-    step, state = stepper(network), None
+    step, state = stepper(network.settings, weights_of(network)), None
     for place, id_ in enumerate(ids[0].tolist()):
         logits, state = step(id_, state)
-        played = torch.from_numpy(logits).softmax(-1)
+        played = torch.from_numpy(logits).float().softmax(-1)
         torch.testing.assert_close(played, odds[place], atol=1e-5, rtol=0)
 
 
@@ -104,3 +105,10 @@ def test_a_network_computes_where_its_weights_are(cell):
     logits, _ = network.train()(ids)
     assert (logits.shape, logits.device.type) == ((2, 5, 9), "meta")
     logits.sum().backward()
+
+
+@pytest.mark.parametrize("cell", ["lstm", "pointing"])
+def test_playing_and_training_agree_on_the_weights(cell):
+    settings = NetworkSettings(9, cell=cell, layers=2, hidden=6, embedding=4, parts=3)
+    state = build_network(settings).state_dict()
+    assert weight_shapes(settings) == {name: tuple(part.shape) for name, part in state.items()}

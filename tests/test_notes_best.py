@@ -13,7 +13,7 @@ from dj_core.errors import GenerationError, TokenizerError
 from dj_core.library.library import DEFAULT_NOTES_MODEL, SHIPPED_MODELS
 from dj_core.models.checkpoint import ModelFacts
 from dj_core.models.families import load_model, train_run
-from dj_core.models.notes.network_settings import NetworkSettings
+from dj_core.models.notes.network_settings import NAME, TIME, WORD, NetworkSettings
 from dj_core.models.notes.note_checkpoint import NoteCheckpoint, load_note_model, save_note_model
 from dj_core.models.notes.note_network import build_network
 from dj_core.models.notes.note_player import NotesModel
@@ -31,7 +31,6 @@ from dj_core.models.notes.note_tokenizer import (
     words_made_of,
 )
 from dj_core.models.notes.note_training import NOTE_PRESETS
-from dj_core.models.notes.pointer_network import NAME, TIME, WORD
 from dj_core.models.request import GenerationRequest
 from dj_core.music.beat import Meter
 
@@ -131,7 +130,7 @@ def model():
     for weight in network.parameters():  # decided opinions, as after training
         weight.data *= 4
     facts = ModelFacts("tiny", ("paper",), first_names([TWO_VOICES]))
-    return NotesModel("tiny", NoteCheckpoint(network.eval(), tokenizer, facts, "f" * 64))
+    return NotesModel("tiny", NoteCheckpoint.of(network, tokenizer, facts, "f" * 64))
 
 
 @pytest.mark.parametrize("meter", [Meter(4, 4), Meter(3, 4), Meter(7, 8), Meter(5, 16)], ids=str)

@@ -56,7 +56,7 @@ def checkpoint_of(tokenizer_settings, seed=1):
     for weight in network.parameters():  # decided opinions, as after training
         weight.data *= 6
     facts = ModelFacts("tiny", ("paper",), start_notes=first_names(SONGS))
-    return NoteCheckpoint(network, tokenizer, facts, "f" * 64)
+    return NoteCheckpoint.of(network, tokenizer, facts, "f" * 64)
 
 
 @pytest.fixture(params=list(KINDS))

@@ -54,7 +54,7 @@ def notes_rows(notes: int = PAPER_NOTES) -> Iterator[Row]:
     """Seconds for notes of the paper's network: as the authors do, and as we do."""
     part = f"{notes} notes, paper-2x32"
     model = load_model(SHIPPED_MODELS / "paper-2x32")
-    network = model.network
+    network = model.checkpoint.network
     generator = torch.Generator()
 
     def whole_song_again() -> None:

@@ -73,10 +73,11 @@ def surprise_of(model: BeatModel, reference: Reference) -> Surprise:
         for corpus, file in reference.held_out_files()
         if (beat := corpus.beat(file)).hits
     ]
-    heard = ClipSet.of(clips, model.network.settings.genres)
+    heard = ClipSet.of(clips, model.settings.genres)
     with cpu_threads(1):
-        bits: Bits = bits_of(model.network, model.tables.scale, heard)
-        bare: Bits = bits_of(model.network, model.tables.scale, heard, with_past_style=False)
+        network, scale = model.checkpoint.network, model.tables.scale
+        bits: Bits = bits_of(network, scale, heard)
+        bare: Bits = bits_of(network, scale, heard, with_past_style=False)
     return Surprise(
         hits_per_step=bits.hits_per_step,
         hits_per_step_without_style=bare.hits_per_step,
@@ -117,7 +118,7 @@ def _notes_surprise(model: NotesModel, reference: Reference) -> Surprise:
             guessed = torch.tensor([model.tokenizer.words[id_].is_guessed for id_ in known[1:]])
             for first in range(0, len(known) - 1, PIECE_WORDS):
                 read = torch.tensor(known[first : first + PIECE_WORDS + 1])
-                logits, _ = model.network(read[None, :-1])
+                logits, _ = model.checkpoint.network(read[None, :-1])
                 nats = cross_entropy(logits[0], read[1:], reduction="none")
                 counted = nats[guessed[first : first + PIECE_WORDS]]
                 bits += float(counted.sum()) / math.log(2)

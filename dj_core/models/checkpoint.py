@@ -195,7 +195,7 @@ def read_checkpoint(
 def fitting(
     tensors: Mapping[str, np.ndarray], prefix: str, shapes: Mapping[str, tuple[int, ...]]
 ) -> dict[str, np.ndarray]:
-    """The weights behind `prefix`, as 32-bit floats. Raises ValueError for other names or shapes."""
+    """The weights behind `prefix`, as 32-bit floats. Raises ValueError where they do not fit."""
     found = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
     for name in sorted(found.keys() ^ shapes.keys()):
         raise ValueError(f"{name} is {'missing' if name in shapes else 'unknown'}")

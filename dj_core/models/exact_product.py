@@ -30,18 +30,18 @@ class ExactProduct:
     def __init__(self, weight: np.ndarray) -> None:
         """Keep `weight` (out, in)."""
         self.width = weight.shape[1]
-        self.weight = np.ascontiguousarray(on_grid(weight, _WEIGHT_GRID).T)
+        # a power of two goes from the inputs into the weights: whole numbers are multiplied
+        self._weight = np.ascontiguousarray(on_grid(weight, _WEIGHT_GRID).T / _INPUT_GRID)
 
     def __call__(self, *parts: np.ndarray) -> np.ndarray:
         """Answers (n, out) as 32-bit floats to rows (n, in) that the parts make up side by side."""
-        rows = np.concatenate(parts, axis=1, dtype=np.float64)
-        rows *= _INPUT_GRID
+        given = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        rows = np.multiply(given, _INPUT_GRID, dtype=np.float64)
         np.rint(rows, out=rows)
-        rows *= 1 / _INPUT_GRID
         if 1 < len(rows) <= _MOST_BY_ROWS:
-            answers = np.empty((len(rows), self.weight.shape[1]))
+            answers = np.empty((len(rows), self._weight.shape[1]))
             for row, answer in zip(rows, answers, strict=True):
-                np.dot(row, self.weight, out=answer)
+                np.dot(row, self._weight, out=answer)
         else:
-            answers = rows @ self.weight
+            answers = rows @ self._weight
         return answers.astype(np.float32)

@@ -27,7 +27,6 @@ from dj_core.errors import CorpusError
 from dj_core.files.records import read_json, record_of
 from dj_core.files.storage import sha256_of, write_json_atomic
 from dj_core.models.notes.note_checkpoint import NoteCheckpoint, load_note_model
-from dj_core.models.notes.note_network import count_weights
 from dj_core.models.notes.note_player import NotesModel
 from dj_core.models.request import GenerationRequest
 from dj_core.models.run_folder import TrainingStep
@@ -253,7 +252,7 @@ def _system_part(
         label=entry.label,
         group=entry.group,
         note=entry.note,
-        parameters=count_weights(network.settings),
+        parameters=sum(weight.numel() for weight in network.parameters()),
         words=" and ".join(["strings", *told_of]),
         epochs=epochs,
         best_epoch=int(checkpoint.facts.results["epoch"]),

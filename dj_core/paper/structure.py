@@ -13,14 +13,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dj_core.models.notes.network_settings import NetworkSettings
-from dj_core.models.notes.note_network import (
-    PlayedState,
-    build_network,
-    count_weights,
-)
 from dj_core.models.threads import cpu_threads
 
 FORM = ("I", "I", "I", "I", "IV", "IV", "I", "I", "V", "IV", "I", "I")
@@ -93,6 +88,8 @@ def _run(cell: str, seed: int, quick: bool) -> tuple[int, float, list[float], fl
     from torch.nn.functional import cross_entropy
     from torch.nn.utils import clip_grad_norm_
 
+    from dj_core.models.notes.note_network import build_network, count_weights
+
     letters = sorted(set(chorus()))
     song = [letters.index(letter) for letter in chorus()]
     settings = NetworkSettings(len(letters), cell=cell, layers=1, hidden=CELLS[cell], embedding=8)
@@ -111,7 +108,7 @@ def _run(cell: str, seed: int, quick: bool) -> tuple[int, float, list[float], fl
             optimizer.step()
         seconds = time.process_time() - started
         played = song[:1]
-        state: PlayedState = None
+        state: Any = None  # each kind of network remembers otherwise
         network.eval()
         with torch.inference_mode():
             while len(played) < len(song) * CHORUSES_PLAYED:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dj_core.models.exact_lstm import after_gates, halved
 from dj_core.models.exact_product import ExactProduct
 from dj_core.models.groove.groove_shape import (
     AROUND,
@@ -69,8 +70,6 @@ from dj_core.music.step_grid import (
 
 LANE_LANE = 16  # numbers of the network's lane embedding
 LEVEL = 12  # numbers of its embeddings of velocity and offset
-_GATES = 4  # of an LSTM: input, forget, cell, output
-_CELL_GATE = 2
 _FADING = np.array([0.5 ** (1 / half_life) for half_life in HALF_LIVES], np.float32)
 _FADING = _FADING[:, None, None]
 _EARLIER_PLACES = np.arange(EARLIER)
@@ -146,23 +145,47 @@ class Heard:
         return self.content[:, 1:, :LANES]
 
 
+def heard_at(now: int, content: np.ndarray, bar: np.ndarray, lag_steps: np.ndarray) -> Heard:
+    """What is read before the 16th `now`.
+
+    Args:
+        now: counted from the takes' beginning.
+        content: of all 16ths and, last, of an empty one, (rows, steps + 1, CONTENT).
+        bar: 16ths of a bar, (rows,).
+        lag_steps: `LAG_BARS` in 16ths, (rows, LAGS).
+    """
+    rows, empty = np.arange(len(content))[:, None], content.shape[1] - 1
+    lags = now - lag_steps
+    lags = np.where(lags >= 0, lags, empty)
+    before = np.full((len(content), 1), now - 1 if now else empty)
+    after = (now - bar)[:, None] + np.arange(1, NEXT_STEPS + 1)
+    after = np.where((after >= 0) & (after < now), after, empty)
+    bars_played, position = np.divmod(now, bar)
+    return Heard(
+        content=content[rows, np.concatenate([before, lags], axis=1)],
+        following=content[:, :, :LANES][rows, after],
+        known=(lags != empty).astype(np.float32),
+        position=position,
+        phrase=bars_played % PHRASE_BARS,
+    )
+
+
 @dataclass(frozen=True)
 class Strokes:
-    """Strokes to be sounded, one per row of each array, as `network.Stroke` describes them.
+    """Strokes of a 16th before any of them is sounded, one per row of each array.
 
     Attributes:
         row: of the block.
         lane: of the drum table.
-        struck, velocities, offsets: of the 16th so far, (n, 16).
-        earlier_velocity, earlier_offset: tokens (n, EARLIER).
+        struck: lanes of this 16th, (n, 16).
+        earlier_velocity, earlier_offset: tokens (n, EARLIER) of earlier strokes; the last, of the
+            stroke decided just before, is filled in when that is known.
         age_steps: 16ths since the lane was last struck.
     """
 
     row: np.ndarray
     lane: np.ndarray
     struck: np.ndarray
-    velocities: np.ndarray
-    offsets: np.ndarray
     earlier_velocity: np.ndarray
     earlier_offset: np.ndarray
     age_steps: np.ndarray
@@ -191,10 +214,7 @@ class StepwiseNetwork:
     def _arrange_layers(self) -> None:
         weights, hidden = self._weights, self.settings.hidden
         names = ["lstm", *(f"upper.{layer}" for layer in range(self.settings.layers - 1))]
-        # half the argument and tanh instead of a sigmoid: one call for all four gates
-        half = np.full((_GATES, hidden), 0.5, np.float32)
-        half[_CELL_GATE] = 1.0
-        half = half.ravel()
+        half = halved(hidden)
         below = [weights[f"{name}.weight_ih_l0"] * half[:, None] for name in names]
         before = [weights[f"{name}.weight_hh_l0"] * half[:, None] for name in names]
         self._biases = [
@@ -247,8 +267,12 @@ class StepwiseNetwork:
                 "second_velocity", "second_offset", "between",
             )
         }  # fmt: skip
-        lane, level, place = (weights[f"strokes.{name}.weight"] for name in ("lane", "level", "place"))
-        velocity, offset, second = (of[f"{name}_units"][0] for name in ("velocity", "offset", "second"))
+        lane, level, place = (
+            weights[f"strokes.{name}.weight"] for name in ("lane", "level", "place")
+        )
+        velocity, offset, second = (
+            of[f"{name}_units"][0] for name in ("velocity", "offset", "second")
+        )
         self._units = len(velocity)
         told = len(SHARED_NAMES) + NUMBERS_OF_LANE.shape[1]
         cut = np.cumsum([STROKE_MEMORY, LANE_LANE, AROUND])
@@ -260,10 +284,20 @@ class StepwiseNetwork:
             near[:, LANES : 3 * LANES] = 0
         if not settings.use_recent:
             near[:, -RECENT:] = 0
-        flam, flam_lane, by_level, by_place = np.split(
+        # known of all strokes of a 16th at once: lanes, earlier strokes but the one just before,
+        # age and moving averages; what follows from those sounded before is added by tables
+        struck, by_level, by_place, present, earlier_level, earlier_place, late = np.split(
+            near, np.cumsum([LANES] * 3 + [EARLIER] * 3), axis=1
+        )
+        earlier = (present, earlier_level, earlier_place)
+        near = np.concatenate([struck, *(part[:, :-1] for part in earlier), late], axis=1)
+        self._by_level, self._by_place = (
+            _wide(part.T, len(second)) for part in (by_level, by_place)
+        )
+        flam, flam_lane, flam_level, flam_place = np.split(
             second, np.cumsum([STROKE_MEMORY, LANE_LANE, LEVEL]), axis=1
         )
-        nothing_near = np.zeros((len(flam), AROUND), np.float32)
+        nothing_near = np.zeros((len(flam), near.shape[1]), np.float32)
         self._around = ExactProduct(
             np.concatenate(
                 [
@@ -276,8 +310,8 @@ class StepwiseNetwork:
         self._lane_told = ExactProduct(np.concatenate([of_lane, flam_lane]))(lane) + bias
         self._of_told = ExactProduct(self._told)
         self._offset_of_velocity = ExactProduct(offset[:, cut[-1] + told :])(level)
-        self._flam_of_velocity = ExactProduct(by_level)(level)
-        self._flam_of_offset = ExactProduct(by_place)(place)
+        self._flam_of_velocity = ExactProduct(flam_level)(level)
+        self._flam_of_offset = ExactProduct(flam_place)(place)
         self._velocity = _CopyingHead(weights, "velocity", settings.copying)
         self._offset = _CopyingHead(weights, "offset", settings.copying)
         self._flam = _joined([of["second"], of["second_velocity"]])
@@ -291,6 +325,10 @@ class StepwiseNetwork:
         shown = [settings.use_lags] * len(COPIED_LAGS) + [True, settings.lanes_know_each_other]
         self._shown = np.array(shown, np.int64)
         self._read_tokens = _read_tokens(self._shown.astype(np.float32))
+        tokens = [part[-1][:, None] for part in self._read_tokens]
+        just = tokens[0] * present[:, -1] + tokens[1] * earlier_level[:, -1]
+        self._just_velocity = _wide(just, len(second))
+        self._just_offset = _wide(tokens[2] * earlier_place[:, -1], len(second))
         ages = np.log2(np.maximum(np.arange(LONGEST_AGE + 1), 1)) / math.log2(LONGEST_AGE)
         self._ages = ages.astype(np.float32)[:, None]
 
@@ -335,9 +373,9 @@ class StepwiseNetwork:
         )
         told = np.concatenate([shared, style[:, NUMBERS_OF_LANE]], axis=2)
         strokes = np.repeat(self._lane_told[None], rows, axis=0)
-        strokes[:, :, : len(self._told)] += self._of_told(
-            told.reshape(rows * LANES, -1)
-        ).reshape(rows, LANES, -1)
+        strokes[:, :, : len(self._told)] += self._of_told(told.reshape(rows * LANES, -1)).reshape(
+            rows, LANES, -1
+        )
         outline = np.asarray(asked.style, np.float32)[:, OUTLINE].reshape(
             rows, OUTLINE_STEPS, len(OUTLINE_VOICES)
         )
@@ -363,7 +401,7 @@ class StepwiseNetwork:
 
     def remember(self, heard: Heard, standing: Standing, memory: Memory) -> Memory:
         """The memory after reading what has been played."""
-        rows, hidden = len(heard.known), self.settings.hidden
+        rows = len(heard.known)
         content = heard.content.reshape(rows, -1)
         below: tuple[np.ndarray, ...] = (content, heard.following.reshape(rows, -1), heard.known)
         added = self._position_table[heard.position] + self._phrase_table[heard.phrase]
@@ -374,13 +412,8 @@ class StepwiseNetwork:
             if layer == 0:
                 gates += added
                 gates += standing.outlines[0][np.arange(rows), heard.outlined]
-            np.tanh(gates, out=gates)
-            enter, forget, fresh, leave = gates.reshape(rows, _GATES, hidden).swapaxes(0, 1)
-            # 2 sigmoid(x) = 1 + tanh(x / 2)
-            cell = (forget + 1) * memory.cell[layer]
-            cell += (enter + 1) * fresh
-            cell *= 0.5
-            outputs.append((leave + 1) * np.tanh(cell) * np.float32(0.5))
+            output, cell = after_gates(gates, memory.cell[layer])
+            outputs.append(output)
             cells.append(cell)
             below = (outputs[-1],)
         return Memory(outputs, cells)
@@ -409,18 +442,16 @@ class StepwiseNetwork:
     def around(
         self, strokes: Strokes, memory: np.ndarray, recent: Recent, standing: Standing
     ) -> np.ndarray:
-        """What the three methods below need of strokes, (n, units)."""
+        """What a 16th's strokes are sounded by, (n, units), but for those sounded before them."""
         row, lane = strokes.row, strokes.lane
         present, at_velocity, at_offset = self._read_tokens
-        before = _EARLIER_PLACES, strokes.earlier_velocity
+        before = _EARLIER_PLACES[:-1], strokes.earlier_velocity[:, :-1]
         answers = self._around(
             memory[row],
             strokes.struck,
-            strokes.velocities,
-            strokes.offsets,
             present[before],
             at_velocity[before],
-            at_offset[_EARLIER_PLACES, strokes.earlier_offset],
+            at_offset[_EARLIER_PLACES[:-1], strokes.earlier_offset[:, :-1]],
             self._ages[np.minimum(strokes.age_steps, LONGEST_AGE)],
             recent.of_lanes(row, lane),
             recent.shared[row],
@@ -428,17 +459,27 @@ class StepwiseNetwork:
         answers += standing.strokes[row, lane]
         return answers
 
-    def velocity_logits(self, around: np.ndarray, strokes: Strokes) -> np.ndarray:
-        """Logits (n, 33) of the velocity bins."""
-        units = np.maximum(around[:, : self._units], 0)
-        return self._velocity(units, strokes.earlier_velocity * self._shown)
+    def just_before(self, velocity: np.ndarray, offset: np.ndarray) -> np.ndarray:
+        """Added to what a stroke is sounded by: tokens (n,) of the stroke decided before it."""
+        added: np.ndarray = self._just_velocity[velocity] + self._just_offset[offset]
+        return added
+
+    def sounded(self, lane: np.ndarray, level: np.ndarray, place: np.ndarray) -> np.ndarray:
+        """Added for all later strokes of a 16th: one on this lane, at this level and place."""
+        added: np.ndarray = level[:, None] * self._by_level[lane]
+        added += place[:, None] * self._by_place[lane]
+        return added
+
+    def velocity_logits(self, around: np.ndarray, earlier: np.ndarray) -> np.ndarray:
+        """Logits (n, 33) of the velocity bins; `earlier` are tokens (n, EARLIER)."""
+        return self._velocity(np.maximum(around[:, : self._units], 0), earlier * self._shown)
 
     def offset_logits(
-        self, around: np.ndarray, strokes: Strokes, velocity: np.ndarray
+        self, around: np.ndarray, earlier: np.ndarray, velocity: np.ndarray
     ) -> np.ndarray:
         """Logits (n, 25) of the offsets, given velocity bins."""
         units = around[:, self._units : 2 * self._units] + self._offset_of_velocity[velocity]
-        return self._offset(np.maximum(units, 0), strokes.earlier_offset * self._shown)
+        return self._offset(np.maximum(units, 0), earlier * self._shown)
 
     def flam_logits(
         self, around: np.ndarray, velocity: np.ndarray, offset: np.ndarray
@@ -473,9 +514,15 @@ def _read_tokens(shown: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return present, at_velocity, at_offset
 
 
+def _wide(table: np.ndarray, columns: int) -> np.ndarray:
+    """A table with so many columns of zeros more."""
+    return np.pad(table, ((0, 0), (0, columns)))
+
+
 def _one_hot(index: np.ndarray, size: int) -> np.ndarray:
     """Rows of zeros with a one each."""
-    return np.eye(size, dtype=np.float32)[index]
+    rows: np.ndarray = np.eye(size, dtype=np.float32)[index]
+    return rows
 
 
 def _joined(layers: list[tuple[np.ndarray, np.ndarray]]) -> Callable[[np.ndarray], np.ndarray]:

@@ -69,6 +69,7 @@ from dj_core.music.step_grid import (
 State = tuple[Tensor, Tensor]
 """What the LSTM remembers: hidden and cell values, (layers, streams, units)."""
 
+
 @dataclass(frozen=True)
 class Asked:
     """`batches.Conditions` as tensors, one row per stream."""

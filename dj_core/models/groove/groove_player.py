@@ -20,14 +20,18 @@ from scipy.special import ndtr, ndtri
 
 from dj_core.errors import GenerationError
 from dj_core.models.groove.groove_checkpoint import FAMILY, GrooveCheckpoint, load_groove_model
-from dj_core.models.groove.groove_inference import Heard, Recent, StepwiseNetwork, Strokes
-from dj_core.models.groove.groove_shape import CHAIN, CONTENT, LONGEST_AGE
+from dj_core.models.groove.groove_inference import (
+    Heard,
+    Recent,
+    StepwiseNetwork,
+    Strokes,
+    heard_at,
+)
+from dj_core.models.groove.groove_shape import CHAIN, CONTENT, EARLIER, LONGEST_AGE
 from dj_core.models.groove.streams import (
     A_BAR,
     COPIED_LAGS,
-    NEXT_STEPS,
     OWN_STYLE,
-    PHRASE_BARS,
     Conditions,
     lag_steps,
 )
@@ -37,6 +41,7 @@ from dj_core.models.groove.style_vector import STYLE_SIZE
 from dj_core.models.groove.temperature import Heat
 from dj_core.models.groove.training_clips import KINDS, role_index
 from dj_core.models.request import FOUR_FOUR, GenerationRequest, Spacing, Take, role_of
+from dj_core.models.threads import one_thread
 from dj_core.music.beat import DEFAULT_TEMPO_BPM, Beat, Provenance
 from dj_core.music.drums import DRUMS
 from dj_core.music.genres import genre_label, typical_tempo_bpm
@@ -293,7 +298,7 @@ class _Block:
         self.content = np.zeros((self.rows, self.steps + 1, CONTENT), np.float32)
         self.last_step = np.full((self.rows, LANES), -1)
         self.recent = Recent(self.rows)
-        self.before = np.zeros((self.rows, 2), np.int64)  # velocity and offset of the last stroke
+        self.before = np.zeros((2, self.rows), np.int64)  # velocity and offset of the last stroke
 
     def _draw_for(self, row: int, request: GenerationRequest) -> None:
         """All that chance has to say about a take. A seed is a take of its own in every genre."""
@@ -310,10 +315,11 @@ class _Block:
 
     def play(self) -> list[Take]:
         """Play all takes to their ends."""
-        self.standing = self.network.stand(self._asked())
-        self.memory = self.network.no_memory(self.rows)
-        for now in range(self.steps):
-            self._step(now)
+        with one_thread():
+            self.standing = self.network.stand(self._asked())
+            self.memory = self.network.no_memory(self.rows)
+            for now in range(self.steps):
+                self._step(now)
         return [self._take(row, self.grid(row)) for row in range(len(self.requests))]
 
     def grid(self, row: int) -> Grid:
@@ -322,7 +328,7 @@ class _Block:
 
     def _step(self, now: int) -> None:
         """Play a 16th."""
-        heard = self._heard(now)
+        heard = heard_at(now, self.content, self.bar, self.lag_steps)
         self.memory = self.network.remember(heard, self.standing, self.memory)
         units, copied, stroke_memory = self.network.heads(heard, self.standing, self.memory)
         self._sound(now, stroke_memory, self._strike(now, units, copied, heard))
@@ -340,23 +346,6 @@ class _Block:
             energy=np.array([request.feel.energy for request in asked]),
             style=self.styles,
             style_source=np.full(self.rows, OWN_STYLE),
-        )
-
-    def _heard(self, now: int) -> Heard:
-        """What has been played, as the network reads it."""
-        rows, empty = np.arange(self.rows)[:, None], self.steps
-        lags = now - self.lag_steps
-        lags = np.where(lags >= 0, lags, empty)
-        before = np.full((self.rows, 1), now - 1 if now else empty)
-        after = (now - self.bar)[:, None] + np.arange(1, NEXT_STEPS + 1)
-        after = np.where((after >= 0) & (after < now), after, empty)
-        bars_played, position = np.divmod(now, self.bar)
-        return Heard(
-            content=self.content[rows, np.concatenate([before, lags], axis=1)],
-            following=self.content[:, :, :LANES][rows, after],
-            known=(lags != empty).astype(np.float32),
-            position=position,
-            phrase=bars_played % PHRASE_BARS,
         )
 
     def _strike(self, now: int, units: np.ndarray, copied: np.ndarray, heard: Heard) -> np.ndarray:
@@ -378,96 +367,104 @@ class _Block:
 
     def _wanted(self, now: int, logits: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Lanes (n, 16) that `rows` would strike by these logits."""
-        return self.heat["hits"].toss(logits, self.hit_demands[rows, now], rows)
+        wanted: np.ndarray = logits > self.hit_demands[rows, now]
+        return wanted
 
     def _sound(self, now: int, memory: np.ndarray, struck: np.ndarray) -> None:
-        """Give every stroke its velocity and offset, in the lanes' order, and note the 16th."""
+        """Give every stroke its velocity, offset and flam, and note the 16th.
+
+        Strokes of a take are sounded in the lanes' order: each knows those before it. Their flams
+        change nothing for others in their 16th.
+        """
         row, lane, ordinal = _in_order(struck)
-        if len(row):
-            self.recent.read()
         levels, places = (np.zeros((self.rows, LANES), np.float32) for _ in range(2))
-        for turn in range(ordinal.max(initial=-1) + 1):
-            here = ordinal == turn
-            strokes = self._strokes(now, row[here], lane[here], struck, levels, places)
-            around = self.network.around(strokes, memory, self.recent, self.standing)
-            velocity, offset = self._sound_strokes(now, strokes, around)
-            levels[strokes.row, strokes.lane] = velocity / CEILING_BIN
-            places[strokes.row, strokes.lane] = (offset - MAX_OFFSET) / MAX_OFFSET
-            self.before[strokes.row] = np.stack([1 + velocity, 1 + offset], axis=1)
-        self.last_step[row, lane] = now
+        if len(row):
+            network = self.network
+            self.recent.read()
+            strokes = self._strokes(now, row, lane, struck)
+            around = network.around(strokes, memory, self.recent, self.standing)
+            added = np.zeros((self.rows, around.shape[1]), np.float32)
+            velocity, offset = np.zeros((2, len(row)), np.int64)
+            for turn in range(ordinal.max() + 1):
+                here = np.flatnonzero(ordinal == turn)
+                rows, lanes = row[here], lane[here]
+                louder, later = self.before[:, rows]
+                units = around[here] + added[rows] + network.just_before(louder, later)
+                around[here] = units
+                strokes.earlier_velocity[here, -1] = louder
+                strokes.earlier_offset[here, -1] = later
+                logits = network.velocity_logits(units, strokes.earlier_velocity[here])
+                louder = self._draw(logits, "velocity", (rows, now, lanes, _VELOCITY))
+                logits = network.offset_logits(units, strokes.earlier_offset[here], louder)
+                later = self._draw(logits, "timing", (rows, now, lanes, _OFFSET))
+                level = (louder / CEILING_BIN).astype(np.float32)
+                place = ((later - MAX_OFFSET) / MAX_OFFSET).astype(np.float32)
+                levels[rows, lanes], places[rows, lanes] = level, place
+                added[rows] += network.sounded(lanes, level, place)
+                velocity[here], offset[here] = louder, later
+                self.before[0, rows], self.before[1, rows] = 1 + louder, 1 + later
+            self.cells["velocity"][row, now, lane] = 1 + velocity
+            self.cells["offset"][row, now, lane] = 1 + offset
+            self.last_step[row, lane] = now
+            self._add_flams(now, row, lane, around, velocity, offset)
         hit = struck.astype(np.float32)
         flams = self.cells["second_velocity"][:, now] > 0
         rolled = flams * (1 + self.cells["between"][:, now] / np.float32(MOST_BETWEEN))
         self.content[:, now] = np.concatenate([hit, levels, places, rolled], axis=1)
         self.recent.fade(hit, levels, places)
 
-    def _strokes(
-        self,
-        now: int,
-        row: np.ndarray,
-        lane: np.ndarray,
-        struck: np.ndarray,
-        levels: np.ndarray,
-        places: np.ndarray,
-    ) -> Strokes:
-        """What is known of strokes, one in each of some rows, before they are sounded."""
+    def _strokes(self, now: int, row: np.ndarray, lane: np.ndarray, struck: np.ndarray) -> Strokes:
+        """What is known of a 16th's strokes before they are sounded."""
         last = self.last_step[row, lane]
-        steps = np.concatenate([now - self.lag_steps[row][:, COPIED_LAGS], last[:, None]], axis=1)
-        steps = np.where(steps >= 0, steps, self.steps)
-        velocity, offset = (
-            np.concatenate(
-                [
-                    self.cells[name][row[:, None], steps, lane[:, None]],
-                    self.before[row, which, None],
-                ],
-                axis=1,
-            )
-            for which, name in enumerate(("velocity", "offset"))
-        )
+        steps = np.empty((len(row), EARLIER), np.int64)
+        steps[:, :-2] = now - self.lag_steps[row][:, COPIED_LAGS]
+        steps[:, -2] = last
+        steps[:, -1] = self.steps  # of the stroke just before, which is not known yet
+        steps[steps < 0] = self.steps
+        at = row[:, None], steps, lane[:, None]
         return Strokes(
             row=row,
             lane=lane,
             struck=struck[row],
-            velocities=levels[row],
-            offsets=places[row],
-            earlier_velocity=velocity,
-            earlier_offset=offset,
+            earlier_velocity=self.cells["velocity"][at],
+            earlier_offset=self.cells["offset"][at],
             age_steps=np.where(last < 0, LONGEST_AGE, now - last),
         )
 
-    def _sound_strokes(
-        self, now: int, strokes: Strokes, around: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw velocity bins and offsets (0 to 24) of strokes, and their flams; note all."""
-        row, lane, network = strokes.row, strokes.lane, self.network
-        logits = network.velocity_logits(around, strokes)
-        velocity = self._draw(logits, "velocity", (row, now, lane, _VELOCITY))
-        logits = network.offset_logits(around, strokes, velocity)
-        offset = self._draw(logits, "timing", (row, now, lane, _OFFSET))
-        self.cells["velocity"][row, now, lane] = 1 + velocity
-        self.cells["offset"][row, now, lane] = 1 + offset
+    def _add_flams(
+        self,
+        now: int,
+        row: np.ndarray,
+        lane: np.ndarray,
+        around: np.ndarray,
+        velocity: np.ndarray,
+        offset: np.ndarray,
+    ) -> None:
+        """Draw which strokes are two, and note the second's velocity and offset."""
+        network = self.network
         logit, levels, units = network.flam_logits(around, velocity, offset)
         two = self._flams(logit, (row, now, lane, _FLAM))
-        if two.any():
-            row, lane = row[two], lane[two]
-            softer = self._draw(levels[two], "velocity", (row, now, lane, _FLAM_VELOCITY))
-            logits = network.flam_offset_logits(units[two], softer)
-            beside = self._draw(logits, "timing", (row, now, lane, _FLAM_OFFSET))
-            apart = beside != offset[two]
-            logits = network.between_logits(units[two], beside)
-            between = self._draw(logits, "hits", (row, now, lane, _BETWEEN))
-            at = (row[apart], now, lane[apart])
-            # the louder one is the stroke, as in every grid
-            self.cells["second_velocity"][at] = 1 + np.minimum(softer, velocity[two])[apart]
-            self.cells["second_offset"][at] = 1 + beside[apart]
-            room = np.abs(beside.astype(int) - offset[two]) - 1  # no two strokes at one place
-            self.cells["between"][at] = np.minimum(between, np.maximum(room, 0))[apart]
-        return velocity, offset
+        if not two.any():
+            return
+        row, lane = row[two], lane[two]
+        softer = self._draw(levels[two], "velocity", (row, now, lane, _FLAM_VELOCITY))
+        logits = network.flam_offset_logits(units[two], softer)
+        beside = self._draw(logits, "timing", (row, now, lane, _FLAM_OFFSET))
+        apart = beside != offset[two]
+        logits = network.between_logits(units[two], beside)
+        between = self._draw(logits, "hits", (row, now, lane, _BETWEEN))
+        at = (row[apart], now, lane[apart])
+        # the louder one is the stroke, as in every grid
+        self.cells["second_velocity"][at] = 1 + np.minimum(softer, velocity[two])[apart]
+        self.cells["second_offset"][at] = 1 + beside[apart]
+        room = np.abs(beside.astype(int) - offset[two]) - 1  # no two strokes at one place
+        self.cells["between"][at] = np.minimum(between, np.maximum(room, 0))[apart]
 
     def _flams(self, logits: np.ndarray, at: _Cells) -> np.ndarray:
         """Which of the strokes `at` are two."""
         row, now, lane, _ = at
-        return self.heat["hits"].toss(logits, self.flam_demands[row, now, lane], row)
+        tossed: np.ndarray = logits > self.flam_demands[row, now, lane]
+        return tossed
 
     def _draw(self, logits: np.ndarray, part: str, at: _Cells) -> np.ndarray:
         """An index for each of the strokes `at`."""

@@ -22,9 +22,9 @@ from dj_core.models.groove.groove_player import (
     _OFFSET,
     _VELOCITY,
     DEFAULT_TUNING,
+    ROWS,
     GrooveModel,
     Tuning,
-    ROWS,
     _Block,
     _Cells,
 )
@@ -327,7 +327,7 @@ class _GuidedBlock(_Block):
         """Row i goes on from what row `rows[i]` has played; its draws stay its own."""
         self.cells = {name: cells[rows] for name, cells in self.cells.items()}
         self.content, self.recent.sums = self.content[rows], self.recent.sums[rows]
-        self.last_step, self.before = self.last_step[rows], self.before[rows]
+        self.last_step, self.before = self.last_step[rows], self.before[:, rows]
         self.styles, self.current = self.styles[rows], self.current[rows]
         self.fine, self.swings = self.fine[rows], [self.swings[row] for row in rows]
         self.placement, self.silent = self.placement[rows], self.silent[rows]

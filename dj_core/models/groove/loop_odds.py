@@ -7,19 +7,27 @@ vector, so the answer is about where strokes belong in this beat, not in its gen
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
-import torch
 
-from dj_core.models.groove.groove_likelihood import ClipTensors, remember
-from dj_core.models.groove.groove_network import CONTENT, LAGS
+from dj_core.models.groove.groove_inference import heard_at
 from dj_core.models.groove.groove_player import GrooveModel
-from dj_core.models.groove.streams import OWN_STYLE, Conditions, Streams, window_at
+from dj_core.models.groove.streams import A_BAR, OWN_STYLE, Conditions, lag_steps
 from dj_core.models.groove.style_vector import StyleSums
 from dj_core.models.groove.training_clips import KINDS, Clip, ClipSet
-from dj_core.models.threads import cpu_threads
+from dj_core.models.threads import one_thread
 from dj_core.music.beat import Meter
-from dj_core.music.step_grid import LANES, MAX_VELOCITY, METERS, Grid, steps_per_bar
+from dj_core.music.step_grid import (
+    CEILING_BIN,
+    LANES,
+    MAX_OFFSET,
+    MAX_VELOCITY,
+    METERS,
+    MOST_BETWEEN,
+    Grid,
+    steps_per_bar,
+)
 
 LEAD_IN_BARS = 2  # of the loop, read before its first bar
 
@@ -44,11 +52,10 @@ def loop_log_odds(
             Clip(loop, METERS.index(meter), genre, tempo_bpm, KINDS[1], "", "", silent, 0.0)
             for loop in loops
         ],
-        model.network.settings.genres,
+        model.settings.genres,
     )
-    with torch.inference_mode(), cpu_threads(1):
-        logits = _logits(model, clips, lead_in)
-    return np.ascontiguousarray(logits[lead_in:].transpose(1, 0, 2))
+    with one_thread():
+        return _logits(model, clips, loops, lead_in)[:, lead_in:]
 
 
 def _led_in(grid: Grid, steps: int) -> Grid:
@@ -58,28 +65,52 @@ def _led_in(grid: Grid, steps: int) -> Grid:
     return Grid(*(part[places] for part in vars(grid).values()))
 
 
-def _logits(model: GrooveModel, clips: ClipSet, lead_in: int) -> np.ndarray:
-    """(16ths, loops, 16), of the loops and what leads into them."""
-    count, zeros = len(clips.clips), np.zeros(len(clips.clips), np.int64)
-    first, end = clips.starts[:-1], clips.starts[1:]
-    style = model.tables.scale.scaled(StyleSums(clips).between(first + lead_in, end))
-    asked = Conditions(
-        genre=clips.genre,
-        tempo_bpm=clips.tempo_bpm,
-        meter=clips.meter,
-        kind=clips.kind,
-        density=zeros,
-        loudness=zeros,
-        role=zeros,
-        energy=zeros,
-        style=style,
-        style_source=np.full(count, OWN_STYLE),
+def _logits(model: GrooveModel, clips: ClipSet, loops: Sequence[Grid], lead_in: int) -> np.ndarray:
+    """(loops, 16ths, 16), of the loops and what leads into them."""
+    count, zeros = len(loops), np.zeros(len(loops), np.int64)
+    style = StyleSums(clips).between(clips.starts[:-1] + lead_in, clips.starts[1:])
+    network = model.stepwise
+    standing = network.stand(
+        Conditions(
+            genre=clips.genre,
+            tempo_bpm=clips.tempo_bpm,
+            meter=clips.meter,
+            kind=clips.kind,
+            density=zeros,
+            loudness=zeros,
+            role=zeros,
+            energy=zeros,
+            style=model.tables.scale.scaled(style),
+            style_source=np.full(count, OWN_STYLE),
+        )
     )
-    streams = Streams(np.arange(count), first, end, first)
-    window = window_at(clips, streams, int(end[0] - first[0]), asked)
-    tensors = ClipTensors(clips)
-    memory, heard, _ = remember(model.network, tensors, window, None)
-    struck = (tensors.velocity[torch.from_numpy(window.places)] > 0).float()
-    lags = heard.lags.unflatten(-1, (LAGS, CONTENT))[..., :LANES]
-    logits: torch.Tensor = model.network.lanes(memory, lags, heard.known, struck)
-    return logits.double().numpy()
+    velocity, offset, flam, between = (
+        np.stack([getattr(loop, name) for loop in loops]).astype(np.float32)
+        for name in ("velocity", "offset", "second_velocity", "between")
+    )
+    struck = velocity > 0
+    parts = (
+        struck,
+        struck * (velocity - 1) / CEILING_BIN,
+        struck * (offset - 1 - MAX_OFFSET) / MAX_OFFSET,
+        (flam > 0) * (1 + between / MOST_BETWEEN),
+    )
+    # one 16th more: an empty one for what lies before the beginning
+    content = np.pad(np.concatenate(parts, axis=2), ((0, 0), (0, 1), (0, 0)))
+    bar = clips.bar_steps.astype(np.int64)
+    lags = np.stack(lag_steps(bar), axis=1)
+    memory = network.no_memory(count)
+    logits = np.zeros((count, struck.shape[1], LANES))
+    for now in range(struck.shape[1]):
+        heard = heard_at(now, content, bar, lags)
+        memory = network.remember(heard, standing, memory)
+        units, copied, _ = network.heads(heard, standing, memory)
+        given = partial(_given, struck[:, now])
+        _, logits[:, now] = network.lanes.decide(units, copied, heard.lags[:, A_BAR], given)
+    return logits
+
+
+def _given(struck: np.ndarray, _logits: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """What the loop strikes, whatever the odds."""
+    given: np.ndarray = struck[rows]
+    return given

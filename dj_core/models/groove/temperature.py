@@ -26,29 +26,20 @@ class Heat:
         self._whole = bool((top_p >= 1).all())
         self.divisor = np.where(self._cold, 1.0, temperature)
         with np.errstate(divide="ignore"):
-            self._certain = self.divisor * _logit(np.minimum(top_p, 1.0))
-        self._certain[self._cold] = 0.0
+            certain = self.divisor * _logit(np.minimum(top_p, 1.0))
+        self._certain = np.where(self._cold, 0.0, np.maximum(certain, 0.0))
 
     def demands(self, draws: np.ndarray) -> np.ndarray:
         """What a logit has to exceed to win a coin of these draws (rows, ...), 0 up to 1.
 
         A coin falls on yes where draw < 1 / (1 + exp(-logit / temperature)); the same, solved for
-        the logit.
+        the logit. When cold, or where the likelier fills the nucleus, the likelier wins.
         """
+        shape = (-1, *[1] * (draws.ndim - 1))
+        certain = self._certain.reshape(shape)
         with np.errstate(divide="ignore"):
-            return _logit(draws) * self.divisor.reshape(-1, *[1] * (draws.ndim - 1))
-
-    def toss(self, logits: np.ndarray, demands: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Yes or no; when cold, or where the likelier fills the nucleus, that one.
-
-        Args:
-            logits, demands: (n, ...).
-            rows: whose they are, (n,).
-        """
-        certain = self._certain[rows]
-        if logits.ndim > 1:
-            certain = certain[:, None]
-        return np.where(np.abs(logits) >= certain, logits > 0, logits > demands)
+            wanted = _logit(draws) * self.divisor.reshape(shape)
+        return np.clip(wanted, -certain, certain, out=wanted)
 
     def choose(self, logits: np.ndarray, draws: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """An index per logits (n, choices) by their odds, from the likeliest that reach top-p.
@@ -61,12 +52,12 @@ class Heat:
         scaled = logits if self._as_learned else logits / self.divisor[rows, None]
         chances = np.exp(scaled - scaled.max(1, keepdims=True))
         if not self._whole:
-            ordered = np.sort(chances, axis=1)[:, ::-1]
+            ordered = np.sort(chances, axis=1)
             reached = ordered.cumsum(axis=1)
-            likelier = reached - ordered
-            kept = (likelier < (self.top_p[rows] * reached[:, -1])[:, None]).sum(1)
-            # at least one is kept: nothing is likelier than the likeliest
-            least = ordered[np.arange(len(ordered)), np.maximum(kept, 1) - 1]
+            # what all likelier ones leave to top-p is what these and all unlikelier ones have
+            left_out = (1 - self.top_p[rows]) * reached[:, -1]
+            cut = (reached[:, :-1] <= left_out[:, None]).sum(1)  # at least one is kept
+            least = ordered[np.arange(len(ordered)), cut]
             chances *= chances >= least[:, None]
         reached = chances.cumsum(axis=1)
         drawn: np.ndarray = (reached <= (draws * reached[:, -1])[:, None]).sum(1)

@@ -11,120 +11,31 @@ The encoder reads which drums are struck in every 16th, before and after. Two wa
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dj_core.errors import TrainingError
+from dj_core.models.humanizer.humanizer_shape import (
+    ASKED,
+    CLOCK,
+    CONDITION,
+    CONTEXT,
+    GENRE,
+    LANE_LANE,
+    LONGEST_AGE,
+    SOURCES,
+    TEMPO_CENTRES_BPM,
+    TOKEN,
+    HumanizerSettings,
+    Strokes,
+    earlier,
+    strokes_of,
+    weight_shapes,
+)
 from dj_core.models.humanizer.performances import Batch
 from dj_core.music.step_grid import LANES, MAX_STEPS_PER_BAR, METERS, OFFSETS, VELOCITY_BINS
-
-MAX_PARAMETERS = 1_000_000
-TEMPO_CENTRES_BPM = (60, 75, 90, 105, 120, 140, 165, 195)
-LONGEST_AGE = 64  # 16ths beyond which a drum counts as not struck for long
-SOURCES = 3  # the hit before, the same drum's last, the same drum's a bar ago
-
-
-@dataclass(frozen=True)
-class HumanizerSettings:
-    """The shape of a humaniser.
-
-    Attributes:
-        genres: names known, '' (any) first.
-        encoder: LSTM units per direction and layer, 8 to 256.
-        player: units of the LSTM that goes from hit to hit, 8 to 256.
-        units: of the layers before the odds, 8 to 512.
-        dropout: share of units silenced while training.
-
-    Raises:
-        TrainingError: a value out of range.
-    """
-
-    genres: tuple[str, ...]
-    encoder: int = 112
-    player: int = 160
-    units: int = 128
-    dropout: float = 0.25
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "genres", tuple(self.genres))  # JSON knows lists only
-        if not self.genres or self.genres[0] != "" or len(set(self.genres)) != len(self.genres):
-            raise TrainingError(f"genres are '' and distinct names; got {self.genres!r}.")
-        for name, high in (("encoder", 256), ("player", 256), ("units", 512)):
-            value = getattr(self, name)
-            if type(value) is not int or not 8 <= value <= high:
-                raise TrainingError(f"{name} is a whole number from 8 to {high}; got {value!r}.")
-        if not 0 <= self.dropout < 1:
-            raise TrainingError(f"dropout is 0 up to, not including, 1; got {self.dropout!r}.")
-
-
-@dataclass(frozen=True)
-class Strokes:
-    """The hits of a batch in playing order: (most hits, streams), one column per stream.
-
-    Attributes:
-        there: whether this place holds a hit.
-        step, lane: where it is.
-        velocity, offset: tokens to learn, 0 to 32 and 0 to 24.
-        gap: 16ths since the hit before, 0 within a 16th.
-        last, bar_ago: place of the same drum's last hit, and of its hit a bar ago, in the same
-            column; -1 for none.
-        age: 16ths since that last hit.
-    """
-
-    there: np.ndarray
-    step: np.ndarray
-    lane: np.ndarray
-    velocity: np.ndarray
-    offset: np.ndarray
-    gap: np.ndarray
-    last: np.ndarray
-    bar_ago: np.ndarray
-    age: np.ndarray
-
-
-def strokes_of(batch: Batch) -> Strokes:
-    """The hits of a batch, one after another."""
-    stream, step, lane = np.nonzero(batch.velocity.transpose(1, 0, 2))
-    count = np.bincount(stream, minlength=len(batch.meter))
-    start = np.concatenate([[0], np.cumsum(count)[:-1]])
-    place = np.arange(len(stream)) - start[stream]
-    shape = (int(count.max(initial=1)), len(count))
-
-    def spread(values: np.ndarray, empty: int = 0) -> np.ndarray:
-        table = np.full(shape, empty, np.int64)
-        table[place, stream] = values
-        return table
-
-    same_stream = np.r_[False, stream[1:] == stream[:-1]] if len(stream) else np.zeros(0, bool)
-    gap = np.where(same_stream, np.diff(step, prepend=0), LONGEST_AGE)
-    # one number per stream and drum, then hits in time: neighbours are a drum's hits in order
-    voice = stream * LANES + lane
-    order = np.lexsort((step, voice))
-    previous = np.full(len(order), -1)
-    kin = voice[order][1:] == voice[order][:-1]
-    previous[order[1:][kin]] = order[:-1][kin]
-    known = previous >= 0
-    last = np.where(known, place[previous], -1)
-    age = np.where(known, step - step[previous], LONGEST_AGE)
-    where = np.full((*batch.velocity.shape[:2], LANES), -1)
-    where[step, stream, lane] = place
-    earlier = step - batch.bar_steps[stream]
-    bar_ago = np.where(earlier >= 0, where[earlier, stream, lane], -1)
-    return Strokes(
-        there=spread(np.ones(len(stream), np.int64)) > 0,
-        step=spread(step),
-        lane=spread(lane),
-        velocity=spread(batch.velocity[step, stream, lane].astype(np.int64) - 1),
-        offset=spread(batch.offset[step, stream, lane].astype(np.int64) - 1),
-        gap=spread(gap),
-        last=spread(last, -1),
-        bar_ago=spread(bar_ago, -1),
-        age=spread(age, LONGEST_AGE),
-    )
 
 
 class HumanizerNetwork(nn.Module):
@@ -133,32 +44,29 @@ class HumanizerNetwork(nn.Module):
     def __init__(self, settings: HumanizerSettings) -> None:
         super().__init__()
         self.settings = settings
-        lane, token, condition, context = 16, 12, 24, 96
-        self.genre = nn.Embedding(len(settings.genres), 16)
-        asked = 16 + len(TEMPO_CENTRES_BPM) + 1 + len(METERS)
-        self.condition = nn.Sequential(nn.Linear(asked, condition), nn.Tanh())
-        clock = MAX_STEPS_PER_BAR + 4 + 6
+        self.genre = nn.Embedding(len(settings.genres), GENRE)
+        self.condition = nn.Sequential(nn.Linear(ASKED, CONDITION), nn.Tanh())
         self.encoder = nn.LSTM(
-            LANES + clock + condition,
+            LANES + CLOCK + CONDITION,
             settings.encoder,
             num_layers=2,
             bidirectional=True,
             dropout=settings.dropout,
         )
         heard = 2 * settings.encoder
-        self.context = nn.Linear(heard, context)
-        self.lane = nn.Embedding(LANES, lane)
-        self.level = nn.Embedding(VELOCITY_BINS + 1, token)  # 0 for none
-        self.place = nn.Embedding(OFFSETS + 1, token)
-        around = context + lane + SOURCES * 2 * token + 2
+        self.context = nn.Linear(heard, CONTEXT)
+        self.lane = nn.Embedding(LANES, LANE_LANE)
+        self.level = nn.Embedding(VELOCITY_BINS + 1, TOKEN)  # 0 for none
+        self.place = nn.Embedding(OFFSETS + 1, TOKEN)
+        around = CONTEXT + LANE_LANE + SOURCES * 2 * TOKEN + 2
         self.player = nn.LSTM(around, settings.player)
         units = settings.units
-        self.average = nn.Linear(heard + lane, units)
+        self.average = nn.Linear(heard + LANE_LANE, units)
         self.average_velocity = nn.Linear(units, VELOCITY_BINS)
         self.average_offset = nn.Linear(units, OFFSETS)
         self.velocity_units = nn.Linear(settings.player + around, units)
         self.velocity = nn.Linear(units, VELOCITY_BINS)
-        self.offset_units = nn.Linear(settings.player + around + token, units)
+        self.offset_units = nn.Linear(settings.player + around + TOKEN, units)
         self.offset = nn.Linear(units, OFFSETS)
 
     # --- what is heard of the hits -------------------------------------------------------------
@@ -248,17 +156,16 @@ def build_network(settings: HumanizerSettings, seed: int | None = None) -> Human
     Raises:
         TrainingError: more than `MAX_PARAMETERS` weights.
     """
+    weight_shapes(settings)  # refuses what is too large
     with torch.random.fork_rng(devices=[]):
         if seed is not None:
             torch.manual_seed(seed)
-        network = HumanizerNetwork(settings)
-    count = sum(weight.numel() for weight in network.parameters())
-    if count > MAX_PARAMETERS:
-        raise TrainingError(
-            f"This humaniser would have {count:,} weights; at most {MAX_PARAMETERS:,} are allowed. "
-            "Use fewer units."
-        )
-    return network
+        return HumanizerNetwork(settings)
+
+
+def weights_of(network: HumanizerNetwork) -> dict[str, np.ndarray]:
+    """A network's weights as they are now, by name."""
+    return {name: part.detach().cpu().numpy().copy() for name, part in network.state_dict().items()}
 
 
 def nats_of(
@@ -290,7 +197,7 @@ def nats_of(
         if noise is not None:
             strayed = np.clip(tokens + noise.integers(-2, 3, tokens.shape), 0, size - 1)
             tokens = np.where(noise.random(tokens.shape) < 0.1, strayed, tokens)
-        sources.append(earlier(tokens, strokes))
+        sources.append(torch.from_numpy(earlier(tokens, strokes)))
     around = network.around(network.at(heard, strokes), strokes, *sources)
     memory, _ = network.player(around)
     memory = functional.dropout(memory, network.settings.dropout, network.training)
@@ -301,19 +208,3 @@ def nats_of(
         ]
     )
     return average, played, int(strokes.there.sum())
-
-
-def earlier(tokens: np.ndarray, strokes: Strokes, now: slice = slice(None)) -> Tensor:
-    """Tokens plus one of the three sources of hits, 0 for none: (hits, streams, 3).
-
-    Args:
-        tokens: of all hits, (hits, streams).
-        strokes: all hits.
-        now: those that are asked for.
-    """
-    streams = np.arange(tokens.shape[1])[None]
-    at = np.arange(len(tokens))[now, None]
-    parts = [np.where(at > 0, tokens[at[:, 0] - 1], -1)]
-    for place in (strokes.last[now], strokes.bar_ago[now]):
-        parts.append(np.where(place >= 0, tokens[place, streams], -1))
-    return torch.from_numpy(np.stack(parts, -1) + 1)

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from dj_core.errors import GenerationError
 from dj_core.models.checkpoint import SHIPPED_MODELS
-from dj_core.models.humanizer.humanizer_checkpoint import load_humanizer_parts
-from dj_core.models.humanizer.humanizer_network import (
-    HumanizerNetwork,
-    Strokes,
-    earlier,
-    strokes_of,
+from dj_core.models.humanizer.humanizer_checkpoint import (
+    HumanizerCheckpoint,
+    load_humanizer_checkpoint,
 )
-from dj_core.models.humanizer.performances import Alphabet, Batch
-from dj_core.models.threads import cpu_threads
+from dj_core.models.humanizer.humanizer_inference import HumanizerStepwise
+from dj_core.models.humanizer.humanizer_shape import Strokes, earlier, strokes_of
+from dj_core.models.humanizer.performances import Batch
+from dj_core.models.threads import cpu_threads, one_thread
 from dj_core.music.beat import Beat, Hit, Provenance
 from dj_core.music.drums import DRUMS, LANE
 from dj_core.music.step_grid import (
@@ -61,9 +60,15 @@ class Guess:
 class Humanizer:
     """Gives hits velocity and timing as drummers play them."""
 
-    def __init__(self, network: HumanizerNetwork, alphabet: Alphabet, sha256: str = "") -> None:
-        self.network, self.alphabet, self.sha256 = network, alphabet, sha256
-        self.genres = tuple(genre for genre in network.settings.genres if genre)
+    def __init__(self, checkpoint: HumanizerCheckpoint) -> None:
+        self.checkpoint, self.alphabet = checkpoint, checkpoint.alphabet
+        self.sha256 = checkpoint.weights_sha256
+        self.genres = tuple(genre for genre in checkpoint.settings.genres if genre)
+
+    @cached_property
+    def stepwise(self) -> HumanizerStepwise:
+        """The network laid out for playing."""
+        return HumanizerStepwise(self.checkpoint.weights)
 
     def humanize(
         self, beat: Beat, amount: float = 1.0, *, genre: str | None = None, seed: int = 1
@@ -108,7 +113,7 @@ class Humanizer:
             cells[step, hand].append(hit)
             struck[step, 0, hand] = 1
         asked = beat.genre if genre is None else genre
-        index = self.network.settings.genres.index(asked) if asked in self.genres else 0
+        index = self.checkpoint.settings.genres.index(asked) if asked in self.genres else 0
         batch = Batch(
             struck,
             struck,
@@ -143,22 +148,22 @@ class Humanizer:
 
         Only where the batch is struck counts, not how.
         """
-        network, strokes = self.network, strokes_of(batch)
-        draws = np.random.default_rng(seed).random((4, *strokes.step.shape))
-        tokens = np.zeros((2, *strokes.step.shape), np.int64)
-        state = None
-        with torch.inference_mode(), cpu_threads(1):
-            heard = network.at(network.listen(batch), strokes)
-            for now in range(len(strokes.step)):
+        network, strokes = self.stepwise, strokes_of(batch)
+        hits, streams = strokes.step.shape
+        draws = np.random.default_rng(seed).random((4, hits, streams))
+        tokens = np.zeros((2, hits, streams), np.int64)
+        with one_thread():
+            state = network.player.silent(streams)
+            heard = network.listen(batch)[strokes.step, np.arange(streams)]
+            for now in range(hits):
                 row = slice(now, now + 1)
                 here = Strokes(**{name: part[row] for name, part in vars(strokes).items()})
-                sources = [earlier(part, strokes, row) for part in tokens]
-                around = network.around(heard[row], here, *sources)
-                memory, state = network.player(around, state)
-                levels = network.velocity_logits(memory, around)[0]
+                sources = [earlier(part, strokes, row)[0] for part in tokens]
+                around = network.around(heard[now], here, *sources)
+                state = network.player.step(state, around)
+                levels = network.velocity_logits(state[0], around)
                 tokens[0, now] = _drawn(levels, draws[0, now])
-                chosen = torch.from_numpy(tokens[0, now])[None]
-                places = network.offset_logits(memory, around, chosen)[0]
+                places = network.offset_logits(state[0], around, tokens[0, now])
                 tokens[1, now] = _drawn(places, draws[1, now])
         velocity = np.zeros(strokes.step.shape, np.int64)
         offset = np.zeros(strokes.step.shape)
@@ -171,10 +176,12 @@ class Humanizer:
     # --- on average ----------------------------------------------------------------------------
 
     def guess(self, batch: Batch) -> Guess:
-        """Chances of every hit of a batch on its own, streams one after another."""
-        strokes = strokes_of(batch)
+        """Chances of every hit of a batch on its own, streams one after another. Needs torch."""
+        import torch
+
+        network, strokes = self.checkpoint.network, strokes_of(batch)
         with torch.inference_mode(), cpu_threads(1):
-            levels, places = self.network.on_average(self.network.listen(batch), strokes)
+            levels, places = network.on_average(network.listen(batch), strokes)
             there = torch.from_numpy(strokes.there.T)  # a stream's hits side by side
             velocity = levels.transpose(0, 1)[there].double().softmax(-1).numpy()
             offset = places.transpose(0, 1)[there].double().softmax(-1).numpy()
@@ -194,12 +201,12 @@ class Humanizer:
 
 def load_humanizer(folder: Path = SHIPPED_HUMANIZER) -> Humanizer:
     """The humaniser in a model folder. Raises CheckpointError."""
-    network, alphabet, card = load_humanizer_parts(folder)
-    return Humanizer(network, alphabet, card["weights_sha256"])
+    return Humanizer(load_humanizer_checkpoint(folder))
 
 
-def _drawn(logits: torch.Tensor, draws: np.ndarray) -> np.ndarray:
-    cumulative = logits.double().softmax(-1).cumsum(-1).numpy()
+def _drawn(logits: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    chances = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
+    cumulative = chances.cumsum(-1)
     reached = (cumulative <= (draws * cumulative[:, -1])[:, None]).sum(1)
     drawn: np.ndarray = np.minimum(reached, cumulative.shape[1] - 1)
     return drawn

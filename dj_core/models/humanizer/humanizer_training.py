@@ -17,6 +17,7 @@ from dj_core.files.storage import sha256_of
 from dj_core.models.checkpoint import ModelFacts
 from dj_core.models.distributed import Ranks
 from dj_core.models.humanizer.humanizer_checkpoint import FAMILY, save_humanizer
+from dj_core.models.humanizer.humanizer_shape import HumanizerSettings
 from dj_core.models.humanizer.performances import (
     Alphabet,
     Batch,
@@ -102,7 +103,7 @@ class HumanizerTask:
         """Raises TrainingError without one corpus of performances, or with several processes."""
         import torch
 
-        from dj_core.models.humanizer.humanizer_network import HumanizerSettings, build_network
+        from dj_core.models.humanizer.humanizer_network import build_network
 
         if len(corpora) != 1:
             raise TrainingError(

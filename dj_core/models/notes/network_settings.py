@@ -1,11 +1,15 @@
-"""Settings of a network of the notes family: its kind, sizes and dropout; needs no torch."""
+"""The shape of a notes network: its kind, sizes and dropout, and the weights it must have."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from dj_core.errors import TrainingError
 
+MAX_PARAMETERS = 50_000_000  # 200 MB of weights; ten times what a drum corpus can feed
+KEY_SIZE = 64  # numbers by which a pointing network compares places
+WORD, NAME, TIME = 0, 1, 2  # what a word is to it: a step of its own, or half of one
 CELLS = ("lstm", "gru", "rnn", "res-rnn", "skuli", "folk-rnn", "pointing")
 """Kinds of network; `note_network.NETWORKS` has the class of each."""
 
@@ -51,6 +55,56 @@ class NetworkSettings:
     def embedding_size(self) -> int:
         """Numbers per word."""
         return self.hidden if self.embedding is None else self.embedding
+
+
+def weight_shapes(settings: NetworkSettings) -> dict[str, tuple[int, ...]] | None:
+    """Every weight of a network of these settings, by name, and its shape.
+
+    None for kinds that only torch knows.
+
+    Raises:
+        TrainingError: more than `MAX_PARAMETERS` weights.
+    """
+    words, size, hidden = settings.vocabulary_size, settings.embedding_size, settings.hidden
+    if settings.cell == "lstm":
+        layers = [f"lstm.{{}}_l{layer}" for layer in range(settings.layers)]
+        shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (words, size)}
+        linear = [("output", words, hidden)]
+    elif settings.cell == "pointing":
+        layers = [f"lstm.{layer}.{{}}_l0" for layer in range(settings.layers)]
+        shapes = {
+            "own": (words, size),
+            "own_bias": (words,),
+            "part": (settings.parts, size),
+            "part_bias": (settings.parts,),
+            "made_of": (words, settings.parts),
+            "known": (words,),
+            "role": (words,),
+        }
+        linear = [("next_word", size, hidden), ("next_time", size, hidden + size)]
+        linear += [("query", KEY_SIZE, hidden), ("key", KEY_SIZE, hidden), ("trust", 1, hidden)]
+    else:
+        return None
+    for number, name in enumerate(layers):
+        shapes |= {
+            name.format("weight_ih"): (4 * hidden, hidden if number else size),
+            name.format("weight_hh"): (4 * hidden, hidden),
+            name.format("bias_ih"): (4 * hidden,),
+            name.format("bias_hh"): (4 * hidden,),
+        }
+    for name, outputs, inputs in linear:
+        shapes |= {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
+    check_size(sum(math.prod(shape) for shape in shapes.values()))
+    return shapes
+
+
+def check_size(weights: int) -> None:
+    """Raises TrainingError for more than `MAX_PARAMETERS` weights."""
+    if weights > MAX_PARAMETERS:
+        raise TrainingError(
+            f"This network would have {weights:,} weights; at most {MAX_PARAMETERS:,} are "
+            "allowed. Use fewer hidden units or layers."
+        )
 
 
 def _check_whole(name: str, value: object, high: int) -> None:

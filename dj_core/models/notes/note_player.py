@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import chain, count, islice, takewhile
 from pathlib import Path
 from typing import cast
@@ -19,6 +20,7 @@ import numpy as np
 from dj_core.corpus.note_strings import REST
 from dj_core.errors import GenerationError
 from dj_core.models.notes.note_checkpoint import FAMILY, NoteCheckpoint, load_note_model
+from dj_core.models.notes.note_inference import Stepper, stepper
 from dj_core.models.notes.note_tokenizer import (
     BAR_LINE,
     BEAT,
@@ -37,7 +39,7 @@ from dj_core.models.request import (
     Take,
     provenance_of,
 )
-from dj_core.models.threads import cpu_threads
+from dj_core.models.threads import one_thread
 from dj_core.music.beat import DEFAULT_TEMPO_BPM, MAX_BARS, Beat
 from dj_core.music.genres import typical_tempo_bpm
 
@@ -62,7 +64,6 @@ class NotesModel:
     def __init__(self, name: str, checkpoint: NoteCheckpoint) -> None:
         self.name = name
         self.checkpoint = checkpoint
-        self.network = checkpoint.network
         self.tokenizer = checkpoint.tokenizer
         self.timed = self.tokenizer.settings.durations or self.tokenizer.settings.times
         self.genres = self.tokenizer.genres
@@ -71,6 +72,11 @@ class NotesModel:
         )
         self.spacings: tuple[Spacing, ...] = ("learned", "fixed") if self.timed else ("fixed",)
         self.vocabulary = _Vocabulary(self.tokenizer.words)
+
+    @cached_property
+    def stepper(self) -> Stepper:
+        """The network laid out for playing."""
+        return stepper(self.checkpoint.settings, self.checkpoint.weights)
 
     def generate_all(self, requests: Sequence[GenerationRequest]) -> list[Take]:
         """A beat per request, each the one `generate` would give. Raises GenerationError."""
@@ -83,8 +89,6 @@ class NotesModel:
             GenerationError: a genre, start note or spacing this model does not know, or a feel,
                 of which it knows nothing.
         """
-        import torch
-
         spacing = request.spacing or self.spacings[0]
         if spacing not in self.spacings:
             raise GenerationError(
@@ -107,7 +111,7 @@ class NotesModel:
         if notes is None and spacing == "fixed":  # as many as fill the bars
             quarters = cast("int", request.bars) * bar_quarters
             notes = math.ceil(quarters / FIXED_SPACING_QUARTERS - 1e-9)
-        with torch.inference_mode(), cpu_threads(1):
+        with one_thread():
             # first the genre, a beat, and the known bar length nearest to the one asked for
             player = _Player(self, request, generator)
             lengths = self.tokenizer.bar_lengths_quarters
@@ -335,9 +339,7 @@ class _Player:
     def __init__(
         self, model: NotesModel, request: GenerationRequest, generator: np.random.Generator
     ) -> None:
-        from dj_core.models.notes.note_network import stepper
-
-        self._step = stepper(model.network)
+        self._step = model.stepper
         self.words = model.tokenizer.words
         self._generator = generator
         self._greedy = request.temperature == 0

@@ -15,7 +15,7 @@ from dj_core.errors import TrainingError
 from dj_core.files.storage import sha256_of
 from dj_core.models.checkpoint import ModelFacts
 from dj_core.models.distributed import Ranks
-from dj_core.models.notes.network_settings import NetworkSettings
+from dj_core.models.notes.network_settings import NAME, TIME, WORD, NetworkSettings
 from dj_core.models.notes.note_checkpoint import FAMILY, NoteCheckpoint, save_note_model
 from dj_core.models.notes.note_tokenizer import (
     BAR_LINE,
@@ -212,7 +212,7 @@ class NoteTask:
         import torch
 
         from dj_core.models.notes.note_network import build_network
-        from dj_core.models.notes.pointer_network import NAME, TIME, WORD, PointingNetwork
+        from dj_core.models.notes.pointer_network import PointingNetwork
 
         self.settings, self.ranks = settings, ranks
         self.data = _Data(settings, songs)
@@ -311,8 +311,7 @@ class NoteTask:
         """A take in the meter most songs are in."""
         from dj_core.models.notes.note_player import NotesModel
 
-        network = deepcopy(self.network).cpu().eval()
-        checkpoint = NoteCheckpoint(network, self.data.tokenizer, self._facts({}), "")
+        checkpoint = NoteCheckpoint.of(self.network, self.data.tokenizer, self._facts({}))
         request = GenerationRequest(bars=bars, meter=self.data.meter, seed=seed)
         return NotesModel(name, checkpoint).generate(request).beat
 

@@ -23,14 +23,13 @@ import torch
 from torch import Tensor, nn
 
 from dj_core.models.notes.cited_networks import SteppingNetwork
+from dj_core.models.notes.network_settings import KEY_SIZE, NAME, TIME
 
 if TYPE_CHECKING:
     from dj_core.models.notes.network_settings import NetworkSettings
 
-KEY_SIZE = 64  # numbers by which places are compared
 OWN_VECTOR_DROPOUT = 0.3  # share of words that must do with their parts in a training step
 WORD_DROPOUT = 0.05  # share of words not read in a training step
-WORD, NAME, TIME = 0, 1, 2  # what a word is: a step of its own, or half of one
 _LEAST = 1e-9  # probability left for what both ways rule out
 
 
