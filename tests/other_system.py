@@ -11,6 +11,7 @@ import fcntl
 import multiprocessing.popen_spawn_posix  # noqa: F401
 import os
 import runpy
+import shutil
 import signal
 import struct
 import subprocess  # noqa: F401
@@ -67,6 +68,7 @@ if __name__ == "__main__":
         delattr(os, name)
     for name in TAKEN_SIGNALS:
         delattr(signal, name)
+    shutil._use_fd_functions = False  # as there: it walks by names
     os.open, os.symlink, os.link, os.kill = no_folders, refused, refused, no_probing
     sys.modules["msvcrt"] = msvcrt
     sys.argv = sys.argv[1:]

@@ -75,7 +75,7 @@ def test_a_corpus_becomes_a_pack(other_system, tmp_path):
     for number, pattern in enumerate(load_patterns()[:6]):
         save_midi(pattern, tmp_path / "drums" / f"{number}.mid")
     asked = ("import", tmp_path / "drums", "--name", "Größe", "--processes", 2)
-    assert answer_of(other_system(*asked))["imported"] == 6
+    assert answer_of(other_system(*asked))["files"] == 6
     took = answer_of(other_system("generate", "--genre", "house", "--out", tmp_path))
     (beat,) = took["files"]
     asked = ("render", beat, "--out", tmp_path / "beat.wav", "--kit", "house", "--loop")
