@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -13,13 +12,14 @@ from dj_core.corpus.figures import PALETTES, figure_svg
 from dj_core.paper.results import Results, load_results
 from dj_core.paper.story import Claim
 from dj_core.paper.tables import Table
+from dj_core.product import PRODUCT_FOLDER
 from dj_ui.frame import palette_name
 from dj_ui.player import show_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SHIPPED_RESULTS = Path(__file__).resolve().parent.parent / "docs" / "reproduction"
+SHIPPED_RESULTS = PRODUCT_FOLDER / "docs" / "reproduction"
 
 
 @st.cache_resource(show_spinner=False)

@@ -20,6 +20,8 @@ import tempfile  # noqa: F401
 import types
 from pathlib import Path
 
+import psutil  # noqa: F401 - asks the system in its own ways, too
+
 TAKEN_MODULES = ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "syslog")
 TAKEN_FUNCTIONS = (
     "fork", "forkpty", "setsid", "killpg", "getpgid", "setpgid", "getuid", "geteuid", "getgid",

@@ -27,6 +27,7 @@ from dj_core.files.midi import midi_bytes, parse_midi, read_midi
 from dj_core.files.midi_reading import content_of
 from dj_core.files.storage import write_bytes_atomic
 from dj_core.music.drums import DRUM_CHANNEL, DrumMap
+from dj_core.product import IMPORT_FOLDER
 
 if TYPE_CHECKING:
     from music21.base import Music21Object
@@ -327,7 +328,7 @@ class _Worker:
     def _ask(self, question: bytes | None, seconds: float) -> dict[str, Any] | None:
         """One line there, one line back; None when the process died or had to be killed."""
         if self._process is None:
-            product = str(Path(__file__).resolve().parents[2])
+            product = str(IMPORT_FOLDER)
             search_path = os.pathsep.join(filter(None, [product, os.environ.get("PYTHONPATH")]))
             self._process = subprocess.Popen(
                 [sys.executable, "-c", "from dj_core.corpus.note_strings import serve; serve()"],

@@ -51,8 +51,8 @@ from dj_core.models.families import FAMILIES, family_named
 from dj_core.music.beat import Meter
 from dj_core.music.drums import DrumMap
 from dj_core.music.patterns import STARTER_FOLDER, load_patterns
+from dj_core.product import PRODUCT_FOLDER
 
-PRODUCT_FOLDER = Path(__file__).resolve().parents[2]
 SHIPPED_SOUNDFONTS = PRODUCT_FOLDER / "assets" / "soundfonts"
 DEFAULT_MODEL = "groove"
 DEFAULT_NOTES_MODEL = "notes-best"  # for what is asked note by note

@@ -36,6 +36,7 @@ from dj_core.models.run_folder import (
     read_status,
     write_status,
 )
+from dj_core.product import IMPORT_FOLDER
 
 State = Literal["running", "finished", "stopped", "failed", "died"]
 LOG_NAME, PID_NAME = "log.txt", "pid"
@@ -203,7 +204,7 @@ def list_runs(runs_folder: Path) -> tuple[Run, ...]:
 
 def _spawn(library_home: Path, folder: Path, options: list[str]) -> None:
     """Start the command line's trainer in a session of its own, writing to the run's log."""
-    product = str(Path(__file__).resolve().parents[2])
+    product = str(IMPORT_FOLDER)
     search_path = os.pathsep.join(filter(None, [product, os.environ.get("PYTHONPATH")]))
     for old in (PID_NAME, STOP_NAME):
         (folder / old).unlink(missing_ok=True)

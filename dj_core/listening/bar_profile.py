@@ -8,14 +8,14 @@ learned from renders of our own phrases (``python -m scripts.train_bar_profile``
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dj_core.listening.tempo_candidates import Candidate
+from dj_core.product import ASSETS
 
-WEIGHTS_FILE = Path(__file__).resolve().parents[2] / "assets" / "bar-profile.npz"
+WEIGHTS_FILE = ASSETS / "bar-profile.npz"
 LOUDEST = 8.0  # of a profile whose mean is 1
 MIDDLE_BPM = 110.0
 

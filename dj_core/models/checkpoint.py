@@ -26,8 +26,9 @@ import numpy as np
 from dj_core.errors import CheckpointError
 from dj_core.files.storage import sha256_of, write_bytes_atomic, write_json_atomic
 from dj_core.host.limits import LIMITS
+from dj_core.product import PRODUCT_FOLDER
 
-SHIPPED_MODELS = Path(__file__).resolve().parents[2] / "models"  # what the product comes with
+SHIPPED_MODELS = PRODUCT_FOLDER / "models"  # what the product comes with
 FORMAT = 1
 WEIGHTS_NAME, CARD_NAME = "weights.safetensors", "model.json"
 PREVIOUS_NAME = "previous.safetensors"  # there while a model is being replaced

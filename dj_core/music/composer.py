@@ -22,8 +22,9 @@ from dj_core.music.drums import LANE
 from dj_core.music.genres import DANCE_STYLES, MOST_ENERGY, ROLES
 from dj_core.music.idiom import bars_of, broken_rules
 from dj_core.music.patterns import genre_patterns
+from dj_core.product import ASSETS
 
-PHRASE_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "phrases"
+PHRASE_FOLDER = ASSETS / "phrases"
 PHRASE_BARS = 8
 HELD_OUT_EVERY = 3  # of a role's phrases, the second, fifth, eighth … are never learned from
 

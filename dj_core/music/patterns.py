@@ -74,8 +74,9 @@ from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat, Hit, Meter, P
 from dj_core.music.conditions import LOOPS, Condition
 from dj_core.music.drums import DRUMS, LANE, Drum
 from dj_core.music.genres import GENRE, MOST_ENERGY, ROLES
+from dj_core.product import ASSETS
 
-STARTER_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "starter"
+STARTER_FOLDER = ASSETS / "starter"
 PATTERN_SUFFIX = ".beat"
 
 LEVELS: dict[str, float] = {"g": 0.32, "o": 0.66, "x": 0.92, "X": 1.1}  # of the default velocity

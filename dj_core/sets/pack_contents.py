@@ -32,6 +32,7 @@ from dj_core.host.executors import in_order
 from dj_core.library.own_kits import exported
 from dj_core.music.beat import Beat
 from dj_core.music.genres import genre_label
+from dj_core.product import ASSETS
 from dj_core.sets.mixdown import Mixdown, cue_sheet
 from dj_core.sets.pack_readme import readme_text
 from dj_core.sets.pack_sheet import Outline, set_sheet
@@ -47,7 +48,7 @@ from dj_core.sound.render import soundfont_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SCRIPTS_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "pack"
+SCRIPTS_FOLDER = ASSETS / "pack"
 SCRIPTS = ("relocate.py", "relocate.command", "relocate.bat")
 OUTLINE_COLUMNS = 240
 LONGEST_LOOP_SECONDS = 45.0  # with its stems some 200 MB of memory

@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
+from urllib.parse import quote
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from dj_core.errors import SetError
 from dj_core.files.file_names import one_line
@@ -79,36 +81,51 @@ def rekordbox_xml(
         folder: the absolute folder the pack will lie in; as long as it is `NOWHERE` rekordbox
             finds no file, and the pack's relocate script must be run first.
     """
-    from pyrekordbox.rbxml import RekordboxXml
-
-    xml = RekordboxXml(name=PRODUCT, version=XML_VERSION, company=COMPANY)
-    group = xml.add_playlist_folder(one_line(name))
+    root = Element("DJ_PLAYLISTS", Version="1.0.0")
+    SubElement(root, "PRODUCT", Name=PRODUCT, Version=XML_VERSION, Company=COMPANY)
+    count = sum(len(tracks) for tracks in playlists.values())
+    collection = SubElement(root, "COLLECTION", Entries=str(count))
+    top = SubElement(SubElement(root, "PLAYLISTS"), "NODE", Name="ROOT", Type="0", Count="1")
+    group = SubElement(top, "NODE", Name=one_line(name), Type="0", Count=str(len(playlists)))
     identity = 0
     for title, tracks in playlists.items():
-        playlist = group.add_playlist(one_line(title))
+        playlist = SubElement(
+            group, "NODE", Name=one_line(title), Type="1", KeyType="0", Entries=str(len(tracks))
+        )
         for number, track in enumerate(tracks, start=1):
             identity += 1
             # addresses begin with file://localhost/ whatever the system
-            added = xml.add_track(
-                (folder / track.file).as_posix().lstrip("/"),
-                TrackID=identity,
-                Name=one_line(track.name),
-                Artist=PRODUCT,
-                Album=one_line(name),
-                Genre=one_line(track.genre),
-                Kind="WAV File",
-                Size=track.size_bytes,
-                TotalTime=round(track.duration_seconds),
-                TrackNumber=number,
-                AverageBpm=f"{track.tempo_bpm:.2f}",
-                BitRate=round(track.sample_rate * track.bits * 2 / 1000),
-                SampleRate=track.sample_rate,
-                Comments=one_line(track.comment),
+            place = quote((folder / track.file).as_posix().lstrip("/"), safe="/:")
+            facts = {
+                "TrackID": identity,
+                "Name": one_line(track.name),
+                "Artist": PRODUCT,
+                "Album": one_line(name),
+                "Genre": one_line(track.genre),
+                "Kind": "WAV File",
+                "Size": track.size_bytes,
+                "TotalTime": round(track.duration_seconds),
+                "TrackNumber": number,
+                "AverageBpm": f"{track.tempo_bpm:.2f}",
+                "BitRate": round(track.sample_rate * track.bits * 2 / 1000),
+                "SampleRate": track.sample_rate,
+                "Comments": one_line(track.comment),
+                "Location": f"file://localhost/{place}",
+            }
+            added = SubElement(
+                collection, "TRACK", {key: str(value) for key, value in facts.items()}
             )
             # the grid from the first frame on; the whole track as a loop on a pad and in memory
-            added.add_tempo(0.0, round(track.tempo_bpm, 2), str(track.meter), 1)
+            tempo_bpm = str(round(track.tempo_bpm, 2))
+            SubElement(
+                added, "TEMPO", Inizio="0.0", Bpm=tempo_bpm, Metro=str(track.meter), Battito="1"
+            )
+            end = str(round(track.duration_seconds, 3))
             for pad in (FIRST_PAD, MEMORY_CUE):
-                added.add_mark("Loop", "loop", 0.0, round(track.duration_seconds, 3), pad)
-            playlist.add_track(identity)
-    content: bytes = xml.tostring().encode()
-    return content
+                SubElement(
+                    added, "POSITION_MARK", Name="Loop", Type="4", Start="0.0", End=end,
+                    Num=str(pad),
+                )  # fmt: skip
+            SubElement(playlist, "TRACK", Key=str(identity))
+    indent(root, "\t")
+    return tostring(root, encoding="utf-8", xml_declaration=True)

@@ -18,7 +18,6 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
@@ -27,9 +26,10 @@ from dj_core.files.records import read_json, record_of
 from dj_core.music.beat import Beat
 from dj_core.music.drums import DRUMS
 from dj_core.music.step_grid import LANES, STEPS_PER_QUARTER
+from dj_core.product import ASSETS
 from dj_core.shaping.playing import bar_cells
 
-NORMS_FILE = Path(__file__).resolve().parents[2] / "assets" / "genre-norms.json"
+NORMS_FILE = ASSETS / "genre-norms.json"
 STRAIGHT = 50.0
 HEARD_SWING = 3.0  # percent off straight
 _WITHIN = 0.12  # of a quarter: nearly half a 16th

@@ -31,8 +31,9 @@ from dj_core.evaluation.likelihood import FOUR_FOUR, STEPS_PER_BAR, quantise
 from dj_core.files.storage import write_bytes_atomic
 from dj_core.music.beat import Beat
 from dj_core.music.drum_classes import CLASSES
+from dj_core.product import ASSETS
 
-FINGERPRINTS = Path(__file__).resolve().parents[2] / "assets" / "training-bars.npz"
+FINGERPRINTS = ASSETS / "training-bars.npz"
 FORMAT = 1
 REACH = 2  # cells; 10,441 bars are that near
 CELLS = STEPS_PER_BAR * len(CLASSES)

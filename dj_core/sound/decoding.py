@@ -13,7 +13,6 @@ import subprocess
 import sys
 import threading
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import IO, Any, Self, cast
 
 import numpy as np
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from dj_core.errors import SoundError
 from dj_core.host.limits import LIMITS
+from dj_core.product import IMPORT_FOLDER
 
 AUDIO_ENDINGS = (".wav", ".aif", ".aiff", ".aifc", ".flac", ".ogg", ".oga", ".mp3")
 SECONDS_TO_START = 60  # of the worker on a busy machine: it imports numpy and libsndfile
@@ -133,7 +133,7 @@ class AudioDecoder:
                 pipe.close()
 
     def _start(self) -> None:
-        product = str(Path(__file__).resolve().parents[2])
+        product = str(IMPORT_FOLDER)
         search_path = os.pathsep.join(filter(None, [product, os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(
             [sys.executable, "-c", "from dj_core.sound.decoding import serve; serve()"],

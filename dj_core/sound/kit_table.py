@@ -18,8 +18,9 @@ from pathlib import Path
 from dj_core.errors import SoundError
 from dj_core.files.home import home_folder
 from dj_core.music.drums import DRUM, DRUMS, GENERAL_MIDI_PERCUSSION
+from dj_core.product import ASSETS
 
-SHIPPED_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "soundfonts"
+SHIPPED_FOLDER = ASSETS / "soundfonts"
 ALTERNATE_KEYS_UP = 52
 """How far above a drum's note its alternate lies: past the notes of General MIDI and its kin."""
 ALTERNATED_NOTES = frozenset(

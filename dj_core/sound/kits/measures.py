@@ -10,12 +10,13 @@ import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-RANGES_PATH = Path(__file__).resolve().parents[3] / "assets" / "kit-ranges.json"
+from dj_core.product import ASSETS
+
+RANGES_PATH = ASSETS / "kit-ranges.json"
 MEASURED_DRUMS = ("kick", "snare", "clap", "closed_hat", "open_hat")
 MEASURES: Mapping[str, str] = {
     "fund": "fundamental, Hz",

@@ -6,13 +6,13 @@ import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from dj_core.errors import SoundError
+from dj_core.product import ASSETS
 from dj_core.sound.kits.voices import Bell, Block, Clap, Grains, Kick, Metal, Skin, Snare, Voice
 
-RECIPES_PATH = Path(__file__).resolve().parents[3] / "assets" / "kits.json"
+RECIPES_PATH = ASSETS / "kits.json"
 VOICES: Mapping[str, type[Voice]] = {
     "kick": Kick,
     "snare": Snare,
