@@ -10,11 +10,3 @@ IMPORT_FOLDER = Path(__file__).resolve().parent.parent
 _INSTALLED = Path(__file__).resolve().parent / "product"  # the build puts it there
 PRODUCT_FOLDER = _INSTALLED if _INSTALLED.is_dir() else IMPORT_FOLDER
 ASSETS = PRODUCT_FOLDER / "assets"
-
-
-def needs(package: str, extra: str, what: str) -> str:
-    """The sentence for what needs a package that is not installed."""
-    return (
-        f"{what} needs {package}, which is not installed. Install it with "
-        f'`pip install "digital-dj[{extra}]"`, or in a checkout with `make setup`.'
-    )

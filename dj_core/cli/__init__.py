@@ -11,46 +11,91 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dj_core.cli.corpora import import_files, list_corpora, list_models
-from dj_core.cli.evaluating import evaluate
-from dj_core.cli.generating import generate
-from dj_core.cli.hearing import listen, match
-from dj_core.cli.inspecting import inspect
-from dj_core.cli.jamming import jam
-from dj_core.cli.kit_verbs import import_one_shots, list_kits, write_kit
-from dj_core.cli.moving import fetch, send
-from dj_core.cli.packing import make_pack, make_set
-from dj_core.cli.rendering import check_loops, one_shots, render
-from dj_core.cli.reproducing import paper
-from dj_core.cli.shape_verbs import SHAPING
-from dj_core.cli.training import train
 from dj_core.errors import DigitalDJError
+from dj_core.host.extras import missing_extra
 from dj_core.host.operating_system import write_everything
+from dj_core.product import VERSION
 
-# in the order the help lists them
-VERBS = (
-    import_files, inspect, list_corpora, list_models, send, fetch, train, generate, *SHAPING,
-    evaluate, render, list_kits, write_kit, import_one_shots, one_shots, check_loops, make_set,
-    make_pack, jam, paper, listen, match,
-)  # fmt: skip
+if TYPE_CHECKING:
+    from dj_core.cli.verb import Verb
+
+VERBS = {
+    "serve": ("serving.serve", "serve the app and open the browser"),
+    "import": ("corpora.import_files", "make a folder, zip or file a corpus"),
+    "inspect": ("inspecting.inspect", "show what is made of one MIDI file"),
+    "corpora": ("corpora.list_corpora", "list the corpora"),
+    "models": ("corpora.list_models", "list the models"),
+    "send": ("moving.send", "copy a corpus or a run to any address"),
+    "fetch": ("moving.fetch", "bring back a corpus or a run that was sent"),
+    "train": ("training.train", "train a model on one or more corpora"),
+    "generate": ("generating.generate", "write beats as MIDI files"),
+    "vary": ("shape_verbs.vary_beat", "play a beat again around what is kept"),
+    "adjust": ("shape_verbs.adjust_beat", "make a beat denser, swing more, and so on"),
+    "continue": ("shape_verbs.continue_from", "go on from a beat, or from a bar of it"),
+    "fill": ("shape_verbs.fill_beat", "end phrases with a fill that leads back to one"),
+    "humanize": ("shape_verbs.humanize", "give a stiff beat a drummer's feel"),
+    "tighten": ("shape_verbs.tighten_beat", "draw strokes to the grid by degree"),
+    "tap": ("shape_verbs.tap", "make a full beat of a rhythm, or of one drum"),
+    "morph": ("shape_verbs.morph_beats", "go from one beat to another in steps"),
+    "song": ("shape_verbs.grow_song", "grow a song form from one seed or one beat"),
+    "nearest": ("shape_verbs.nearest_bars", "find the nearest training bar of every bar"),
+    "evaluate": ("evaluating.evaluate", "examine a model beside real drummers"),
+    "render": ("rendering.render", "play a MIDI file into a sound file"),
+    "kits": ("kit_verbs.list_kits", "list the drum kits"),
+    "kit": ("kit_verbs.write_kit", "write a kit's drums as WAV files"),
+    "one-shots": ("rendering.one_shots", "write a kit's drums one by one"),
+    "check-loop": ("rendering.check_loops", "measure loops: length, tempo, seam"),
+    "set": ("packing.make_set", "put beats in order as a set"),
+    "pack": ("packing.make_pack", "put a set into one zip for the booth"),
+    "jam": ("jamming.jam", "perform a jam that follows an energy curve; MIDI, WAV and a set of it"),
+    "paper": ("reproducing.paper", "reproduce the paper's tables and figures"),
+    "listen": ("hearing.listen", "find tempo, beats, groove and sections of a track"),
+    "version": ("serving.version", "say which version this is, and where its files lie"),
+}
+"""In the order the help lists them: name → where the verb is, and what it does.
+
+Only the verb that is asked for is imported: most of a start is imports.
+"""
+
+
+def verb_named(name: str) -> Verb:
+    """A verb of the table."""
+    module, _, function = VERBS[name][0].partition(".")
+    found: Verb = getattr(import_module(f"dj_core.cli.{module}"), function)
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m dj_core", description="Digital DJ: corpora, models and beats."
-    )
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for verb in VERBS:
-        verb.add_to(verbs)
+    """Run one verb, `serve` where none is named; returns the exit code."""
+    given = sys.argv[1:] if arguments is None else [str(one) for one in arguments]
     write_everything(sys.stdout, sys.stderr)
-    options = parser.parse_args(arguments)
+    parser = argparse.ArgumentParser(
+        prog="digital-dj" if Path(sys.argv[0]).stem == "digital-dj" else "python -m dj_core",
+        description="Digital DJ: corpora, models and beats. Without a verb it serves the app.",
+    )
+    parser.add_argument("--version", action="version", version=f"digital-dj {VERSION}")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    given = given or ["serve"]
+    for name, (_, brief) in VERBS.items():
+        if name == given[0]:
+            verb_named(name).add_to(verbs)
+        else:
+            verbs.add_parser(name, help=brief)
+    options = parser.parse_args(given)
     started = time.perf_counter()
     try:
         answer = options.verb.run(options)
     except DigitalDJError as error:
         print(f"digital-dj: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if (sentence := missing_extra(error)) is None:
+            raise
+        print(f"digital-dj: {sentence}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("digital-dj: stopped.", file=sys.stderr)

@@ -367,10 +367,3 @@ def nearest_bars(options: argparse.Namespace) -> Answer:
         say(f"bar {near.bar}: {where}")
     usual = {"share_within": list(known.usual.within), "median": known.usual.median}
     return {"bars": [vars(near) for near in found], "usual": usual}
-
-
-SHAPING = (
-    vary_beat, adjust_beat, continue_from, fill_beat, humanize, tighten_beat, make_alive, tap,
-    morph_beats,
-    grow_song, nearest_bars,
-)  # fmt: skip

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dj_core.cli.verb import Answer, ProgressBar, option, say, verb
 from dj_core.errors import TrainingError
+from dj_core.host.extras import require
 from dj_core.host.limits import LIMITS
 from dj_core.host.queues import turn_to_train
 from dj_core.host.read_only import check_may_change
@@ -51,6 +52,7 @@ def train(options: argparse.Namespace) -> Answer:
 
     library = Library.open()
     check_may_change("its models")
+    require("torch")
     settings, folder = _asked(options, library)
 
     def tell(before: int) -> None:

@@ -26,6 +26,7 @@ from dj_core.errors import CorpusError, LibraryError, MidiError
 from dj_core.files.midi import midi_bytes, parse_midi, read_midi
 from dj_core.files.midi_reading import content_of
 from dj_core.files.storage import write_bytes_atomic
+from dj_core.host.extras import require
 from dj_core.music.drums import DRUM_CHANNEL, DrumMap
 from dj_core.product import IMPORT_FOLDER
 
@@ -304,10 +305,10 @@ class _Worker:
 
     def read(self, content: bytes) -> dict[str, Any]:
         """The file's columns, or {'reason': why not}."""
+        require("music21")
         if self._process is None and self._ask(None, SECONDS_TO_START) is None:
             raise LibraryError(
-                "music21 did not start within two minutes. Check that it is installed: "
-                "python -m pip install music21."
+                "music21 did not start within two minutes. Try again when the machine is less busy."
             )
         seconds = SECONDS_PER_FILE * min(1 + len(content) / BYTES_PER_FILE, MOST_TIMES)
         answer = self._ask(content, seconds)

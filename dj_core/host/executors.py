@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dj_core.errors import LibraryError
+from dj_core.host.extras import require
 
 if TYPE_CHECKING:
     import distributed
@@ -39,9 +40,8 @@ def executor_for(scheduler: str | None = None, processes: int = 1) -> Iterator[E
 
             client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
         except ImportError:
-            raise LibraryError(
-                "Work on a cluster needs Dask: .venv/bin/pip install -r requirements-scale.txt"
-            ) from None
+            require("distributed")
+            raise
         except (OSError, ValueError) as error:
             raise LibraryError(
                 f"No Dask scheduler answers at {scheduler} ({error}). Start one with "

@@ -19,6 +19,7 @@ from typing import Any, Literal, cast
 from dj_core.errors import TrainingError
 from dj_core.files.file_names import checked_name, name_key
 from dj_core.files.storage import write_bytes_atomic
+from dj_core.host.extras import require
 from dj_core.host.limits import LIMITS
 from dj_core.host.operating_system import is_alive, own_session
 from dj_core.host.read_only import check_may_change
@@ -102,6 +103,7 @@ def start_training(
     or there already is a run of that name.
     """
     check_may_change("its models")
+    require("torch")
     for name in overrides.keys() - _OPTIONS.keys():
         raise TrainingError(f"{name!r} cannot be changed. What can: {', '.join(_OPTIONS)}.")
     if not corpora:

@@ -128,4 +128,5 @@ def rekordbox_xml(
                 )  # fmt: skip
             SubElement(playlist, "TRACK", Key=str(identity))
     indent(root, "\t")
-    return tostring(root, encoding="utf-8", xml_declaration=True)
+    content: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
+    return content

@@ -12,6 +12,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from dj_core.errors import BeatError
+from dj_core.host.extras import require
 from dj_core.music.beat import Beat
 from dj_core.music.drums import DRUMS
 
@@ -50,6 +51,7 @@ def music_xml(beat: Beat, first_bar: int = 0, bars: int | None = None) -> bytes:
     Raises:
         BeatError: bars the beat does not have, or more than 32.
     """
+    require("music21")
     from music21 import clef, instrument, layout, metadata, meter, stream
     from music21.musicxml.m21ToXml import GeneralObjectExporter
 
@@ -77,6 +79,7 @@ def music_xml(beat: Beat, first_bar: int = 0, bars: int | None = None) -> bytes:
 
 def staff_svg(xml: bytes) -> str:
     """MusicXML as one drawing, in the colour of the text around it."""
+    require("verovio")
     import verovio
 
     verovio.enableLog(verovio.LOG_OFF)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dj_core.errors import CheckpointError, TrainingError
+from dj_core.host.extras import require
 from dj_core.models.checkpoint import (
     REPAIR,
     ModelFacts,
@@ -58,6 +59,7 @@ class GrooveCheckpoint:
     @cached_property
     def network(self) -> GrooveNetwork:
         """The network as it was trained, in evaluation mode; playing does without. Needs torch."""
+        require("torch")
         import torch
 
         from dj_core.models.groove.groove_network import build_network

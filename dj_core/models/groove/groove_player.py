@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from dj_core.errors import GenerationError
 from dj_core.models.groove.groove_checkpoint import FAMILY, GrooveCheckpoint, load_groove_model
@@ -552,6 +551,8 @@ def _draw_together(draws: np.ndarray, share: float, generator: np.random.Generat
     """
     if not share:
         return
+    from scipy.special import ndtr, ndtri  # a tenth of a second, which programmed styles save
+
     own = ndtri(np.clip(draws, 1e-9, 1 - 1e-9))
     steps = generator.standard_normal(len(draws))
     steps[1:] *= math.sqrt(1 - WANDER**2)

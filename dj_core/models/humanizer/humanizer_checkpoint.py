@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dj_core.errors import TrainingError
+from dj_core.host.extras import require
 from dj_core.models.checkpoint import ModelFacts, fitting, misfit, read_checkpoint, save_checkpoint
 from dj_core.models.humanizer.humanizer_shape import HumanizerSettings, weight_shapes
 from dj_core.models.humanizer.performances import Alphabet
@@ -39,6 +40,7 @@ class HumanizerCheckpoint:
     @cached_property
     def network(self) -> HumanizerNetwork:
         """The network as it was trained, in evaluation mode; playing does without. Needs torch."""
+        require("torch")
         import torch
 
         from dj_core.models.humanizer.humanizer_network import build_network

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dj_core.errors import CheckpointError, TokenizerError, TrainingError
+from dj_core.host.extras import require
 from dj_core.models.checkpoint import (
     CARD_NAME,
     REPAIR,
@@ -56,6 +57,7 @@ class NoteCheckpoint:
     @cached_property
     def network(self) -> Network:
         """The network as it was trained, in evaluation mode. Needs torch."""
+        require("torch")
         from dj_core.models.notes.note_network import network_of
 
         return network_of(self.settings, self.weights)
@@ -105,6 +107,7 @@ def load_note_model(folder: Path) -> NoteCheckpoint:
         if shapes is not None:
             weights = fitting(stored.tensors, "", shapes)
         else:
+            require("torch")
             from dj_core.models.notes.note_network import network_of
 
             network_of(settings, weights := stored.tensors)
