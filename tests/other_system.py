@@ -14,7 +14,7 @@ import runpy
 import shutil
 import signal
 import struct
-import subprocess  # noqa: F401
+import subprocess
 import sys
 import tempfile  # noqa: F401
 import types
@@ -70,7 +70,9 @@ if __name__ == "__main__":
         delattr(os, name)
     for name in TAKEN_SIGNALS:
         delattr(signal, name)
-    shutil._use_fd_functions = False  # as there: it walks by names
+    # as there: one walks by names, the other has one way to end a process
+    shutil._use_fd_functions = False
+    subprocess.Popen.kill = subprocess.Popen.terminate
     os.open, os.symlink, os.link, os.kill = no_folders, refused, refused, no_probing
     sys.modules["msvcrt"] = msvcrt
     sys.argv = sys.argv[1:]

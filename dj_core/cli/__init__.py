@@ -39,6 +39,7 @@ VERBS = {
     "fill": ("shape_verbs.fill_beat", "end phrases with a fill that leads back to one"),
     "humanize": ("shape_verbs.humanize", "give a stiff beat a drummer's feel"),
     "tighten": ("shape_verbs.tighten_beat", "draw strokes to the grid by degree"),
+    "alive": ("shape_verbs.make_alive", "give every hit the chance that the model gives it"),
     "tap": ("shape_verbs.tap", "make a full beat of a rhythm, or of one drum"),
     "morph": ("shape_verbs.morph_beats", "go from one beat to another in steps"),
     "song": ("shape_verbs.grow_song", "grow a song form from one seed or one beat"),
