@@ -48,6 +48,7 @@ VERBS = {
     "render": ("rendering.render", "play a MIDI file into a sound file"),
     "kits": ("kit_verbs.list_kits", "list the drum kits"),
     "kit": ("kit_verbs.write_kit", "write a kit's drums as WAV files"),
+    "kit-import": ("kit_verbs.import_one_shots", "make a kit of one-shots of one's own"),
     "one-shots": ("rendering.one_shots", "write a kit's drums one by one"),
     "check-loop": ("rendering.check_loops", "measure loops: length, tempo, seam"),
     "set": ("packing.make_set", "put beats in order as a set"),
