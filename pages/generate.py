@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import secrets
 import time
@@ -17,7 +18,7 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dj_core.errors import BeatError, DigitalDJError
+from dj_core.errors import BeatError, DigitalDJError, SoundError
 from dj_core.files.beat_link import beat_from_text
 from dj_core.library.library import Library, ModelInfo
 from dj_core.models.request import DEFAULT_FEEL, Feel, GenerationRequest, Take
@@ -25,6 +26,7 @@ from dj_core.music.genres import MOST_ENERGY, genre_label
 from dj_core.shaping.playing import take_of
 from dj_core.sound.beat_sound import MOST_KIT_NAME
 from dj_core.sound.kit_table import kit_or
+from dj_core.sound.mixer_table import Mixer
 from dj_ui.ahead import Ahead
 from dj_ui.controls import (
     CONTROLS,
@@ -43,6 +45,7 @@ from dj_ui.controls import (
 from dj_ui.deck import (
     ahead_payload,
     choose_kit,
+    choose_mixer,
     deliver_ahead,
     listen,
     new_tempo,
@@ -105,6 +108,9 @@ def main() -> None:
         come_back(arrived, latest)
     if "kit" in asked:
         choose_kit(asked["kit"])
+    with contextlib.suppress(SoundError):  # `tell_refused` says so
+        if asked.get("mix"):
+            choose_mixer(Mixer.from_text(asked["mix"]))
     library = Library.open()
     with st.container(key="dj_bench"):  # theme.css says where on the screen each part stands
         go, stage, side = (st.container(key=f"dj_{part}") for part in ("go_box", "stage", "side"))
@@ -212,6 +218,10 @@ def tell_refused(asked: Mapping[str, str], settings: Mapping[str, Any]) -> None:
             f"This link asks for the kit {spoken(kit[:MOST_KIT_NAME])}, which is not here. The "
             "usual kit of the style plays instead."
         )
+    try:
+        Mixer.from_text(asked.get("mix", ""))
+    except SoundError as error:
+        st.info(spoken(f"The mixer of this link cannot be used. {error}"))
 
 
 def put_linked(text: str, settings: Mapping[str, Any]) -> None:
@@ -235,12 +245,14 @@ def same_value(text: str, value: object) -> bool:
         return text == str(value)
 
 
-def link_kit(slot: str = "") -> None:
-    """Have the link name the kit that was chosen; one that follows the style needs none."""
-    if kit := kit_or(sound_of(slot).kit, ""):
-        st.query_params["kit"] = kit
-    else:
-        st.query_params.pop("kit", None)
+def link_sound(slot: str = "") -> None:
+    """Have the link name the kit that was chosen, unless it follows the style, and the mixer."""
+    sound = sound_of(slot)
+    for name, text in (("kit", kit_or(sound.kit, "")), ("mix", sound.mixer.to_text())):
+        if text:
+            st.query_params[name] = text
+        else:
+            st.query_params.pop(name, None)
 
 
 # -- takes -----------------------------------------------------------------------------------
@@ -406,7 +418,7 @@ def draw_deck(
             soundfont=soundfont,
             locks=True,
             taken_as=crated.kept.item.name,
-            below=lambda _: link_kit(crated.slot),
+            below=lambda _: link_sound(crated.slot),
             then=then,
         )
         return
@@ -418,7 +430,7 @@ def draw_deck(
             name=f"Written phrase · {beat_name(opening)}",
             soundfont=soundfont,
             locks=True,
-            below=lambda _: link_kit(),
+            below=lambda _: link_sound(),
             then=then,
         )
         return
@@ -439,7 +451,7 @@ def draw_deck(
 def note_changes(slot: str) -> None:
     """Keep what the deck sent: an edit and a kit come to the player alone."""
     write_down()
-    link_kit(slot)
+    link_sound(slot)
 
 
 def draw_transport(kept: KeptTake | None, usable: bool) -> None:

@@ -88,6 +88,7 @@ def test_a_mixer_comes_back_from_json_as_it_was(mixer):
     sound = BeatSound("house", mixer)
     assert sound_from_json(json.loads(json.dumps(sound_to_json(sound)))) == sound
     assert Mixer(mixer.changes) == mixer
+    assert Mixer.from_text(mixer.to_text()) == mixer
     assert mixer.is_neutral == (mixer.to_json() == {})
 
 

@@ -64,7 +64,7 @@ BUS_CONTROLS = (
     Control("room", "Room", 0, 1, 0.01, 0.5, "share", "How loud the room comes back."),
     Control("plate", "Plate", 0, 1, 0.01, 0.5, "share", "How loud the plate comes back."),
     Control("delay", "Delay", 0, 1, 0.01, 0.5, "share", "How loud the echoes come back."),
-    Control("delay_time", "Delay time", 0.25, 1.5, 0.25, 0.75, "quarters", "Between two echoes."),
+    Control("delay_time", "Time", 0.25, 1.5, 0.25, 0.75, "quarters", "Between two echoes."),
     Control("feedback", "Echoes", 0, 0.75, 0.01, 0.35, "share", "How much of an echo is repeated."),
 )
 CHANNELS: Mapping[str, Mapping[str, Control]] = {
@@ -195,6 +195,25 @@ class Mixer:
         for channel, name, value in self.changes:
             told.setdefault(channel, {})[name] = value
         return told
+
+    def to_text(self) -> str:
+        """What differs, for a link: 'bus.drive=0.2,kick.tune=-2'; '' for a neutral mixer."""
+        return ",".join(f"{channel}.{name}={value:g}" for channel, name, value in self.changes)
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """The mixer that `to_text` wrote. Raises SoundError."""
+        told: dict[str, dict[str, float]] = {}
+        for part in filter(None, text.split(",")):
+            place, _, value = part.partition("=")
+            channel, _, name = place.partition(".")
+            try:
+                told.setdefault(channel, {})[name] = float(value)
+            except ValueError:
+                raise SoundError(
+                    f"A mixer is written as in bus.drive=0.2,kick.tune=-2; got {part[:40]!r}."
+                ) from None
+        return cls.from_json(told)
 
     @classmethod
     def from_json(cls, value: object) -> Self:

@@ -26,7 +26,7 @@ from dj_core.music.genres import GENRE
 from dj_core.music.timing import swung
 from dj_core.sound.beat_sound import USUAL_SOUND, BeatSound
 from dj_core.sound.kit_table import KITS, kit_or, offered_kits
-from dj_core.sound.mixer_table import Mixer, preset_of, table_payload
+from dj_core.sound.mixer_table import NEUTRAL, Mixer, preset_of, table_payload
 from dj_ui.deck.kits import kit_payload, note_payload
 from dj_ui.deck.payload import beat_id, beat_of_payload, beat_payload
 from dj_ui.grid import steps_of
@@ -36,7 +36,7 @@ from dj_ui.words import spoken
 _HERE = Path(__file__).parent
 _EDITS, _KIT, _SENT, _LOCKS = "dj_edits", "dj_kit", "dj_drums_sent", "dj_locks"
 _SOUNDS = "dj_sounds"  # what beats are heard with, by slot
-_USUAL_KIT = "dj_usual_kit"
+_USUAL_KIT, _MIXER = "dj_usual_kit", "dj_mixer"
 _HEARD, _NEW_TEMPO = "dj_heard", "dj_new_tempo"
 EDITS_KEPT = 16  # edited beats a session remembers
 _SOUNDS_KEPT = 64
@@ -314,8 +314,12 @@ def own_sound(slot: str) -> BeatSound | None:
 
 
 def sound_of(slot: str) -> BeatSound:
-    """What the beat of a slot is heard with: as chosen for it, else as chosen last for any."""
-    return own_sound(slot) or BeatSound(kit=st.session_state.get(_KIT, ""))
+    """What the beat of a slot is heard with: as chosen for it, else with the kit chosen last.
+
+    '' is the next take: it is mixed as the last beat was, too.
+    """
+    last = st.session_state.get(_MIXER, NEUTRAL) if not slot else NEUTRAL
+    return own_sound(slot) or BeatSound(st.session_state.get(_KIT, ""), last)
 
 
 def give_sound(slot: str, sound: BeatSound) -> None:
@@ -367,6 +371,11 @@ def choose_kit(kit: str, slot: str = "") -> None:
     st.session_state[_KIT] = kit
     if slot:
         give_sound(slot, replace(sound_of(slot), kit=kit))
+
+
+def choose_mixer(mixer: Mixer) -> None:
+    """Have the next take mixed so."""
+    st.session_state[_MIXER] = mixer
 
 
 def locked_drums() -> tuple[str, ...]:
@@ -450,6 +459,7 @@ def _take_mixer(key: str) -> None:
             except SoundError as error:
                 st.toast(spoken(error))
                 return
+            choose_mixer(mixer)
             give_sound(slot, replace(sound_of(slot), mixer=mixer))
 
 

@@ -71,7 +71,7 @@ export class Ahead {
 
   async #prepare(next, touches) {
     const { address, kit } = this
-    const isKnown = await booth.engine.prepare(beatOf({ ...next, edit: null }).beat, kit)
+    const isKnown = await booth.engine.prepare(beatOf({ ...next, edit: null, mixer: this.face?.own?.mixer ?? {} }).beat, kit)
     if (!isKnown || this.touches !== touches || this.address !== address) return
     this.next = { ...next, kit, settings: settingsInSight() }
   }
@@ -91,7 +91,8 @@ export class Ahead {
     const { face, next: { kit, settings: _, ...next } } = this
     this.next = null
     if (booth.engine.state().kit !== kit) await booth.engine.useKit(kit)
-    const data = { ...face.data, ...next, edit: null, heard: face.data.heard && [null, 0] }
+    const { mixer } = face.own // it stays as it is for the next take
+    const data = { ...face.data, ...next, edit: null, mixer, heard: face.data.heard && [null, 0] }
     booth.started.add(next.play)
     face.start(beatOf(data).beat, next.name)
     // it sounds; now the server may hear of the press, and then it is drawn

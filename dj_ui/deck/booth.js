@@ -33,14 +33,15 @@ export function rememberLocks() {
 }
 
 // The EditedBeat of a slot: the one this tab has, unless another beat took its place.
-export function beatOf({ slot, beat, edit }) {
+export function beatOf({ slot, beat, edit, mixer }) {
   const known = booth.beats.get(slot)
   if (known && known.original.id === beat.id) {
     booth.beats.delete(slot) // to the end of the line
     booth.beats.set(slot, known)
+    known.mixAs(mixer)
     return known
   }
-  const edited = new EditedBeat(unpackBeat(beat), edit)
+  const edited = new EditedBeat(unpackBeat(beat), edit, mixer)
   booth.beats.set(slot, edited)
   if (booth.beats.size > BEATS_REMEMBERED) booth.beats.delete(booth.beats.keys().next().value)
   return edited

@@ -8,6 +8,7 @@
 
 import { hasConditions, withoutUsual } from './conditions.js'
 import { DRUMS } from './given.js'
+import { isNeutral, mixerKey } from './mixer_settings.js'
 import { clamp } from './numbers.js'
 
 const MOST_STATES = 300 // of one beat's history
@@ -30,12 +31,15 @@ export function unpackBeat(packed) {
 }
 
 export class EditedBeat {
-  // original: from unpackBeat; edit: what Python kept of an earlier visit to it, or null
-  constructor(original, edit = null) {
+  // original: from unpackBeat; edit: what Python kept of an earlier visit to it, or null;
+  // mixer: how it is mixed
+  constructor(original, edit = null, mixer = {}) {
     this.original = original
     this.steps = original.steps
     this.serial = 0 // grows with every change, undone ones too
-    this.states = [{ strokes: original.strokes, tempo: original.tempo_bpm, lengths: original.lengths }]
+    const { strokes, tempo_bpm: tempo, lengths } = original
+    this.states = [{ strokes, tempo, lengths, mixer }]
+    this.isMixed = false // by hand, here
     this.now = 0
     this.opened = new Set() // lanes a DJ added that have no stroke yet
     if (edit) this.change(this.#strokesOf(edit.hits), edit.tempo_bpm, edit.lengths ?? original.lengths)
@@ -45,6 +49,7 @@ export class EditedBeat {
   get strokes() { return this.state.strokes }
   get tempo() { return this.state.tempo }
   get lengths() { return this.state.lengths }
+  get mixer() { return this.state.mixer }
   get canUndo() { return this.now > 0 }
   get canRedo() { return this.now < this.states.length - 1 }
   get lengthQuarters() { return this.original.bars * this.original.bar_quarters }
@@ -72,7 +77,8 @@ export class EditedBeat {
     const { strokes: _, hits: __, ...shape } = this.original
     return {
       ...shape,
-      id: this.isOriginal ? shape.id : `${shape.id}+${this.serial}`,
+      id: `${this.isOriginal ? shape.id : `${shape.id}+${this.serial}`}${this.#mixed}`,
+      mixer: this.mixer,
       tempo_bpm: this.tempo,
       lengths: this.lengths,
       hits: this.strokes.map(({ onset, lane, velocity, note, duration, condition }) =>
@@ -80,6 +86,8 @@ export class EditedBeat {
           : [onset, lane, velocity, note, duration]),
     }
   }
+
+  get #mixed() { return isNeutral(this.mixer) ? '' : `+${mixerKey(this.mixer)}` }
 
   // For Python; see payload.py.
   get payload() {
@@ -103,9 +111,9 @@ export class EditedBeat {
 
   // -- history ---------------------------------------------------------------------------------
 
-  change(strokes, tempo = this.tempo, lengths = this.lengths) {
+  change(strokes, tempo = this.tempo, lengths = this.lengths, mixer = this.mixer) {
     this.states.splice(this.now + 1)
-    this.states.push({ strokes, tempo, lengths })
+    this.states.push({ strokes, tempo, lengths, mixer })
     // the original stays within reach, whatever is forgotten in between
     if (this.states.length > MOST_STATES) this.states.splice(1, 1)
     this.now = this.states.length - 1
@@ -116,6 +124,20 @@ export class EditedBeat {
   revise(strokes) {
     this.states[this.now] = { ...this.state, strokes }
     this.serial += 1
+  }
+
+  // Mixes it otherwise; goesOn: the same hand on the same knob as the last time.
+  mix(mixer, goesOn = false) {
+    if (mixerKey(mixer) === mixerKey(this.mixer)) return
+    this.isMixed = true
+    if (goesOn) this.states[this.now] = { ...this.state, mixer }
+    else this.change(this.strokes, this.tempo, this.lengths, mixer)
+  }
+
+  // Takes over how it is mixed elsewhere, unless it was mixed here.
+  mixAs(mixer) {
+    if (this.isMixed || mixerKey(mixer) === mixerKey(this.mixer)) return
+    this.states = this.states.map((state) => ({ ...state, mixer }))
   }
 
   undo() { if (this.canUndo) { this.now -= 1; this.serial += 1 } }

@@ -614,6 +614,12 @@ class Engine {
     this.notify()
   }
 
+  /** Have the bass change over in the middle of the crossfader, so that one deck alone has it. */
+  setBassSwap(on) {
+    this.mixer.setBassSwap(Boolean(on))
+    this.notify()
+  }
+
   setCountIn(on) {
     this.countIn = Boolean(on)
     this.notify()
@@ -676,7 +682,7 @@ class Engine {
       suspended: wanted && !this.output.isRunning,
       countingIn: playing && this.heardQuarter < 0,
       tempoBpm: this.tempoBpm, tempoOverride, swing, countIn, metronome,
-      volume: mixer.volume, crossfade: mixer.crossfade,
+      volume: mixer.volume, crossfade: mixer.crossfade, bassSwap: mixer.bassSwap,
       muted: [...mixer.muted], soloed: [...mixer.soloed],
       kit: this.kitName, kitReady: this.kit !== null && this.kit.name === this.kitName,
       triedKit: this.triedKit,

@@ -4,6 +4,7 @@
 
 import { Along } from './along.js'
 import { beatOf, booth, refreshBooth, rememberLocks } from './booth.js'
+import { Desk } from './desk.js'
 import { Display } from './display.js'
 import { make } from './dom.js'
 import { takeDrops } from './dropping.js'
@@ -13,6 +14,7 @@ import { StepGrid } from './grid.js'
 import { isTyping, isWriting, keyOfHistory, keyOnSteps } from './keys.js'
 import { KeysDialog } from './keys_list.js'
 import { KitMenu } from './kit_menu.js'
+import { mixerKey } from './mixer_settings.js'
 import { clamp, shortTempo } from './numbers.js'
 import { Pager } from './pager.js'
 import { laneControls, stepControls } from './panels.js'
@@ -21,6 +23,7 @@ import { Tools } from './tools.js'
 import { Transport } from './transport.js'
 
 const SEND_MILLISECONDS = 250 // after the last touch, an edit goes to Python
+const TURN_MILLISECONDS = 30 // between two places of a knob that are heard
 const HEAR_MILLISECONDS = 90 // between two moments of a drag that are played
 
 export class Face extends Player {
@@ -32,6 +35,7 @@ export class Face extends Player {
     this.transport = new Transport(this)
     this.kits = new KitMenu(this)
     this.display.root.append(this.kits.button)
+    this.desk = new Desk(this)
     this.tools = new Tools(this)
     this.pager = new Pager(this)
     this.along = new Along(this)
@@ -40,7 +44,8 @@ export class Face extends Player {
     this.help = new KeysDialog()
     this.live = make('div', { class: 'unseen', 'aria-live': 'polite' })
     this.root.append(this.display.root, this.transport.root, this.pager.root, this.tools.root,
-      this.stage, this.along.root, this.menu, this.kits.list, this.help.root, this.live)
+      make('div', { class: 'room' }, this.stage, this.desk.root), this.along.root, this.menu,
+      this.kits.list, this.help.root, this.live)
     this.grid = new StepGrid(this.stage, this)
     takeDrops(this.root, (words) => this.tools.say(words))
     this.onKey = (event) => this.pressKey(event)
@@ -55,6 +60,7 @@ export class Face extends Player {
 
   close() {
     this.send()
+    if (this.own) this.sendMixer()
     document.removeEventListener('keydown', this.onKey)
     this.grid.close()
     this.kits.close()
@@ -65,12 +71,16 @@ export class Face extends Player {
 
   update({ data, setTriggerValue }) {
     const another = this.data?.slot !== data.slot || this.own?.original.id !== data.beat.id
-    if (another && this.data) this.send()
+    if (another && this.data) {
+      this.send()
+      this.sendMixer()
+    }
     this.data = data
     this.trigger = setTriggerValue
     if (another) {
       this.toldFeel = null
       this.own = beatOf(data)
+      this.toldMixer = null
       this.grid.first = 0
       this.follows = true
     }
@@ -80,6 +90,8 @@ export class Face extends Player {
     this.redraw()
     this.sendWhatWasLost()
     this.sendLocks()
+    if (mixerKey(data.mixer) === this.toldMixer) this.toldMixer = null
+    this.sendMixerSoon()
   }
 
   // A new take starts by itself, once: its token says which.
@@ -178,8 +190,68 @@ export class Face extends Player {
     this.redraw()
   }
 
-  undo() { if (!this.readOnly && this.own.canUndo) { this.own.undo(); this.changed() } }
-  redo() { if (!this.readOnly && this.own.canRedo) { this.own.redo(); this.changed() } }
+  // -- the mixer ---------------------------------------------------------------------------------
+
+  editedOn(deck) { return deck === 'B' ? booth.kept.edited : this.own }
+  mixerOf(deck) { return this.editedOn(deck).mixer }
+
+  // A knob is being turned: it is heard as it goes, and is one change once the hand lets go.
+  turnKnob(channel, name, value, isDone, deck = this.deck) {
+    const edited = this.editedOn(deck)
+    const knob = `${deck} ${channel} ${name}`
+    edited.mix(this.engine.mixerTable.with(edited.mixer, channel, name, value), this.turning === knob)
+    this.turning = isDone ? null : knob
+    if (isDone) this.mixed(deck)
+    else this.#hearTurning(deck)
+  }
+
+  // The whole mixer at once: a preset, a kill, none.
+  mix(mixer, deck = this.deck) {
+    this.turning = null
+    this.editedOn(deck).mix(mixer)
+    this.mixed(deck)
+  }
+
+  #hearTurning(deck) {
+    this.refresh()
+    if (this.turnWaits || !this.isMine) return
+    const mixer = this.mixerOf(deck)
+    this.engine.setMixer(deck, mixer)
+    this.turnWaits = setTimeout(() => {
+      this.turnWaits = null
+      if (this.turning && !this.closed && this.mixerOf(deck) !== mixer) this.#hearTurning(deck)
+    }, TURN_MILLISECONDS)
+  }
+
+  mixed(deck) {
+    clearTimeout(this.turnWaits)
+    this.turnWaits = null
+    if (deck === 'B') {
+      booth.kept.beat = { ...booth.kept.edited.beat, name: booth.kept.name }
+      if (this.isMine) this.engine.setBeat('B', booth.kept.beat, { at: 'now' })
+    } else {
+      this.sound()
+      this.sendMixerSoon()
+    }
+    this.refresh()
+  }
+
+  sendMixerSoon() {
+    clearTimeout(this.mixerWaits)
+    this.mixerWaits = setTimeout(() => this.sendMixer(), SEND_MILLISECONDS)
+  }
+
+  // Files, the take and the crate have the beat as it is mixed.
+  sendMixer() {
+    clearTimeout(this.mixerWaits)
+    const here = mixerKey(this.own.mixer)
+    if (this.turning || here === (this.toldMixer ?? mixerKey(this.data.mixer))) return
+    this.toldMixer = here
+    this.trigger('mixer', { slot: this.data.slot, mixer: this.own.mixer })
+  }
+
+  undo() { if (!this.readOnly && this.own.canUndo) { this.own.undo(); this.changed(); this.sendMixerSoon() } }
+  redo() { if (!this.readOnly && this.own.canRedo) { this.own.redo(); this.changed(); this.sendMixerSoon() } }
   restore() { this.own.restore(); this.engine.setTempo(null); this.changed() }
 
   addDrum(lane) {
@@ -240,7 +312,7 @@ export class Face extends Player {
   }
 
   keep(name, beat) {
-    booth.kept = { name, beat: { ...beat, name }, edited: new EditedBeat(unpackBeat({ ...beat, ticks: 1 })) }
+    booth.kept = { name, beat: { ...beat, name }, edited: new EditedBeat(unpackBeat({ ...beat, ticks: 1 }), null, beat.mixer) }
     if (this.isMine) this.engine.setBeat('B', booth.kept.beat)
     refreshBooth()
   }
@@ -381,6 +453,7 @@ export class Face extends Player {
     this.transport.refresh(state)
     this.kits.refresh()
     this.tools.refresh()
+    this.desk.refresh()
     this.sendFeel()
     this.grid.paint()
     const sounds = this.isSounding

@@ -10,6 +10,10 @@ const KEYS = [
     ['M', 'chance, loops, ratchet, flam'],
     ['Home, End', 'first, last step of the bar'], ['Page ↑ ↓', 'a bar back, a bar on'],
   ]],
+  ['On the mixer', [
+    ['← →', 'another knob'], ['↑ ↓', 'turn it'], ['Page ↑ ↓', 'ten times as far'], ['Shift ↑ ↓', 'finely'],
+    ['Home, End', 'to its ends'], ['Delete', 'back to where it changes nothing'],
+  ]],
   ['With a mouse', [
     ['Click', 'on or off'], ['Drag up, down', 'louder, softer'], ['Right-drag', 'earlier, later'],
     ['Right-click', 'chance, loops, ratchet, flam'],

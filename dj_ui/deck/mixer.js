@@ -15,6 +15,7 @@ export class Mixer {
     this.crossfade = 0 // 0 is deck A, 1 is deck B
     this.muted = new Set()
     this.soloed = new Set()
+    this.bassSwap = false // the bass of one deck alone
   }
 
   /** Set every fader of a new output. */
@@ -22,6 +23,7 @@ export class Mixer {
     this.output.volume.to(this.volume, 0, 0)
     this.mixDecks(0, 0)
     this.applyMutes(0)
+    this.swapBass(0)
   }
 
   /** As before anybody touched it; the volume is the room's and stays. */
@@ -29,9 +31,26 @@ export class Mixer {
     this.crossfade = 0
     this.muted.clear()
     this.soloed.clear()
+    this.bassSwap = false
     if (!this.output.isOpen) return
     this.mixDecks(this.output.silentUntil, 0)
     this.applyMutes(this.output.silentUntil)
+    this.swapBass(this.output.silentUntil)
+  }
+
+  setBassSwap(on) {
+    this.bassSwap = on
+    if (this.output.isOpen) this.swapBass(this.output.soon())
+  }
+
+  /** Let the bass of the deck through that the crossfader is nearer to, from `time` on. */
+  swapBass(time) {
+    const [isLate, both] = [this.crossfade >= 0.5, this.decks.A.beat && this.decks.B.beat]
+    for (const name of DECKS) {
+      const gain = !both || (name === 'B') === isLate ? 1 : 0
+      const path = this.bassSwap ? [[time + FADER_SECONDS, gain]] : null
+      this.output.decks[name].desk.swapBass(path, time)
+    }
   }
 
   setVolume(volume) {
@@ -74,6 +93,7 @@ export class Mixer {
       const gain = this.gainOf(name)
       if (fader.target() !== gain) fader.to(gain, time, seconds)
     }
+    if (this.bassSwap) this.swapBass(time)
   }
 
   /** Whether a deck sounds, or is on its way to. */
@@ -97,5 +117,6 @@ export class Mixer {
       }
       fader.follow(path, cut)
     }
+    if (this.bassSwap && before < 0.5 !== this.crossfade < 0.5) this.swapBass(start + seconds / 2)
   }
 }

@@ -34,12 +34,6 @@ export class MixerTable {
     const strip = value === rest ? others : { ...others, [name]: value }
     return Object.keys(strip).length ? { ...rested, [channel]: strip } : rested
   }
-
-  /** The mixer with one channel as at first. */
-  without(mixer, channel) {
-    const { [channel]: _, ...rested } = mixer
-    return rested
-  }
 }
 
 export function isNeutral(mixer) { return !mixer || !Object.keys(mixer).length }

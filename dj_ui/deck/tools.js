@@ -14,7 +14,8 @@ export class Tools {
     this.add = small('+ Drum', '+ Drum: add one', () => face.drumMenu(this.add))
     this.restore = small('Original', 'Original: take back every edit', () => face.restore())
     this.keys = small('?', 'Keys and gestures (?)', () => face.help.open())
-    this.buttons = make('div', { class: 'buttons' }, this.undo, this.redo, this.add, this.restore)
+    this.buttons = make('div', { class: 'buttons' }, this.undo, this.redo, face.desk.button, this.add,
+      this.restore)
     this.hint = make('span', { class: 'hint' })
     this.aloud = make('span', { class: 'unseen', role: 'status' })
     this.heard = make('span')
@@ -50,7 +51,8 @@ export class Tools {
   }
 
   #usual(readOnly) {
-    if (readOnly) return `Edits and all below the deck work on A: ${this.face.data.name}`
+    if (readOnly && !this.face.desk.isOpen) return `Edits and all below the deck work on A: ${this.face.data.name}`
+    if (this.face.desk.isOpen) return 'Drag up or down. Double: back. Keys: ← → another knob, ↑ ↓ turn.'
     return matchMedia('(pointer: coarse)').matches
       ? 'Tap: on or off. Hold: more. Hold and drag: loudness, timing.'
       : 'Click: on or off. Drag: loudness. Right-drag: timing. Right-click: more.'
