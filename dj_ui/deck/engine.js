@@ -192,6 +192,9 @@ class Engine {
     this.playing = true
     this.gaps = []
     this.lastTick = performance.now()
+    for (const name of DECKS) this.output.decks[name].desk.hush()
+    this.tempo.reset(0, this.output.now, this.tempoFrom(0))
+    this.setDesks(this.output.now)
     let lead = START_SECONDS
     while (!this.startIn(lead) && lead < LONGEST_START_SECONDS) lead *= 2 // on a busy machine
     this.ticker.start()
@@ -212,8 +215,6 @@ class Engine {
     }
     this.clickCursor = -countIn
     this.tempo.reset(-countIn, start, this.tempoFrom(0))
-    for (const name of DECKS) output.decks[name].desk.hush()
-    this.setDesks(output.now)
     this.plan(this.tempo.quarterAt(start + CAREFUL_LOOK_AHEAD_SECONDS))
     this.midi.begin(-countIn, 0)
     const isInTime = output.now < start - START_SECONDS / 2

@@ -1,21 +1,30 @@
 // Impulse responses made of noise, as `impulse_response` in dj_core/sound/mixing.py makes them.
 
+const made = new Map()
+
 /** An AudioBuffer of two channels for a row `reverb` of the mixer's table. */
 export function impulseResponse(reverb, sampleRate) {
+  const key = `${reverb.seed} ${sampleRate}`
+  if (!made.has(key)) made.set(key, response(reverb, sampleRate))
+  return made.get(key)
+}
+
+function response(reverb, sampleRate) {
   const length = Math.round(reverb.seconds * sampleRate)
   const buffer = new AudioBuffer({ numberOfChannels: 2, length, sampleRate })
   const low = Math.exp((-2 * Math.PI * reverb.low_hertz) / sampleRate)
   const high = Math.exp((-2 * Math.PI * reverb.high_hertz) / sampleRate)
+  const falls = 10 ** (-3 / (reverb.fall_seconds * sampleRate)) // from frame to frame
   for (let side = 0; side < 2; side += 1) {
     const wave = noise(length, reverb.seed + side)
-    let [dull, deep, energy] = [0, 0, 0]
+    let [dull, deep, energy, left] = [0, 0, 0, 1]
     for (let i = 0; i < length; i += 1) {
-      const seconds = i / sampleRate
-      const shape = 10 ** ((-3 * seconds) / reverb.fall_seconds) * Math.min(1, seconds / reverb.rise_seconds)
+      const shape = left * Math.min(1, i / sampleRate / reverb.rise_seconds)
       dull = (1 - high) * wave[i] * shape + high * dull
       deep = (1 - low) * dull + low * deep
       wave[i] = dull - deep
-      energy += wave[i] ** 2
+      energy += wave[i] * wave[i]
+      left *= falls
     }
     const scale = Math.sqrt(reverb.energy / energy)
     for (let i = 0; i < length; i += 1) wave[i] *= scale
