@@ -92,7 +92,7 @@ function keyStep({ low, high, step }) {
 }
 
 /** A value as a DJ reads it. */
-export function said(value, { unit, low }) {
+function said(value, { unit, low }) {
   const signed = (number, digits = 1) => `${number > 0 ? '+' : ''}${Number(number.toFixed(digits))}`
   const percent = `${Math.round(Math.abs(value) * 100)}`
   if (unit === 'dB') return value <= low ? 'off' : `${signed(value)} dB`
