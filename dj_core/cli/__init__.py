@@ -56,6 +56,15 @@ VERBS = {
     "jam": ("jamming.jam", "perform a jam that follows an energy curve; MIDI, WAV and a set of it"),
     "paper": ("reproducing.paper", "reproduce the paper's tables and figures"),
     "listen": ("hearing.listen", "find tempo, beats, groove and sections of a track"),
+    "match": ("hearing.match", "write drums that fit a track: loops, and a file of its length"),
+    "bridge": (
+        "collecting.bridge_tracks",
+        "write drums that lead from one track to another: groove and tempo glide",
+    ),
+    "collection": (
+        "collecting.use_collection",
+        "read a rekordbox collection; write an intro, a loop and an outro for chosen tracks",
+    ),
     "version": ("serving.version", "say which version this is, and where its files lie"),
 }
 """In the order the help lists them: name → where the verb is, and what it does.

@@ -8,13 +8,13 @@ strength --stretches of 24 s--> candidates --bar_profile--> the likeliest tempo
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dj_core.listening import bar_profile
-from dj_core.listening.onset_strength import FRAMES_PER_SECOND
+from dj_core.listening.onset_strength import FRAMES_PER_SECOND, RATE_HZ
 from dj_core.listening.tempo_candidates import (
     TICKS_PER_BEAT,
     Candidate,
@@ -33,6 +33,7 @@ _SHORTEST_SECONDS = 2.0
 _RISE_IS_EARLY_SECONDS = 0.0026  # before the stroke itself: a window hears what lies ahead
 _SAME_TEMPO = 0.04  # stretches of one track may differ so much
 _WINDOW_SECONDS, _WINDOW_HOP_SECONDS = 10.0, 2.5
+_FINE_STEP_SECONDS, _FINE_REACH_SECONDS, _FINE_RISE_STEPS = 0.0005, 0.01, 4
 _TICKS_PER_BAR = 4 * TICKS_PER_BEAT
 _BEATS_OF_METERS = (3, 4)
 _THREE_IS_BETTER_BY = 0.08
@@ -303,6 +304,34 @@ def _late_by(strength: Strength, beats: Times, tick_seconds: float) -> float:
     weights = np.maximum(near - near.min(), 0) + 1e-9
     middle = float((offsets[max(top - 3, 0) : top + 4] * weights).sum() / weights.sum())
     return middle + _RISE_IS_EARLY_SECONDS
+
+
+def on_strokes(grid: BeatGrid, samples: NDArray[np.float32]) -> BeatGrid:
+    """The grid moved by some milliseconds to where its beats begin to sound.
+
+    Spectra are 46 ms long; here the sound's level is looked at every half millisecond, up to 10 ms
+    around every beat, and where it rises most over all beats is where they are.
+
+    Args:
+        grid: found in spectra.
+        samples: mono, at `RATE_HZ`.
+    """
+    step = round(RATE_HZ * _FINE_STEP_SECONDS)
+    half = round(_FINE_REACH_SECONDS / _FINE_STEP_SECONDS)
+    places = np.rint(grid.beats * RATE_HZ).astype(int)
+    length = (2 * half + 1 + _FINE_RISE_STEPS) * step
+    first = places - (half + _FINE_RISE_STEPS) * step
+    first = first[(first >= 0) & (first + length < len(samples))]
+    if len(first) < 2:
+        return grid
+    cut = samples[first[:, None] + np.arange(length)]
+    power = (cut.reshape(len(first), -1, step) ** 2).mean(axis=2)
+    levels = np.log(power + 1e-3 * power.max(axis=1, keepdims=True) + 1e-12)
+    rise = np.maximum(levels[:, _FINE_RISE_STEPS:] - levels[:, :-_FINE_RISE_STEPS], 0).mean(axis=0)
+    top = int(np.argmax(np.convolve(rise, np.ones(3) / 3, mode="same")))
+    # the rise from just before a stroke to just after it is greatest as the stroke begins
+    moved = (top - half - _FINE_RISE_STEPS / 2 - 1) * _FINE_STEP_SECONDS
+    return replace(grid, beats=grid.beats + moved)
 
 
 def _by_beat(strength: Strength, frames: Times, beats: Times) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dj_core.errors import SoundError
 from dj_core.host.limits import LIMITS
-from dj_core.listening.beat_grid import BeatGrid, find_grid
+from dj_core.listening.beat_grid import BeatGrid, find_grid, on_strokes
 from dj_core.listening.groove_template import TEMPLATE_BANDS, GrooveTemplate, groove_template
 from dj_core.listening.onset_strength import FRAMES_PER_SECOND, RATE_HZ, onset_strength
 from dj_core.listening.tempo_candidates import Strength
@@ -181,7 +181,7 @@ def listen_to_samples(samples: NDArray[np.float32], name: str = "") -> Listening
         guess = f" The nearest guess is {grid.tempo_bpm:.1f} BPM." if grid else ""
         warning = f"No steady beat was found in {duration:.0f} seconds.{guess} Tap the beat."
         return replace(nothing, confidence=confidence, warnings=(warning,), strength=strength)
-    return with_grid(nothing, strength, grid, confidence)
+    return with_grid(nothing, strength, on_strokes(grid, samples), confidence)
 
 
 def with_grid(heard: Listening, strength: Strength, grid: BeatGrid, confidence: float) -> Listening:

@@ -59,10 +59,7 @@ def nearest_genre(heard: Listening) -> str:
         GenerationError: no beat was found in the track.
     """
     groove, tempo = _believed(heard)
-    away = {}
-    for genre in written_genres():
-        low, high = GENRE[genre].tempo_range_bpm
-        away[genre] = max(0.0, math.log2(low / tempo), math.log2(tempo / high))
+    away = _octaves_away(tempo)
     least = min(away.values())
     scores = {}
     for genre, octaves in away.items():
@@ -72,6 +69,21 @@ def nearest_genre(heard: Listening) -> str:
             alike = correlation(level, groove.level)
             scores[genre] = alike - 4 * octaves - 0.02 * min(apart, 12)
     return max(scores, key=lambda genre: scores[genre])
+
+
+def nearest_style(tempo_bpm: float) -> str:
+    """The dance style nearest to a tempo, where nothing else is known; of several the first."""
+    away = _octaves_away(tempo_bpm)
+    return min(away, key=lambda genre: away[genre])
+
+
+def _octaves_away(tempo_bpm: float) -> dict[str, float]:
+    """How far a tempo is from every dance style's usual ones; 0 within them."""
+    away = {}
+    for genre in written_genres():
+        low, high = GENRE[genre].tempo_range_bpm
+        away[genre] = max(0.0, math.log2(low / tempo_bpm), math.log2(tempo_bpm / high))
+    return away
 
 
 @functools.cache
