@@ -163,6 +163,7 @@ def take_edit(edit: Mapping[str, Any]) -> None:
 
 def show_drums(heard: Listening) -> None:
     """Ask for drums, and show those that were played."""
+    st.header("Drums that fit")
     style, room, button = st.columns([3, 2, 2], vertical_alignment="bottom")
     genre = style.selectbox(
         "Style", [NEAREST, *DANCE_STYLES], key="listen_style",
