@@ -6,6 +6,7 @@ import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from html import escape
 from pathlib import Path, PurePosixPath
 
 import streamlit as st
@@ -233,7 +234,7 @@ def _draw_pad(name: str, kit: OwnKit, lane: str, change: Callable[[OwnKit], None
         usual = usual_pad(lane, file) if file else None
         set_pad(replace(pad, layers=(Layer(file),), start_seconds=0.0) if pad and usual else usual)
 
-    st.html(f'<h2 class="dj-head">{DRUM[lane].label}</h2>')
+    st.html(f'<h2 class="dj-head">{escape(DRUM[lane].label)}</h2>')
     left, right = st.columns(2, gap="large")
     here = pad.layers[-1].file if pad else NOTHING
     left.selectbox(

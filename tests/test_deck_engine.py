@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +21,16 @@ import pytest
 import soundfile
 from conftest import PAGE_MILLISECONDS, ROOT, START_SECONDS
 from mixed import mixed
+from one_shots import write_pack
 
 from dj_core.errors import SoundError
+from dj_core.library.own_kits import change_kit, import_kit, open_kit
 from dj_core.music.beat import Beat, Hit, Meter
 from dj_core.music.drums import DRUMS, GENERAL_MIDI_PERCUSSION, general_midi_note
 from dj_core.music.patterns import load_patterns
 from dj_core.sound import render as sound
 from dj_core.sound.mixer_table import table_payload
+from dj_core.sound.own_kit import Layer
 from dj_ui.deck.kits import KIT_BYTES, kit_payload, note_payload
 
 DECK = ROOT / "dj_ui" / "deck"
@@ -390,9 +393,21 @@ pytestmark = pytest.mark.browser
 # What is left of a drum below a loop's noise is cut in the browser's kit; a drum of several voices
 # answers to velocity in steps of a tenth of a dB each.
 @pytest.mark.parametrize(
-    ("kit", "difference_db"), [("standard", -60), ("tr-808", -40), ("house", -50), ("eight", -50)]
+    ("kit", "difference_db"),
+    [("standard", -60), ("tr-808", -40), ("house", -50), ("eight", -50), ("mine", -50)],
 )
-def test_the_deck_and_the_wav_of_a_beat_sound_the_same(browser, kit, difference_db):
+def test_the_deck_and_the_wav_of_a_beat_sound_the_same(
+    browser, kit, difference_db, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("DIGITAL_DJ_HOME", str(tmp_path / "home"))
+    if kit == "mine":  # of one's own, with two recordings on a pad, and a pad that chokes
+        import_kit([write_pack(tmp_path / "pack")], "Mine")
+        own = open_kit("mine")
+        kick, snare, ride = (own.pads[lane] for lane in ("kick", "snare", "ride"))
+        layers = (Layer(own.pads["clap"].layers[0].file, 79), snare.layers[0])
+        own = own.with_pad("snare", replace(snare, layers=layers, response=0.5))
+        own = own.with_pad("ride", replace(ride, choke=True, pan=-0.4))
+        change_kit("mine", own.with_pad("kick", replace(kick, tune_semitones=-2.5)))
     context = browser.new_context()
     booth = open_booth(context, kit_payload(kit, BUNDLED))
     beats = load_patterns()[4::60]

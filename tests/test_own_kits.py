@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hostile_audio import hostile_files, written
+from hostile_audio import hostile_files
+from one_shots import RATE, pack_name, stroke, wav, write_pack
 
 from dj_core.errors import LibraryError, SoundError
 from dj_core.host.limits import LIMITS
@@ -21,25 +22,11 @@ from dj_core.sets.set_plan import Entry, SetSettings, plan_set
 from dj_core.sound.beat_sound import BeatSound
 from dj_core.sound.drum_ear import HEARD, guess_by_name, guess_by_sound
 from dj_core.sound.kit_table import kit_named, kit_or, own_kits
-from dj_core.sound.kits.building import strokes
-from dj_core.sound.kits.recipes import recipes
 from dj_core.sound.loop_files import LoopSettings
 from dj_core.sound.own_kit import Layer, Pad, card_of, kit_of_card, usual_pad
 from dj_core.sound.render import kit_shots, render_stems, soundfont_of
 from dj_ui.deck.kits import KIT_BYTES, kit_payload
 from scripts.train_drum_ear import NAMES
-
-RATE = 44_100
-KIT = "garage"
-
-
-def wav(samples, rate_hz=RATE):
-    return written(np.asarray(samples, float).reshape(len(samples), -1), "WAV", "PCM_16", rate_hz)
-
-
-def stroke(lane, layer=3):
-    sound = strokes(recipes()[KIT], lane, 0, (layer,))[layer]
-    return sound / np.abs(sound).max() * 0.9
 
 
 @pytest.fixture(autouse=True)
@@ -51,12 +38,7 @@ def home(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def pack(tmp_path_factory):
     """A folder of sixteen one-shots with telling names."""
-    folder = tmp_path_factory.mktemp("pack") / "Pack"
-    folder.mkdir()
-    for drum in DRUMS:
-        name = NAMES[drum.name][0].format(n=7)
-        (folder / f"{name}.wav").write_bytes(wav(stroke(drum.name)))
-    return folder
+    return write_pack(tmp_path_factory.mktemp("pack") / "Pack")
 
 
 @pytest.fixture
@@ -69,7 +51,7 @@ def made(pack):
 
 def test_a_folder_becomes_a_kit_with_every_drum_on_its_pad(made, pack, home):
     assert made.name == "mine"
-    assert made.drums == {drum.name: f"{NAMES[drum.name][0].format(n=7)}.wav" for drum in DRUMS}
+    assert made.drums == {drum.name: pack_name(drum.name) for drum in DRUMS}
     assert made.skipped == ()
     assert [kit.label for kit in own_kits()] == ["Mine"]
     assert kit_named("mine").source == "Yours"
@@ -130,6 +112,18 @@ def test_what_cannot_be_a_kit_is_refused_and_leaves_nothing(tmp_path, pack, home
     monkeypatch.setenv("DIGITAL_DJ_READ_ONLY", "1")
     with pytest.raises(LibraryError, match="read only"):
         import_kit([pack], "Mine")
+
+
+def test_on_a_read_only_host_a_kit_is_heard_and_taken_away_but_not_changed(made, monkeypatch):
+    monkeypatch.setenv("DIGITAL_DJ_READ_ONLY", "1")
+    kit = open_kit("mine")
+    with pytest.raises(LibraryError, match="read only"):
+        change_kit("mine", kit.with_pad("crash", None))
+    with pytest.raises(LibraryError, match="read only"):
+        remove_kit("mine")
+    assert open_kit("mine") == kit
+    assert exported("mine")
+    assert heard("kick").any()
 
 
 def test_reading_ends_after_a_time_and_a_kit_holds_only_so_much(pack, monkeypatch):
