@@ -354,9 +354,11 @@ def answer(capsys, *arguments):
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
-def test_kits_lists_name_label_source_and_genres(capsys):
+def test_kits_lists_name_label_source_and_genres(capsys, home):
     listed = {kit["name"]: kit for kit in answer(capsys, "kits")["kits"]}
-    assert list(listed) == list(KITS)
+    assert set(listed) == set(KITS)
+    sources = [kit["source"] for kit in listed.values()]
+    assert sources == sorted(sources)  # ours first
     assert listed["house"]["label"] == "House"
     assert listed["house"]["source"] == "Digital DJ"
     assert "house" in listed["house"]["genres"]
