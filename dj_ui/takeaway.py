@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from dj_core.errors import DigitalDJError, LibraryError, SoundError
+from dj_core.errors import LibraryError, SoundError
 from dj_core.files.beat_json import beat_key
 from dj_core.files.file_names import beat_stem, counted, safe_stem
 from dj_core.files.midi import MidiSettings, midi_bytes
@@ -85,7 +85,7 @@ def takeaway(
         name: what the DJ calls it; '' names files by genre, tempo and seed.
         played: its first so many bars as the deck plays them.
     """
-    silence, kept = _why_silent(), beat
+    kept = beat
     if beat.has_conditions:
         lengths = _lengths(beat)
         st.selectbox(
@@ -108,11 +108,8 @@ def takeaway(
             f"{key}_wav",
             "44.1 kHz, 16 bit, exactly as long as its bars, with its tempo inside: decks lock "
             "to it.",
-            disabled=bool(silence),
         )  # fmt: skip
         keep_button(kept, key=f"{key}_keep", name=name, sound=sound, slot=slot)
-    if silence:
-        st.caption(spoken(silence))
     with st.expander(
         "Take away: other machines, formats, stems, one-shots",
         key=f"{key}_take_away",
@@ -124,8 +121,7 @@ def takeaway(
         with midi:
             _midi_choices(beat, key, stem)
         with audio:
-            if not silence:
-                _sound_choices(beat, key, stem, usual)
+            _sound_choices(beat, key, stem, usual)
 
 
 def files_to_drag(
@@ -140,16 +136,14 @@ def files_to_drag(
     """The files that the deck hands out, as `takeaway` with the same arguments has them."""
     beat, stem = _taken(beat, key, name, played)
     usual = heard_with(sound, LoopSettings(soundfont=soundfont))
-    files = [hand_out(key, "MIDI", f"{stem}.mid", "audio/midi", lambda: midi_bytes(beat))]
-    if not _why_silent():
-        files += [
-            hand_out(key, "WAV", f"{stem}.wav", MIME["wav"], lambda: _loop(beat, usual)),
-            hand_out(
-                key, "Stems", f"{stem}_stems.zip", "application/zip",
-                lambda: _zip(loop_files(beat, usual, stems=True, stem_name=stem)),
-            ),
-        ]  # fmt: skip
-    return files
+    return [
+        hand_out(key, "MIDI", f"{stem}.mid", "audio/midi", lambda: midi_bytes(beat)),
+        hand_out(key, "WAV", f"{stem}.wav", MIME["wav"], lambda: _loop(beat, usual)),
+        hand_out(
+            key, "Stems", f"{stem}_stems.zip", "application/zip",
+            lambda: _zip(loop_files(beat, usual, stems=True, stem_name=stem)),
+        ),
+    ]  # fmt: skip
 
 
 def _taken(beat: Beat, key: str, name: str, played: Callable[[int], Beat]) -> tuple[Beat, str]:
@@ -331,14 +325,3 @@ def _zip(files: Iterable[tuple[str, bytes]]) -> bytes:
         for name, content in files:
             archive.writestr(zipfile.ZipInfo(name), content)
     return buffer.getvalue()
-
-
-def _why_silent() -> str:
-    """Why no sound can be made here, and what to do about it; '' where it can."""
-    from dj_core.sound.render import check_sound
-
-    try:
-        check_sound()
-    except DigitalDJError as error:
-        return str(error)
-    return ""

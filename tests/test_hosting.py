@@ -263,18 +263,6 @@ def test_damaged_files_of_a_library_cost_only_themselves(home):
     assert library.corpus(STARTER_CORPUS).files
 
 
-def test_without_fluidsynth_the_deck_stands_and_says_what_is_missing(home, monkeypatch):
-    from dj_core.errors import SoundError
-    from dj_core.sound import render
-
-    def missing(*_):
-        raise SoundError("FluidSynth is not installed.")
-
-    monkeypatch.setattr(render, "check_sound", missing)
-    test = shown("generate")
-    assert "FluidSynth is not installed" in words_of(test)
-
-
 def test_a_work_that_breaks_says_so_and_gives_its_place_back():
     from dj_ui.set_work import Work
 

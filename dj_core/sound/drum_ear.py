@@ -12,14 +12,15 @@ import itertools
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dj_core.music.drums import DRUMS
+from dj_core.product import ASSETS
 
-WEIGHTS_PATH = Path(__file__).resolve().parents[2] / "assets" / "drum-ear.json"
+WEIGHTS_PATH = ASSETS / "drum-ear.json"
 HEARD = (
     "kick", "snare", "side_stick", "clap", "closed_hat", "open_hat", "tom", "crash", "ride",
     "tambourine", "shaker", "cowbell", "conga",

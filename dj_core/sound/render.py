@@ -47,6 +47,7 @@ from dj_core.music.drums import (
 from dj_core.sound.kit_table import OUR_KITS, SHIPPED_FOLDER, keys_of, kit_named, note_of
 from dj_core.sound.mixer_table import NEUTRAL, Mixer
 from dj_core.sound.mixing import Console, voiced
+from dj_core.sound.sample_player import SamplePlayer
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -67,6 +68,7 @@ BETTER_SOUNDFONTS = ("FluidR3_GM", "GeneralUser-GS", "MuseScore_General")  # bes
 _BLOCK_FRAMES = 64  # FluidSynth's own; fixed when it is compiled
 _CHUNK_BLOCKS = 64  # how much to ask for before looking whether anything still sounds
 _DRUM_BANK = 128
+SYNTH_VARIABLE = "DIGITAL_DJ_SYNTH"  # "samples" does without FluidSynth
 _HOLD_SECONDS = 1.0  # drums die away by themselves; one that would sound on is let go then
 RING_SECONDS = 12.0  # no drum known to us rings for longer than 6
 CHOKE_SECONDS = 0.02  # two hi-hat cymbals closing
@@ -130,7 +132,7 @@ def render_stems(
         go over. The same arguments give the same sound on the same machine.
 
     Raises:
-        SoundError: FluidSynth is missing, or the kit, the SoundFont or the rate will not do.
+        SoundError: the kit, the SoundFont or the rate will not do.
     """
     with Striker(kit, soundfont, sample_rate) as striker:
         frames = round(beat.duration_seconds * sample_rate)
@@ -242,11 +244,6 @@ def kit_shots(
     return tuple(shot for shot in shots if shot.samples.any())
 
 
-def check_sound() -> None:
-    """Make sure that this machine can play. Raises SoundError with the fix in one sentence."""
-    _fluidsynth()
-
-
 def find_soundfonts(*folders: Path) -> tuple[SoundFont, ...]:
     """Every usable .sf2 file: the product's folder, then `folders`, pretty_midi's, the system's.
 
@@ -288,7 +285,9 @@ _COMING_AND_GOING = threading.Lock()
 
 
 class Striker:
-    """One fresh FluidSynth with a kit to strike drum by drum; a context manager, for its C memory.
+    """A kit to strike drum by drum; a context manager, for the C memory of a fresh FluidSynth.
+
+    Where there is no FluidSynth, `sample_player` plays the same kit.
 
     Attributes:
         sample_rate: frames per second.
@@ -296,7 +295,7 @@ class Striker:
         choked: the drums that silence each other.
 
     Raises:
-        SoundError: FluidSynth is missing, or the kit, the SoundFont or the rate will not do.
+        SoundError: the kit, the SoundFont or the rate will not do.
     """
 
     def __init__(
@@ -317,7 +316,11 @@ class Striker:
             )
         self.sample_rate = sample_rate
         self.alternated, self.choked = chosen.alternated, chosen.choked
-        self._fluidsynth = _fluidsynth()
+        self._player: SamplePlayer | None = None
+        if (fluidsynth := _fluidsynth()) is None:
+            self._player = SamplePlayer(path, chosen.program)
+            return
+        self._fluidsynth = fluidsynth
         # its float output, which pyfluidsynth leaves out: 16 bits clip and add dither
         self._write_float = self._fluidsynth.cfunc(
             "fluid_synth_write_float", c_int,
@@ -371,6 +374,9 @@ class Striker:
         """One stroke until it has died away, at most `longest` frames (None for 12 seconds)."""
         if longest is None:
             longest = round(RING_SECONDS * self.sample_rate)
+        if self._player is not None:
+            hold = round(_HOLD_SECONDS * self.sample_rate)
+            return self._player.strike(note, velocity, longest, hold, self.sample_rate)
         # A voice glides from its predecessor's place in the stereo image. Struck twice, it is
         # its own predecessor, and every stroke is the same whatever came before.
         self._synth.noteon(DRUM_CHANNEL, note, velocity)
@@ -404,8 +410,9 @@ class Striker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with _COMING_AND_GOING:
-            self._synth.delete()
+        if self._player is None:
+            with _COMING_AND_GOING:
+                self._synth.delete()
 
 
 # -- mixing --------------------------------------------------------------------------------------
@@ -528,8 +535,10 @@ def _bundled_soundfont() -> Path:
 
 
 @functools.cache
-def _fluidsynth() -> ModuleType:
-    """pyfluidsynth with its library loaded and its chatter off. Raises SoundError."""
+def _fluidsynth() -> ModuleType | None:
+    """pyfluidsynth with its library loaded and its chatter off; None where there is no library."""
+    if os.environ.get(SYNTH_VARIABLE) == "samples":
+        return None
     brew = Path("/opt/homebrew")
     if sys.platform == "darwin" and brew.is_dir():
         # where pyfluidsynth looks when a Python that is not Homebrew's misses Homebrew's library
@@ -537,18 +546,8 @@ def _fluidsynth() -> ModuleType:
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # it says where it is when CI is set
             fluidsynth = importlib.import_module("fluidsynth")
-    except ImportError as error:
-        raise SoundError(
-            "There is no sound because the FluidSynth library is missing; "
-            "install it with `sudo apt-get install libfluidsynth3` (Debian, Ubuntu) "
-            "or `brew install fluid-synth` (macOS)."
-        ) from error
-    except (OSError, AttributeError) as error:  # no library, of another machine, or of no use
-        raise SoundError(
-            "There is no sound because the FluidSynth library is damaged or made for another kind "
-            "of machine; install it anew with `sudo apt-get install --reinstall libfluidsynth3` "
-            "(Debian, Ubuntu) or `brew reinstall fluid-synth` (macOS)."
-        ) from error
+    except (ImportError, OSError, AttributeError):  # none, of another machine, or of no use
+        return None
     # FluidSynth writes nothing to stderr; what goes wrong we read from its return values
     set_log_function = fluidsynth.cfunc(
         "fluid_set_log_function", c_void_p,
