@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parent
 
 def main() -> int:
     """Install what is pinned if that is not done, and go on in that Python."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - whoever starts this may have any Python
         print(f"Digital DJ needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
         return 1
     folder = HERE / ".venv"
