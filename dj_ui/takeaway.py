@@ -45,6 +45,7 @@ HINTS = {note_map.name: note_map.hint for note_map in NOTE_MAPS} | {
     ORIGINAL: "The note numbers of the beats it was learned from, for the drum software they "
     "were made with."
 }
+CHOICE_PIXELS = 320
 AS_WRITTEN = "Every step once, as written"
 ONE, PER_DRUM, TYPE_0 = "One", "One per drum", "Type 0"
 TRACKS = {
@@ -91,7 +92,7 @@ def takeaway(
         st.selectbox(
             "Files have", [0, *lengths], index=1 + lengths.index(_usual_length(beat)),
             format_func=lambda bars: f"{counted(bars, 'bar')} as played" if bars else AS_WRITTEN,
-            key=_length_key(beat, key),
+            key=_length_key(beat, key), width=CHOICE_PIXELS,
             help="As played: with chances, loops, ratchets and lengths, from the deck's start on. "
             "As written: one round with every step in it; a MIDI file keeps the conditions too.",
         )  # fmt: skip

@@ -19,6 +19,9 @@ from dj_core.music.conditions import LOOPS, Condition
 from dj_core.music.drums import LANE
 from dj_core.music.patterns import load_patterns, parse_patterns
 from dj_core.music.timing import swung
+from dj_core.sets.arrangement import slot_beat
+from dj_core.sets.bar_counts import in_count
+from dj_core.sets.set_plan import Entry, SetSettings, plan_set
 
 MANY = 10_000  # loops
 
@@ -179,6 +182,38 @@ def test_swing_is_that_of_a_beat_without_conditions():
     assert [one.onset_quarters for one in played.hits] == pytest.approx(
         [one.onset_quarters for one in expected.hits]
     )
+
+
+# -- elsewhere -----------------------------------------------------------------------------------
+
+
+def test_a_set_plays_a_beat_with_conditions_as_the_deck_does_from_the_slots_start():
+    beat = tricky()
+    settings = SetSettings(phrase_bars=8, mix_ends=False, fills=False, breakdowns=False)
+    whole = slot_beat(plan_set([Entry(beat, phrases=3)], settings), 0)
+    expected = as_played(beat, whole.bars, play_seed(beat))
+    assert not whole.has_conditions
+    strokes = [
+        sorted((round(one.onset_quarters, 6), one.lane, one.velocity) for one in played.hits
+               if 0.08 < one.onset_quarters % 4 < 3.92)
+        for played in (whole, expected)
+    ]  # fmt: skip
+    assert strokes[0] == strokes[1]
+
+
+def test_counted_double_conditions_sound_the_same_at_twice_the_tempo():
+    beat = Beat(
+        (hit("clap", 0.5, loops="2:2", strokes=3, flam_quarters=1 / 32), Hit.of("kick", 0)),
+        1,
+        87.0,
+        lane_lengths=((LANE["clap"], 3.0),),
+    )
+    double = in_count(beat, "double")
+    ours, theirs = as_played(beat, 12, 0), as_played(double, 24, 0)
+    assert [one.onset_quarters * 2 for one in ours.hits] == pytest.approx(
+        [one.onset_quarters for one in theirs.hits]
+    )
+    assert in_count(double, "half") == beat
 
 
 # -- as JSON -------------------------------------------------------------------------------------

@@ -966,6 +966,26 @@ def test_a_phone_pages_by_bar_with_cells_for_fingers(visitor):
     deck.button("Bars after").click()
     steps = {step for _, step, _ in deck.steps()}
     assert min(steps) >= 8
+    struck = deck.root.locator('.cell[aria-selected="true"]').first
+    touch = screen.page.context.new_cdp_session(screen.page)
+    box = struck.bounding_box()
+    finger = [{"x": box["x"] + 15, "y": box["y"] + 15}]
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": finger})
+    deck.root.locator(".cell.held").wait_for()
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    sheet = deck.root.locator(".menu.panel")
+    sheet.wait_for()
+    place = sheet.bounding_box()  # at the bottom, all of it on the screen
+    assert PHONE["height"] - 20 < place["y"] + place["height"] <= PHONE["height"]
+    assert place["y"] >= 0
+    low = sheet.locator("button, input").evaluate_all(
+        "all => all.filter(e => e.offsetHeight < 44 || e.offsetWidth < 32).length"
+    )
+    assert low == 0
+    with screen.rerun():
+        sheet.get_by_role("group", name="Ratchet").get_by_role("button", name="3").tap()
+    screen.page.keyboard.press("Escape")
+    assert "3 strokes" in struck.get_attribute("aria-label")
     cell = deck.root.locator(".cell").nth(3)
     was = cell.get_attribute("aria-selected")
     with screen.rerun():

@@ -7,7 +7,7 @@ numbered from 0. Every draw is a hash of seed, loop, drum and step: the same whe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dj_core.errors import BeatError
 
@@ -60,6 +60,12 @@ class Condition:
             raise BeatError(
                 f"A flam is up to {MAX_FLAM_QUARTERS:g} quarters ahead; got {self.flam_quarters}."
             )
+
+    def stretched(self, factor: float) -> Condition:
+        """The same for a hit whose times are all `factor` as long, as far as the limits allow."""
+        span = min(MAX_SPAN_QUARTERS, self.span_quarters * factor)
+        flam = min(MAX_FLAM_QUARTERS, self.flam_quarters * factor)
+        return replace(self, span_quarters=span, flam_quarters=flam)
 
     def holds(self, loop: int, draw: int) -> bool:
         """Whether the hit sounds in a loop, given the loop's `draw` for its drum and step."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Literal, get_args
 
 from dj_core.errors import SetError
-from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat
+from dj_core.music.beat import MAX_TEMPO_BPM, MIN_LANE_QUARTERS, MIN_TEMPO_BPM, Beat
 
 Count = Literal["as-is", "half", "double"]
 AS_IS: Count = "as-is"
@@ -21,7 +21,8 @@ FACTOR: dict[Count, float] = {"as-is": 1.0, "half": 0.5, "double": 2.0}
 def in_count(beat: Beat, count: Count) -> Beat:
     """The beat counted at its own, half or double tempo; it sounds the same.
 
-    Counted half, a beat of an odd number of bars is played twice to fill whole bars.
+    Counted half, a beat of an odd number of bars is played twice to fill whole bars; its conditions
+    then count the longer loop.
 
     Raises:
         SetError: no such count, or a tempo beyond 10 to 600 BPM.
@@ -43,11 +44,16 @@ def in_count(beat: Beat, count: Count) -> Beat:
             hit,
             onset_quarters=(number * beat.length_quarters + hit.onset_quarters) * factor,
             duration_quarters=hit.duration_quarters and hit.duration_quarters * factor,
+            condition=hit.condition and hit.condition.stretched(factor),
         )
         for number in range(passes)
         for hit in beat.hits
     )
-    return replace(beat, hits=hits, bars=round(passes * beat.bars * factor), tempo_bpm=tempo_bpm)
+    lengths = tuple(
+        (lane, max(MIN_LANE_QUARTERS, quarters * factor)) for lane, quarters in beat.lane_lengths
+    )
+    bars = round(passes * beat.bars * factor)
+    return replace(beat, hits=hits, bars=bars, tempo_bpm=tempo_bpm, lane_lengths=lengths)
 
 
 def counted_tempo_bpm(beat: Beat, count: Count) -> float:

@@ -6,7 +6,7 @@
 //         once its onset, velocity or condition was changed.
 // lengths: [[lane, quarters], …] of the drums that go round in a length of their own, by lane.
 
-import { hasConditions, withoutUsual } from './conditions.js'
+import { withoutUsual } from './conditions.js'
 import { DRUMS } from './given.js'
 import { isNeutral, mixerKey } from './mixer_settings.js'
 import { clamp } from './numbers.js'
@@ -27,7 +27,7 @@ export function unpackBeat(packed) {
       condition: condition ? withoutUsual(condition) : null,
       touched: false,
     }))
-  return { ...packed, strokes }
+  return { ...packed, strokes, lengths: packed.lengths ?? [] }
 }
 
 export class EditedBeat {
@@ -62,8 +62,6 @@ export class EditedBeat {
   }
 
   get hasOriginalLengths() { return this.lengths.join() === this.original.lengths.join() }
-
-  get hasConditions() { return hasConditions(this.beat) }
 
   // Rows of the grid, in the drum table's order: drums played now or at first, and added ones.
   get lanes() {
@@ -121,8 +119,8 @@ export class EditedBeat {
   }
 
   // Replaces the latest state: a drag is one change, however far it goes.
-  revise(strokes) {
-    this.states[this.now] = { ...this.state, strokes }
+  revise(strokes, lengths = this.lengths) {
+    this.states[this.now] = { ...this.state, strokes, lengths }
     this.serial += 1
   }
 
@@ -223,12 +221,14 @@ export class EditedBeat {
     return own ? Math.round(own[1] * this.steps.per_quarter) : this.original.bars * this.steps.per_bar
   }
 
-  setLength(lane, steps) {
+  setLength(lane, steps, { drag = false } = {}) {
     const all = this.original.bars * this.steps.per_bar
     if (steps === this.lengthOf(lane)) return
     const own = steps < all ? [[lane, steps / this.steps.per_quarter]] : []
-    const others = this.lengths.filter(([one]) => one !== lane)
-    this.change(this.strokes, this.tempo, [...others, ...own].sort(([one], [other]) => one - other))
+    const lengths = [...this.lengths.filter(([one]) => one !== lane), ...own]
+    lengths.sort(([one], [other]) => one - other)
+    if (drag) this.revise(this.strokes, lengths)
+    else this.change(this.strokes, this.tempo, lengths)
   }
 
   // Fills a drum with `pulses` strokes as even as they can be over `length` steps, `turned` later,

@@ -177,6 +177,12 @@ export class Face extends Player {
     this.pending = setTimeout(() => this.sound(), HEAR_MILLISECONDS)
   }
 
+  // A drag of a slider in a menu.
+  dragged() {
+    this.grid.paint()
+    this.changing()
+  }
+
   sound() {
     clearTimeout(this.pending)
     this.pending = null

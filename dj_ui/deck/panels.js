@@ -34,7 +34,7 @@ export function stepControls(face, lane, step) {
     edited.setCondition(lane, step, { ...now(), span_quarters, ...change }, { drag: drag && dragged })
     dragged = drag
     refresh()
-    if (drag) face.changing()
+    if (drag) face.dragged()
     else face.changed()
   }
   const slide = (label, name, range) => {
@@ -90,10 +90,24 @@ export function laneControls(face, lane) {
   const { per_bar: perBar } = edited.steps
   const all = edited.original.bars * perBar
   const own = edited.lengthOf(lane)
-  const length = stepper('Length in steps', 1, all, own, (steps) => {
-    edited.setLength(lane, steps)
-    face.changed()
-  }, (steps) => (steps === all ? 'whole beat' : `${steps} of ${all}`))
+  const words = (steps) => (steps === all ? 'whole beat' : `${steps} of ${all} steps`)
+  let dragged = false
+  const set = (steps, drag) => {
+    edited.setLength(lane, clamp(steps, 1, all), { drag: drag && dragged })
+    dragged = drag
+    length.set(edited.lengthOf(lane))
+    if (drag) face.dragged()
+    else face.changed()
+  }
+  const length = slider('Length', { min: 1, max: all, step: 1, words,
+    oninput: (steps) => set(steps, true) })
+  const input = length.querySelector('input')
+  const by = (amount) => make('button', { type: 'button', class: 'small',
+    'aria-label': `Length in steps: ${amount < 0 ? 'less' : 'more'}`,
+    onclick: () => { dragged = false; set(edited.lengthOf(lane) + amount, false) } }, amount < 0 ? '−' : '+')
+  input.onchange = () => { dragged = false; face.changed() }
+  length.append(make('div', { class: 'fine' }, by(-1), input, by(1)))
+  length.set(own)
   const over = own < all ? own : perBar
   const struck = [...Array(over).keys()].filter((step) => edited.at(lane, step).length).length
   const pulses = stepper('Strokes', 1, over, Math.max(1, struck))
@@ -108,7 +122,7 @@ export function laneControls(face, lane) {
       `Euclid’s rhythm: strokes as even as can be, on ${DRUMS[lane].label} alone.`)]
 }
 
-function stepper(label, least, most, start, changed = () => {}, words = String) {
+function stepper(label, least, most, start) {
   const output = make('output', {})
   const by = (amount) => make('button', { type: 'button', class: 'small',
     'aria-label': `${label}: ${amount < 0 ? 'less' : 'more'}`, onclick: () => move(amount) },
@@ -116,14 +130,11 @@ function stepper(label, least, most, start, changed = () => {}, words = String) 
   const box = make('div', { class: 'control' }, make('div', { class: 'caps' }, label),
     make('div', { class: 'stepper' }, by(-1), output, by(1)))
 
-  function say() { output.textContent = words(box.value) }
+  function say() { output.textContent = `${box.value}` }
 
   function move(amount) {
-    const next = clamp(box.value + amount, least, most)
-    if (next === box.value) return
-    box.value = next
+    box.value = clamp(box.value + amount, least, most)
     say()
-    changed(next)
   }
 
   box.value = start

@@ -4,6 +4,7 @@ import { hasConditions, strokesOfHit } from './conditions.js'
 
 const USUAL_TEMPO_BPM = 120 // what MIDI means without a word about it
 export const SWING_QUARTERS = 1 / 8 // how much later off-16ths come at full swing
+const ONE_STROKE = [{ ahead: 0 }]
 const SWING_REACH_QUARTERS = 0.07 // a stroke this close to an off-16th is one, played loosely
 
 /** A beat's own tempo; MIDI's 120 if it has none. */
@@ -96,7 +97,7 @@ function playedBetween({ beat, origin, length, swing }, first, last) {
     const own = lengths.get(lane) ?? length
     if (onset >= own) continue
     const turn = turns.get(note) ?? 0
-    const full = strokesOfHit(hit, 0, null)
+    const full = hit[5] ? strokesOfHit(hit, 0, null) : ONE_STROKE
     turns.set(note, turn + full.length)
     const [early, late] = [full[0].ahead, full.at(-1).ahead + SWING_QUARTERS]
     let loop = Math.max(0, Math.floor((first - origin - onset - late) / own))
