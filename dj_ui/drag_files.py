@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,15 +21,14 @@ from dj_ui.downloads import as_visitor
 from dj_ui.words import without_places
 
 ADDRESS = "/hand-out"
-OFFERS_KEPT = 2_048  # for all visitors together
-_TOKENS = "dj_hand_out_tokens"
-_lock = threading.Lock()
+_OFFERS = "dj_hand_out"  # a session's own; they go with it
 
 
 @dataclass(frozen=True)
 class _Offer:
     """A file that is not made yet, and whom it is for."""
 
+    token: str
     name: str
     mime: str
     make: Callable[[], bytes]
@@ -40,7 +39,7 @@ class _Offer:
             return self.make()
 
 
-_offers: dict[str, _Offer] = {}
+_offers: weakref.WeakValueDictionary[str, _Offer] = weakref.WeakValueDictionary()
 
 
 def hand_out(
@@ -54,13 +53,11 @@ def hand_out(
         name, mime: of the file.
         make: makes it, in a thread of the server; a DigitalDJError is told to who asked.
     """
-    tokens: dict[str, str] = st.session_state.setdefault(_TOKENS, {})
-    token = tokens.setdefault(f"{key} {label}", secrets.token_urlsafe(24))
-    with _lock:
-        _offers.pop(token, None)  # it is the latest now
-        _offers[token] = _Offer(name, mime, make, get_script_run_ctx())
-        while len(_offers) > OFFERS_KEPT:
-            del _offers[next(iter(_offers))]
+    own: dict[str, _Offer] = st.session_state.setdefault(_OFFERS, {})
+    before = own.get(f"{key} {label}")
+    token = before.token if before else secrets.token_urlsafe(24)
+    offer = _Offer(token, name, mime, make, get_script_run_ctx())
+    _offers[token] = own[f"{key} {label}"] = offer
     address = f"{ADDRESS}/{token}/{quote(name)}"
     return {"label": label, "name": name, "mime": mime, "address": address}
 

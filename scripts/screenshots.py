@@ -24,10 +24,12 @@ sys.path.insert(0, str(ROOT))
 
 from browser import FLAGS, find_browser
 
+from dj_core.files.beat_link import beat_to_text
 from dj_core.library.kept_beats import Crate
 from dj_core.library.library import SHIPPED_MODELS
 from dj_core.models.families import load_model
 from dj_core.models.request import GenerationRequest
+from dj_core.music.patterns import parse_patterns
 from dj_core.sets.saved_sets import save_set, set_path
 from dj_core.sets.set_plan import SetSettings
 from dj_core.sets.set_takes import build_set
@@ -93,7 +95,10 @@ def wait_until_served() -> None:
 
 
 def photograph() -> None:
-    """Every page at every width as docs/screenshots/PAGE-WIDTH.png; the deck playing, and light."""
+    """Every page at every width as docs/screenshots/PAGE-WIDTH.png; the deck playing, and light.
+
+    And a step's menu over a beat with conditions.
+    """
     SHOTS.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=list(FLAGS))
@@ -101,13 +106,35 @@ def photograph() -> None:
             for name, path in LINKS.items():
                 take(browser, path, width, f"{name}-{width}")
             take(browser, LINKS["generate"], width, f"generate-playing-{width}", playing=True)
+            take(browser, with_conditions(), width, f"conditions-{width}", menu=True)
             for playing, name in ((False, "generate-light"), (True, "generate-light-playing")):
                 take(browser, LINKS["generate"], width, f"{name}-{width}", "Light", playing=playing)
         browser.close()
 
 
+def with_conditions() -> str:
+    """A link to a beat with all kinds of conditions."""
+    text = """beat: Sometimes
+tempo: 124  swing: 56
+BD |x... x... x... x...|x... x... x... x..x| @2.16:1:2
+CP |.... x... .... x...|.... x... .... x...|
+SS |..x. ..x. .x.. ..x.|%| 12steps
+CH |xox. xox. xox. xox.|%| @*:60% @1.3:x4-60 @1.15:x3+50 @2.7:not-first
+OH |..x. ..x. ..x. ..x.|%| @1.3:2:4,flam/16 @2.15:85%
+"""
+    (beat,) = parse_patterns(text, "house.beat", "house")
+    return f"generate?beat={beat_to_text(beat)}"
+
+
 def take(
-    browser: Browser, path: str, width: int, name: str, theme: str = "Dark", playing: bool = False
+    browser: Browser,
+    path: str,
+    width: int,
+    name: str,
+    theme: str = "Dark",
+    *,
+    playing: bool = False,
+    menu: bool = False,
 ) -> None:
     """One picture: of a phone with a finger at 390 pixels, else of a computer with a mouse."""
     phone = {"has_touch": True, "is_mobile": True, "device_scale_factor": 2} if width < 500 else {}
@@ -120,6 +147,10 @@ def take(
     if playing:
         page.locator(".deck .play").first.click()
         page.wait_for_function("window.digitalDjEngine.position('A') > 5.3")
+    if menu:
+        page.locator('.deck .cell[data-loops="2:4"]').focus()
+        page.keyboard.press("m")
+        page.locator(".deck .menu.panel").wait_for()
     page.screenshot(path=SHOTS / f"{name}.png")
     page.close()
 
