@@ -978,7 +978,7 @@ def test_a_phone_pages_by_bar_with_cells_for_fingers(visitor):
     place = sheet.bounding_box()  # at the bottom, all of it on the screen
     assert PHONE["height"] - 20 < place["y"] + place["height"] <= PHONE["height"]
     assert place["y"] >= 0
-    low = sheet.locator("button, input").evaluate_all(
+    low = sheet.locator("button:visible, input:visible").evaluate_all(
         "all => all.filter(e => e.offsetHeight < 44 || e.offsetWidth < 32).length"
     )
     assert low == 0

@@ -52,10 +52,7 @@ export class Face extends Player {
     document.addEventListener('keydown', this.onKey)
     this.root.addEventListener('pointerleave', () => this.send())
     // by its whole width: what is inside grows as the narrow deck's edges shrink, and would flip it
-    new ResizeObserver(([{ borderBoxSize: [{ inlineSize: width }] }]) => {
-      this.transport.fold(width < 642)
-      this.root.classList.toggle('wide', width >= 930)
-    }).observe(this.root)
+    new ResizeObserver(([{ borderBoxSize: [{ inlineSize: width }] }]) => this.fit(width)).observe(this.root)
   }
 
   close() {
@@ -65,6 +62,11 @@ export class Face extends Player {
     this.grid.close()
     this.kits.close()
     super.close()
+  }
+
+  fit(width) {
+    this.transport.fold(width < 642)
+    this.root.classList.toggle('wide', width >= 930)
   }
 
   // -- from Python -----------------------------------------------------------------------------
@@ -84,6 +86,7 @@ export class Face extends Player {
       this.grid.first = 0
       this.follows = true
     }
+    if (this.root.offsetWidth) this.fit(this.root.offsetWidth) // before it is seen for the first time
     if (data.other) this.keepOther(data.other)
     if (this.isMine && another) this.load(this.own.beat, data.name)
     this.answerPlay(data.play)
