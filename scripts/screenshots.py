@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -81,6 +82,11 @@ def furnish(home: Path) -> None:
         crate.keep(beats[-1], tags=(tag,), rating=rating)
     settings = SetSettings("Friday", tempo_bpm=120, to_tempo_bpm=130, fills=False)
     save_set(build_set(beats, settings), set_path(home / "sets", settings.name))
+    shots = home / "one-shots"
+    import_verb = [sys.executable, "-m", "dj_core", "kit-import", shots, "--name", "Garage rack"]
+    for command in ([*import_verb[:3], "kit", "garage", "--out", shots], import_verb):
+        environment = {**os.environ, "DIGITAL_DJ_HOME": str(home)}
+        subprocess.run(command, cwd=ROOT, env=environment, check=True)
 
 
 def wait_until_served() -> None:
@@ -95,7 +101,8 @@ def wait_until_served() -> None:
 
 
 def photograph() -> None:
-    """Every page at every width as docs/screenshots/PAGE-WIDTH.png; the deck playing, and light.
+    """Every page at every width as docs/screenshots/PAGE-WIDTH.png; the deck playing, its kits,
+    pads, and light.
 
     And a step's menu over a beat with conditions.
     """
@@ -106,7 +113,9 @@ def photograph() -> None:
             for name, path in LINKS.items():
                 take(browser, path, width, f"{name}-{width}")
             take(browser, LINKS["generate"], width, f"generate-playing-{width}", playing=True)
-            take(browser, with_conditions(), width, f"conditions-{width}", menu=True)
+            take(browser, with_conditions(), width, f"conditions-{width}", show=show_step)
+            take(browser, LINKS["generate"], width, f"kits-{width}", show=show_kits)
+            take(browser, LINKS["generate"], width, f"pads-{width}", show=show_pads)
             for playing, name in ((False, "generate-light"), (True, "generate-light-playing")):
                 take(browser, LINKS["generate"], width, f"{name}-{width}", "Light", playing=playing)
         browser.close()
@@ -126,6 +135,25 @@ OH |..x. ..x. ..x. ..x.|%| @1.3:2:4,flam/16 @2.15:85%
     return f"generate?beat={beat_to_text(beat)}"
 
 
+def show_step(page: Page) -> None:
+    """Open a step's menu."""
+    page.locator('.deck .cell[data-loops="2:4"]').focus()
+    page.keyboard.press("m")
+    page.locator(".deck .menu.panel").wait_for()
+
+
+def show_kits(page: Page) -> None:
+    """Open the list of kits."""
+    page.locator(".kit-choice").click()
+
+
+def show_pads(page: Page) -> None:
+    """Open a kit of one's own."""
+    page.locator("summary", has_text="Your own kits").click()
+    page.locator(".pads-box .pad").first.wait_for()
+    page.locator(".pads-box").evaluate("box => box.scrollIntoView({ block: 'center' })")
+
+
 def take(
     browser: Browser,
     path: str,
@@ -134,7 +162,7 @@ def take(
     theme: str = "Dark",
     *,
     playing: bool = False,
-    menu: bool = False,
+    show: Callable[[Page], None] | None = None,
 ) -> None:
     """One picture: of a phone with a finger at 390 pixels, else of a computer with a mouse."""
     phone = {"has_touch": True, "is_mobile": True, "device_scale_factor": 2} if width < 500 else {}
@@ -147,10 +175,9 @@ def take(
     if playing:
         page.locator(".deck .play").first.click()
         page.wait_for_function("window.digitalDjEngine.position('A') > 5.3")
-    if menu:
-        page.locator('.deck .cell[data-loops="2:4"]').focus()
-        page.keyboard.press("m")
-        page.locator(".deck .menu.panel").wait_for()
+    if show:
+        show(page)
+        page.wait_for_timeout(1_500)
     page.screenshot(path=SHOTS / f"{name}.png")
     page.close()
 

@@ -164,8 +164,9 @@ export class Pads extends Player {
   }
 
   #say() {
-    this.words.textContent = this.data.canChange
-      ? 'Touch a pad to hear it. Drag it onto another to exchange them (key M); a question mark is a guess.'
+    const drag = matchMedia('(pointer: coarse)').matches ? 'Hold it and drag it onto another to exchange them;'
+      : 'Drag it onto another to exchange them (key M);'
+    this.words.textContent = this.data.canChange ? `Touch a pad to hear it. ${drag} a question mark is a guess.`
       : 'Touch a pad to hear it.'
   }
 
