@@ -98,8 +98,9 @@ def test_a_knob_is_one_change_however_far_it_is_dragged(deck, screen):
 
 
 def test_each_deck_has_its_filter_and_kills_and_the_bass_changes_over(deck):
-    deck.button("Keep on deck B").click()
     deck.play()
+    deck.button("Keep on deck B").click()
+    deck.button("Mixer").click()
     deck.button("Deck B: kill low").click()
     assert mixer_of(deck, "B") == {"bus": {"low": -24}}
     assert mixer_of(deck) == {}

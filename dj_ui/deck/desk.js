@@ -21,12 +21,14 @@ export class Desk {
       make('button', { type: 'button', class: 'small', title, onclick }, label)
     this.presets = make('select', { 'aria-label': 'Preset of the mixer', onchange: () => this.#take() })
     this.flat = small('Flat', 'Every control where it changes nothing', () => face.mix({}))
-    this.deckWord = make('b', { class: 'badge', hidden: '' }, 'B')
+    this.deckWord = make('b', { class: 'mark', hidden: '' }, 'B')
+    this.tones = new DeckTones(face)
     this.channels = make('div', { class: 'channels', role: 'group', 'aria-label': 'Channel' })
     this.drums = make('div', { class: 'drums' })
     this.strips = make('div', { class: 'strips' }, this.drums)
     this.root = make('div', { class: 'desk', hidden: '', role: 'group', 'aria-label': 'Mixer' },
-      make('div', { class: 'desk-head' }, this.deckWord, this.presets, this.flat, this.channels),
+      make('div', { class: 'desk-head' }, this.deckWord, this.presets, this.flat,
+        this.tones.root, this.channels),
       this.strips)
     this.root.addEventListener('keydown', (event) => this.#pressKey(event))
     this.button = make('button', { type: 'button', class: 'small mix-button', 'aria-pressed': 'false',
@@ -48,6 +50,7 @@ export class Desk {
     this.button.classList.toggle('mixed', !isNeutral(mixer))
     if (!this.isOpen) return
     this.#draw()
+    this.tones.refresh(this.face.engine.state())
     this.deckWord.hidden = this.face.deck !== 'B'
     for (const [channel, knobs] of this.knobs) {
       for (const [name, knob] of knobs) knob.show(this.table.value(mixer, channel, name))
@@ -173,8 +176,8 @@ export class Desk {
   }
 }
 
-/** For each deck: its filter and kills, beside the crossfader; and the bass that goes with it. */
-export class DeckTones {
+/** For each deck: its filter and kills, once there is a deck B; and the bass that goes with it. */
+class DeckTones {
   constructor(face) {
     this.face = face
     this.table = face.engine.mixerTable
@@ -197,7 +200,7 @@ export class DeckTones {
       onclick: () => this.face.mix(killed(this.table, this.face.mixerOf(name), band), name) },
     band[0].toUpperCase() + band.slice(1)))
     const root = make('div', { class: 'tone', role: 'group', 'aria-label': `Tone of deck ${name}` },
-      make('b', { class: 'badge' }, name), knob.root, ...kills)
+      make('b', { class: 'mark' }, name), knob.root, ...kills)
     return { name, knob, kills, root }
   }
 

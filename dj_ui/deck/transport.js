@@ -1,7 +1,6 @@
 // The transport: play, tempo, swing, volume, the two decks; what is rarely needed is folded away.
 
 import { booth } from './booth.js'
-import { DeckTones } from './desk.js'
 import { icon, make, slider, toggle } from './dom.js'
 import { clamp, shortTempo } from './numbers.js'
 
@@ -26,8 +25,7 @@ export class Transport {
       icon('more'))
     this.row = make('div', { class: 'transport' },
       this.play, this.tempo, this.swing, this.volume, this.cross, this.more)
-    this.tones = new DeckTones(face)
-    this.root = make('div', { class: 'transport-box' }, this.row, this.tones.root, this.drawer)
+    this.root = make('div', { class: 'transport-box' }, this.row, this.drawer)
   }
 
   #tempo(engine) {
@@ -126,7 +124,6 @@ export class Transport {
     this.swing.set(state.swing)
     this.volume.set(state.volume)
     this.#refreshCross(state)
-    this.tones.refresh(state)
     for (const [button, on] of [[this.countIn, state.countIn], [this.metronome, state.metronome]]) {
       button.setAttribute('aria-pressed', on)
     }
