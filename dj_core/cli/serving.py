@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import webbrowser
@@ -41,10 +42,9 @@ def serve(options: argparse.Namespace) -> Answer:
         if own and not options.no_browser:
             page = (PRODUCT_FOLDER / "assets" / "starting.html").as_uri()
             webbrowser.open(f"{page}#{quote(url, safe='')}")
-        try:
-            server.wait()
-        except KeyboardInterrupt:  # it has heard it, too
-            server.wait()
+        for number in (signal.SIGINT, signal.SIGTERM):  # whoever ends this ends the server
+            signal.signal(number, lambda *_: server.terminate())
+        server.wait()
     return {"url": url, "exit": server.returncode}
 
 

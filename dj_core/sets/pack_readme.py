@@ -27,7 +27,7 @@ _TEXT = """\
 REKORDBOX
 {placed}
      Mac: double-click relocate.command    Windows: double-click relocate.bat
-     Linux: sh relocate.command            (all need Python 3)
+     Linux: sh relocate.command            (relocate.py does the same in Python)
    Then Preferences > Advanced > Database > rekordbox xml: choose rekordbox.xml here.
    The tree shows "rekordbox xml": drag the playlists over. Tempo, beat grid and a loop over
    the whole track come along. Engine DJ and Lexicon are reported to read the same file.

@@ -18,15 +18,35 @@ from numpy.typing import NDArray
 from dj_core.errors import SoundError
 
 DRUM_BANK = 128
-_KEYS, _VELOCITIES, _INSTRUMENT, _SAMPLE = 43, 44, 41, 53
-_START, _END, _LOOP_START, _LOOP_END = 0, 1, 2, 3
-_START_COARSE, _END_COARSE, _LOOP_START_COARSE, _LOOP_END_COARSE = 4, 12, 45, 50
-_CUTOFF, _PAN, _ATTENUATION = 8, 17, 48
-_DELAY, _ATTACK, _HOLD, _DECAY, _SUSTAIN, _RELEASE = 33, 34, 35, 36, 37, 38
+_KEYS = 43
+_VELOCITIES = 44
+_INSTRUMENT = 41
+_SAMPLE = 53
+_START = 0
+_END = 1
+_LOOP_START = 2
+_LOOP_END = 3
+_START_COARSE = 4
+_END_COARSE = 12
+_LOOP_START_COARSE = 45
+_LOOP_END_COARSE = 50
+_CUTOFF = 8
+_PAN = 17
+_ATTENUATION = 48
+_DELAY = 33
+_ATTACK = 34
+_HOLD = 35
+_DECAY = 36
+_SUSTAIN = 37
+_RELEASE = 38
 _MODULATION, _MODULATION_SUSTAIN = (25, 26, 27, 28, 30), 29  # delay to decay, and release
 _OPENS, _RESONANCE = 11, 9  # what the modulation envelope adds to the cutoff
 _RESPONSE = -1  # of ours: what a modulator makes of velocity's effect on the level, in centibels
-_COARSE, _FINE, _MODES, _SCALE, _ROOT = 51, 52, 54, 56, 58
+_COARSE = 51
+_FINE = 52
+_MODES = 54
+_SCALE = 56
+_ROOT = 58
 _USUAL = {
     _CUTOFF: 13_500, _DELAY: -12_000, _ATTACK: -12_000, _HOLD: -12_000, _DECAY: -12_000,
     _RELEASE: -12_000, _SCALE: 100, _ROOT: -1, _RESPONSE: 960,
