@@ -331,7 +331,11 @@ def on_strokes(grid: BeatGrid, samples: NDArray[np.float32]) -> BeatGrid:
     top = int(np.argmax(np.convolve(rise, np.ones(3) / 3, mode="same")))
     # the rise from just before a stroke to just after it is greatest as the stroke begins
     moved = (top - half - _FINE_RISE_STEPS / 2 - 1) * _FINE_STEP_SECONDS
-    return replace(grid, beats=grid.beats + moved)
+    beats = grid.beats + moved
+    early = int((beats < 0).sum())
+    beats = beats[(beats >= 0) & (beats < len(samples) / RATE_HZ)]
+    first_downbeat = (grid.first_downbeat - early) % grid.beats_per_bar
+    return replace(grid, beats=beats, first_downbeat=first_downbeat)
 
 
 def _by_beat(strength: Strength, frames: Times, beats: Times) -> NDArray[np.float64]:
