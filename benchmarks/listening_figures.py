@@ -63,21 +63,11 @@ def measured(number: int, any_tempo: bool) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Measure, print a line per miss, and the figures as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tracks", type=int, default=300)
-    parser.add_argument("--any-tempo", action="store_true")
-    options = parser.parse_args()
-    rows = []
-    for number in range(options.tracks):
-        row = measured(number, options.any_tempo)
-        rows.append(row)
-        if not (row["within_1_percent"] and row["downbeat"] and row["f_measure"] > 0.9):
-            print(json.dumps(row), flush=True)
+def told(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The figures of the tracks so far."""
     wrong = [row for row in rows if not row["within_1_percent"]]
     right = [row for row in rows if row["within_1_percent"]]
-    figures: dict[str, Any] = {
+    return {
         "tracks": len(rows),
         "within_1_percent": float(np.mean([row["within_1_percent"] for row in rows])),
         "within_tenth_bpm": float(np.mean([row["within_tenth"] for row in rows])),
@@ -94,6 +84,23 @@ def main() -> None:
         "confidence_when_right": float(np.median([row["confidence"] for row in right])),
         "sure_but_wrong": sum(row["confidence"] >= LIKELY for row in wrong),
     }
+
+
+def main() -> None:
+    """Measure, print a line per miss, and the figures as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tracks", type=int, default=300)
+    parser.add_argument("--any-tempo", action="store_true")
+    options = parser.parse_args()
+    rows = []
+    for number in range(options.tracks):
+        row = measured(number, options.any_tempo)
+        rows.append(row)
+        if len(rows) % 25 == 0:
+            print(json.dumps(told(rows)), flush=True)
+        if not (row["within_1_percent"] and row["downbeat"] and row["f_measure"] > 0.9):
+            print(json.dumps(row), flush=True)
+    figures = told(rows)
     odd = {
         kind: [listen_to_samples(no_beat(kind, seed)).confidence for seed in range(100, 110)]
         for kind in NO_BEAT

@@ -146,12 +146,13 @@ def listen(path: Path) -> Listening:
                 f"{path.name} has {size / 1e6:,.0f} MB; up to {LIMITS.track_bytes / 1e6:,.0f} are "
                 "read. Convert it to MP3 or FLAC."
             )
-        content = path.read_bytes()
+        content = [path.read_bytes()]
     except OSError as error:
         raise SoundError(
             f"{path} cannot be read: {error.strerror or error}. Choose another file."
         ) from error
-    return listen_to_content(content, path.name)
+    # popped, so that a long file's bytes are not kept while it is listened to
+    return listen_to_content(content.pop(), path.name)
 
 
 def listen_to_content(content: bytes, name: str, decoder: AudioDecoder | None = None) -> Listening:
@@ -159,6 +160,7 @@ def listen_to_content(content: bytes, name: str, decoder: AudioDecoder | None = 
     try:
         decode = decoder.decode if decoder else decode_audio
         audio = decode(content, TRACK_LIMITS)
+        del content
     except SoundError as error:
         raise SoundError(f"{name}: {error}") from error
     return listen_to_samples(audio.samples[:, 0], name)

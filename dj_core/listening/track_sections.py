@@ -62,7 +62,8 @@ def _bar_features(
     lines = grid.downbeats
     if len(lines) < 2:
         return np.zeros((0, 2 + strength.shape[1]))
-    low = sosfilt(butter(2, 150, "low", fs=RATE_HZ, output="sos"), samples).astype(np.float32)
+    lows = butter(2, 150, "low", fs=RATE_HZ, output="sos").astype(np.float32)
+    low = sosfilt(lows, samples)  # in 32 bits: a track is long
     rows = []
     for start, end in itertools.pairwise(lines):
         cut = slice(int(start * RATE_HZ), max(int(end * RATE_HZ), int(start * RATE_HZ) + 1))
