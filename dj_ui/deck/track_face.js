@@ -71,7 +71,7 @@ export class TrackFace {
     })
     this.filter = slider('Filter', { min: -1, max: 1, step: 0.01, words: filterWords,
       oninput: (value) => this.track.setFilter(Math.abs(value) < 0.03 ? 0 : value) })
-    this.level = slider('Level', { min: 0, max: 1, step: 0.01,
+    this.level = slider('Loudness', { min: 0, max: 1, step: 0.01,
       words: (value) => `${Math.round(value * 100)}%`, oninput: (value) => this.track.setLevel(value) })
     this.filter.set(0)
     this.level.set(1)
