@@ -45,10 +45,10 @@ def main() -> None:
     """The page, top to bottom."""
     open_page("Jam")
     library = Library.open()
+    st.session_state.setdefault(SEED, random.randrange(1, 100_000))
     place = st.container(key="jam_stage")
     with st.container(key="jam_settings"):
         model, genres, plan, minutes = choose(library)
-    st.session_state.setdefault(SEED, random.randrange(1, 100_000))
     asked = (model.name, genres, plan, minutes, st.session_state[SEED])
     known = st.session_state.get(JAM)
     if known is None or known[0] != asked:
@@ -90,8 +90,8 @@ def choose(library: Library) -> tuple[ModelInfo, tuple[str, ...], str, int]:
         )  # fmt: skip
         st.selectbox(
             "Kit", list(KITS), list(KITS).index(chosen_kit(DECK)),
-            format_func=lambda name: KITS[name].label, key="jam_kit",
-            on_change=lambda: choose_kit(st.session_state.jam_kit, DECK),
+            format_func=lambda name: KITS[name].label, key="jam_drums",
+            on_change=lambda: choose_kit(st.session_state.jam_drums, DECK),
         )  # fmt: skip
         st.number_input(
             "Seed", 1, None, key=SEED, persist_state="session",
