@@ -1,4 +1,4 @@
-"""A jam in a browser, listened to at the loudspeaker: gaps, bar lines, repetitions, work and memory.
+"""A jam in a browser, listened to at the loudspeaker: gaps, bar lines, repetition, memory.
 
     .venv/bin/python -m benchmarks.jam_live --minutes 30 --block-seconds 4
 

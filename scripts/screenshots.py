@@ -116,6 +116,7 @@ def photograph() -> None:
             take(browser, with_conditions(), width, f"conditions-{width}", show=show_step)
             take(browser, LINKS["generate"], width, f"kits-{width}", show=show_kits)
             take(browser, LINKS["generate"], width, f"pads-{width}", show=show_pads)
+            take(browser, "jam", width, f"jam-playing-{width}", show=show_jam)
             for playing, name in ((False, "generate-light"), (True, "generate-light-playing")):
                 take(browser, LINKS["generate"], width, f"{name}-{width}", "Light", playing=playing)
         browser.close()
@@ -145,6 +146,12 @@ def show_step(page: Page) -> None:
 def show_kits(page: Page) -> None:
     """Open the list of kits."""
     page.locator(".kit-choice").click()
+
+
+def show_jam(page: Page) -> None:
+    """Play a jam for a while."""
+    page.locator(".deck .play").first.click()
+    page.wait_for_function("window.digitalDj.jam.history.length >= 26")
 
 
 def show_pads(page: Page) -> None:
