@@ -19,7 +19,7 @@ from dj_core.music.beat import Beat
 from dj_core.music.genres import GENRES, genre_label, typical_tempo_bpm
 from dj_core.sets.mixdown import Mixdown, save_mix
 from dj_core.sets.saved_sets import keep_set, set_path
-from dj_core.sound.kit_table import KITS
+from dj_core.sound.kit_table import kit_or, offered_kits
 from dj_ui.controls import OPENING_GENRE
 from dj_ui.deck import choose_kit, chosen_kit, follow_style, jam, send_kit, sound_of
 from dj_ui.downloads import download_button
@@ -34,7 +34,7 @@ from dj_ui.words import spoken
 
 DECK = "jam_deck"
 JAM, RECORDED, WORK, FOLDER = "jam_now", "jam_recorded", "jam_work", "jam_folder"
-SEED = "jam_seed"
+SEED, DRUMS = "jam_seed", "jam_drums"
 NONE = "None"
 PLANS = {name: name.capitalize() for name in CURVES}
 MINUTES = (5, 10, 20, 30, 60)
@@ -57,7 +57,6 @@ def main() -> None:
         planned = JamPlan(genres, bars, curve(plan, bars), seed=st.session_state[SEED])
         known = st.session_state[JAM] = (asked, LiveJam(loaded(model), planned, visitor()))
     live: LiveJam = known[1]
-    follow_style(genres[0])
     with place:
         jam(live.payload(), key=DECK, on_kept=keep, on_recorded=take_recording)
     with st.container(key="jam_taken"):
@@ -88,10 +87,12 @@ def choose(library: Library) -> tuple[ModelInfo, tuple[str, ...], str, int]:
             "Over (minutes)", MINUTES, 1, key="jam_minutes", persist_state="session",
             help="How long the plan takes; then it begins again.",
         )  # fmt: skip
+        follow_style(first)
+        kits = {"": "The style's own", **{kit.name: kit.label for kit in offered_kits()}}
+        st.session_state[DRUMS] = kit_or(sound_of(DECK).kit, "")
         st.selectbox(
-            "Kit", list(KITS), list(KITS).index(chosen_kit(DECK)),
-            format_func=lambda name: KITS[name].label, key="jam_drums",
-            on_change=lambda: choose_kit(st.session_state.jam_drums, DECK),
+            "Kit", list(kits), format_func=kits.get, key=DRUMS,
+            on_change=lambda: choose_kit(st.session_state[DRUMS], DECK),
         )  # fmt: skip
         st.number_input(
             "Seed", 1, None, key=SEED, persist_state="session",
