@@ -14,8 +14,8 @@ from dj_ui.ahead import AHEAD_ROUTE
 from dj_ui.document import DarkDocument
 from dj_ui.drag_files import HAND_OUT_ROUTE
 from dj_ui.gate import Gate
-from dj_ui.jamming import JAM_ROUTE
 from dj_ui.kit_sounds import KIT_SOUNDS_ROUTE
+from dj_ui.live_jams import JAM_ROUTE
 from dj_ui.pacing import Pacing
 from dj_ui.program_files import ProgramFiles
 from dj_ui.set_files import FILES_ROUTE

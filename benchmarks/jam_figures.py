@@ -25,8 +25,8 @@ from dj_core.evaluation.judge import describe, judge
 from dj_core.evaluation.judged_clips import stretch
 from dj_core.evaluation.style_classifier import StyleClassifier
 from dj_core.library.library import Library
-from dj_core.live.jam import level_of
 from dj_core.live.jam_bar import PHRASE_BARS, Faders, bar_hits
+from dj_core.live.performance import level_of
 from dj_core.live.phrases import PhraseMaker
 from dj_core.models.families import load_model
 from dj_core.models.request import BeatModel
@@ -87,14 +87,16 @@ def energy(model: BeatModel) -> dict[str, Any]:
         style = STYLES[sweep % len(STYLES)]
         maker = PhraseMaker(model, [style], 200 + sweep)
         at = np.linspace(0, 1, SWEEP_BARS).round(3).tolist()
-        counts, bright = [], []
+        counts, heard = [], []
         for first in range(0, SWEEP_BARS, PHRASE_BARS):
             phrase = maker.next("groove", level_of(at[first]))
             for bar in range(PHRASE_BARS):
-                heard = bar_hits(phrase, bar, Faders(energy=at[first + bar]))
-                counts.append(len(heard))
-                beat = replace(phrase.sides[0].beat, hits=heard, bars=1)
-                bright.append(_centroid(beat, GENRE[style].kit))
+                struck = bar_hits(phrase, bar, Faders(energy=at[first + bar]))
+                counts.append(len(struck))
+                start = 4.0 * (first + bar)
+                heard += [replace(hit, onset_quarters=start + hit.onset_quarters) for hit in struck]
+        whole = replace(phrase.sides[0].beat, hits=tuple(heard), bars=SWEEP_BARS)
+        bright = _centroids(whole, GENRE[style].kit)
         hits.append(float(spearmanr(at, counts).statistic))
         centroids.append(float(spearmanr(at, bright).statistic))
         lagged.append(float(spearmanr(at[:-2], counts[2:]).statistic))
@@ -141,11 +143,15 @@ def _two(one: Beat, other: Beat) -> Beat:
     return replace(one, hits=(*one.hits, *later), bars=2)
 
 
-def _centroid(beat: Beat, kit: str) -> float:
-    """The spectral centroid of a bar's sound in Hz."""
+def _centroids(beat: Beat, kit: str) -> list[float]:
+    """The spectral centroid of each bar's sound in Hz."""
+    found = []
     sound = sum(render_stems(beat, kit).values()).mean(1)
-    power = np.abs(np.fft.rfft(sound)) ** 2
-    return float((power * np.fft.rfftfreq(len(sound), 1 / SAMPLE_RATE_HZ)).sum() / power.sum())
+    for bar in np.array_split(sound, beat.bars):
+        spectrum = np.abs(np.fft.rfft(bar))
+        frequencies = np.fft.rfftfreq(len(bar), 1 / SAMPLE_RATE_HZ)
+        found.append(float((spectrum * frequencies).sum() / spectrum.sum()))
+    return found
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:

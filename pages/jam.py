@@ -14,7 +14,7 @@ from dj_core.files.file_names import safe_stem
 from dj_core.files.midi import midi_bytes
 from dj_core.library.kept_beats import Crate
 from dj_core.library.library import Library, ModelInfo
-from dj_core.live.jam import CURVES, JamPlan, as_set, bars_for, curve
+from dj_core.live.performance import CURVES, JamPlan, as_set, bars_for, curve
 from dj_core.music.beat import Beat
 from dj_core.music.genres import GENRES, genre_label, typical_tempo_bpm
 from dj_core.sets.mixdown import Mixdown, save_mix
@@ -24,7 +24,7 @@ from dj_ui.controls import OPENING_GENRE
 from dj_ui.deck import choose_kit, chosen_kit, follow_style, jam, send_kit, sound_of
 from dj_ui.downloads import download_button
 from dj_ui.frame import open_page, run_page
-from dj_ui.jamming import LiveJam
+from dj_ui.live_jams import LiveJam
 from dj_ui.models import loaded
 from dj_ui.set_files import SessionFolder, offer
 from dj_ui.set_state import sets_folder

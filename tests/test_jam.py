@@ -14,7 +14,6 @@ from dj_core.cli import main
 from dj_core.errors import GenerationError
 from dj_core.files.midi import read_midi
 from dj_core.library.library import Library
-from dj_core.live.jam import JamPlan, Move, as_set, bars_for, curve, perform, role_of
 from dj_core.live.jam_bar import (
     NUMBERS,
     PHRASE_BARS,
@@ -25,6 +24,7 @@ from dj_core.live.jam_bar import (
     bar_hits,
     needs_of,
 )
+from dj_core.live.performance import JamPlan, Move, as_set, bars_for, curve, perform, role_of
 from dj_core.live.phrases import PhraseMaker, phrase_again
 from dj_core.models.families import load_model
 from dj_core.music.beat import Beat, Hit

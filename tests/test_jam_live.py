@@ -13,12 +13,12 @@ import pytest
 from test_deck_engine import CLICKS, DECK, TAP, Booth, as_sent
 
 from dj_core.library.library import Library
-from dj_core.live.jam import JamPlan
 from dj_core.live.jam_bar import NUMBERS, Faders, Pads, bar_hits
+from dj_core.live.performance import JamPlan
 from dj_core.live.phrases import PhraseMaker
 from dj_core.models.families import load_model
 from dj_core.music.drums import DRUMS
-from dj_ui.jamming import LiveJam
+from dj_ui.live_jams import LiveJam
 
 pytestmark = pytest.mark.browser
 TEMPO_BPM = 240  # twice as fast as it is danced to

@@ -30,7 +30,7 @@ NUMBERS: Mapping[str, Any] = {
     "brightness": 0.8,  # how far the brightness fader moves the needs of bright drums
     "bright": ["hat", "cymbal", "percussion"],
     "softest": 0.78,  # velocity without energy, as a share
-    "dullest": 0.8,  # of a bright drum, on top
+    "dullest": 0.5,  # of a bright drum, on top
     "shine": 0.5,  # how far the brightness fader changes bright drums' velocities
     # where on the way from style A to style B a drum family changes sides: the top first
     "cross": {

@@ -18,8 +18,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dj_core.errors import BeatError, DigitalDJError
-from dj_core.live.jam import MAX_JAM_BARS, JamPlan, level_of, role_of
 from dj_core.live.jam_bar import NUMBERS, PHRASE_BARS, Phrase
+from dj_core.live.performance import MAX_JAM_BARS, JamPlan, level_of, role_of
 from dj_core.live.phrases import PhraseMaker
 from dj_core.models.request import FOUR_FOUR, BeatModel
 from dj_core.music.beat import DEFAULT_TEMPO_BPM, Beat, Hit, Provenance

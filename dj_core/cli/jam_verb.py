@@ -9,7 +9,7 @@ from dj_core.cli.verb import Answer, ProgressBar, option, say, verb
 from dj_core.errors import GenerationError
 from dj_core.files.midi import save_midi
 from dj_core.library.library import Library
-from dj_core.live.jam import CURVES, FADERS, JamPlan, Move, as_set, bars_for, curve, perform
+from dj_core.live.performance import CURVES, FADERS, JamPlan, Move, as_set, bars_for, curve, perform
 from dj_core.models.families import load_model
 from dj_core.music.beat import DEFAULT_TEMPO_BPM
 from dj_core.music.genres import GENRE, genre_name, typical_tempo_bpm
