@@ -15,6 +15,7 @@ from dj_ui.document import DarkDocument
 from dj_ui.drag_files import HAND_OUT_ROUTE
 from dj_ui.gate import Gate
 from dj_ui.kit_sounds import KIT_SOUNDS_ROUTE
+from dj_ui.link import LINK_ROUTE
 from dj_ui.live_jams import JAM_ROUTE
 from dj_ui.pacing import Pacing
 from dj_ui.program_files import ProgramFiles
@@ -35,7 +36,7 @@ Library.open().tidy()
 app = st.App(
     "home.py",
     lifespan=ready_to_play,
-    routes=[FILES_ROUTE, AHEAD_ROUTE, JAM_ROUTE, KIT_SOUNDS_ROUTE, HAND_OUT_ROUTE],
+    routes=[FILES_ROUTE, AHEAD_ROUTE, LINK_ROUTE, JAM_ROUTE, KIT_SOUNDS_ROUTE, HAND_OUT_ROUTE],
     middleware=[
         Middleware(Gate),
         Middleware(Pacing),

@@ -891,6 +891,7 @@ navigator.requestMIDIAccess = async () => access
 # Drops what is not due yet, as browsers do that can; Chromium cannot.
 CLEARING = "port.clear = () => { port.sent = port.sent.filter(([at]) => at <= performance.now()) };"
 CLOCK, START, STOP, NOTE_ON, NOTE_OFF, CONTROL = 0xF8, 0xFA, 0xFC, 0x99, 0x89, 0xB9
+POSITION, CONTINUE = 0xF2, 0xFB
 
 
 def test_midi_sends_clock_and_notes_in_step_with_the_sound(booth):
@@ -931,7 +932,11 @@ def test_midi_follows_mutes_and_starts_on_a_bar_line_when_chosen_late(booth):
     sent = booth.get("port.sent")
     booth.do("engine.stop()")
     assert not [row for row in sent if row[1] == NOTE_ON]
-    (start,) = [row[0] for row in sent if row[1] == START]
+    # it is told where the song is: a bar line, in 16ths
+    (place,) = [row for row in sent if row[1] == POSITION]
+    assert (place[2] + place[3] * 128) % 16 == 0
+    (start,) = [row[0] for row in sent if row[1] == CONTINUE]
+    assert place[0] < start
     before = [row for row in sent if row[1] == CLOCK and row[0] < start]
     assert len(before) > 12  # the other side learns the tempo meanwhile
 
@@ -970,7 +975,7 @@ def test_a_midi_port_that_is_unplugged_stops_nothing_and_goes_on_when_it_is_back
     booth.wait(0.3)
     assert booth.get("engine.state().playing")
     booth.do("port.sent.length = 0; port.state = 'connected'; access.onstatechange({ port })")
-    booth.until(f"port.sent.some(([, kind]) => kind === {START})")
+    booth.until(f"port.sent.some(([, kind]) => kind === {CONTINUE})")
     assert booth.get("engine.midiState()")["why"] == ""
     booth.do("engine.stop()")
     strokes = booth.heard().strokes()
@@ -980,7 +985,7 @@ def test_a_midi_port_that_is_unplugged_stops_nothing_and_goes_on_when_it_is_back
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("Object.defineProperty(navigator, 'requestMIDIAccess', {value: null})", "cannot send"),
+        ("Object.defineProperty(navigator, 'requestMIDIAccess', {value: null})", "cannot use"),
         ("navigator.requestMIDIAccess = async () => ({outputs: new Map()})", "No MIDI port"),
     ],
 )
@@ -996,7 +1001,7 @@ def test_midi_that_is_not_to_be_had_says_why(booth, setting, words):
 @pytest.mark.parametrize(
     ("permissions", "address", "words"),
     [
-        ([], "http://localhost/", ["told not to send MIDI"]),
+        ([], "http://localhost/", ["told not to use MIDI"]),
         # what a computer has differs: no MIDI at all, or MIDI without a port
         (["midi", "midi-sysex"], "http://localhost/", ["no MIDI", "No MIDI port"]),
         ([], "http://booth.test/", ["localhost"]),

@@ -12,7 +12,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([A-Za-z0-9.]+)$")
-FILES = ("requirements.txt", "requirements-dev.txt", "requirements-scale.txt")
+FILES = (
+    "requirements.txt",
+    "requirements-dev.txt",
+    "requirements-scale.txt",
+    "requirements-link.txt",
+)
 BASIC_TOOLS = ["bash", "sh", "env", "id", "uname", "grep", "dirname", "cat", "cksum"]
 
 
@@ -36,11 +41,13 @@ def pins(name):
 
 
 def test_every_python_package_is_pinned_once():
-    run, dev, scale = (pins(name) for name in FILES)
+    run, dev, scale, link = (pins(name) for name in FILES)
     assert run["torch"] == "2.13.0"
-    assert len(run | dev | scale) == len(run) + len(dev) + len(scale)
-    assert requirement_lines("requirements-dev.txt")[:2] == [f"-r {FILES[0]}", f"-r {FILES[2]}"]
-    assert requirement_lines("requirements-scale.txt")[0] == "-r requirements.txt"
+    assert len(run | dev | scale | link) == sum(map(len, (run, dev, scale, link)))
+    others = [FILES[0], *FILES[2:]]
+    assert requirement_lines("requirements-dev.txt")[:3] == [f"-r {name}" for name in others]
+    for name in FILES[2:]:
+        assert requirement_lines(name)[0] == "-r requirements.txt"
 
 
 def test_what_is_installed_is_what_is_pinned():
@@ -58,7 +65,7 @@ def test_nothing_that_a_package_needs_goes_unpinned(file):
 
     run = pins("requirements.txt")
     if file == "requirements-dev.txt":
-        run |= pins("requirements-scale.txt")
+        run |= pins("requirements-scale.txt") | pins("requirements-link.txt")
     names = run if file == "requirements.txt" else pins(file)
     needed = {
         requirement

@@ -20,6 +20,7 @@ export class Deck {
   rewind(quarter) {
     this.cursor = quarter
     this.planned = new Map() // key of a stroke → song quarter
+    this.byHand = new Map() // key → song quarter, of strokes that a hand has played itself
     this.due = new Set() // keys of strokes that were planned, and were taken back
   }
 
@@ -73,8 +74,8 @@ export class Deck {
       this.placements.shift()
       landed = true
     }
-    for (const [key, at] of this.planned) {
-      if (at < quarter - RECENT_QUARTERS) this.planned.delete(key)
+    for (const known of [this.planned, this.byHand]) {
+      for (const [key, at] of known) if (at < quarter - RECENT_QUARTERS) known.delete(key)
     }
     return landed
   }
@@ -96,7 +97,7 @@ export class Deck {
     const from = this.due.size ? this.cursor - SWING_QUARTERS - 1e-6 : this.cursor
     for (const placement of this.placements) {
       for (const stroke of strokesBetween(placement, from, to)) {
-        if (this.planned.has(stroke.key)) continue
+        if (this.planned.has(stroke.key) || this.byHand.has(stroke.key)) continue
         if (stroke.quarter < this.cursor && !this.due.has(stroke.key)) continue
         const quarter = Math.max(stroke.quarter, this.cursor)
         this.planned.set(stroke.key, quarter)

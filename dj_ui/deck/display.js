@@ -53,7 +53,7 @@ export class Display {
     this.more = more
   }
 
-  refresh(face, { playing, decks, countIn, countingIn, suspended, waiting }) {
+  refresh(face, { playing, decks, countIn, countingIn, suspended, waiting, launch }) {
     const tempo = face.tempo
     const facts = [[shortTempo(tempo), 'BPM'], ...this.said]
     this.facts.replaceChildren(...facts.map(([number, unit]) =>
@@ -65,7 +65,7 @@ export class Display {
     const held = waiting && face.isMine && suspended
     const words = waiting && face.isMine && !held ? 'Loading the drums…'
       : face.isSounding && countIn && countingIn ? 'Counting in'
-      : queued ? 'Next bar'
+      : queued ? `Next ${launch}`
       : ''
     if (this.queue.textContent !== words) this.queue.textContent = words
     // long words take the place of the facts, so that nothing moves

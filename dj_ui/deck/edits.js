@@ -250,6 +250,14 @@ export class EditedBeat {
     if (tempo !== this.tempo) this.change(this.strokes, tempo)
   }
 
+  // A stroke that a hand has played over the loop; `joins`: it is one change with the one before.
+  record(lane, onset, velocity, joins) {
+    const stroke = Object.freeze({ ...this.#fresh(lane, 0, velocity), onset })
+    const others = this.strokes.filter((one) => one.lane !== lane || Math.abs(one.onset - onset) > 1e-6)
+    if (joins) this.revise([...others, stroke])
+    else this.change([...others, stroke])
+  }
+
   clearLane(lane) {
     const left = this.strokes.filter((one) => one.lane !== lane)
     if (left.length < this.strokes.length) this.change(left)

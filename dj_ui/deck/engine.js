@@ -6,6 +6,8 @@
 
 import { createTapper, createTempoMap, createTicker } from './clock.js'
 import { Deck } from './deck.js'
+import { Follow } from './follow.js'
+import { Hands } from './hands.js'
 import { createLevels } from './levels.js'
 import { KICK, measureLoop } from './console.js'
 import { createMidiOut, createSteadyClock } from './midi_out.js'
@@ -28,6 +30,7 @@ const LONGEST_START_SECONDS = 0.4
 const STOP_SECONDS = 0.012
 const TOO_LATE_SECONDS = 0.05 // a stroke later than this is better left out
 const MIDI_AHEAD_SECONDS = 0.1 // what is sent to a port cannot be taken back
+const LATE_START_QUARTERS = 0.4 // of a clock that is followed: strokes so old still sound
 const LEVEL_WAIT_MILLISECONDS = 80
 const CLICK_GAIN = 0.5
 const TEMPO_BPM = { lowest: 10, highest: 600 }
@@ -54,6 +57,8 @@ class Engine {
       onFailure: () => this.restart(),
     })
     this.mixer = new Mixer(this.output, this.decks)
+    this.hands = new Hands(this)
+    this.follow = new Follow(this)
     this.owner = null
     this.wanted = false // play was pressed, and stop was not
     this.playing = false
@@ -64,6 +69,7 @@ class Engine {
     this.swing = 0
     this.countIn = false
     this.metronome = false
+    this.launch = 'bar' // where a beat that is put on while another plays begins: 'bar' or 'beat'
     this.lead = [] // which deck gives tempo and bars: [{quarter, deck}], the first from the start
     this.clickCursor = 0
     this.gaps = []
@@ -207,16 +213,18 @@ class Engine {
     for (const voices of output.allVoices) voices.cancelFrom(-Infinity)
     this.lead = [{ quarter: -Infinity, deck: this.leadFor() }]
     const first = this.leadBeat()
-    const countIn = this.countIn && first ? first.bar_quarters : 0
     const start = output.onFrame(Math.max(output.now + seconds, output.silentUntil))
+    const followed = this.follow.startAt(start, first?.bar_quarters ?? 4)
+    const from = followed ?? (this.countIn && first ? -first.bar_quarters : 0)
+    this.startTime = start
     for (const deck of Object.values(this.decks)) {
       deck.reset(deck.feed ? deck.feed(0) : deck.beat && this.place(deck.beat, 0, 0))
-      deck.rewind(-countIn)
+      deck.rewind(from > 0 && from < LATE_START_QUARTERS ? 0 : from)
     }
-    this.clickCursor = -countIn
-    this.tempo.reset(-countIn, start, this.tempoFrom(0))
+    this.clickCursor = from
+    this.tempo.reset(from, start, this.tempoFrom(0))
     this.plan(this.tempo.quarterAt(start + CAREFUL_LOOK_AHEAD_SECONDS))
-    this.midi.begin(-countIn, 0)
+    this.midi.begin(from, Math.max(0, Math.ceil(from * 4) / 4))
     const isInTime = output.now < start - START_SECONDS / 2
     if (isInTime || seconds >= LONGEST_START_SECONDS) output.transport.to(1, start - 0.005, 0.001)
     return isInTime
@@ -242,6 +250,12 @@ class Engine {
   toggle() {
     if (this.wanted) this.stop()
     else this.play()
+  }
+
+  /** From the beginning, or from where the clock is that is followed. */
+  startAgain() {
+    this.stop()
+    this.play()
   }
 
   restart() {
@@ -274,6 +288,8 @@ class Engine {
     const ahead = this.lookAhead()
     this.plan(this.tempo.quarterAt(this.output.now + ahead))
     this.sendMidi()
+    this.follow.tick()
+    if (!this.playing) return
     const heard = this.tempo.quarterAt(this.output.heard())
     for (const deck of Object.values(this.decks)) if (deck.forget(heard)) this.notify()
     this.tempo.forget(this.output.now - 2)
@@ -331,6 +347,7 @@ class Engine {
   /** The frame, in seconds, that a song quarter falls on; null if that is over. */
   inTime(quarter) {
     const time = this.output.onFrame(this.tempo.timeAt(quarter))
+    if (time < this.startTime) return this.startTime // it was due before the clock could be followed
     const late = this.output.now - time
     if (late <= 0) return time
     this.measured.lateStrokes += 1
@@ -376,9 +393,10 @@ class Engine {
   }
 
   *leadStrokes(from, to) {
-    for (const placement of this.decks[this.leadAt(from)].placements)
+    const { placements, byHand } = this.decks[this.leadAt(from)]
+    for (const placement of placements)
       for (const stroke of strokesBetween(placement, from, to))
-        if (this.mixer.isHeard(stroke.lane)) yield stroke
+        if (this.mixer.isHeard(stroke.lane) && !byHand.has(stroke.key)) yield stroke
   }
 
   /** Make a change that takes effect at song quarter `cut`, and plan anew from there. */
@@ -413,11 +431,21 @@ class Engine {
     }
   }
 
+  /** Make a change to a deck that plays a loop, the leading one unless named: `make(deck, cut)`. */
+  changeDeck(make, name = null) {
+    if (!this.playing) return
+    this.change((cut) => {
+      const deck = this.decks[name ?? this.leadAt(cut)]
+      if (!deck.feed) make(deck, cut)
+    })
+    this.notify()
+  }
+
   // -- tempo and bars ----------------------------------------------------------------------------
 
   /** The tempo from `quarter` on: the DJ's own, else that of the beat that leads there. */
   tempoFrom(quarter) {
-    return this.tempoOverride ?? tempoOf(this.placementAt(quarter)?.beat ?? this.leadBeat())
+    return this.follow.playedBpm ?? this.tempoOverride ?? tempoOf(this.placementAt(quarter)?.beat ?? this.leadBeat())
   }
 
   /** Plan the tempo from `cut` on: it may change where another beat or deck takes the lead. */
@@ -440,6 +468,7 @@ class Engine {
   }
 
   get tempoBpm() {
+    if (this.follow.bpm !== null) return this.follow.bpm
     if (this.tempoOverride !== null || !this.playing) return this.tempoOverride ?? tempoOf(this.leadBeat())
     return this.tempo.tempoAt(this.heardQuarter)
   }
@@ -542,7 +571,8 @@ class Engine {
       deck.stay(cut) // it was about to be replaced
       return
     }
-    const line = nextLine(origin, before.bar_quarters, cut)
+    const step = this.launch === 'beat' ? beatQuarters(before.meter) : before.bar_quarters
+    const line = nextLine(origin, step, cut)
     const placement = this.place(beat, line, line)
     if (line <= deck.at(cut).from) deck.reset(placement) // what it replaces has not begun
     else deck.follow(placement, cut)
@@ -626,6 +656,11 @@ class Engine {
     this.notify()
   }
 
+  setLaunch(launch) {
+    this.launch = launch === 'beat' ? 'beat' : 'bar'
+    this.notify()
+  }
+
   setMetronome(on) {
     this.metronome = Boolean(on)
     this.change()
@@ -645,9 +680,12 @@ class Engine {
   /** How many quarters of its beat a deck has played, as heard; null while it does not play. */
   played(name) {
     if (!this.playing) return null
-    const quarter = this.heardQuarter
+    let quarter = this.heardQuarter
     const placement = this.decks[name].at(quarter)
-    return placement && quarter >= placement.from ? quarter - placement.origin : null
+    if (!placement || quarter < placement.from) return null
+    const { origin, slice } = placement
+    if (slice) quarter = slice.from + ((quarter - slice.from) % slice.length)
+    return quarter - origin
   }
 
   /** Where a deck is in its loop, in quarters, as heard; null while it does not play. */
@@ -666,7 +704,7 @@ class Engine {
     return {
       beatId: current?.beat.id ?? null,
       name: current?.beat.name ?? '',
-      queuedId: (current && next?.beat.id) ?? null,
+      queuedId: (current && next?.beat.id !== current.beat.id && next?.beat.id) || null,
       positionQuarters: this.position(name),
       playedQuarters: this.played(name),
     }
@@ -674,7 +712,7 @@ class Engine {
 
   /** Everything a screen shows; cheap enough for every frame. */
   state() {
-    const { playing, wanted, owner, mixer, swing, countIn, metronome, tempoOverride } = this
+    const { playing, wanted, owner, mixer, swing, countIn, metronome, launch, tempoOverride } = this
     const decks = { A: this.deckState('A'), B: this.deckState('B') }
     const lead = playing ? this.leadAt(this.heardQuarter) : this.leadFor()
     return {
@@ -682,7 +720,8 @@ class Engine {
       waiting: wanted && !playing,
       suspended: wanted && !this.output.isRunning,
       countingIn: playing && this.heardQuarter < 0,
-      tempoBpm: this.tempoBpm, tempoOverride, swing, countIn, metronome,
+      tempoBpm: this.tempoBpm, tempoOverride, swing, countIn, metronome, launch,
+      repeating: playing && Boolean(this.decks[lead].at(this.heardQuarter)?.slice),
       volume: mixer.volume, crossfade: mixer.crossfade, bassSwap: mixer.bassSwap,
       muted: [...mixer.muted], soloed: [...mixer.soloed],
       kit: this.kitName, kitReady: this.kit !== null && this.kit.name === this.kitName,

@@ -16,6 +16,8 @@ import { KeysDialog } from './keys_list.js'
 import { KitMenu } from './kit_menu.js'
 import { mixerKey } from './mixer_settings.js'
 import { clamp, shortTempo } from './numbers.js'
+import { MidiPanel } from './midi_panel.js'
+import { DrumPads } from './drum_pads.js'
 import { Pager } from './pager.js'
 import { laneControls, stepControls } from './panels.js'
 import { baseOf, Player } from './player.js'
@@ -37,6 +39,10 @@ export class Face extends Player {
     this.display.root.append(this.kits.button)
     this.desk = new Desk(this)
     this.tools = new Tools(this)
+    this.pads = new DrumPads(this)
+    this.midiPanel = new MidiPanel(this)
+    this.transport.drawer.append(make('div', { class: 'control' }, make('div', { class: 'caps' }, 'By hand'),
+      make('div', { class: 'field' }, this.pads.open, this.midiPanel.open)))
     this.pager = new Pager(this)
     this.along = new Along(this)
     this.stage = make('div', { class: 'stage' })
@@ -44,8 +50,8 @@ export class Face extends Player {
     this.help = new KeysDialog()
     this.live = make('div', { class: 'unseen', 'aria-live': 'polite' })
     this.root.append(this.display.root, this.transport.root, this.pager.root, this.tools.root,
-      make('div', { class: 'room' }, this.stage, this.desk.root), this.along.root, this.menu,
-      this.kits.list, this.help.root, this.live)
+      this.midiPanel.root, make('div', { class: 'room' }, this.stage, this.desk.root), this.along.root,
+      this.pads.root, this.menu, this.kits.list, this.help.root, this.live)
     this.grid = new StepGrid(this.stage, this)
     takeDrops(this.root, (words) => this.tools.say(words))
     this.onKey = (event) => this.pressKey(event)
@@ -61,6 +67,7 @@ export class Face extends Player {
     document.removeEventListener('keydown', this.onKey)
     this.grid.close()
     this.kits.close()
+    this.pads.close()
     super.close()
   }
 
@@ -463,6 +470,8 @@ export class Face extends Player {
     this.kits.refresh()
     this.tools.refresh()
     this.desk.refresh()
+    this.pads.refresh(state)
+    this.midiPanel.refresh()
     this.sendFeel()
     this.grid.paint()
     const sounds = this.isSounding
@@ -478,7 +487,7 @@ export class Face extends Player {
     const deck = state?.decks[this.deck]
     const here = deck && baseOf(deck.beatId) === baseOf(this.edited.original.id)
     const position = here ? deck.positionQuarters : null
-    if (position !== null && this.follows && !this.grid.held) {
+    if (position !== null && this.follows && !this.grid.isTouched) {
       const step = Math.floor(position * this.edited.steps.per_quarter)
       if (this.grid.window && (step < this.grid.window[0] || step >= this.grid.window[1])) {
         this.grid.showStep(step)

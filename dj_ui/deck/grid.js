@@ -28,6 +28,7 @@ const HEAD_HEIGHT = 24 // the bar numbers above a line of rows
 const LINE_GAP = 8
 const CELL_GAP = 3
 export const SOFTEST_SHADE = 0.26 // of a stroke of velocity 1, so that ghost notes stay visible
+const STAY_MILLISECONDS = 4_000 // the page stays where a finger was
 const HOLD_MILLISECONDS = 350 // a long press
 const DRAG_PIXELS = 4 // less is a click
 const VELOCITY_PER_PIXEL = 1
@@ -47,6 +48,11 @@ export class StepGrid {
     this.#listen()
     this.resizes = new ResizeObserver(() => this.draw())
     this.resizes.observe(root)
+  }
+
+  // A finger is on the steps, or was a moment ago: the page is not turned under it.
+  get isTouched() {
+    return Boolean(this.held) || performance.now() < (this.staysUntil ?? 0)
   }
 
   close() { this.resizes.disconnect() }
@@ -363,6 +369,7 @@ export class StepGrid {
       offset: first ? this.host.edited.cellOf(first).offset : 0,
     }
     if (this.held.touch) {
+      this.staysUntil = performance.now() + STAY_MILLISECONDS
       this.held.timer = setTimeout(() => this.#hold(), HOLD_MILLISECONDS)
     } else {
       this.lines.setPointerCapture(event.pointerId)

@@ -3,7 +3,12 @@
 import { make } from './dom.js'
 
 const KEYS = [
-  ['Anywhere', [['Space', 'play or stop'], ['Ctrl Z', 'undo'], ['Ctrl Y', 'redo'], ['?', 'this list']]],
+  ['Anywhere', [['Space', 'play or stop'], ['Ctrl Z', 'undo'], ['Ctrl Y', 'redo'], ['P', 'pads'],
+    ['?', 'this list']]],
+  ['On the pads', [
+    ['Z to V, A to F', 'the two lower rows'], ['Q to R, 1 to 4', 'the two upper rows'],
+    ['Shift', 'as hard as can be'], ['7 to 0', 'repeat what just played'],
+  ]],
   ['On the steps', [
     ['← → ↑ ↓', 'another step or drum'], ['Enter', 'on or off'], ['1 to 9', 'how hard'],
     ['0', 'off'], ['Shift ↑ ↓', 'louder, softer'], ['Shift ← →', 'earlier, later'],

@@ -1,19 +1,16 @@
 // The beat as MIDI: notes and clock to a port that the DJ chose, in step with what is heard.
 
+import { ASKING, askForMidi, reasonAgainst } from './midi_access.js'
+
 const CLOCKS_PER_QUARTER = 24
-const MIDI = { clock: 0xf8, start: 0xfa, stop: 0xfc, noteOn: 0x99, noteOff: 0x89, control: 0xb9 }
+const MIDI = { clock: 0xf8, start: 0xfa, goOn: 0xfb, stop: 0xfc, position: 0xf2, noteOn: 0x99, noteOff: 0x89, control: 0xb9 }
+const LONGEST_SONG = 16_384 // 16ths, as song positions count
 const ALL_NOTES_OFF = 123
 const NOTE_MILLISECONDS = { shortest: 20, usual: 60, longest: 500 }
 
 const UNSTEADY_MILLISECONDS = 50 // two clocks this far apart: one of them was stopped meanwhile
 const SLEW = 0.04 // of what they differ by is made good with each reading
 
-const NO_MIDI =
-  'This browser cannot send MIDI. Chrome, Edge, Opera and Firefox on a computer can.'
-const NOT_SECURE = 'Browsers send MIDI only from this computer (localhost) or over https.'
-const ASKING = 'Your browser asks, beside the address, whether it may send MIDI.'
-const REFUSED = 'This browser was told not to send MIDI. Allow it beside the address, then try again.'
-const NO_SYSTEM = 'This computer has no MIDI that the browser can use. Start it, then try again.'
 const NO_PORT = 'No MIDI port found. Connect an instrument or start a virtual port, then try again.'
 const UNPLUGGED = 'The MIDI port was unplugged. It goes on from a bar line when it is back.'
 
@@ -29,25 +26,14 @@ export function createMidiOut(onChange) {
   let lastAt = 0 // when the last message is due
   const sounding = new Map() // note → when its end is due
 
-  function reasonAgainst() {
-    if (!globalThis.isSecureContext) return NOT_SECURE
-    if (!navigator.requestMIDIAccess) return NO_MIDI
-    return why
-  }
-
   /** The ports there are, [{id, name}]; asks the visitor for permission the first time. */
   async function ports() {
     why = ''
     if (!access && !reasonAgainst()) {
       why = ASKING
       onChange()
-      try {
-        access = await navigator.requestMIDIAccess({ sysex: false })
-        access.onstatechange = portsChanged
-        why = ''
-      } catch (error) {
-        why = error?.name === 'NotAllowedError' || error?.name === 'SecurityError' ? REFUSED : NO_SYSTEM
-      }
+      ;({ access, why } = await askForMidi())
+      if (access) access.onstatechange = portsChanged
     }
     const found = connected()
     if (access) why = found.length ? '' : NO_PORT
@@ -119,7 +105,10 @@ export function createMidiOut(onChange) {
       const quarter = clock / CLOCKS_PER_QUARTER
       const at = millisecondsAt(quarter)
       if (startAt !== null && quarter >= startAt - 1e-6) {
-        say([MIDI.start], at - 1) // it begins with the first clock after this
+        // it begins with the first clock after this; not at the song's start, it is told where
+        const sixteenths = Math.round(startAt * 4) % LONGEST_SONG
+        if (sixteenths) say([MIDI.position, sixteenths & 127, sixteenths >> 7], at - 2)
+        say([sixteenths ? MIDI.goOn : MIDI.start], at - 1)
         startAt = null
       }
       say([MIDI.clock], at)
@@ -133,6 +122,12 @@ export function createMidiOut(onChange) {
       say([MIDI.noteOff, note, 0], ends)
       sounding.set(note, ends)
     }
+  }
+
+  /** A stroke played by hand, heard at `at`. */
+  function strike(note, velocity, at) {
+    say([MIDI.noteOn, note, velocity], at)
+    say([MIDI.noteOff, note, 0], at + NOTE_MILLISECONDS.usual)
   }
 
   /** Stop the other side and end every note that may still sound there. */
@@ -157,12 +152,13 @@ export function createMidiOut(onChange) {
     use,
     begin,
     send,
+    strike,
     stop,
     isUsed: () => port !== null,
     isRunning: () => running,
     state: () => ({
-      available: reasonAgainst() === '',
-      why: reasonAgainst(),
+      available: (reasonAgainst() || why) === '',
+      why: reasonAgainst() || why,
       ports: connected(),
       portId: port?.id ?? null,
       portName: port?.name ?? null,

@@ -19,7 +19,7 @@ export class Mini {
     this.play = make('button', { type: 'button', class: 'play', onclick: () => this.toggle() },
       icon('play'), icon('stop'))
     this.words = make('span', {})
-    this.go = make('button', { type: 'button', class: 'go', onclick: () => this.#page()?.click() },
+    this.go = make('button', { type: 'button', class: 'go', onclick: () => this.generate() },
       'Generate')
     this.root.append(this.play, this.words, this.go)
     this.unsubscribe = booth.engine.subscribe(() => this.refresh())
@@ -36,6 +36,8 @@ export class Mini {
   #page() {
     return [...document.querySelectorAll('.st-key-dj_go button')].find((one) => one.offsetWidth > 0)
   }
+
+  generate() { this.#page()?.click() }
 
   get deck() {
     const decks = [...booth.faces].filter((face) => face instanceof Face)

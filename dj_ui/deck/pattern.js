@@ -62,6 +62,10 @@ export function withSwing(placement, swing) {
 
 /** The strokes of a placement from one quarter to before another, in order, each time round. */
 export function* strokesBetween(placement, from, to) {
+  if (placement.slice) {
+    yield* repeatedBetween(placement, from, to)
+    return
+  }
   const { origin, length, strokes } = placement
   const [first, last] = [Math.max(from, placement.from), Math.min(to, placement.until)]
   if (!strokes.length || !(first < last)) return
@@ -116,6 +120,21 @@ function playedBetween({ beat, origin, length, swing }, first, last) {
     }
   }
   return [...found.values()].sort((one, other) => one.quarter - other.quarter || one.lane - other.lane)
+}
+
+/** The strokes of a placement that plays `slice` of the song, {from, length}, again and again. */
+function* repeatedBetween({ slice, ...placement }, from, to) {
+  const [first, last] = [Math.max(from, placement.from), Math.min(to, placement.until)]
+  const whole = { ...placement, from: -Infinity, until: Infinity }
+  const strokes = [...strokesBetween(whole, slice.from, slice.from + slice.length)]
+  for (let round = Math.floor((first - slice.from) / slice.length); ; round += 1) {
+    const later = round * slice.length
+    if (slice.from + later >= last) return
+    for (const { key, quarter, ...stroke } of strokes) {
+      const at = quarter + later
+      if (at >= first && at < last) yield { ...stroke, quarter: at, key: `${key}~${round}` }
+    }
+  }
 }
 
 /** Where in `strokes` the search for a place may begin; a hair early, for sums of floats. */
