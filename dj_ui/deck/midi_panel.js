@@ -86,7 +86,7 @@ function clockWords({ kept, clock }) {
 }
 
 /** Controllers and clocks, once for a tab. */
-export function bringControllers() {
+function bringControllers() {
   if (booth.midiIn) return
   const { engine } = booth
   const held = new Set()
