@@ -31,7 +31,7 @@ LEAST_CONFIDENCE = 0.25
 SURE, LIKELY = 0.85, 0.6
 _MIDDLE_SALIENCE, _STEEPNESS = 0.2, 5.0
 _LONG_SECONDS = 15.0  # what is shorter repeats by chance more often
-_BANDS_OF_A_BEAT = 2.6  # that begin: a kick alone begins in three, all drums in five, a drone in one
+_BANDS_OF_A_BEAT = 2.6  # that begin: of a kick alone three, of all drums five, of a drone one
 _SILENT = 10 ** (-60 / 20)
 
 TRACK_LIMITS = AudioLimits(
