@@ -45,7 +45,7 @@ def main() -> int:
         for python in PYTHONS:
             lost = _without_wheel(pins, platforms, python)
             missing += lost
-            said = ", ".join(lost) or "all"
+            said = ", ".join(lost) or "none"
             rows.append(
                 f"| {system} | {python} | {len(pins) - len(lost)} of {len(pins)} | {said} |"
             )
