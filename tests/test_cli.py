@@ -11,7 +11,7 @@ import mido
 import pytest
 from conftest import PAPER_GENRES
 
-from dj_core.cli import main
+from dj_core.cli import VERBS, main, verb_named
 from dj_core.cli.generating import _different_takes
 from dj_core.files.midi import midi_bytes, read_midi
 from dj_core.models.request import GenerationRequest, Take
@@ -261,3 +261,10 @@ def test_the_module_is_the_command(home):
         check=True,
     )
     assert json.loads(answer.stdout.splitlines()[-1])["corpora"]
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_the_table_says_of_a_verb_what_the_verb_says(name):
+    verb, (_, brief) = verb_named(name), VERBS[name]
+    purpose = (verb.run.__doc__ or "").partition("\n")[0].removesuffix(".")
+    assert (verb.name, brief) == (name, purpose[:1].lower() + purpose[1:])
