@@ -5,7 +5,16 @@ import math
 import numpy as np
 import pytest
 from mixed import mixed
-from test_deck_engine import BUNDLED, as_sent, open_booth, samples_of
+from test_deck_engine import (
+    BUNDLED,
+    as_sent,
+    click_db,
+    kit_of,
+    open_booth,
+    samples_of,
+    steady,
+    tone,
+)
 
 from dj_core.music.beat import Beat, Hit
 from dj_core.music.patterns import load_patterns
@@ -74,3 +83,29 @@ def test_deck_and_file_of_a_mixed_beat_sound_the_same(decks, name):
         print(f"{name}, loop {loop}: difference {difference:.1f} dB, level {level:+.3f} dB")
         assert difference < -50
         assert abs(level) < 0.2
+
+
+def test_no_control_of_the_mixer_clicks(browser):
+    context = browser.new_context()
+    booth = open_booth(context, kit_of(tone, "tones"))
+    booth.do("engine.setBeat('B', value)", steady("other", "snare", every=2))
+    booth.play(steady("tones", "kick", every=2))
+    for mixer in (
+        {"kick": {"level": -12}},
+        {"kick": {"pan": 0.5}},
+        {"bus": {"filter": -0.4}},
+        {"bus": {"low": -24}},
+        {"bus": {"duck": 0.8}, "kick": {"room": 0.3, "plate": 0.3, "delay": 0.3}},
+        {"kick": {"filter": -0.4, "drive": 0.1}},
+        {},
+    ):
+        booth.wait(0.3)
+        booth.do("engine.setMixer('A', value)", mixer)
+    for change in ("setBassSwap(true)", "cue('B')", "cue('A')", "setBassSwap(false)", "stop()"):
+        booth.wait(0.4)
+        booth.do(f"engine.{change}")
+    booth.wait(0.3)
+    heard = booth.heard().samples
+    context.close()
+    assert np.abs(heard).max() > 0.3
+    assert click_db(heard) < -40

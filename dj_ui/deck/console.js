@@ -9,6 +9,7 @@ import { impulseResponse } from './impulses.js'
 import { createFader } from './voices.js'
 
 const FADE_SECONDS = 0.02
+const LEAST_AHEAD_SECONDS = 0.01
 const CLOSE_MILLISECONDS = 300
 export const KICK = 0 // its lane
 const SENDS = ['room', 'plate', 'delay']
@@ -78,6 +79,14 @@ export class Console {
   swapBass(path, cut) {
     this.swapStage.follow([[cut, path !== null]], cut)
     this.bass.follow(path ?? [[cut + FADE_SECONDS, 1]], cut)
+  }
+
+  /** Have the room, the plate and the delay ready that a mixer needs: they take a moment to make. */
+  prepare(mixer) {
+    if (!this.first) return
+    for (const name of SENDS) {
+      if (this.table.drums.some((_, lane) => this.table.strip(mixer, lane)[name])) this.#effect(name)
+    }
   }
 
   /** A kick turns the other drums down. */
@@ -260,8 +269,10 @@ class Switch {
     const keys = plan.map(([, values]) => JSON.stringify(values))
     const isFirst = !this.stages.size
     keys.forEach((key, i) => this.#open(key, plan[i][1], isFirst && i === 0 ? 1 : 0))
+    const now = this.context.currentTime // building takes a moment, and nothing may jump
+    const at = now > 0 ? Math.max(cut, now + LEAST_AHEAD_SECONDS) : cut
     for (const [key, { fader }] of this.stages) {
-      slide(fader, plan.map(([from], i) => [from, keys[i] === key ? 1 : 0]), cut)
+      slide(fader, plan.map(([from], i) => [from, keys[i] === key ? 1 : 0]), at)
     }
     clearTimeout(this.tidying)
     if (this.stages.size > 1 && !(this.context instanceof OfflineAudioContext)) {

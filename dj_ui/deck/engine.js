@@ -522,6 +522,7 @@ class Engine {
     const deck = this.decks[name]
     if (beat && deck.beat?.id === beat.id) return
     const wasEmpty = !deck.placements.length
+    if (this.playing && beat) this.output.decks[name].desk.prepare(beat.mixer)
     deck.beat = beat
     if (!this.playing) {
       deck.reset(beat && this.place(beat, 0, 0))
@@ -591,6 +592,7 @@ class Engine {
     const deck = this.decks[name]
     if (!deck.beat) return
     const before = deck.beat
+    if (this.playing) this.output.decks[name].desk.prepare(mixer)
     deck.beat = { ...before, mixer }
     for (const one of deck.placements) if (one.beat.id === before.id) one.beat = { ...one.beat, mixer }
     this.change()
