@@ -53,10 +53,7 @@ VERBS = {
     "check-loop": ("rendering.check_loops", "measure loops: length, tempo, seam"),
     "set": ("packing.make_set", "put beats in order as a set"),
     "pack": ("packing.make_pack", "put a set into one zip for the booth"),
-    "jam": (
-        "jam_verb.jam",
-        "perform a jam that follows an energy curve; MIDI, WAV and a set of it",
-    ),
+    "jam": ("jam_verb.jam", "perform a jam that follows an energy curve"),
     "paper": ("reproducing.paper", "reproduce the paper's tables and figures"),
     "listen": ("hearing.listen", "find tempo, beats, groove and sections of a track"),
     "match": ("hearing.match", "write drums that fit a track: loops, and a file of its length"),

@@ -42,7 +42,7 @@ from dj_core.sets.saved_sets import SUFFIX, save_set
     option("--soundfont", type=Path, help="an .sf2 file (default: the best one found)"),
 )
 def jam(options: argparse.Namespace) -> Answer:
-    """Perform a jam that follows an energy curve; MIDI, WAV and a set of it."""
+    """Perform a jam that follows an energy curve."""
     genres = tuple(genre_name(name) for name in (options.genre, options.other) if name)
     tempo_bpm = (
         options.tempo_bpm or typical_tempo_bpm(genre_name(options.genre)) or DEFAULT_TEMPO_BPM
