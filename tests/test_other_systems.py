@@ -100,7 +100,8 @@ def test_a_run_is_trained_by_one_process_and_stopped(other_system, home, tmp_pat
     assert "another process" in second.communicate(timeout=WAIT_SECONDS)[1]
     assert second.returncode == 1
     (run / STOP_NAME).write_bytes(b"")
-    assert answer_of(first)["state"] == "stopped"
+    answer_of(first)
+    assert json.loads((run / STATUS_NAME).read_text("utf-8"))["state"] == "stopped"
 
 
 def test_the_app_is_served(other_server):
