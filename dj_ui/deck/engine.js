@@ -426,8 +426,7 @@ class Engine {
       const { placements } = this.decks[name]
       const timeline = placements.map(({ beat, from, level }) => ({ mixer: beat.mixer,
         level: level.value, from: this.tempo.timeAt(from), tempo: this.tempo.tempoAt(from) }))
-      const neutral = { mixer: undefined, level: 1, from: 0, tempo: this.tempoBpm }
-      this.output.decks[name].desk.follow(timeline.length ? timeline : [neutral], time)
+      if (timeline.length) this.output.decks[name].desk.follow(timeline, time)
     }
   }
 
