@@ -6,9 +6,12 @@ import re
 import shutil
 import stat
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from dj_core.product import VERSION
 
 ROOT = Path(__file__).resolve().parent.parent
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([A-Za-z0-9.]+)$")
@@ -264,3 +267,14 @@ def test_an_old_python_is_refused_with_a_sentence(machine, tmp_path):
     assert outcome.returncode == 1
     assert "needs Python 3.11 or newer, but found only Python 3.9.2" in outcome.stderr
     assert len(outcome.stderr.splitlines()) == 1
+
+
+def test_the_package_has_the_pins_and_the_version_of_the_rest():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    packaged = dict(PIN.match(line).groups() for group in groups for line in group)
+    own = (ROOT / "requirements.txt").read_text("utf-8").partition("# needed by those")[0]
+    used = dict(PIN.match(line).groups() for line in own.splitlines() if PIN.match(line))
+    assert used.items() <= packaged.items()
+    assert packaged.keys() - used.keys() == {"distributed"}
+    assert project["version"] == VERSION
