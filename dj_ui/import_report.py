@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dj_core.corpus.search import CHOSEN, map_uses, unknown_hits
-from dj_core.corpus.sources import counted_left_out
+from dj_core.corpus.sources import counted_left_out, is_sound
 from dj_core.corpus.store import Corpus, ImportReport
 from dj_core.errors import DigitalDJError
 from dj_core.files.file_names import counted
@@ -34,7 +34,10 @@ def tell_import(reports: Sequence[ImportReport]) -> str:
         said.append(f"{counted(skipped, 'file')} could not be read, with reasons below.")
     for report in reports:
         if report.left_out:
-            said.append(f"No MIDI files, and left out: {counted_left_out(report.left_out)}.")
+            left_out = counted_left_out(report.left_out)
+            said.append(f"Neither MIDI nor sound, and left out: {left_out}.")
+    if heard := sum(is_sound(name) for report in reports for name in report.accepted):
+        said.append(f"{counted(heard, 'file')} transcribed from sound.")
     maps: Counter[DrumMap] = Counter()
     for part in parts:
         maps.update(part["drum_map"].to_pylist())

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, get_args
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from dj_core.corpus.sources import is_sound
 from dj_core.errors import DigitalDJError, LibraryError
 from dj_core.files.file_names import counted
 from dj_core.files.midi import read_beat
 from dj_core.host.limits import LIMITS
 from dj_core.host.read_only import read_only
 from dj_core.library.kept_beats import Crate, CrateItem, CrateOverview, CrateSearch, KeptBeat, Sort
+from dj_core.listening.transcribing import transcribe
+from dj_core.music.beat import TRANSCRIBED
 from dj_core.music.genres import genre_label
 from dj_ui.beat_list import ROWS_A_PART, BeatRow, RowEdit, beat_list, first_row, pick
 from dj_ui.deck import bring_back_sound
@@ -158,11 +161,13 @@ def export_button(
 
 
 def show_bring_in(crate: Crate) -> None:
-    """Upload MIDI files and crate files."""
+    """Upload MIDI files, drum loops and crate files."""
     with st.form("crate_bring_in", border=False, clear_on_submit=True):
-        # any type may be dropped: what is no MIDI is refused below, by its name and with a reason
+        # any type may be dropped: what is no use is refused below, with a reason
         uploads = st.file_uploader(
-            "MIDI files, or a crate file", accept_multiple_files=True, key="crate_uploads"
+            "MIDI files, drum loops, or a crate file",
+            accept_multiple_files=True,
+            key="crate_uploads",
         )
         wanted = st.form_submit_button("Put in the crate", type="primary")
     if not wanted:
@@ -185,7 +190,9 @@ def check_uploads(uploads: list[UploadedFile]) -> None:
     """Count one more upload of this visitor's. Raises LibraryError for none, and for too much."""
     if not uploads:
         most = st.get_option("server.maxUploadSize")
-        raise LibraryError(f"No file has arrived. Choose MIDI or crate files of up to {most} MB.")
+        raise LibraryError(
+            f"No file has arrived. Choose MIDI files, drum loops or crate files of up to {most} MB."
+        )
     take_allowance("upload")
     if sum(upload.size for upload in uploads) > LIMITS.upload_bytes:
         raise LibraryError(
@@ -205,6 +212,18 @@ def bring_in(crate: Crate, upload: UploadedFile) -> str:
         if len(brought.damaged) > 5:
             say(f"{upload.name}: {len(brought.damaged) - 5:,} more are damaged.", "bad")
         return f"{counted(len(brought.added), 'beat')} brought in{known}."
+    if is_sound(upload.name):
+        with st.spinner("Listening to your loop"):
+            heard = transcribe(content, name=upload.name)
+        item = crate.keep(heard.beat)
+        pick(LIST, item.id)
+        return " ".join(
+            [
+                f"{item.name} is in the crate: {counted(len(heard.beat.hits), 'hit')} heard at "
+                f"{heard.beat.playing_tempo_bpm:.1f} BPM.",
+                *heard.warnings,
+            ]
+        )
     beat = replace(read_beat(content), title=Path(upload.name).stem)
     item = crate.keep(beat)
     pick(LIST, item.id)
@@ -347,6 +366,8 @@ def show_origin(kept: KeptBeat) -> None:
         facts["Seed"] = f"{origin.seed}"
     elif origin.source:
         facts["From"] = origin.source
+    if origin.settings.get(TRANSCRIBED):
+        facts["Made"] = "transcribed from sound"
     if origin.edited:
         facts["Edited"] = "by hand"
     st.html('<h2 class="dj-head">About this beat</h2>')

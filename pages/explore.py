@@ -29,6 +29,7 @@ from dj_core.host.read_only import read_only
 from dj_core.library.library import STARTER_CORPUS, Library
 from dj_core.music.drums import DRUM, DRUMS, LANE
 from dj_core.music.genres import genre_label
+from dj_core.sound.decoding import AUDIO_ENDINGS
 from dj_ui.beat_list import ROWS_A_PART, BeatRow, beat_list, first_row
 from dj_ui.frame import open_page, palette_name, run_page
 from dj_ui.import_report import show_note_maps, show_reading, tell_import
@@ -53,7 +54,9 @@ def show_corpus(library: Library, corpus: Corpus) -> None:
     catalogue = catalogue_of(corpus)
     bars, genres = int(catalogue.bars.sum()), len(catalogue.count_genres())
     size = (len(catalogue), "file"), (bars, "bar"), (genres, "genre")
-    st.caption(" · ".join(counted(number, noun) for number, noun in size))
+    words = [counted(number, noun) for number, noun in size]
+    words += [f"{corpus.transcribed:,} transcribed from sound"] if corpus.transcribed else []
+    st.caption(" · ".join(words))
     left_out = [f"Left out ({len(corpus.skipped)})"] if corpus.skipped else []
     listen, numbers, maps, *refused = st.tabs(
         ["Listen", "Numbers", "Note map", *left_out], on_change="rerun"
@@ -138,6 +141,7 @@ def ask_range(label: str, values: np.ndarray, key: str) -> tuple[int, int] | Non
 def row_of(file: CorpusFile) -> BeatRow:
     """A file as the list shows it."""
     words = f"{genre_label_or_none(file.genre)} · {counted(file.bars, 'bar')} · {file.meter}"
+    words += " · from sound" if file.transcribed else ""
     return BeatRow(file.id, file.title, f"{file.playing_tempo_bpm:.0f}", words)
 
 
@@ -218,10 +222,11 @@ def show_import(library: Library) -> None:
         st.info("This Digital DJ is read only: its host keeps the library as it is.")
         return
     with st.form("import", border=False):
-        # any type may be dropped: what is no MIDI is refused below, by its name and with a reason
+        # any type may be dropped: what is no use is refused below, with a reason
         number = st.session_state.setdefault(UPLOADS, 0)
         uploads = st.file_uploader(
-            f"MIDI files or zips, up to {st.get_option('server.maxUploadSize')} MB each",
+            "MIDI files, drum loops (WAV, AIFF, FLAC, OGG, MP3) or zips of them, up to "
+            f"{st.get_option('server.maxUploadSize')} MB each. Loops are transcribed.",
             accept_multiple_files=True,
             key=f"uploads_{number}",
         )
@@ -243,14 +248,16 @@ def show_import(library: Library) -> None:
 
 
 def import_uploads(library: Library, uploads: list[UploadedFile], name: str) -> list[ImportReport]:
-    """Import zips one by one and loose MIDI files together, with a progress bar."""
+    """Import zips one by one and loose files together, with a progress bar."""
     if not uploads:
         most = st.get_option("server.maxUploadSize")
-        raise LibraryError(f"No file has arrived. Choose MIDI files or zips of up to {most} MB.")
+        raise LibraryError(
+            f"No file has arrived. Choose MIDI files, drum loops or zips of up to {most} MB."
+        )
     if others := other_files(uploads):
         raise LibraryError(
-            f"{', '.join(others)[:200]}: no MIDI file and no zip, so nothing was added. Choose "
-            f"files that end in {', '.join(MIDI_ENDINGS)} or .zip."
+            f"{', '.join(others)[:200]}: no MIDI file, sound or zip, so nothing was added. Choose "
+            f"files that end in {', '.join((*MIDI_ENDINGS, *AUDIO_ENDINGS))} or .zip."
         )
     take_allowance("upload")
     if sum(upload.size for upload in uploads) > LIMITS.upload_bytes:
@@ -279,8 +286,8 @@ def import_uploads(library: Library, uploads: list[UploadedFile], name: str) -> 
 
 
 def other_files(uploads: list[UploadedFile]) -> list[str]:
-    """The names of those that are neither MIDI nor a zip."""
-    endings = (*MIDI_ENDINGS, ".zip")
+    """The names of those that are neither MIDI nor sound nor a zip."""
+    endings = (*MIDI_ENDINGS, *AUDIO_ENDINGS, ".zip")
     return [upload.name for upload in uploads if not upload.name.lower().endswith(endings)]
 
 

@@ -68,12 +68,16 @@ def main() -> None:
 def draw_new_run(library: Library) -> None:
     """The form for a run and its start button."""
     st.html('<h2 class="dj-head">New run</h2>')
-    corpora = {corpus.name: len(corpus.index) for corpus in library.corpora()}
+    known = library.corpora()
+    corpora = {corpus.name: len(corpus.index) for corpus in known}
+    heard = {corpus.name for corpus in known if corpus.transcribed}
     chosen = st.multiselect(
         "Learn from",
         list(corpora),
         list(corpora)[:1],
-        format_func=lambda name: f"{name} · {corpora[name]:,} beats",
+        format_func=lambda name: (
+            f"{name} · {corpora[name]:,} beats{' · from sound' if name in heard else ''}"
+        ),
         key="dj_corpora",
         persist_state="session",
     )

@@ -275,7 +275,7 @@ def test_every_ending_of_a_midi_file_is_taken_and_what_is_left_out_is_named(tmp_
             inner = b"RMIDdata" + len(content).to_bytes(4, "little") + content
             content = b"RIFF" + len(inner).to_bytes(4, "little") + inner
         written_to(place, f"House/{number}.{ending}", content)
-    for name in ("a.wav", "b.wav", "read me.txt", "inner.zip", "LICENSE", "House/.DS_Store",
+    for name in ("a.jpg", "b.jpg", "read me.txt", "inner.zip", "LICENSE", "House/.DS_Store",
                  "__MACOSX/House/._0.mid"):  # fmt: skip
         written_to(place, name, b"something")
     if kind == "zip":
@@ -286,8 +286,8 @@ def test_every_ending_of_a_midi_file_is_taken_and_what_is_left_out_is_named(tmp_
     assert [file.hits for file in report.corpus.files] == [2] * 5
     inside = "" if kind == "folder" else "/House/._0.mid"  # a folder's is not looked into
     assert report.left_out == {
+        ".jpg": ("a.jpg", "b.jpg"),
         ".txt": ("read me.txt",),
-        ".wav": ("a.wav", "b.wav"),
         ".zip": ("inner.zip",),
         "__MACOSX": (f"__MACOSX{inside}",),
         "hidden": ("House/.DS_Store",),

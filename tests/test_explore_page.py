@@ -77,7 +77,8 @@ REFUSED = (
     ({"silent.mid": midi_bytes(Beat((), bars=1))}, "no notes"),
     ({"huge.mid": b"MThd" + bytes(30_000_000)}, "never over"),
     ({"broken.zip": b"PK\x03\x04 and no more"}, "cannot be opened as a zip"),
-    ({"loop.mp3": b"ID3 and more", "two.mid": BEAT}, "loop.mp3: no MIDI file and no zip"),
+    ({"loop.mp3": b"ID3 and more"}, "its sound cannot be decoded"),
+    ({"cover.jpg": b"JFIF", "two.mid": BEAT}, "cover.jpg: no MIDI file, sound or zip"),
 )
 
 

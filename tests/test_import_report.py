@@ -52,7 +52,7 @@ def imported(home, tmp_path):
             hits = (Hit.of("kick", 0), Hit.of("clap", 1 + number / 4), Hit.of("conga", 3))
             archive.writestr(f"House/{number}.mid", midi_bytes(Beat(hits, bars=1)))
         archive.writestr("Bass/bass.mid", bassline())
-        archive.writestr("loop.wav", b"RIFF")
+        archive.writestr("cover.jpg", b"JFIF")
         archive.writestr("House/broken.mid", b"MThd")
     return Library(home).import_corpus(tmp_path / "mine.zip", "mine")
 
@@ -63,7 +63,7 @@ def test_an_import_says_what_it_took_left_out_and_read_the_files_by(home, tmp_pa
     report = imported(home, tmp_path)
     said = tell_import([report])
     assert said.startswith("7 files added to mine. 1 file could not be read")
-    assert "1 .wav (loop.wav)" in said
+    assert "1 .jpg (cover.jpg)" in said
     assert "General MIDI (7)" in said
     assert "1 file of the same name replaced." in tell_import(
         [Library(home).import_corpus(changed(tmp_path), "mine")]

@@ -56,6 +56,7 @@ VERBS = {
     "jam": ("jam_verb.jam", "perform a jam that follows an energy curve"),
     "paper": ("reproducing.paper", "reproduce the paper's tables and figures"),
     "listen": ("hearing.listen", "find tempo, beats, groove and sections of a track"),
+    "transcribe": ("hearing.transcribe_file", "write the drums of a sound file as MIDI"),
     "match": ("hearing.match", "write drums that fit a track: loops, and a file of its length"),
     "bridge": (
         "collecting.bridge_tracks",

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from dj_core.cli.verb import WORKERS, Answer, ProgressBar, option, say, verb, workers
 from dj_core.corpus.search import map_uses
-from dj_core.corpus.sources import NAMED, counted_left_out, place
+from dj_core.corpus.sources import NAMED, counted_left_out, is_sound, place
 from dj_core.files.file_names import counted
 from dj_core.library.library import Library
 from dj_core.music.drum_maps import DRUM_MAPS
@@ -44,7 +44,10 @@ def import_files(options: argparse.Namespace) -> Answer:
     if report.replaced:
         say(f"Replaced: {counted(report.replaced, 'file')} of the same name.")
     if report.left_out:
-        say(f"Left out, as they are no MIDI files: {counted_left_out(report.left_out)}.")
+        say(f"Left out, no MIDI or sound files: {counted_left_out(report.left_out)}.")
+    transcribed = sum(is_sound(name) for name in report.accepted)
+    if transcribed:
+        say(f"Transcribed from sound: {counted(transcribed, 'file')}.")
     maps = map_uses(report.corpus, files)
     for use in maps:
         say(f"Note map {use.drum_map}: {counted(use.files, 'file')} ({use.because}).")
@@ -65,6 +68,7 @@ def import_files(options: argparse.Namespace) -> Answer:
             for kind, names in report.left_out.items()
         ],
         "drum_maps": [asdict(use) for use in maps],
+        "transcribed": transcribed,
         "notes_left_out": notes_left_out,
         "warned": warned,
     }
@@ -75,7 +79,9 @@ def list_corpora(options: argparse.Namespace) -> Answer:
     """List the corpora."""
     found = Library.open().corpora()
     for corpus in found:
-        say(f"{corpus.name}: {counted(len(corpus.index), 'file')}, {counted(corpus.bars, 'bar')}")
+        heard = f", {corpus.transcribed:,} transcribed from sound" if corpus.transcribed else ""
+        size = f"{counted(len(corpus.index), 'file')}, {counted(corpus.bars, 'bar')}"
+        say(f"{corpus.name}: {size}{heard}")
     return {
         "corpora": [
             {
@@ -84,6 +90,7 @@ def list_corpora(options: argparse.Namespace) -> Answer:
                 "bars": corpus.bars,
                 "genres": corpus.genres,
                 "drum_maps": [asdict(use) for use in map_uses(corpus)],
+                "transcribed": corpus.transcribed,
             }
             for corpus in found
         ]

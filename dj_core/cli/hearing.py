@@ -1,12 +1,18 @@
-"""The verbs listen and match: what the app hears in a track, and drums that fit it."""
+"""The verbs listen, transcribe and match: what is heard in a track, its drums, drums for it."""
 
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
-from dj_core.cli.verb import Answer, option, positive, say, verb
+from dj_core.cli.verb import Answer, meter, option, positive, say, verb
+from dj_core.errors import SoundError
+from dj_core.files.file_names import counted
+from dj_core.files.midi import save_midi
+from dj_core.music.beat import Meter
+from dj_core.music.drums import DRUM
 from dj_core.music.genres import GENRE, genre_name
 
 
@@ -80,6 +86,47 @@ def match(options: argparse.Namespace) -> Answer:
         "first_downbeat_seconds": heard.downbeats[0] if heard.downbeats else None,
         "likeness": [found.likeness.total for found in matches],
         "likeness_parts": [asdict(found.likeness) for found in matches],
+        "confidence": round(heard.confidence, 3),
+        "warnings": list(heard.warnings),
+    }
+
+
+@verb(
+    "transcribe",
+    option("audio", type=Path, help="a drum loop: WAV, AIFF, FLAC, OGG or MP3, up to five minutes"),
+    option("--out", type=Path, required=True, help="the MIDI file to write"),
+    option("--tempo", type=float, help="in BPM (default: found out)"),
+    option("--meter", type=meter, default=Meter(), help="of its bars (default 4/4)"),
+)
+def transcribe_file(options: argparse.Namespace) -> Answer:
+    """Write the drums of a sound file as MIDI."""
+    from dj_core.listening.transcribing import transcribe
+
+    try:
+        content = options.audio.read_bytes()
+    except OSError as error:
+        raise SoundError(f"{options.audio} cannot be read: {error.strerror}.") from error
+    heard = transcribe(
+        content, name=options.audio.name, tempo_bpm=options.tempo, meter=options.meter
+    )
+    beat = heard.beat
+    save_midi(beat, options.out)
+    counts = Counter(hit.drum.name for hit in beat.hits)
+    drums = {name: counts[name] for name in DRUM if counts[name]}
+    say(f"{options.out}: {beat.playing_tempo_bpm:.2f} BPM, {counted(beat.bars, 'bar')}")
+    for name, count in drums.items():
+        say(f"  {count:6,}  {DRUM[name].label}")
+    for sentence in heard.warnings:
+        say(f"  ! {sentence}")
+    return {
+        "file": str(options.out),
+        "tempo_bpm": beat.playing_tempo_bpm,
+        "tempo_from": heard.tempo_from,
+        "other_tempos_bpm": list(heard.other_tempos_bpm),
+        "meter": str(beat.meter),
+        "bars": beat.bars,
+        "hits": len(beat.hits),
+        "drums": drums,
         "confidence": round(heard.confidence, 3),
         "warnings": list(heard.warnings),
     }

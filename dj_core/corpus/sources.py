@@ -1,5 +1,7 @@
 """Reads the source of an import safely: a file, a folder or a zip, with limits.
 
+A sound that lies beside its own MIDI file, of the same name but for the ending, is left out.
+
 Fact sheets (`info.csv`) beside the files are understood in two layouts: the Groove MIDI
 Dataset's (midi_filename, style, bpm, beat_type, split) and a plain one (file, genre, bpm).
 """
@@ -27,6 +29,7 @@ from dj_core.files.legacy_text import ZIP_ENCODING, decoded_names, decoded_table
 from dj_core.files.midi import MIDI_ENDINGS
 from dj_core.host.limits import LIMITS
 from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM
+from dj_core.sound.decoding import AUDIO_ENDINGS
 
 FACT_SHEET = "info.csv"
 CLOSED = ("hidden", "__MACOSX")  # folders that are not looked into
@@ -51,14 +54,26 @@ class FileKind:
         noun: what one is called.
         endings: of their names, in small letters.
         most_bytes: of one of them.
+        most_sound_bytes: of a sound among them, where sounds are drum loops beside MIDI files.
     """
 
     noun: str
     endings: tuple[str, ...]
     most_bytes: int
+    most_sound_bytes: int = 0
 
 
-MIDI_FILES = FileKind("MIDI file", MIDI_ENDINGS, LIMITS.midi_bytes)
+DRUM_FILES = FileKind(
+    "MIDI or sound file",
+    (*MIDI_ENDINGS, *AUDIO_ENDINGS),
+    LIMITS.midi_bytes,
+    LIMITS.track_bytes,
+)
+
+
+def is_sound(name: str) -> bool:
+    """Whether a file's ending says that it is a sound."""
+    return PurePosixPath(name).suffix.lower() in AUDIO_ENDINGS
 
 
 class Source:
@@ -75,7 +90,7 @@ class Source:
         read: Callable[[Any, int], bytes],
         facts: Mapping[str, Facts] | None = None,
         top_genre: str = "",
-        wanted: FileKind = MIDI_FILES,
+        wanted: FileKind = DRUM_FILES,
     ) -> None:
         """Sort what was found.
 
@@ -105,6 +120,11 @@ class Source:
                 sheets.append((shown.rpartition("/")[0], place))
             else:
                 left_out[kind].append(shown)
+        written = {name.rpartition(".")[0] for name in self._places if not is_sound(name)}
+        for name in [name for name in self._places if is_sound(name)]:
+            if facts is None and name.rpartition(".")[0] in written:
+                del self._places[name]
+                left_out[PurePosixPath(name).suffix.lower()].append(name)
         self.names = tuple(sorted(self._places))
         self.left_out = {kind: tuple(sorted(left_out[kind])) for kind in sorted(left_out)}
         self._facts = dict(facts or {})
@@ -112,7 +132,8 @@ class Source:
 
     def read(self, name: str) -> bytes:
         """The file's bytes, cut off just past their limit. Raises CorpusError."""
-        return self._read(self._places[name], self._wanted.most_bytes + 1)
+        most = self._wanted.most_sound_bytes * is_sound(name) or self._wanted.most_bytes
+        return self._read(self._places[name], most + 1)
 
     def facts(self, name: str) -> Facts:
         """What the place says about the file; a folder names the genre where nothing else does."""
@@ -146,7 +167,7 @@ def place(text: str) -> Path | str:
 
 
 @contextmanager
-def open_source(path: Path | str, wanted: FileKind = MIDI_FILES) -> Iterator[Source]:
+def open_source(path: Path | str, wanted: FileKind = DRUM_FILES) -> Iterator[Source]:
     """Open a file, a .zip, a folder or an address. Raises CorpusError."""
     if isinstance(path, str):
         yield _remote(path, wanted)

@@ -26,16 +26,18 @@ import numpy as np
 from dj_core.corpus.blob_store import Kept, PackWriter, read_kept
 from dj_core.corpus.importing import MapSource, Refused, Summary, drum_map_of_kind, summarised
 from dj_core.corpus.near_duplicates import HASHES, SPLIT_SHARES, families_of, splits_of
-from dj_core.corpus.sources import Facts, Source, open_source
-from dj_core.errors import BeatError, CorpusError, MidiError
-from dj_core.files.midi import MIDI_ENDINGS, Reading, read_midi_report
+from dj_core.corpus.sources import Facts, Source, is_sound, open_source
+from dj_core.errors import BeatError, CorpusError, MidiError, SoundError
+from dj_core.files.midi import MIDI_ENDINGS, Reading, midi_bytes, read_midi_report
 from dj_core.files.midi_reading import AS_IN_CORPUS
 from dj_core.files.records import json_of, record_of
 from dj_core.files.storage import atomic_file, sha256_of
+from dj_core.listening.transcribing import transcribe
 from dj_core.music.beat import Beat, Meter
 from dj_core.music.drum_maps import DRUM_MAPS
 from dj_core.music.drums import DRUMS, DrumMap
 from dj_core.music.genres import genre_name, typical_tempo_bpm
+from dj_core.sound.decoding import AUDIO_ENDINGS, AudioDecoder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -96,6 +98,11 @@ class CorpusFile:
         return tuple(lane for lane, count in enumerate(self.lane_hits) if count)
 
     @property
+    def transcribed(self) -> bool:
+        """It came as a sound: what the corpus has of it is what was heard."""
+        return is_sound(self.name)
+
+    @property
     def title(self) -> str:
         """The file's own name, without folder and ending."""
         return Path(self.name).stem
@@ -153,6 +160,11 @@ class Corpus:
         """Bars in all files together."""
         return sum(self.index["bars"].to_pylist())
 
+    @property
+    def transcribed(self) -> int:
+        """How many of its files came as sounds."""
+        return sum(map(is_sound, self.index["name"].to_pylist()))
+
     def content(self, file: CorpusFile) -> bytes:
         """The file as it was imported. Raises CorpusError."""
         try:
@@ -192,9 +204,9 @@ class ImportReport:
 
     Attributes:
         corpus: the corpus as it is now.
-        found: names of the MIDI files it came upon, ascending.
+        found: names of the MIDI and sound files it came upon, ascending.
         skipped: those that it refused.
-        left_out: names of what is no MIDI file, by kind: '.wav', '.zip', 'hidden', 'link', …
+        left_out: names of everything else, by kind: '.jpg', '.zip', 'hidden', 'link', …
         replaced: how many files took the place of others of their name.
     """
 
@@ -230,14 +242,15 @@ def import_corpus(
     progress: Progress | None = None,
     executor: Executor | None = None,
 ) -> ImportReport:
-    """Bring the MIDI files of `source` into the corpus in `folder`, making it if need be.
+    """Bring the MIDI files and drum loops of `source` into the corpus in `folder`.
 
-    Files already there under the same name and content are not read again; a file whose content
-    changed replaces its old version.
+    It is made if need be. Files already there under the same name and content are not read again;
+    a file whose content changed replaces its old version. A sound is transcribed; the corpus keeps
+    the MIDI of that.
 
     Args:
-        source: a MIDI file, a .zip, or a folder searched to any depth; or as text an address of
-            a folder that fsspec knows, as in s3://bucket/drums.
+        source: a MIDI file, a sound, a .zip, or a folder searched to any depth; or as text an
+            address of a folder that fsspec knows, as in s3://bucket/drums.
         folder: the corpus's own folder.
         name: what the corpus is called.
         drum_map: how note numbers of these files become drums; None finds out from the files
@@ -255,12 +268,12 @@ def import_corpus(
         shown = source if isinstance(source, str) else source.name
         if zips := files.left_out.get(".zip"):
             raise CorpusError(
-                f"{shown} holds other zips ({zips[0][:60]}) and no MIDI files. Unpack them, or "
-                "import them one by one."
+                f"{shown} holds other zips ({zips[0][:60]}) and no MIDI files or sounds. Unpack "
+                "them, or import them one by one."
             )
         raise CorpusError(
-            f"{shown} holds no MIDI files ({', '.join(MIDI_ENDINGS)}). "
-            "Choose a folder, a zip or a file with drum MIDI."
+            f"{shown} holds no MIDI files ({', '.join(MIDI_ENDINGS)}) and no sounds "
+            f"({', '.join(AUDIO_ENDINGS)}). Choose a folder, a zip or a file with drums."
         )
 
 
@@ -343,7 +356,7 @@ class _Import:
 
     def bring(self) -> ImportReport:
         """Read what is new, group and split all there is, and write the index."""
-        with PackWriter(self._folder) as self._pack:
+        with PackWriter(self._folder) as self._pack, AudioDecoder() as self._decoder:
             self._read()
             self._agree_on_note_map()
             self._progress(self._total, self._total)
@@ -351,8 +364,8 @@ class _Import:
             if len(skipped) == self._total:
                 first = f"{skipped[0].file}: {skipped[0].reason}"
                 if len(skipped) == 1:
-                    raise CorpusError(f"The only MIDI file cannot be used. {first}")
-                raise CorpusError(f"None of the {len(skipped):,} MIDI files could be used. {first}")
+                    raise CorpusError(f"The only file cannot be used. {first}")
+                raise CorpusError(f"None of the {len(skipped):,} files could be used. {first}")
             seen, earlier = set(self._source.names), self._earlier
             still = [item for item in earlier.skipped if item.file not in seen] if earlier else []
             facts = {
@@ -420,7 +433,11 @@ class _Import:
         for name in self._source.names:
             try:
                 content = self._source.read(name)
-            except CorpusError as error:
+                if is_sound(name) and not self._again:  # what the corpus has is MIDI already
+                    told = self._source.facts(name).tempo_bpm
+                    heard = transcribe(content, name=name, tempo_bpm=told, decoder=self._decoder)
+                    content = midi_bytes(heard.beat)
+            except (CorpusError, SoundError) as error:
                 self._count()
                 self.refused[name] = str(error)
                 continue

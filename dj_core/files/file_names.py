@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 from dj_core.errors import LibraryError
-from dj_core.music.beat import Beat, Provenance
+from dj_core.music.beat import TRANSCRIBED, Beat, Provenance
 
 MAX_STEM_LENGTH = 80
 MAX_STEM_BYTES = 160  # file systems take 255, and ours come with numbers, tempos and endings
@@ -58,9 +58,10 @@ def one_line(text: str) -> str:
 
 
 def origin_words(provenance: Provenance) -> str:
-    """What made a beat: 'model groove, seed 7'; '' where no model did."""
+    """What made a beat: 'model groove, seed 7'; '' where nothing did."""
     parts = [f"model {one_line(provenance.model)}"] if provenance.model else []
     parts += [] if provenance.seed is None else [f"seed {provenance.seed}"]
+    parts += ["transcribed from sound"] if provenance.settings.get(TRANSCRIBED) else []
     return ", ".join(parts)
 
 

@@ -42,7 +42,7 @@ from dj_core.files.midi_reading import (
     told_in,
 )
 from dj_core.files.storage import write_bytes_atomic
-from dj_core.music.beat import Beat, Hit
+from dj_core.music.beat import TRANSCRIBED, Beat, Hit
 from dj_core.music.drum_maps import DRUM_MAPS
 from dj_core.music.drums import DRUM_CHANNEL, DRUMS, general_midi_note
 from dj_core.music.note_maps import NOTE_MAP
@@ -117,7 +117,8 @@ def midi_bytes(
         beat = straightened(beat)
     end = round(beat.length_quarters * TICKS_PER_QUARTER)
     told, made = map_telling(settings.target, beat.hits), beat.provenance
-    if settings.provenance and (made.model is not None or made.seed is not None or made.edited):
+    changed = made.edited or made.settings.get(TRANSCRIBED)
+    if settings.provenance and (made.model is not None or made.seed is not None or changed):
         told["provenance"] = provenance_to_json(made)
     if settings.provenance and beat.genre:
         told["genre"] = beat.genre

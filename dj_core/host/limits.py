@@ -38,6 +38,7 @@ class Limits:
         kit_shots, kit_bytes, kit_seconds: recordings of one kit of one's own, what they are
             together, and what reading them may take.
         kits_kept: kits of one's own.
+        loop_seconds: of a drum loop that is transcribed.
         card_bytes, weights_bytes: of a model folder's JSON and of its weights.
         fetch_entries, fetch_bytes: files of a corpus or run that is fetched, and what they are
             together.
@@ -88,6 +89,7 @@ class Limits:
     kit_bytes: int = 100_000_000
     kit_seconds: int = 60
     kits_kept: int = 200
+    loop_seconds: int = 300
     card_bytes: int = 30_000_000
     weights_bytes: int = 250_000_000
     fetch_entries: int = 200_000

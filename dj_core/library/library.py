@@ -46,7 +46,7 @@ from dj_core.files.storage import (
 )
 from dj_core.host.read_only import check_may_change, read_only
 from dj_core.library.training_jobs import Run, list_runs
-from dj_core.models.checkpoint import SHIPPED_MODELS, read_card
+from dj_core.models.checkpoint import CARD_NAME, SHIPPED_MODELS, read_card
 from dj_core.models.families import FAMILIES, family_named
 from dj_core.music.beat import Meter
 from dj_core.music.drums import DrumMap
@@ -318,7 +318,9 @@ class Library:
         return _place_of(self.runs_folder, name)
 
     def _scan_models(self) -> list[ModelInfo | BrokenModel]:
-        places = [(folder, folder.name, True) for folder in _folders(SHIPPED_MODELS)]
+        # the transcriber beside them is no model of beats, and has no card of one
+        shipped = [one for one in _folders(SHIPPED_MODELS) if (one / CARD_NAME).exists()]
+        places = [(folder, folder.name, True) for folder in shipped]
         places += [(folder, folder.name, False) for folder in _folders(self.models_folder)]
         places += [
             (run / "model", run.name, False)

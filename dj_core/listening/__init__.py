@@ -1,1 +1,1 @@
-"""What is heard in sound: tempo, beats, bars, groove and sections of a track."""
+"""What is heard in sound: tempo, beats, groove and sections of a track; the drums of a loop."""

@@ -13,6 +13,7 @@ from dj_core.music.drums import DRUM, DRUMS, LANE, Drum
 
 DEFAULT_TEMPO_BPM = 120.0  # what MIDI files without a tempo event mean (Standard MIDI Files 1.0)
 MIN_TEMPO_BPM, MAX_TEMPO_BPM = 10.0, 600.0
+TRANSCRIBED = "transcribed"  # a setting of beats that were heard in a sound
 MAX_BARS = 20_000  # an hour at the fastest tempo and shortest bar fits
 MIN_LANE_QUARTERS = 0.125  # a drum's own length: a 32nd at least
 

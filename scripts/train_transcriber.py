@@ -1,0 +1,326 @@
+"""Trains the transcriber and writes its folder: `python -m scripts.train_transcriber --groove …`.
+
+One process on one thread renders clips and learns from them. A step learns from a batch of the
+clips at hand, the oldest of which make room for new ones; the learning rate falls along a cosine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+from torch import Tensor, nn
+
+from dj_core.files.midi import read_midi
+from dj_core.listening.drum_features import BANDS, HOP, RATE_HZ
+from dj_core.listening.drum_network import (
+    CONTEXT_AFTER,
+    DILATIONS,
+    KINDS,
+    OUTPUTS,
+    SHIPPED_TRANSCRIBER,
+    VOICES,
+    WEIGHTS_NAME,
+    Transcriber,
+)
+from dj_core.listening.stroke_reading import peaks
+from dj_core.music.drums import DRUMS
+from dj_core.sound.kit_table import OUR_KITS
+from dj_core.sound.kits.recipes import recipes
+from scripts.drum_mixes import (
+    CLIP_FRAMES,
+    HELD_OUT_KITS,
+    TUNING_KITS,
+    Clip,
+    DrumKit,
+    Mixer,
+    Performance,
+    drawn_kit,
+    groove_beats,
+    merged,
+    phrases,
+    played_kit,
+)
+
+WIDTH, CONTEXT = 128, 64
+BATCH = 12
+CLIPS_KEPT = 5_000
+NEW_A_STEP = 8
+CLIPS_AT_START = 400
+LEARNING_RATE, WARM_UP = 3e-3, 100
+AVERAGING = 0.995  # of the weights that are kept, a step
+DRAWN_KITS = 48
+TUNING_CLIPS = 300
+GROUPS = [[KINDS.index(drum) for drum in drums] for drums in VOICES.values() if len(drums) > 1]
+GROUPED_VOICES = [place for place, drums in enumerate(VOICES.values()) if len(drums) > 1]
+SOUNDFONT_KITS = ("standard", "room", "power", "electronic", "tr-808", "jazz", "brush", "orchestra")
+
+
+class Network(nn.Module):
+    """`drum_network.Transcriber` in torch, with batch normalisation, which is folded at the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(
+            nn.Conv1d(BANDS, WIDTH, 3, padding=1, bias=False), nn.BatchNorm1d(WIDTH)
+        )
+        self.taps = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv1d(WIDTH, WIDTH, 3, padding=dilation, dilation=dilation, bias=False),
+                nn.BatchNorm1d(WIDTH),
+            )
+            for dilation in DILATIONS
+        )
+        self.mix = nn.ModuleList(
+            nn.Sequential(nn.Conv1d(WIDTH, WIDTH, 1, bias=False), nn.BatchNorm1d(WIDTH))
+            for _ in DILATIONS
+        )
+        self.context = nn.Sequential(
+            nn.Linear(2 * WIDTH, CONTEXT), nn.ReLU(), nn.Linear(CONTEXT, WIDTH)
+        )
+        self.out = nn.Conv1d(WIDTH, OUTPUTS, 1)
+        with torch.no_grad():
+            self.out.bias[: len(VOICES)] = -4  # strokes are rare
+
+    def forward(self, levels: Tensor) -> Tensor:
+        """(clips, BANDS, frames) to (clips, OUTPUTS, frames)."""
+        state = self.first(levels).relu()
+        for place, (taps, mix) in enumerate(zip(self.taps, self.mix, strict=True)):
+            if place == CONTEXT_AFTER:
+                heard = torch.cat([state.mean(2), state.std(2, correction=0)], 1)
+                state = state + self.context(heard)[:, :, None]
+            state = (state + mix(taps(state).relu())).relu()
+        return self.out(state)
+
+    def folded(self) -> dict[str, np.ndarray]:
+        """The weights as `Transcriber` has them."""
+
+        def fold(pair: nn.Module) -> tuple[np.ndarray, np.ndarray]:
+            convolution, norm = pair
+            scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+            weight = convolution.weight * scale[:, None, None]
+            bias = norm.bias - norm.running_mean * scale
+            return weight.detach().permute(2, 1, 0).numpy(), bias.detach().numpy()
+
+        found = dict(zip(("in.weight", "in.bias"), fold(self.first), strict=True))
+        for place, (taps, mix) in enumerate(zip(self.taps, self.mix, strict=True)):
+            found[f"blocks.{place}.taps"], found[f"blocks.{place}.taps.bias"] = fold(taps)
+            weight, found[f"blocks.{place}.mix.bias"] = fold(mix)
+            found[f"blocks.{place}.mix"] = weight[0]
+        for place, layer in enumerate((self.context[0], self.context[2])):
+            found[f"context.{place}"] = layer.weight.detach().numpy().T
+            found[f"context.{place}.bias"] = layer.bias.detach().numpy()
+        found["out"] = self.out.weight.detach().numpy()[:, :, 0].T
+        found["out.bias"] = self.out.bias.detach().numpy()
+        return {name: np.ascontiguousarray(value, np.float16) for name, value in found.items()}
+
+
+def targets_of(clip: Clip) -> np.ndarray:
+    """What the network is to say of a clip: rows of (struck, velocity, offset, weight), then kinds.
+
+    Shape (4 × voices + grouped voices, frames).
+    """
+    voices = len(VOICES)
+    wanted = np.zeros((4 * voices + len(GROUPS), CLIP_FRAMES), np.float16)
+    wanted[4 * voices :] = -1
+    for second, voice, kind, velocity in merged(clip.seconds, clip.lanes, clip.velocities):
+        place = second * RATE_HZ / HOP
+        for frame in range(int(place) - 1, int(place) + 3):
+            off = place - frame
+            if not 0 <= frame < CLIP_FRAMES or abs(off) > 1.5:
+                continue
+            near = abs(off) <= 0.5
+            struck = 1.0 if near else float(np.exp(-(off**2)))
+            if struck < wanted[voice, frame]:
+                continue
+            wanted[voice, frame] = struck
+            wanted[voices + voice, frame] = velocity / 127
+            wanted[2 * voices + voice, frame] = off
+            wanted[3 * voices + voice, frame] = 1 if near else 0.3
+            if voice in GROUPED_VOICES:
+                group = GROUPED_VOICES.index(voice)
+                wanted[4 * voices + group, frame] = GROUPS[group].index(kind)
+    return wanted
+
+
+def loss_of(told: Tensor, wanted: Tensor) -> Tensor:
+    """Strokes by cross-entropy; velocity, offset and kind where there is one."""
+    voices = len(VOICES)
+    struck, velocity, offset, weight = wanted[:, : 4 * voices].split(voices, 1)
+    logits = told[:, :voices]
+    entropy = nn.functional.binary_cross_entropy_with_logits(logits, struck, reduction="none")
+    # the more there is to lose by a frame, the more it counts
+    entropy = entropy * (1 + 2 * struck)
+    strokes = weight.sum() + 1
+    total = entropy.sum() / strokes
+    total = (
+        total
+        + 2 * ((told[:, voices : 2 * voices].sigmoid() - velocity).abs() * weight).sum() / strokes
+    )
+    total = (
+        total + 0.5 * ((told[:, 2 * voices : 3 * voices] - offset).abs() * weight).sum() / strokes
+    )
+    for place, (group, voice) in enumerate(zip(GROUPS, GROUPED_VOICES, strict=True)):
+        kinds = wanted[:, 4 * voices + place].long()
+        guessed = told[:, 3 * voices :][:, group]
+        lost = nn.functional.cross_entropy(guessed, kinds.clamp(min=0), reduction="none")
+        total = total + 0.5 * (lost * (kinds >= 0) * weight[:, voice]).sum() / strokes
+    return total
+
+
+def random_performances(rng: np.random.Generator, count: int) -> list[Performance]:
+    """Strokes of any drum anywhere, for drums that few play."""
+    found = []
+    for _ in range(count):
+        number = int(rng.integers(20, 120))
+        lanes = rng.choice(rng.permutation(len(DRUMS))[: rng.integers(2, 10)], number)
+        found.append(
+            Performance(
+                np.sort(rng.uniform(0, 8, number)), lanes, rng.integers(15, 128, number), 8.0
+            )
+        )
+    return found
+
+
+def make_mixer(options: argparse.Namespace) -> Mixer:
+    """All there is to learn from."""
+    rng = np.random.default_rng(options.seed)
+    groove = [Performance.of(beat) for beat in groove_beats(options.groove, "train")]
+    groove = [one for one in groove if len(one.seconds)]
+    long = sorted(groove, key=lambda one: -one.length_seconds)[:400]
+    archive = []
+    for path in sorted(options.archive.rglob("*.mid")) if options.archive else ():
+        beat = read_midi(path, "extended")
+        if beat.hits:
+            archive.append(Performance.of(beat, float(rng.uniform(75, 165))))
+    ours = [Performance.of(beat) for beat in phrases(held_out=False)]
+    pools = [
+        (0.4, long),
+        (0.1, groove),
+        (0.15, archive),
+        (0.25, ours),
+        (0.1, random_performances(rng, 200)),
+    ]
+    known = [
+        recipe for name, recipe in recipes().items() if name not in (*HELD_OUT_KITS, *TUNING_KITS)
+    ]
+    synthesised: list[DrumKit] = [
+        played_kit(kit.name) for kit in OUR_KITS if kit.name not in (*HELD_OUT_KITS, *TUNING_KITS)
+    ]
+    drawn = [drawn_kit(rng, known) for _ in range(DRAWN_KITS)]
+    kits = [(0.25, synthesised), (0.3, drawn)]
+    if options.soundfont:
+        kits.append((0.45, [played_kit(name, options.soundfont) for name in SOUNDFONT_KITS]))
+    return Mixer([pool for pool in pools if pool[1]], kits, options.seed)
+
+
+def tuned(
+    transcriber: Transcriber, performances: Sequence[Performance], clips: int
+) -> dict[str, float]:
+    """Thresholds by voice, at which strokes of kits that were not learned from are found best."""
+    mixer = Mixer([(1, performances)], [(1, [played_kit(name) for name in TUNING_KITS])], 99)
+    thresholds = np.arange(0.1, 0.9, 0.05)
+    counts = np.zeros((len(VOICES), len(thresholds), 2))  # found rightly; played and found
+    for _ in range(clips):
+        clip = mixer.clip()
+        sure = 1 / (1 + np.exp(-transcriber.outputs(clip.levels.astype(np.float32))))
+        played = merged(clip.seconds, clip.lanes, clip.velocities)
+        for voice in range(len(VOICES)):
+            wanted = [second * RATE_HZ / HOP for second, one, *_ in played if one == voice]
+            for place, threshold in enumerate(thresholds):
+                frames = peaks(sure[:, voice], float(threshold))
+                near = sum(any(abs(frame - second) <= 4 for frame in frames) for second in wanted)
+                counts[voice, place] += near, len(frames) + len(wanted)
+    best = (2 * counts[:, :, 0] / np.maximum(1, counts[:, :, 1])).argmax(axis=1)
+    return {name: round(float(thresholds[one]), 2) for name, one in zip(VOICES, best, strict=True)}
+
+
+def save(
+    network: Network, folder: Path, thresholds: dict[str, float], facts: dict[str, object]
+) -> None:
+    """Write the folder's weights."""
+    folder.mkdir(parents=True, exist_ok=True)
+    metadata = {"thresholds": json.dumps(thresholds), "facts": json.dumps(facts)}
+    save_file(network.folded(), folder / WEIGHTS_NAME, metadata)
+
+
+def main() -> None:
+    """Render, learn, save now and then."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--groove", type=Path, required=True, help="the Groove MIDI Dataset")
+    parser.add_argument("--archive", type=Path, help="the paper's corpus")
+    parser.add_argument(
+        "--soundfont", type=Path, help="FluidR3_GM.sf2 (Debian: fluid-soundfont-gm)"
+    )
+    parser.add_argument("--out", type=Path, default=SHIPPED_TRANSCRIBER)
+    parser.add_argument("--steps", type=int, default=1_800)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(options.seed)
+    began, worked = time.monotonic(), time.process_time()
+    mixer = make_mixer(options)
+    print(f"material {time.monotonic() - began:.0f} s", flush=True)
+    rng = np.random.default_rng(options.seed + 1)
+    network, average = Network(), Network()
+    average.load_state_dict(network.state_dict())
+    average.eval()
+    optimiser = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=0.01)
+    clips: list[tuple[np.ndarray, np.ndarray]] = []
+    made, losses = 0, []
+    for step in range(options.steps):
+        for _ in range(NEW_A_STEP if step else CLIPS_AT_START):
+            clip = mixer.clip()
+            new = clip.levels.T, targets_of(clip)
+            if len(clips) < CLIPS_KEPT:
+                clips.append(new)
+            else:
+                clips[made % CLIPS_KEPT] = new
+            made += 1
+        chosen = rng.integers(len(clips), size=BATCH)
+        levels = torch.from_numpy(np.stack([clips[one][0] for one in chosen]).astype(np.float32))
+        wanted = torch.from_numpy(np.stack([clips[one][1] for one in chosen]).astype(np.float32))
+        rate = LEARNING_RATE * min(1, (step + 1) / WARM_UP)
+        rate *= 0.5 + 0.5 * np.cos(np.pi * step / options.steps)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        loss = loss_of(network(levels), wanted)
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 3.0)
+        optimiser.step()
+        losses.append(float(loss.detach()))
+        keep = min(AVERAGING, (step + 1) / (step + 10))
+        with torch.no_grad():
+            for kept, now in zip(
+                average.state_dict().values(), network.state_dict().values(), strict=True
+            ):
+                if kept.is_floating_point():
+                    kept.lerp_(now, 1 - keep)
+        if step % 50 == 49:
+            print(
+                f"step {step + 1} loss {np.mean(losses[-50:]):.4f} clips {made} "
+                f"clock {time.monotonic() - began:.0f} s work {time.process_time() - worked:.0f} s",
+                flush=True,
+            )
+        if step % 250 == 249 or step == options.steps - 1:
+            facts = {
+                "steps": step + 1,
+                "clips": made,
+                "seconds": round(time.process_time() - worked),
+            }
+            save(average, options.out, dict.fromkeys(VOICES, 0.5), facts)
+    weights = {name: array.astype(np.float32) for name, array in average.folded().items()}
+    thresholds = tuned(Transcriber(weights, {}), mixer.performances, TUNING_CLIPS)
+    save(average, options.out, thresholds, facts)
+    print(json.dumps(thresholds), json.dumps(facts))
+
+
+if __name__ == "__main__":
+    main()
