@@ -33,7 +33,7 @@ from dj_core.files.midi_reading import AS_IN_CORPUS
 from dj_core.files.records import json_of, record_of
 from dj_core.files.storage import atomic_file, sha256_of
 from dj_core.listening.transcribing import transcribe
-from dj_core.music.beat import Beat, Meter
+from dj_core.music.beat import TRANSCRIBED, Beat, Meter
 from dj_core.music.drum_maps import DRUM_MAPS
 from dj_core.music.drums import DRUMS, DrumMap
 from dj_core.music.genres import genre_name, typical_tempo_bpm
@@ -183,6 +183,8 @@ class Corpus:
         """The file as a Beat, with the index's genre and tempo. Raises CorpusError."""
         beat = self.reading(file).beat
         provenance = replace(beat.provenance, source=file.name, corpus=self.name)
+        if file.transcribed:
+            provenance = replace(provenance, settings={TRANSCRIBED: True})
         return replace(
             beat,
             genre=file.genre,

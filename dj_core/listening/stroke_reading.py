@@ -105,5 +105,5 @@ def peaks(sure: Array, threshold: float) -> list[int]:
 
 
 def _sigmoid(logits: Array) -> Array:
-    told: Array = 1 / (1 + np.exp(-logits))
+    told: Array = np.float32(1) / (1 + np.exp(-logits))
     return told

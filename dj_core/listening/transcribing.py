@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dj_core.errors import SoundError
 from dj_core.host.limits import LIMITS
@@ -33,6 +34,7 @@ from dj_core.music.beat import (
 )
 from dj_core.sound.decoding import AudioDecoder, AudioLimits, decode_audio
 
+Floats = NDArray[np.float64]
 TempoSource = Literal["choice", "name", "length", "beats"]
 """Who says the tempo: somebody, the file's name, a length of whole bars, or the beats heard."""
 FOUR_FOUR = Meter()
@@ -121,11 +123,13 @@ def transcribe(
     if tempo_bpm is None:
         source = "beats"
         heard = listen_to_samples(resample_poly(samples, TRACK_RATE_HZ, RATE_HZ), name)
-        tempo_bpm, others = heard.tempo_bpm or DEFAULT_TEMPO_BPM, heard.other_tempos_bpm
-        if heard.tempo_bpm and heard.downbeats:  # the last bar line before the first stroke
-            bar_seconds = meter.bar_quarters * 60 / tempo_bpm
-            early = (heard.downbeats[0] - start - _LATE_SECONDS) / bar_seconds
-            start = heard.downbeats[0] - math.ceil(early) * bar_seconds
+        likely = [heard.tempo_bpm, *heard.other_tempos_bpm] if heard.tempo_bpm else []
+        seconds = np.array([stroke.seconds for stroke in strokes]) - start
+        weights = _weights(strokes)
+        ranked = sorted(float(tempo) for tempo in likely if tempo)
+        ranked.sort(key=lambda tempo: _off_grid(seconds, weights, tempo)[1])
+        tempo_bpm, *rest = ranked or [DEFAULT_TEMPO_BPM]
+        others = tuple(rest[:2])
         warnings.append(
             f"Its length is no whole number of bars, so {tempo_bpm:.1f} BPM and the first beat are "
             "a guess. Say the tempo if you know it."
@@ -191,18 +195,27 @@ def loop_tempos(
     usual the tempo is.
     """
     seconds = np.array([stroke.seconds for stroke in strokes])
-    weights = np.array([stroke.velocity * stroke.confidence for stroke in strokes])
+    weights = _weights(strokes)
     scored = []
     for bars in _BARS_OF_LOOPS:
         tempo = bars * meter.bar_quarters * 60 / max(length_seconds, 0.01)
-        if not SLOWEST_BPM <= tempo <= FASTEST_BPM:
-            continue
-        quarters = seconds * tempo / 60
-        off_sixteenth = np.abs(quarters - np.round(quarters * 4) / 4)
-        off_triplet = np.abs(quarters - np.round(quarters * 3) / 3)
-        off_seconds = np.minimum(off_sixteenth, off_triplet + 0.02) * (60 / tempo)
-        off = float(np.average(np.minimum(off_seconds / _OFF_SECONDS, 1), weights=weights))
-        odd = float(np.average(np.round(quarters * 4) % 2 == 1, weights=weights))
-        if off < _MOST_OFF:
-            scored.append((off + 0.35 * odd + 0.12 * abs(math.log2(tempo / 118)), tempo))
+        if SLOWEST_BPM <= tempo <= FASTEST_BPM:
+            off, unlikely = _off_grid(seconds, weights, tempo)
+            if off < _MOST_OFF:
+                scored.append((unlikely, tempo))
     return [tempo for _, tempo in sorted(scored)]
+
+
+def _weights(strokes: Sequence[Stroke]) -> Floats:
+    return np.array([stroke.velocity * stroke.confidence for stroke in strokes], float)
+
+
+def _off_grid(seconds: Floats, weights: Floats, tempo_bpm: float) -> tuple[float, float]:
+    """How far strokes lie off a tempo's grid, 0 to 1; and how unlikely it is for all that."""
+    quarters = seconds * tempo_bpm / 60
+    off_sixteenth = np.abs(quarters - np.round(quarters * 4) / 4)
+    off_triplet = np.abs(quarters - np.round(quarters * 3) / 3)
+    off_seconds = np.minimum(off_sixteenth, off_triplet + 0.02) * (60 / tempo_bpm)
+    off = float(np.average(np.minimum(off_seconds / _OFF_SECONDS, 1), weights=weights))
+    odd = float(np.average(np.round(quarters * 4) % 2 == 1, weights=weights))
+    return off, off + 0.35 * odd + 0.12 * abs(math.log2(tempo_bpm / 118))
