@@ -13,15 +13,18 @@ import streamlit as st
 from dj_core.errors import DigitalDJError
 from dj_core.files.file_names import safe_stem
 from dj_core.files.midi import midi_bytes
+from dj_core.host.limits import LIMITS
 from dj_core.library.library import Library
 from dj_core.listening import grid_edits
 from dj_core.listening.listening import Listening, listen
+from dj_core.listening.transcribing import Transcription, transcribe
 from dj_core.matching.match_files import save_whole
 from dj_core.matching.takes_for_track import Match, takes_for, whole_track
 from dj_core.music.genres import DANCE_STYLES, GENRE, genre_label
 from dj_ui.deck import track_view
 from dj_ui.downloads import download_button
 from dj_ui.frame import open_page, run_page
+from dj_ui.keeping import keep_button
 from dj_ui.models import loaded
 from dj_ui.player import player
 from dj_ui.readouts import show_facts, show_readouts
@@ -35,11 +38,12 @@ if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 KINDS = ["wav", "flac", "mp3", "aif", "aiff", "ogg"]
-HEARD, FOLDER, TAKES, CHOSEN = (
+HEARD, FOLDER, TAKES, CHOSEN, PLAYED = (
     "dj_heard_track",
     "dj_track_folder",
     "dj_track_takes",
     "dj_track_take",
+    "dj_track_played",
 )
 WRONG, ROUND = "dj_track_wrong", "dj_track_round"
 NEAREST = ""
@@ -62,6 +66,7 @@ def main() -> None:
     show_track(heard)
     if heard.tempo_bpm is not None:
         show_drums(heard)
+    show_played(heard)
 
 
 def ask_track() -> None:
@@ -94,6 +99,7 @@ def keep(upload: UploadedFile) -> None:
     st.session_state[HEARD] = listen(path)
     st.session_state[FOLDER] = folder  # the one before goes with its file
     st.session_state.pop(TAKES, None)
+    st.session_state.pop(PLAYED, None)
 
 
 def show_track(heard: Listening) -> None:
@@ -195,6 +201,32 @@ def show_drums(heard: Listening) -> None:
         f"{name}_drums_whole.zip",
         "application/zip",
         key="listen_whole",
+    )
+
+
+def show_played(heard: Listening) -> None:
+    """The drums that the track itself plays, as a beat to hear, keep and take along."""
+    if heard.duration_seconds > LIMITS.loop_seconds:
+        return
+    st.header("The drums in it")
+    if st.button("Write out its drums", key="listen_transcribe"):
+        path = next(st.session_state[FOLDER].path.iterdir())
+        try:
+            with st.spinner("Listening for drums"), turn_to_render(st.toast):
+                st.session_state[PLAYED] = transcribe(path.read_bytes(), name=heard.name)
+        except DigitalDJError as error:
+            st.error(spoken(error))
+    played: Transcription | None = st.session_state.get(PLAYED)
+    if played is None:
+        return
+    for warning in played.warnings:
+        st.warning(warning)
+    name = played.beat.title
+    player(
+        played.beat,
+        key="listen_played",
+        name=name,
+        below=lambda beat: keep_button(beat, key="listen_keep", name=name),
     )
 
 
