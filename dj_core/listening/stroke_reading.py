@@ -105,5 +105,4 @@ def peaks(sure: Array, threshold: float) -> list[int]:
 
 
 def _sigmoid(logits: Array) -> Array:
-    told: Array = np.float32(1) / (1 + np.exp(-logits))
-    return told
+    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
