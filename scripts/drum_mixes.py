@@ -305,12 +305,6 @@ class Mixer:
         for drum, other, chance in _EXCHANGES:
             if rng.random() < chance:
                 lanes[lanes == LANE[drum]] = LANE[other]
-        if rng.random() < 0.35:  # strokes that one expects are missing
-            voice = rng.choice([VOICE_OF["kick"], VOICE_OF["snare"], VOICE_OF["closed_hat"]])
-            stays = (_VOICE_OF_LANE[lanes] != voice) | (
-                rng.random(len(lanes)) < rng.uniform(0, 0.8)
-            )
-            seconds, lanes, velocities = seconds[stays], lanes[stays], velocities[stays]
         if rng.random() < 0.15:  # a clap over the snare
             doubled = lanes == LANE["snare"]
             doubled &= velocities > 60

@@ -50,7 +50,7 @@ SLOWEST_BPM, FASTEST_BPM = 60.0, 200.0
 _BARS_OF_LOOPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 _LATE_SECONDS = 0.03
 """A stroke so little before a bar line, or before the start of a loop, belongs to that bar."""
-_OFF_SECONDS, _MOST_OFF = 0.04, 0.42
+_OFF_SECONDS, _MOST_OFF = 0.04, 0.6
 """A stroke so far off the grid is off it; the share of such at which a sound is no loop."""
 _SURE = 0.5
 """Confidence of half the strokes below which a reader is told to look twice."""
