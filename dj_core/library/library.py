@@ -319,8 +319,8 @@ class Library:
 
     def _scan_models(self) -> list[ModelInfo | BrokenModel]:
         # the transcriber beside them is no model of beats, and has no card of one
-        shipped = [one for one in _folders(SHIPPED_MODELS) if (one / CARD_NAME).exists()]
-        places = [(folder, folder.name, True) for folder in shipped]
+        ours = [one for one in _folders(SHIPPED_MODELS) if (one / CARD_NAME).exists()]
+        places = [(folder, folder.name, True) for folder in ours]
         places += [(folder, folder.name, False) for folder in _folders(self.models_folder)]
         places += [
             (run / "model", run.name, False)

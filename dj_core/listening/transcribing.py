@@ -50,8 +50,10 @@ SLOWEST_BPM, FASTEST_BPM = 60.0, 200.0
 _BARS_OF_LOOPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 _LATE_SECONDS = 0.03
 """A stroke so little before a bar line, or before the start of a loop, belongs to that bar."""
-_OFF_SECONDS, _MOST_OFF = 0.04, 0.6
-"""A stroke so far off the grid is off it; the share of such at which a sound is no loop."""
+_OFF_SECONDS, MOST_OFF, _LOOSELY_OFF = 0.04, 0.42, 0.7
+"""A stroke so far off the grid is off it; the share of such from which on a sound is no loop, or is
+one only if its beats say so, too."""
+_SAME_TEMPO = 0.01
 _SURE = 0.5
 """Confidence of half the strokes below which a reader is told to look twice."""
 _NAMED_TEMPO = re.compile(r"(?<![\d.])(\d{2,3}(?:[.,]\d+)?)[ _-]?bpm", re.IGNORECASE)
@@ -128,12 +130,19 @@ def transcribe(
         weights = _weights(strokes)
         ranked = sorted(float(tempo) for tempo in likely if tempo)
         ranked.sort(key=lambda tempo: _off_grid(seconds, weights, tempo)[1])
-        tempo_bpm, *rest = ranked or [DEFAULT_TEMPO_BPM]
+        loose = loop_tempos(strokes, length_seconds, meter, _LOOSELY_OFF)
+        agreed = [
+            tempo for tempo in loose if any(abs(tempo / one - 1) < _SAME_TEMPO for one in ranked)
+        ]
+        tempo_bpm, *rest = agreed or ranked or [DEFAULT_TEMPO_BPM]
         others = tuple(rest[:2])
-        warnings.append(
-            f"Its length is no whole number of bars, so {tempo_bpm:.1f} BPM and the first beat are "
-            "a guess. Say the tempo if you know it."
-        )
+        if agreed:
+            source = "length"
+        else:
+            warnings.append(
+                f"Its length is no whole number of bars, so {tempo_bpm:.1f} BPM and the first beat "
+                "are a guess. Say the tempo if you know it."
+            )
     bars = length_seconds * tempo_bpm / 60 / meter.bar_quarters
     is_loop = abs(bars - round(bars)) * meter.bar_quarters * 60 / tempo_bpm < _LATE_SECONDS
     is_loop = is_loop and round(bars) > 0
@@ -187,7 +196,10 @@ def beat_of(
 
 
 def loop_tempos(
-    strokes: Sequence[Stroke], length_seconds: float, meter: Meter = FOUR_FOUR
+    strokes: Sequence[Stroke],
+    length_seconds: float,
+    meter: Meter = FOUR_FOUR,
+    most_off: float = MOST_OFF,
 ) -> list[float]:
     """Tempos at which a sound is a loop of whole bars, the likeliest first; none if it is no loop.
 
@@ -201,7 +213,7 @@ def loop_tempos(
         tempo = bars * meter.bar_quarters * 60 / max(length_seconds, 0.01)
         if SLOWEST_BPM <= tempo <= FASTEST_BPM:
             off, unlikely = _off_grid(seconds, weights, tempo)
-            if off < _MOST_OFF:
+            if off < most_off:
                 scored.append((unlikely, tempo))
     return [tempo for _, tempo in sorted(scored)]
 
