@@ -135,7 +135,7 @@ def transcribe(
             tempo for tempo in loose if any(abs(tempo / one - 1) < _SAME_TEMPO for one in ranked)
         ]
         tempo_bpm, *rest = agreed or ranked or [DEFAULT_TEMPO_BPM]
-        others = tuple(rest[:2])
+        others = tuple(rest)
         if agreed:
             source = "length"
         else:
