@@ -72,8 +72,8 @@ def joins(model: BeatModel) -> dict[str, Any]:
     grown = spearmanr(list(means), list(means.values())).statistic
     return {
         "windows": len(around),
-        "c2st_forest": round(found.forest, 3),
-        "c2st_logistic": round(found.logistic, 3),
+        "c2st_forest": round(found.forest_auc, 3),
+        "c2st_logistic": round(found.logistic_auc, 3),
         "distance_by_lag": means,
         "lag_rank_correlation": round(float(grown), 3),
         "distance_between_seeds": round(float(np.mean(between)), 3),
