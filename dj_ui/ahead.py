@@ -1,9 +1,9 @@
-"""What is made before it is asked for: a browser fetches it at an address nobody can guess.
+"""Work done before the click: the browser fetches its result at a random address.
 
-A page makes an `Ahead` and tells the browser its address. When the browser fetches it, the work is
-done in a thread of its own, and only while nobody's take is made or waits: under load, what nobody
-has asked for yet is dropped first. The answer is JSON, or empty (204) for 'not now'. When the click
-comes, `outcome` has the work, or says that it has to be done the usual way.
+A page makes an `Ahead` and sends the browser its address. When the browser fetches it, the work
+runs in a thread of its own, and only while no other take is being made or waits: under load, work
+ahead of a click is dropped first. The answer is JSON, or empty (204) for 'not now'. On the click,
+`outcome` returns the work, or says that it must be done the usual way.
 """
 
 from __future__ import annotations

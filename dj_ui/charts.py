@@ -1,4 +1,4 @@
-"""Charts that move: loss curves, redrawn in place while a run trains."""
+"""Loss curves, redrawn in place while a run trains."""
 
 from __future__ import annotations
 

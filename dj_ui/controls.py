@@ -1,4 +1,4 @@
-"""The controls that say what a model shall play: drawn, read, set again, made into a request.
+"""The controls of Generate: draws them, reads them, restores them, makes a request of them.
 
 Their values stand in the visitor's link, by the keys in `CONTROLS`.
 """

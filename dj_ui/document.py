@@ -1,7 +1,7 @@
-"""The HTML document the app arrives in, dark from its first frame.
+"""The app's HTML document: dark from the first frame, with the style sheets in it.
 
 Streamlit's own document is white until its program has loaded, and its theme then follows the
-operating system. A booth is dark: this middleware adds a few lines to the document's head that
+operating system. This middleware adds a few lines to the document's head that
 paint it dark at once and make the dark theme the one to start with. A visitor's own choice in
 the menu (system, light, dark) wins, and holds for every page. They also say where the server is,
 and which parts of the program a first page will need. With the document comes the cookie by which

@@ -1,4 +1,4 @@
-"""Downloads that are made when they are asked for, and stay until they are fetched."""
+"""Downloads that are made on the click and kept until they are fetched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that a deck hands out: made when they are fetched, at addresses nobody can guess."""
+"""Files to drag out of a deck: made when they are fetched, at random addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The frame every page stands in: title, brand and the way to the other pages."""
+"""The table of pages, and what every page has: title, brand and navigation."""
 
 from __future__ import annotations
 

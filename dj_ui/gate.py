@@ -1,8 +1,8 @@
-"""What every request passes first: the name it came by, what is nobody's business, and headers
-that tell a browser what our pages may do.
+"""Checks every request's host name, hides Streamlit's internal pages and sets security headers.
 
-Streamlit checks the name (`server.allowedHosts`) where a page's websocket opens; here it is checked
-of every request, so that no website can pose as a name of ours for a file or an upload either.
+Streamlit checks the host name (`server.allowedHosts`) only where a page's websocket opens. Here
+every request is checked, so that no website can reach a file or an upload under a host name of its
+own.
 """
 
 from __future__ import annotations

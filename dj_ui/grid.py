@@ -1,4 +1,4 @@
-"""How a beat divides into steps, how it looks from afar, and what it is in words.
+"""A beat for display: its steps, its outline and its description in words.
 
 Everything here is a pure function of `Beat`; the looks are in `theme.css`. The steps themselves
 are drawn by the deck, in the browser.

@@ -1,4 +1,4 @@
-"""What reading files came to, in words: of an import, of a collection's note maps, of one file."""
+"""Reports in words of an import, of a collection's note maps and of one file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A component's JavaScript: its modules, joined into the one that Streamlit takes.
+"""Joins a component's JavaScript modules into the one text that Streamlit accepts.
 
 Streamlit sends a component's script as one text along with the page, and the browser loads it from
 an address of its own, where a relative import finds nothing. So the imports are followed here:

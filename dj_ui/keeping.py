@@ -1,4 +1,4 @@
-"""What pages share of the crate: keeping a beat, and taking one from the crate to Generate."""
+"""The crate on other pages: the Keep button, and opening a kept beat on Generate."""
 
 from __future__ import annotations
 

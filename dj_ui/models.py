@@ -1,4 +1,4 @@
-"""Models in memory, shared by all visitors: they hold no state between takes."""
+"""Loaded models, shared by all visitors; they hold no state between takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The beat a first visitor finds on the deck."""
+"""The beat on the deck before anything has been generated."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""How fast one page may ask for more: whoever floods the server waits, not the others.
+"""Rate limit for each page's messages, so that one page cannot slow down the others.
 
-Every click has Streamlit run a page anew, a tenth of a second of the one Python that serves all. A
-page may ask for a dozen of them at once and for three a second after that, more than a hand does.
-What goes beyond stands in one lane with all that goes beyond, where one a second passes, by turns.
+Every click makes Streamlit run a page again, which takes a tenth of a second of the one Python
+process. A page may send a dozen messages at once and three a second after that, more than a hand
+does. Messages beyond that wait in one shared queue that lets one a second through, page by page.
 """
 
 from __future__ import annotations

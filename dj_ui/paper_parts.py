@@ -1,4 +1,4 @@
-"""How the Paper page shows a reproduction: claims in threes, tables that fit a phone, notation."""
+"""Parts of the Paper page: claims, tables that fit a phone, notation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The player: a beat on the deck, with its files; and figures and lists beside it."""
+"""Puts a beat on the deck with its files; shows figures and lists beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts and figures on a page: a list of two columns, and numbers under their names."""
+"""Shows facts as a list of two columns, and figures under their names."""
 
 from __future__ import annotations
 

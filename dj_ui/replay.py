@@ -1,4 +1,4 @@
-"""A beat's provenance, played again: by the model that made it, or as settings on Generate."""
+"""Makes a beat again from its provenance, or puts its settings on Generate."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Whose takes are whose: a cookie that only this server can have made names a browser's session.
+"""Browser sessions: a signed cookie says which takes belong to which browser.
 
-The document brings the cookie (`session_cookie`), and the page's connection shows it again. It
-holds 128 random bits and a signature by a key in the DJ's folder: nobody can choose a session's id,
-hand theirs to somebody in a link, or guess another's. All tabs of one browser are one session.
+The document sets the cookie (`session_cookie`), and the page's connection sends it back. It holds
+128 random bits and a signature made with a key in the DJ's folder, so that a session's id cannot be
+chosen, guessed or passed on in a link. All tabs of one browser are one session.
 """
 
 from __future__ import annotations

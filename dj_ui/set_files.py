@@ -1,4 +1,4 @@
-"""Large files for visitors: streamed from disk at addresses nobody can guess.
+"""Large files for visitors: streamed from disk at random addresses.
 
 Streamlit's own download button holds a file in memory for as long as a page shows it; an hour of
 WAV is 600 MB. These files lie in a temporary folder of the visitor's session, outside the DJ's own,

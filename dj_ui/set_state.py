@@ -1,4 +1,4 @@
-"""What a session remembers of the Set page: the set at hand, its file, and work under way.
+"""State of the Set page in a session: the open set, its file, and running work.
 
 The set at hand is saved with every change, unless the host has made this Digital DJ read only: then
 it lives in the session alone. Looking at a set never writes.

@@ -1,4 +1,4 @@
-"""How a set is drawn: its display, its course in time, and the rows of its list.
+"""Draws a set: its display, its time line and the rows of its list.
 
 Pure functions from a set to markup or rows; the looks are in `set.css`.
 """

@@ -1,9 +1,9 @@
-"""Work that takes longer than a page may: it goes on while the visitor turns other knobs.
+"""Long work of the Set page: it continues in a thread while the visitor uses other controls.
 
-Streamlit runs a page anew at every touch and drops what it was doing. `Work` runs beside it in a
-thread, which draws nothing; the page looks at it once in a while. One work at a time is done on a
-machine, for its memory's sake; the next one waits, and visitors are served by turns. The work of a
-visitor who has left ends at its next step.
+Streamlit runs a page again at every click and drops what it was doing. `Work` runs in a thread that
+draws nothing; the page reads its progress from time to time. To save memory, one work runs at a
+time on a machine; the others wait, and visitors take turns. The work of a visitor who has left
+stops at its next step.
 """
 
 from __future__ import annotations

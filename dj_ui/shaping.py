@@ -1,7 +1,7 @@
-"""The shape panel: everything one does to a take after the first listen.
+"""The Shape panel: the tools that change a take.
 
-One tool at a time: its few controls, one button, and the answer goes on deck; where there are
-several answers they stand side by side, each a press away from the deck.
+One tool is open at a time, with its controls and one button. The result goes on the deck; several
+results are listed side by side, each with a button that puts it on the deck.
 """
 
 from __future__ import annotations

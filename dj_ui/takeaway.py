@@ -1,4 +1,4 @@
-"""What a DJ takes away: MIDI for every machine, loops a deck locks to, stems and one-shots."""
+"""The download panel: MIDI in several note maps, loops, stems and one-shots."""
 
 from __future__ import annotations
 

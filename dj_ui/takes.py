@@ -1,6 +1,7 @@
-"""What a tab remembers of Generate: the last takes, each with the settings that made it.
+"""The history of takes on Generate, each with the settings that made it.
 
-They are the browser's too, on disk: another tab's history has them, and a reload finds them again.
+It is also stored on disk for the browser's session, so that other tabs show it and a reload keeps
+it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Three pads to tap a rhythm on, with keys, fingers or the mouse."""
+"""Three pads for tapping a rhythm with keys, fingers or the mouse."""
 
 from __future__ import annotations
 

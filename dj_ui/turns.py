@@ -1,10 +1,9 @@
-"""Whose turn it is, with many visitors at one server: takes and files in order, the rest at once.
+"""Queues for visitors of one server: takes and sound files are made in turn, all else at once.
 
-Python runs one thread at a time. A take is thousands of small sums in numpy and torch, and after
-each of them its thread stands in line for Python again: with a second thread at work it takes
-fifteen times as long, and two takes side by side each more than twice as long as one after the
-other. So takes are made one after the other, files of sound in a line of their own, and threads
-change places often.
+Python runs one thread at a time. A take consists of thousands of small operations, and its thread
+waits for Python again after each: beside a second busy thread it takes fifteen times as long, and
+two takes at once each take more than twice as long as one after the other. So takes are made one
+after the other, sound files have a queue of their own, and threads switch often.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Files on their way in: whose, how many bytes, and for how long.
+"""Limits for uploads: the bytes that one visitor and all visitors together may have on the server.
 
-Streamlit keeps what a visitor adds in memory until their session ends, and asks nobody before it
-does. Here a file is let in only for a session that is there, of a visitor who may come in, and as
-long as there is room: so much for each visitor, however many tabs they have, and so much for all.
-The bytes of a file count while it is on its way, and as long as it is kept.
+Streamlit keeps an uploaded file in memory until the session ends, without any check. Here a file is
+accepted only for an existing session of an admitted visitor, and while there is room: a limit for
+each visitor, over all tabs, and one for all visitors. A file counts while it arrives and while it
+is kept.
 """
 
 from __future__ import annotations

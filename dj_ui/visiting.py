@@ -1,4 +1,4 @@
-"""Who visits: sign-in where the host wants it, and what one visitor may ask for in an hour.
+"""Visitors: sign-in if the host requires it, and hourly limits for each visitor.
 
 `DIGITAL_DJ_SIGN_IN=1` puts every page behind Streamlit's own sign-in (OpenID Connect; its settings
 are Streamlit's, in `.streamlit/secrets.toml`). `DIGITAL_DJ_ALLOWED_EMAILS` lists who may come in,

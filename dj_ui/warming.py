@@ -1,6 +1,6 @@
-"""What the first visitor would wait for, made ready before the server answers.
+"""Prepares at start what the first visitor would otherwise wait for.
 
-A drum kit takes half a second to strike, the model with PyTorch two to load, the opening beat a
+A drum kit takes half a second to render, the model with PyTorch two to load, the opening beat a
 tenth to read, and Streamlit imports pandas for a page's first component and Pillow for its icon.
 All of it is kept in memory for every visitor. Fetched beside the first page it would hold that page
 up, as one process runs one thread of Python at a time: measured from the command to the first beat,

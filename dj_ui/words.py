@@ -1,4 +1,4 @@
-"""Machine words as a DJ says them: states of runs, presets, durations."""
+"""Display names: states of runs, presets, durations."""
 
 from __future__ import annotations
 

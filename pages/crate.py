@@ -1,4 +1,4 @@
-"""Crate: the beats a DJ kept, found again, named, rated, and taken along."""
+"""Crate: the kept beats; search, name, rate, play and download them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Explore: what is in a collection, file by file and as a whole; and how to bring more."""
+"""Explore: a collection of MIDI, file by file and as a whole; imports more."""
 
 from __future__ import annotations
 

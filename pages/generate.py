@@ -1,4 +1,4 @@
-"""Generate: say what a model shall play, hear it, keep it."""
+"""Generate: choose settings, make a beat, hear, change, keep and download it."""
 
 from __future__ import annotations
 

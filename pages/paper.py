@@ -1,4 +1,4 @@
-"""Paper: the paper Digital DJ began with, every figure measured again, to read and to hear."""
+"""Paper: the paper Digital DJ started from, with its figures measured again."""
 
 from __future__ import annotations
 

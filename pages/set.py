@@ -1,4 +1,4 @@
-"""Set: put beats in order, hear one go into the next, take the whole night away."""
+"""Set: put beats in order, hear the transitions, download the set."""
 
 from __future__ import annotations
 

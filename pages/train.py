@@ -1,4 +1,4 @@
-"""Train: choose what a model shall learn from, watch it learn, hear it learn."""
+"""Train: choose corpora and a preset, follow the training, hear takes of the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What our code never does, whoever asks it to: `make lint` runs this over all of it.
+"""Checks that the code never unpickles, executes or unpacks data; part of `make lint`.
 
 * pickle and its kin are not imported (the name of pickle's error is all that may be), torch.load
   stands beside `weights_only=True`, numpy loads no objects;

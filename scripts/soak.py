@@ -1,4 +1,4 @@
-"""Many DJs at once, for as long as it takes to trust the app: `make soak`.
+"""Many simulated DJs use one server at once, for minutes or hours: `make soak`.
 
     .venv/bin/python scripts/soak.py [--djs 30] [--hostile 2] [--minutes 10] [--link QUERY]
         [--json FILE]

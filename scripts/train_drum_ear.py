@@ -1,4 +1,4 @@
-"""Trains the ear for drums on our kits: ``python -m scripts.train_drum_ear`` writes its weights.
+"""Trains the drum classifier on our kits: ``python -m scripts.train_drum_ear`` writes its weights.
 
 ``--left-out`` trains on some kits and guesses the drums of the others, each kit once, by sound, by
 name and by both, and writes nothing.

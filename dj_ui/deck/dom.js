@@ -1,4 +1,4 @@
-// Elements, made in one line each. Text is always text: nothing a person wrote becomes markup.
+// Makes DOM elements; text is always set as text, never as markup.
 
 const SVG = 'http://www.w3.org/2000/svg'
 
