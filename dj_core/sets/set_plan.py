@@ -385,7 +385,8 @@ def _offer(slot: Slot, before: Slot, settings: SetSettings) -> Count | None:
 def _phrases(entries: Sequence[Entry], beats: Sequence[Beat], settings: SetSettings) -> list[int]:
     """How many phrases each beat plays, so that the set ends nearest to the minutes asked for.
 
-    Every beat gets the same share of time; what rounding to phrases leaves is carried on.
+    Every beat gets the same share of time, less where the ones after it need more; what rounding
+    to phrases leaves is carried on.
     """
     seconds = [
         settings.phrase_bars * beat.meter.bar_quarters * 60 / beat.playing_tempo_bpm
@@ -398,9 +399,10 @@ def _phrases(entries: Sequence[Entry], beats: Sequence[Beat], settings: SetSetti
     if settings.minutes is None:
         return [entry.phrases or max(DEFAULT_PHRASES, least) for entry in entries]
     target = settings.minutes * 60
-    shortest = math.fsum(
+    needed = [
         phrase * (entry.phrases or least) for phrase, entry in zip(seconds, entries, strict=True)
-    )
+    ]
+    shortest = math.fsum(needed)
     if shortest - target > max(seconds) / 2:
         raise SetError(
             f"{len(entries)} beats with phrases of {settings.phrase_bars} bars last "
@@ -410,8 +412,8 @@ def _phrases(entries: Sequence[Entry], beats: Sequence[Beat], settings: SetSetti
     phrases: list[int] = []
     elapsed = 0.0
     for number, (entry, phrase) in enumerate(zip(entries, seconds, strict=True)):
-        share = target * (number + 1) / len(entries) - elapsed
-        phrases.append(entry.phrases or max(least, round(share / phrase)))
+        end = min(target * (number + 1) / len(entries), target - math.fsum(needed[number + 1 :]))
+        phrases.append(entry.phrases or max(least, round((end - elapsed) / phrase)))
         elapsed += phrases[-1] * phrase
     return phrases
 
