@@ -921,8 +921,10 @@ def test_the_deck_is_accessible_and_says_its_keys(deck, screen):
     assert not deck.state()["playing"]
     deck.button("Keep on deck B").click()
     deck.button("More controls").click()
+    # so high that nothing is under a phone's bar: what is half under it is too small for axe-core
+    phone = {**PHONE, "height": 1400}
     for size, scheme, opened in ((DESKTOP, "dark", False), (DESKTOP, "light", True),
-                                 (PHONE, "dark", True), (PHONE, "light", False)):  # fmt: skip
+                                 (phone, "dark", True), (phone, "light", False)):  # fmt: skip
         page.set_viewport_size(size)
         page.locator(".stApp").evaluate("(app, scheme) => app.style.colorScheme = scheme", scheme)
         if opened:

@@ -63,7 +63,7 @@ export class StepGrid {
   get layout() {
     const { edited } = this.host
     const { per_bar: perBar, per_beat: perBeat } = edited.steps
-    const width = this.root.clientWidth
+    const width = this.lines.clientWidth
     const touch = matchMedia('(pointer: coarse)').matches || width < 480
     const size = touch ? TOUCH : MOUSE
     const gutter = width < 620 ? 40 : 190
