@@ -817,7 +817,7 @@ def test_a_locked_drum_stays_through_rerolls_takes_genres_and_reloads(deck, scre
         page.keyboard.press("Enter")
     assert lock.get_attribute("aria-pressed") == "true"
     shape = page.locator(".st-key-dj_shape")
-    with screen.rerun():
+    with screen.rerun(moves=True):  # to other controls
         shape.get_by_text("Reroll", exact=True).click()
     assert shape.get_by_text("Locked on the deck: Kick.").is_visible()
     for number in (2, 3):  # twice: it stays
