@@ -134,6 +134,11 @@ _STATE = """() => [location.pathname, innerWidth, document.documentElement.datas
       .concat(one.dataset.testid ?? [])))].sort().join(' ')"""
 
 _FIND = """async (exceptions) => {
+  // what is half faded in has another colour
+  await Promise.allSettled(document.getAnimations().filter(
+    (one) => one.playState === 'running'
+      && Number.isFinite(one.effect?.getComputedTiming().endTime),
+  ).map((one) => one.finished))
   const { violations } = await axe.run({
     elementRef: true,
     resultTypes: ['violations'],
