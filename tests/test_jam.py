@@ -116,6 +116,15 @@ def test_a_phrase_can_be_made_again(model, phrases):
         phrase_again(model, {"shape": "vary"})
 
 
+def test_the_second_style_is_made_at_its_own_tempo_and_sounds_at_the_jams(model):
+    one, two = PhraseMaker(model, ["house", "drum-and-bass"], 3).next("groove", 4).sides
+    alone = PhraseMaker(model, ["drum-and-bass"], 3).next("groove", 4).sides[0]
+    assert two.beat.hits == alone.beat.hits
+    assert two.fill.hits == alone.fill.hits
+    assert one.beat.tempo_bpm == two.beat.tempo_bpm == 124
+    assert alone.beat.tempo_bpm > 160
+
+
 def test_needs_bring_in_the_beat_first(phrases):
     for side in [HOUSE, TRAP, *(phrase.sides[0] for phrase in phrases)]:
         assert len(side.needs) == len(side.beat.hits)

@@ -42,7 +42,7 @@ class PhraseMaker:
 
     Attributes:
         genres: the jam's style, and the second one where there is one.
-        tempo_bpm: all is made for.
+        tempo_bpm: all sounds at, and the first style is made for.
         asked: of each phrase so far its role, its energy, and whether it was made aside.
     """
 
@@ -68,6 +68,9 @@ class PhraseMaker:
             )
         self.genres, self.seed = tuple(genres), seed
         self.tempo_bpm = tempo_bpm or typical_tempo_bpm(self.genres[0])
+        # a second style is made as it is danced to, and sounds at the jam's tempo
+        others = [typical_tempo_bpm(genre) or self.tempo_bpm for genre in self.genres[1:]]
+        self._tempos = (self.tempo_bpm, *others)
         self.asked: list[tuple[str, int, bool]] = []
         self._before: tuple[Beat, ...] = ()  # the phrase made last, by style
         self._main: tuple[Beat, ...] = ()  # the last one that the groove went on in
@@ -108,8 +111,11 @@ class PhraseMaker:
         sides = []
         for beat in beats:
             filled = add_fill(self._groove, beat, crash=False, seed=seed)
-            fill = stretch(filled, PHRASE_BARS - 1, 1)
-            sides.append(Side(beat, needs_of(beat), fill))
+            fill, whole = (
+                replace(part, tempo_bpm=self.tempo_bpm)
+                for part in (stretch(filled, PHRASE_BARS - 1, 1), beat)
+            )
+            sides.append(Side(whole, needs_of(whole), fill))
         return Phrase(number, role, energy, seed, tuple(sides))
 
     def _made(self, place: int, role: str, energy: int, seed: int) -> Beat:
@@ -120,7 +126,7 @@ class PhraseMaker:
         groove, genre = self._groove, self.genres[place]
         feel = Feel(role=role if is_dance(genre) else "", energy=energy if is_dance(genre) else 0)
         request = GenerationRequest(
-            genre=genre, tempo_bpm=self.tempo_bpm, bars=PHRASE_BARS, seed=seed, feel=feel
+            genre=genre, tempo_bpm=self._tempos[place], bars=PHRASE_BARS, seed=seed, feel=feel
         )
         told = {
             "shape": "jam",
