@@ -31,6 +31,7 @@ ADDRESS = "/jam"
 SECTIONS = ("break", "build", "drop")
 LONGEST_WAIT_SECONDS = 10.0  # in line; the browser has two phrases in hand and asks again
 PHRASES_KEPT = 4  # that the browser may ask for once more
+PHRASES_HELD = 32  # that can be had whole: the 128 bars that can be kept, and those of the pads
 _THREADS = ThreadPoolExecutor(4, "jam")
 _known: weakref.WeakValueDictionary[str, LiveJam] = weakref.WeakValueDictionary()
 
@@ -58,6 +59,7 @@ class LiveJam:
         self._lock = threading.Lock()
         self._answers: dict[int, bytes] = {}
         self._told: dict[int, dict[str, Any]] = {}  # what made each phrase
+        self._held: dict[int, Phrase] = {}
         self._origin = Provenance()
         token = secrets.token_urlsafe(24)
         _known[token] = self
@@ -138,6 +140,25 @@ class LiveJam:
         self._answers[phrase.number] = json.dumps({**told, "sides": sides}).encode()
         for number in [one for one in self._answers if one <= phrase.number - PHRASES_KEPT]:
             del self._answers[number]
+        self._held[phrase.number] = phrase
+        self._held.pop(phrase.number - PHRASES_HELD, None)
+
+    def phrase(self, asked: Mapping[str, Any]) -> Beat:
+        """A phrase with all its strokes, whose provenance has what it is made again by.
+
+        Args:
+            asked: from the browser: its 'number', and 'side', 0 or 1 of the styles.
+
+        Raises:
+            BeatError: there is none such, or not any more.
+        """
+        match asked:
+            case {"number": int(number), "side": 0 | 1 as side} if (
+                number in self._held and side < len(self.plan.genres)
+            ):
+                beat = self._held[number].sides[side].beat
+                return replace(beat, title=f"{self.name}, phrase {number + 1}")
+        raise BeatError("This phrase of the jam is too long ago. Choose one that plays.")
 
     def heard(self, played: Mapping[str, Any]) -> Beat:
         """Bars as they sounded in the browser, as a beat.

@@ -67,6 +67,7 @@ _WORDS = {
     "morph": "between two takes",
     "adjust": "adjusted",
     "song": "grown into a song",
+    "jam": "from a jam",
 }
 
 Model = Callable[[], BeatModel]
@@ -114,14 +115,24 @@ def draw_shaping(kept: KeptTake, model: Model, usable: bool, recall: Recall) -> 
         st.caption("Choose a groove model to reroll, vary, continue, fill and build on a rhythm.")
 
 
-def put_shaped(sound: Sound) -> None:
-    """Put what was shaped in the run before on deck; before the row of takes is drawn."""
+def put_shaped(sound: Sound, settings: Mapping[str, Any]) -> None:
+    """Put what was shaped in the run before on deck; before the row of takes is drawn.
+
+    Args:
+        sound: starts it.
+        settings: of the page, for a beat that comes from another page.
+    """
     waiting = st.session_state.pop(WAITING, None)
     if isinstance(waiting, PastTake):
         sound(call_back(waiting))
     elif waiting:
-        beat, settings = waiting
-        sound(keep_take(take_of(beat), settings))
+        beat, made_with = waiting
+        sound(keep_take(take_of(beat), made_with or settings))
+
+
+def put_on_generate(beat: Beat) -> None:
+    """Have Generate put a beat of another page on deck, as a take, when it is opened."""
+    st.session_state[WAITING] = (beat, None)
 
 
 def shaped_facts(beat: Beat) -> dict[str, str]:

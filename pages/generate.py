@@ -131,7 +131,7 @@ def main() -> None:
         tell_refused(asked, settings)
         if "beat" in asked:
             put_linked(asked["beat"], settings)
-        put_shaped(sound)
+        put_shaped(sound, settings)
         draw_stage(model, soundfont)
     kept = take_on_deck()
     with go:

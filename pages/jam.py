@@ -29,12 +29,14 @@ from dj_ui.models import loaded
 from dj_ui.set_files import SessionFolder, offer
 from dj_ui.set_state import sets_folder
 from dj_ui.set_work import Work
+from dj_ui.shaping import put_on_generate
 from dj_ui.visiting import take_allowance, visitor
 from dj_ui.words import spoken
 
 DECK = "jam_deck"
 JAM, RECORDED, WORK, FOLDER = "jam_now", "jam_recorded", "jam_work", "jam_folder"
 SEED, DRUMS = "jam_seed", "jam_drums"
+OPENS = "jam_opens"  # a phrase of it on Generate
 NONE = "None"
 PLANS = {name: name.capitalize() for name in CURVES}
 MINUTES = (5, 10, 20, 30, 60)
@@ -44,6 +46,8 @@ LOOK_EVERY = 1.0  # seconds, while a file is made
 def main() -> None:
     """The page, top to bottom."""
     open_page("Jam")
+    if st.session_state.pop(OPENS, False):
+        st.switch_page("pages/generate.py")
     library = Library.open()
     st.session_state.setdefault(SEED, random.randrange(1, 100_000))
     place = st.container(key="jam_stage")
@@ -58,7 +62,10 @@ def main() -> None:
         known = st.session_state[JAM] = (asked, LiveJam(loaded(model), planned, visitor()))
     live: LiveJam = known[1]
     with place:
-        jam(live.payload(), key=DECK, on_kept=keep, on_recorded=take_recording)
+        jam(
+            live.payload(), key=DECK, on_kept=keep, on_recorded=take_recording,
+            on_opened=open_phrase,
+        )  # fmt: skip
     with st.container(key="jam_taken"):
         draw_recording(library)
     send_kit(DECK, slot=DECK)
@@ -123,7 +130,18 @@ def keep(played: Mapping[str, Any]) -> None:
     except DigitalDJError as error:
         st.toast(spoken(error))
         return
-    st.toast(spoken(f"{item.name}: in the crate."))
+    st.toast(spoken(f"{item.name}: in the crate, with the jam's kit and a neutral mixer."))
+
+
+def open_phrase(asked: Mapping[str, Any]) -> None:
+    """Take a phrase to Generate's deck."""
+    _, live = st.session_state[JAM]
+    try:
+        put_on_generate(live.phrase(asked))
+    except DigitalDJError as error:
+        st.toast(spoken(error))
+        return
+    st.session_state[OPENS] = True
 
 
 def take_recording(played: Mapping[str, Any]) -> None:

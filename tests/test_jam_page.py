@@ -46,6 +46,16 @@ def test_a_jam_from_the_first_click_to_the_crate(screen, app, monkeypatch):
         page.get_by_role("link", name="Jam").click()
     page.get_by_role("button", name="Stop").click()
     assert not page.evaluate("digitalDj.jam.isSounding")
+    # the phrase goes to Generate, with all its strokes
+    seed = page.evaluate("digitalDj.jam.heard.phrase.seed")
+    page.get_by_text(f"seed {seed}").wait_for()
+    strokes = page.evaluate("digitalDj.jam.heard.phrase.sides[0].hits.length")
+    with screen.rerun(moves=True):
+        page.get_by_role("button", name="To Generate").click()
+    page.wait_for_url("**/generate*")
+    page.wait_for_function(
+        "strokes => digitalDj.engine.decks.A.beat?.hits.length === strokes", arg=strokes
+    )
 
 
 def test_on_a_phone_all_hands_need_is_on_one_screen(visitor):
@@ -58,7 +68,11 @@ def test_on_a_phone_all_hands_need_is_on_one_screen(visitor):
         assert box["y"] > PHONE["height"] / 2  # under the thumb
         assert box["y"] + box["height"] < PHONE["height"] - 60  # above the pages' names
         assert box["height"] >= 44
-    for name in ("Fill", "Drop", "Keep last 16"):
+    facts = page.locator(".jam .facts")
+    assert facts.inner_text().startswith("124 BPM · 0 bars can be kept")
+    for overflows in ("scrollWidth > facts.clientWidth", "scrollHeight > facts.clientHeight"):
+        assert not facts.evaluate(f"(facts) => facts.{overflows}")
+    for name in ("Fill", "Drop", "Keep last 16", "To Generate"):
         box = page.get_by_role("button", name=name, exact=True).bounding_box()
         assert box["height"] >= 44
         assert box["x"] >= 0

@@ -202,6 +202,7 @@ def jam(
     key: str,
     on_kept: Callable[[Mapping[str, Any]], None],
     on_recorded: Callable[[Mapping[str, Any]], None],
+    on_opened: Callable[[Mapping[str, Any]], None],
 ) -> None:
     """Show a jam, whose phrases the browser fetches by itself; call `send_kit` after it.
 
@@ -209,6 +210,7 @@ def jam(
         data: `LiveJam.payload`.
         key: unique on the page.
         on_kept, on_recorded: take bars that the visitor keeps, or recorded, as jam.js packs them.
+        on_opened: takes 'number' and 'side' of a phrase that goes to Generate.
     """
 
     def take(name: str, act: Callable[[Mapping[str, Any]], None]) -> None:
@@ -222,6 +224,7 @@ def jam(
             data={"owner": key, **data},
             on_kept_change=functools.partial(take, "kept", on_kept),
             on_recorded_change=functools.partial(take, "recorded", on_recorded),
+            on_opened_change=functools.partial(take, "opened", on_opened),
         )
 
 

@@ -49,14 +49,18 @@ export class JamFace extends Player {
       type: 'button', class: `pad ${name}`, title: `${label} (${key.toUpperCase()})`, 'aria-pressed': 'false',
       onclick: () => this.jam.press(name) }, label)]))
     this.keeps = KEEPS.map((bars) => make('button', { type: 'button', class: 'small',
-      'aria-label': `Keep last ${bars}`, title: `The last ${bars} bars into the crate`,
+      'aria-label': `Keep last ${bars}`,
+      title: `The last ${bars} bars into the crate, with this kit and a neutral mixer`,
       onclick: () => this.keep(bars) }, `${bars}`))
+    this.open = make('button', { type: 'button', class: 'small open',
+      title: 'This phrase with all its strokes to Generate\'s deck, which plays it; the jam stops',
+      onclick: () => this.openPhrase() }, 'To Generate')
     this.root.append(
       make('div', { class: 'screen' },
         make('div', { class: 'title' }, this.title, this.role), this.position, this.course, this.facts),
       make('div', { class: 'jam-hands' },
         make('div', { class: 'jam-top' }, this.play, this.plan, this.recording,
-          make('div', { class: 'keeps' }, make('span', { class: 'caps' }, 'Keep last'), ...this.keeps)),
+          make('div', { class: 'keeps' }, make('span', { class: 'caps' }, 'Keep last'), ...this.keeps, this.open)),
         make('div', { class: 'pads' }, ...Object.values(this.pads)),
         make('div', { class: 'faders' }, ...Object.values(this.faders))),
       this.live)
@@ -92,6 +96,12 @@ export class JamFace extends Player {
     this.live.textContent = `The last ${count} bars are on their way to the crate.`
   }
 
+  openPhrase() {
+    const { phrase, faders } = this.jam.heard
+    const side = phrase.sides.length > 1 && faders.style >= 0.5 ? 1 : 0
+    this.trigger('opened', { address: this.data.address, number: phrase.number, side })
+  }
+
   record() {
     const bars = this.jam.record(!this.jam.recorded)
     if (bars?.length) this.trigger('recorded', this.jam.packed(bars))
@@ -112,9 +122,13 @@ export class JamFace extends Player {
     this.play.setAttribute('aria-label', sounds ? 'Stop' : jam.startsWhenReady ? 'The first phrase is made' : 'Play')
     this.title.textContent = this.data.name
     this.role.textContent = played ? this.roleWords(played) : jam.isReady ? '' : 'The first phrase is made…'
-    this.facts.textContent = booth.silence
-      || `${shortTempo(sounds ? state.tempoBpm : this.data.tempo)} BPM · ${jam.history.length} bars can be kept`
-        + (jam.recorded ? ` · ${jam.recorded.length} recorded` : '')
+    this.facts.textContent = booth.silence || [
+      `${shortTempo(sounds ? state.tempoBpm : this.data.tempo)} BPM`,
+      ...(heard ? [`seed ${heard.phrase.seed}`] : []),
+      `${jam.history.length} bars can be kept`,
+      ...(jam.recorded ? [`${jam.recorded.length} recorded`] : []),
+    ].join(' · ')
+    this.open.disabled = !heard
     this.plan.setAttribute('aria-pressed', jam.planned)
     this.recording.setAttribute('aria-pressed', Boolean(jam.recorded))
     this.recording.textContent = jam.recorded ? 'End recording' : 'Record'
