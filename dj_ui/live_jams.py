@@ -147,18 +147,19 @@ class LiveJam:
         """A phrase with all its strokes, whose provenance has what it is made again by.
 
         Args:
-            asked: from the browser: its 'number', and 'side', 0 or 1 of the styles.
+            asked: from the browser: its jam's 'address', its 'number', and 'side', 0 or 1 of the
+                styles.
 
         Raises:
             BeatError: there is none such, or not any more.
         """
         match asked:
-            case {"number": int(number), "side": 0 | 1 as side} if (
+            case {"address": self.address, "number": int(number), "side": 0 | 1 as side} if (
                 number in self._held and side < len(self.plan.genres)
             ):
                 beat = self._held[number].sides[side].beat
                 return replace(beat, title=f"{self.name}, phrase {number + 1}")
-        raise BeatError("This phrase of the jam is too long ago. Choose one that plays.")
+        raise BeatError("This phrase is too long ago, or of another jam. Choose one that follows.")
 
     def heard(self, played: Mapping[str, Any]) -> Beat:
         """Bars as they sounded in the browser, as a beat.

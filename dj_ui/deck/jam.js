@@ -301,6 +301,7 @@ export class Jam {
       return
     }
     this.made += 1
+    phrase.address = address
     if (section) this.aside[section] = phrase
     else this.take(phrase)
     this.engine.notify()

@@ -99,7 +99,7 @@ export class JamFace extends Player {
   openPhrase() {
     const { phrase, faders } = this.jam.heard
     const side = phrase.sides.length > 1 && faders.style >= 0.5 ? 1 : 0
-    this.trigger('opened', { address: this.data.address, number: phrase.number, side })
+    this.trigger('opened', { address: phrase.address, number: phrase.number, side })
   }
 
   record() {
