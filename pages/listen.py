@@ -6,7 +6,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
@@ -21,11 +21,13 @@ from dj_core.listening.transcribing import Transcription, transcribe
 from dj_core.matching.match_files import save_whole
 from dj_core.matching.takes_for_track import Match, takes_for, whole_track
 from dj_core.music.genres import DANCE_STYLES, GENRE, genre_label
+from dj_core.sound.loop_files import LoopSettings, loop_files
 from dj_ui.deck import track_view
 from dj_ui.downloads import download_button
 from dj_ui.frame import open_page, run_page
 from dj_ui.keeping import keep_button
 from dj_ui.models import loaded
+from dj_ui.opening import opening_beat
 from dj_ui.player import player
 from dj_ui.readouts import show_facts, show_readouts
 from dj_ui.set_files import SessionFolder, offer
@@ -33,9 +35,6 @@ from dj_ui.turns import turn_to_play, turn_to_render
 from dj_ui.uploads import forget_uploads
 from dj_ui.visiting import tell_shared
 from dj_ui.words import spoken
-
-if TYPE_CHECKING:
-    from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 KINDS = ["wav", "flac", "mp3", "aif", "aiff", "ogg"]
 HEARD, FOLDER, TAKES, CHOSEN, PLAYED = (
@@ -58,15 +57,35 @@ def main() -> None:
         st.error(words)
     heard: Listening | None = st.session_state.get(HEARD)
     if heard is None:
-        st.html(
-            '<p class="dj-invite">Drop a track or a loop. Its beat is found, and drums are played '
-            "that fit it. The file stays on this machine.</p>"
-        )
+        invite()
         return
     show_track(heard)
     if heard.tempo_bpm is not None:
         show_drums(heard)
     show_played(heard)
+
+
+def invite() -> None:
+    """What comes out, and a loop to try it with."""
+    st.html(
+        '<p class="dj-invite"><b>Tempo and grid</b>: beats, bar lines, swing and sections over the '
+        "waveform. You can correct them.</p>"
+        '<p class="dj-invite"><b>Drums that fit</b>: takes with its swing and accents, as loops or '
+        "as long as the track.</p>"
+        '<p class="dj-invite"><b>Its own drums</b>: those of a loop, as a beat that you can change '
+        "and keep.</p>"
+        '<p class="dj-invite">The file stays on this machine.</p>'
+    )
+    if st.button("Try it with a loop of ours", key="listen_try"):
+        try:
+            with st.spinner("Playing the loop"), turn_to_render(st.toast):
+                (loop,) = loop_files(
+                    opening_beat(), LoopSettings(kit="house"), stem_name="our_loop"
+                )
+                keep(*loop)
+        except DigitalDJError as error:
+            st.session_state[WRONG] = spoken(error)
+        st.rerun()
 
 
 def ask_track() -> None:
@@ -82,20 +101,20 @@ def ask_track() -> None:
     st.session_state[ROUND] += 1  # what was heard is not heard once more
     try:
         with st.spinner(f"Listening to {upload.name}"), turn_to_render(st.toast):
-            keep(upload)
+            keep(upload.name, upload.getbuffer())
     except DigitalDJError as error:
         st.session_state[WRONG] = spoken(error)
     forget_uploads()
     st.rerun()
 
 
-def keep(upload: UploadedFile) -> None:
-    """Put the file into a folder of the session, and remember what is heard in it."""
+def keep(name: str, content: bytes | memoryview) -> None:
+    """Put a file into a folder of the session, and remember what is heard in it."""
     folder = SessionFolder()
-    name = Path(upload.name)
-    kind = name.suffix.lower().removeprefix(".")
-    path = folder.path / f"{safe_stem(name.stem) or 'track'}.{kind if kind in KINDS else 'wav'}"
-    path.write_bytes(upload.getbuffer())
+    file = Path(name)
+    kind = file.suffix.lower().removeprefix(".")
+    path = folder.path / f"{safe_stem(file.stem) or 'track'}.{kind if kind in KINDS else 'wav'}"
+    path.write_bytes(content)
     st.session_state[HEARD] = listen(path)
     st.session_state[FOLDER] = folder  # the one before goes with its file
     st.session_state.pop(TAKES, None)

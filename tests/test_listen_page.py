@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 import soundfile
+from conftest import PHONE
 
 from benchmarks.rendered_tracks import track
 
@@ -92,6 +93,23 @@ def test_a_track_is_dropped_corrected_played_along_and_a_loop_taken(screen, song
         wav = next(name for name in taken.namelist() if name.endswith("_whole.wav"))
         length = soundfile.info(io.BytesIO(taken.read(wav))).duration
     assert length == pytest.approx(soundfile.info(path).duration, abs=0.01)
+
+
+def test_on_a_phone_the_drums_of_a_loop_of_ours_are_written_out_and_played(visitor):
+    screen = visitor(viewport=PHONE)
+    screen.open("/listen")
+    with screen.rerun(moves=True):
+        screen.page.get_by_role("button", name="Try it with a loop of ours").click()
+    wait_for(screen, "face.buffer")
+    screen.settle(moves=True)
+    with screen.rerun(moves=True):
+        screen.page.get_by_role("button", name="Write out its drums").click()
+    written = screen.page.locator(".st-key-listen_played")
+    play = written.get_by_role("button", name="Play").first
+    screen.until(lambda: play.is_enabled() or pytest.fail("no drums"))
+    screen.page.locator(".st-key-listen_keep").get_by_role("button", name="Keep").wait_for()
+    play.click()
+    written.get_by_role("button", name="Stop").first.wait_for()
 
 
 def test_what_is_no_sound_is_refused_with_a_sentence(screen, tmp_path):

@@ -1,6 +1,7 @@
 """Listening: known grids are found again, and what has none is not believed."""
 
 import json
+from dataclasses import replace
 
 import hostile_audio
 import numpy as np
@@ -8,10 +9,11 @@ import pytest
 from scipy.signal import resample_poly
 
 from benchmarks.odd_sounds import NO_BEAT, drifting, no_beat
-from benchmarks.rendered_tracks import DEVELOPMENT_KITS, TEST_KITS, track
+from benchmarks.rendered_tracks import DEVELOPMENT_KITS, TEST_KITS, played, track
 from dj_core.cli import main
 from dj_core.errors import SoundError
 from dj_core.listening.listening import LIKELY, listen_to_content, listen_to_samples
+from dj_core.shaping.attributes import with_swing
 from dj_core.sound.decoding import AudioDecoder
 
 
@@ -44,15 +46,35 @@ def test_tempo_and_bars_of_a_known_track_are_found(house, house_heard):
         assert min(abs(line - at) for at in house_heard.downbeats) < 0.01
 
 
+@pytest.mark.parametrize("percent", [50, 57, 64])
+def test_swing_is_heard_to_a_point_and_a_half(house, percent):
+    swung = with_swing(replace(house.beat, bars=8, hits=tuple(first_bars(house.beat, 8))), percent)
+    samples = resample_poly(played(swung, "house"), 1, 2).astype(np.float32)
+    assert listen_to_samples(samples).swing_percent == pytest.approx(percent, abs=1.5)
+
+
+def first_bars(beat, bars):
+    return (hit for hit in beat.hits if hit.onset_quarters < 4 * bars)
+
+
 def test_half_and_double_are_offered(house_heard):
     for factor in (0.5, 2):
         wanted = house_heard.tempo_bpm * factor
         assert any(abs(tempo / wanted - 1) < 0.01 for tempo in house_heard.other_tempos_bpm)
 
 
-@pytest.mark.parametrize("kind", NO_BEAT)
-def test_what_has_no_beat_is_not_believed(kind):
-    answer = listen_to_samples(no_beat(kind, 3))
+@pytest.mark.parametrize(
+    ("kind", "seed"),
+    [
+        *((kind, 3) for kind in NO_BEAT),
+        ("sine", 711),
+        ("drone", 705),
+        ("drone", 707),
+        ("drone", 708),
+    ],
+)
+def test_what_has_no_beat_is_not_believed(kind, seed):
+    answer = listen_to_samples(no_beat(kind, seed))
     assert answer.confidence < LIKELY
     assert answer.warnings
 

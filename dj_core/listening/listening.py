@@ -188,7 +188,7 @@ def listen_to_samples(samples: NDArray[np.float32], name: str = "") -> Listening
 
 def with_grid(heard: Listening, strength: Strength, grid: BeatGrid, confidence: float) -> Listening:
     """What is heard where the grid is `grid`, found or corrected by hand."""
-    groove = groove_template(strength, grid)
+    groove = groove_template(strength, grid, heard.samples)
     tempo = grid.tempo_bpm
     others = [bpm for bpm, _ in grid.odds[1:] if grid.odds[0][1] < 0.9]
     for relative in (tempo / 2, tempo * 2):

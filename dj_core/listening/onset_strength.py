@@ -25,7 +25,9 @@ _RISE_FRAMES = 2
 _FILTERS_PER_OCTAVE = 6
 _COMPRESSION = 300.0  # of magnitudes before the logarithm; full scale is 1
 _MEAN_SECONDS = 0.4
-_QUIETEST_BAND = 0.02  # mean square of the rise of a band that is heard; below it is a drone
+_QUIETEST = (0.12, 0.12, 0.03, 0.02, 0.02)
+"""Level of the rise of each band that is heard; below it are a drone's tones, which beat slowly."""
+_CUT_FRAMES = 1 + _WINDOW // 2 // HOP  # the last: a tone that is cut off there clicks
 
 
 @functools.cache
@@ -75,11 +77,12 @@ def onset_strength(samples: NDArray[np.float32]) -> NDArray[np.float32]:
         before = whole[-_RISE_FRAMES:]
         for band in range(BANDS):
             strength[start : start + count, band] = rise[:, bands == band].mean(axis=1)
+    strength[-_CUT_FRAMES:] = 0
     reach = round(_MEAN_SECONDS * FRAMES_PER_SECOND)
-    for band in range(BANDS):
+    for band, quietest in enumerate(_QUIETEST):
         sums = np.cumsum(np.pad(strength[:, band], (reach + 1, reach), mode="edge"))
         mean = (sums[2 * reach + 1 :] - sums[: -2 * reach - 1]) / (2 * reach + 1)
         strength[:, band] = np.maximum(strength[:, band] - mean, 0)
         level = float(np.sqrt(np.mean(strength[:, band] ** 2)))
-        strength[:, band] /= max(level, _QUIETEST_BAND)
+        strength[:, band] /= max(level, quietest)
     return strength
