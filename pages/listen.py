@@ -25,7 +25,6 @@ from dj_core.sound.loop_files import LoopSettings, loop_files
 from dj_ui.deck import track_view
 from dj_ui.downloads import download_button
 from dj_ui.frame import open_page, run_page
-from dj_ui.keeping import keep_button
 from dj_ui.models import loaded
 from dj_ui.opening import opening_beat
 from dj_ui.player import player
@@ -240,13 +239,7 @@ def show_played(heard: Listening) -> None:
         return
     for warning in played.warnings:
         st.warning(warning)
-    name = played.beat.title
-    player(
-        played.beat,
-        key="listen_played",
-        name=name,
-        below=lambda beat: keep_button(beat, key="listen_keep", name=name),
-    )
+    player(played.beat, key="listen_played", name=played.beat.title)
 
 
 def whole_zip(heard: Listening, take: Match, name: str) -> bytes:

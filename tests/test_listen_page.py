@@ -107,7 +107,7 @@ def test_on_a_phone_the_drums_of_a_loop_of_ours_are_written_out_and_played(visit
     written = screen.page.locator(".st-key-listen_played")
     play = written.get_by_role("button", name="Play").first
     screen.until(lambda: play.is_enabled() or pytest.fail("no drums"))
-    screen.page.locator(".st-key-listen_keep").get_by_role("button", name="Keep").wait_for()
+    screen.page.get_by_role("button", name="Keep", exact=True).wait_for()
     play.click()
     written.get_by_role("button", name="Stop").first.wait_for()
 

@@ -53,6 +53,12 @@ def test_swing_is_heard_to_a_point_and_a_half(house, percent):
     assert listen_to_samples(samples).swing_percent == pytest.approx(percent, abs=1.5)
 
 
+def test_a_loop_cut_on_the_one_has_its_first_bar_line_there(house):
+    loop = replace(house.beat, bars=4, hits=tuple(first_bars(house.beat, 4)))
+    samples = resample_poly(played(loop, "house"), 1, 2).astype(np.float32)
+    assert listen_to_samples(samples).downbeats[0] == pytest.approx(0, abs=0.005)
+
+
 def first_bars(beat, bars):
     return (hit for hit in beat.hits if hit.onset_quarters < 4 * bars)
 

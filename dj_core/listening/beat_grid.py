@@ -93,7 +93,7 @@ def find_grid(strength: Strength) -> BeatGrid | None:
     wanted = wanted[(wanted - rotation) % TICKS_PER_BEAT == 0]
     beats = _extended(wanted, ticks, anchors)
     beats = beats + _late_by(strength, beats, tick_seconds)
-    inside = (beats >= 0) & (beats < seconds)
+    inside = (beats > -_FINE_REACH_SECONDS) & (beats < seconds)
     beats, wanted = beats[inside], wanted[inside]
     if not len(beats):
         return None
@@ -102,6 +102,7 @@ def find_grid(strength: Strength) -> BeatGrid | None:
     first = int((((rotation - wanted[0]) / TICKS_PER_BEAT) % 4).round()) % 4
     if per_bar != 4:
         first, downbeat_odds = _first_of_three(strength, frames, beats)
+    beats = np.maximum(beats, 0)  # a loop begins with its first stroke
     return BeatGrid(
         beats, first, per_bar, tempo, odds, best.salience, downbeat_odds, is_steady, drift
     )
@@ -332,8 +333,9 @@ def on_strokes(grid: BeatGrid, samples: NDArray[np.float32]) -> BeatGrid:
     # the rise from just before a stroke to just after it is greatest as the stroke begins
     moved = (top - half - _FINE_RISE_STEPS / 2 - 1) * _FINE_STEP_SECONDS
     beats = grid.beats + moved
-    early = int((beats < 0).sum())
-    beats = beats[(beats >= 0) & (beats < len(samples) / RATE_HZ)]
+    early = int((beats <= -_FINE_REACH_SECONDS).sum())
+    beats = np.maximum(beats[early:], 0)
+    beats = beats[beats < len(samples) / RATE_HZ]
     first_downbeat = (grid.first_downbeat - early) % grid.beats_per_bar
     return replace(grid, beats=beats, first_downbeat=first_downbeat)
 

@@ -135,7 +135,7 @@ def _to_the_millisecond(
     cells = np.rint(onsets * RATE_HZ / _CELL).astype(int)[:, None] + np.arange(*_REACH_CELLS)
     rises = rise[np.clip(cells, 0, len(rise) - 1)]
     found: NDArray[np.intp] = cells[np.arange(len(onsets)), rises.argmax(axis=1)]
-    return found * (_CELL / RATE_HZ)
+    return (found * (_CELL / RATE_HZ)).astype(np.float64)
 
 
 def _swing(
