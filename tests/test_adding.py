@@ -156,7 +156,8 @@ class KickTask:
     def save_model(self, folder, results):
         settings = self.settings
         facts = ModelFacts(settings.preset, settings.corpora, asdict(settings), results)
-        save_checkpoint(folder, self.family, self.network.state_dict(), facts, network={"size": 1})
+        weights = {name: weight.numpy() for name, weight in self.network.state_dict().items()}
+        save_checkpoint(folder, self.family, weights, facts, network={"size": 1})
 
     def play(self, name, bars, seed):
         return KickModel(name, self.network).generate(GenerationRequest(bars=bars, seed=seed)).beat
@@ -195,9 +196,12 @@ class KickModel:
 
 
 def load_kicks(folder, name):
+    import torch
+
     network = kick_network()
     stored = read_checkpoint(folder, "kicks")
-    network.load_state_dict(stored.tensors)
+    weights = {name: torch.from_numpy(array) for name, array in stored.tensors.items()}
+    network.load_state_dict(weights)
     return KickModel(name, network, stored.weights_sha256, stored.facts.corpora)
 
 
