@@ -426,6 +426,8 @@ class Engine {
       const { placements } = this.decks[name]
       const timeline = placements.map(({ beat, from, level }) => ({ mixer: beat.mixer,
         level: level.value, from: this.tempo.timeAt(from), tempo: this.tempo.tempoAt(from) }))
+      const neutral = { mixer: undefined, level: 1, from: 0, tempo: this.tempoBpm } // bars to come
+      if (!timeline.length && this.decks[name].feed) timeline.push(neutral)
       if (timeline.length) this.output.decks[name].desk.follow(timeline, time)
     }
   }
