@@ -49,11 +49,12 @@ def made(model):
     plan = JamPlan(("house", "drum-and-bass"), 64, (0.6,), seed=11, tempo_bpm=124)
     live = LiveJam(model, plan, "test")
     grooves = [live.answer(number, {"energy": "0.6"}) for number in range(PHRASES)]
-    aside = {
-        section: [live.answer(PHRASES + 3 * turn + place, {"section": section})
-                  for turn in range(ASIDE // 3)]
-        for place, section in enumerate(("break", "build", "drop"))
-    }  # fmt: skip
+    aside = {section: [] for section in ("break", "build", "drop")}
+    for number in range(PHRASES, PHRASES + ASIDE):  # in the order in which they are made
+        section = [*aside][number % 3]
+        aside[section].append(live.answer(number, {"section": section}))
+    assert all(grooves)
+    assert all(map(all, aside.values()))
     return live, grooves, aside
 
 
