@@ -10,8 +10,9 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlparse
 
 import pytest
-from test_deck_engine import CLICKS, DECK, TAP, Booth, as_sent
+from test_deck_engine import CLICKS, DECK, TAP, Booth, as_sent, assert_on_frames
 
+from dj_core.library.kept_beats import Crate
 from dj_core.library.library import Library
 from dj_core.live.jam_bar import NUMBERS, Faders, Pads, bar_hits
 from dj_core.live.performance import JamPlan
@@ -158,7 +159,7 @@ def test_the_browser_plays_a_bar_as_python_does(stage, model):
             )
 
 
-def test_a_jam_goes_on_and_is_kept_as_it_sounded(stage):
+def test_a_jam_goes_on_and_is_kept_as_it_sounded(stage, home):
     stage.start()
     bars = stage.bars(24)
     stage.assert_as_heard(bars)
@@ -174,6 +175,24 @@ def test_a_jam_goes_on_and_is_kept_as_it_sounded(stage):
     kept = stage.get("jam.recorded")[-16:]
     expected = [4 * place + at for place, bar in enumerate(kept) for at, _, _ in bar["hits"]]
     assert [hit.onset_quarters for hit in beat.hits] == sorted(expected)
+    # played from the crate it has every stroke on the frame that it had in the jam
+    quarter = 60 / TEMPO_BPM * stage.heard().rate
+    length = round(64 * quarter)
+    began = round(4 * kept[0]["number"] * quarter)
+    frames = [frame for frame, _ in stage.heard().strokes()]
+    zero = frames[0] - round(min(at for at, _, _ in bars[0]["hits"]) * quarter)
+    in_jam = [frame - zero - began for frame in frames if -1 <= frame - zero - began < length - 2]
+    crate = Crate.open()
+    beat = crate.get(crate.keep(beat, name=beat.title).id).beat
+    stage.do("engine.stop(); engine.claim('crate'); engine.setBeat('A', value)", as_sent(beat))
+    silent = stage.get("frameNow()") + 1_000
+    stage.until(f"frameNow() > {silent}")
+    stage.do("engine.play()")
+    stage.until(f"frameNow() > {silent + length + round(2 * quarter)}")
+    frames = [frame for frame, _ in stage.heard().strokes() if frame > silent]
+    zero = frames[0] - round(beat.hits[0].onset_quarters * quarter)
+    again = [frame - zero for frame in frames if frame - zero < length - 2]
+    assert_on_frames(again, in_jam)
     settings = beat.provenance.settings
     assert settings["phrases"]
     assert settings["asked"]
