@@ -71,8 +71,8 @@ def measure(
             )
         _train(settings, corpora, folder)
         made = load_groove_model(folder / MODEL_NAME)
-        clips = ClipSet.of(held_out.clips, made.checkpoint.network.settings.genres)
-        yield lever, bits_of(made.checkpoint.network, made.tables.scale, clips)
+        clips = ClipSet.of(held_out.clips, made.settings.genres)
+        yield lever, bits_of(made.network, made.tables.scale, clips)
 
 
 def _train(settings: GrooveTrainingSettings, corpora: Sequence[Corpus], folder: Path) -> None:

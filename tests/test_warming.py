@@ -30,36 +30,26 @@ def test_a_folder_nobody_may_write_does_not_keep_the_server_from_starting(tmp_pa
     warming.make_ready()
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [(b"no library at all", "damaged or made for another"), (None, "missing")],
-)
-def test_the_app_starts_beside_a_fluidsynth_that_does_not_load(content, reason, tmp_path):
-    """Damaged, of another kind of machine, or missing: one sentence with the fix, no OSError."""
+@pytest.mark.parametrize("content", [b"no library at all", None], ids=["damaged", "missing"])
+def test_without_a_fluidsynth_that_loads_the_app_starts_and_sounds(content, tmp_path):
+    """Damaged, of another kind of machine, or missing: the kits' own samples are played."""
     library = tmp_path / "libfluidsynth.so.3"
     if content:
         library.write_bytes(content)
     program = f"""
 import ctypes.util
 ctypes.util.find_library = lambda name: {str(library)!r} if {bool(content)} else None
-from dj_core.sound.render import check_sound, default_soundfont, find_soundfonts
-from dj_core.errors import SoundError
+from dj_core.music.beat import Beat, Hit
+from dj_core.sound.render import default_soundfont, find_soundfonts, render_stems
 from dj_ui.warming import make_ready
 make_ready()
 default_soundfont(), find_soundfonts()
-for _ in range(2):
-    try:
-        check_sound()
-    except SoundError as error:
-        print(error)
+sound = render_stems(Beat((Hit(0.0, 0, 100),), 1))
+print(max(abs(stem).max() for stem in sound.values()) > 0.01)
 """
     answer = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=300,
         env={**os.environ, "DIGITAL_DJ_HOME": str(tmp_path / "home")},
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr[-3000:]
-    said = answer.stdout.splitlines()
-    assert len(said) == 2
-    assert said[0] == said[1]
-    assert reason in said[0]
-    assert "libfluidsynth3" in said[0]
+    assert answer.stdout.split() == ["True"]
