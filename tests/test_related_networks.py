@@ -5,9 +5,8 @@ import itertools
 import pytest
 import torch
 
-from dj_core.models.notes.network_settings import NetworkSettings
+from dj_core.models.notes.network_settings import NAME, TIME, WORD, NetworkSettings
 from dj_core.models.notes.note_network import NETWORKS, build_network
-from dj_core.models.notes.pointer_network import NAME, TIME, WORD
 
 ROLES = torch.tensor([TIME, TIME, TIME, WORD, WORD, NAME, NAME, NAME, NAME])
 SONG = [3, 4, 5, 0, 6, 1, 5, 2, 8, 1, 7, 0]  # two primes, then names and times in turn
