@@ -7,28 +7,24 @@ is read again only when its content or the version of music21 changes.
 
 from __future__ import annotations
 
-import json
+import importlib
 import os
 import queue
-import subprocess
-import sys
-import threading
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from dj_core.errors import CorpusError, LibraryError, MidiError
 from dj_core.files.midi import midi_bytes, parse_midi, read_midi
 from dj_core.files.midi_reading import content_of
 from dj_core.files.storage import write_bytes_atomic
 from dj_core.host.extras import require
+from dj_core.host.worker_process import Answer, WorkerProcess, answer_questions
 from dj_core.music.drums import DRUM_CHANNEL, DrumMap
-from dj_core.product import IMPORT_FOLDER
 
 if TYPE_CHECKING:
     from music21.base import Music21Object
@@ -294,90 +290,41 @@ def _read_all(
 _EMPTY_ROW = {"reason": "", "names": [], "onsets": [], "durations": [], "tied": []}
 
 
-class _Worker:
-    """A process that reads one file at a time; killed and replaced when one takes too long.
+class _Worker(WorkerProcess):
+    """A process that reads one file at a time; killed and replaced when one takes too long."""
 
-    A subprocess talking JSON lines, not `multiprocessing`: a spawned child would import the
-    parent's main module again, which under a web server is the whole app.
-    """
-
-    _process: subprocess.Popen[str] | None = None
+    def __init__(self) -> None:
+        super().__init__(__name__, SECONDS_TO_START)
 
     def read(self, content: bytes) -> dict[str, Any]:
         """The file's columns, or {'reason': why not}."""
         require("music21")
-        if self._process is None and self._ask(None, SECONDS_TO_START) is None:
+        if not self.start():
             raise LibraryError(
                 "music21 did not start within two minutes. Try again when the machine is less busy."
             )
         seconds = SECONDS_PER_FILE * min(1 + len(content) / BYTES_PER_FILE, MOST_TIMES)
-        answer = self._ask(content, seconds)
-        if answer is not None:
-            return answer
-        self.close()
+        if (answer := self.ask({}, content, seconds)) is not None:
+            return answer[0]
         return {"reason": f"music21 did not finish within {seconds:.0f} seconds, or crashed."}
-
-    def close(self) -> None:
-        """End the process; a later `read` starts another."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-            for pipe in _pipes(process):
-                pipe.close()
-
-    def _ask(self, question: bytes | None, seconds: float) -> dict[str, Any] | None:
-        """One line there, one line back; None when the process died or had to be killed."""
-        if self._process is None:
-            product = str(IMPORT_FOLDER)
-            search_path = os.pathsep.join(filter(None, [product, os.environ.get("PYTHONPATH")]))
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", "from dj_core.corpus.note_strings import serve; serve()"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": search_path},
-                encoding="utf-8",
-            )
-        process = self._process
-        questions, answers = _pipes(process)
-        alarm = threading.Timer(seconds, process.kill)
-        alarm.start()
-        try:
-            if question is not None:
-                questions.write(b64encode(question).decode() + "\n")
-                questions.flush()
-            answer = answers.readline()
-        except (OSError, ValueError):  # it died between two files, or was closed meanwhile
-            return None
-        finally:
-            alarm.cancel()
-        return json.loads(answer) if answer.endswith("\n") else None
-
-
-def _pipes(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
-    """What it reads and what it writes, which are pipes both."""
-    return cast("tuple[IO[str], IO[str]]", (process.stdin, process.stdout))
 
 
 def serve() -> None:
-    """The worker's loop: a file a line on stdin, in base 64; its columns a line on stdout."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    sys.stdout = sys.stderr  # whatever music21 prints is not an answer
-    import music21.midi.translate  # noqa: F401 - the slow import, before the clock runs
+    """The worker's loop: a file there, its columns back."""
 
-    print(json.dumps({"ready": True}), file=answers, flush=True)
-    for line in sys.stdin:
+    def answer(_: dict[str, Any], content: bytes) -> Answer:
         try:
-            events = read_note_events(b64decode(line))
-            answer: dict[str, Any] = {
-                "names": [event.name for event in events],
-                "onsets": [event.onset_quarters for event in events],
-                "durations": [event.duration_quarters for event in events],
-                "tied": [event.tied for event in events],
-            }
-            if not events:
-                answer = {"reason": "music21 finds no note in the file."}
+            events = read_note_events(content)
         except MidiError as error:
-            answer = {"reason": str(error)}
-        print(json.dumps(answer), file=answers, flush=True)
+            return {"reason": str(error)}, b""
+        if not events:
+            return {"reason": "music21 finds no note in the file."}, b""
+        columns = {
+            "names": [event.name for event in events],
+            "onsets": [event.onset_quarters for event in events],
+            "durations": [event.duration_quarters for event in events],
+            "tied": [event.tied for event in events],
+        }
+        return columns, b""
+
+    answer_questions(lambda: importlib.import_module("music21.midi.translate"), answer)

@@ -6,21 +6,17 @@ worker process and a sentence; the next file gets a new one.
 
 from __future__ import annotations
 
+import importlib
 import io
-import json
-import os
-import subprocess
-import sys
-import threading
 from dataclasses import asdict, dataclass
-from typing import IO, Any, Self, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dj_core.errors import SoundError
 from dj_core.host.limits import LIMITS
-from dj_core.product import IMPORT_FOLDER
+from dj_core.host.worker_process import Answer, WorkerProcess, answer_questions
 
 AUDIO_ENDINGS = (".wav", ".aif", ".aiff", ".aifc", ".flac", ".ogg", ".oga", ".mp3")
 SECONDS_TO_START = 60  # of the worker on a busy machine: it imports numpy and libsndfile
@@ -83,20 +79,11 @@ def decode_audio(content: bytes, limits: AudioLimits = ONE_SHOT) -> Audio:
         return decoder.decode(content, limits)
 
 
-class AudioDecoder:
-    """A worker process that decodes one file at a time; a context manager.
+class AudioDecoder(WorkerProcess):
+    """A worker process that decodes one file at a time; a context manager."""
 
-    A subprocess with pipes, not `multiprocessing`: a spawned child would import the parent's main
-    module again, which under a web server is the whole app.
-    """
-
-    _process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __init__(self) -> None:
+        super().__init__(__name__, SECONDS_TO_START)
 
     def decode(self, content: bytes, limits: AudioLimits = ONE_SHOT) -> Audio:
         """The sound of a file. Raises SoundError with the reason why it cannot be had."""
@@ -106,13 +93,13 @@ class AudioDecoder:
             )
         if not content.startswith(_BEGINNINGS) and not _is_mpeg(content):
             raise SoundError("The file is no WAV, AIFF, FLAC, OGG or MP3.")
-        if self._process is None or self._process.poll() is not None:
-            self.close()
-            self._start()
-        question = json.dumps({"bytes": len(content), **asdict(limits)}).encode() + b"\n"
-        answer = self._ask(question, limits.most_work_seconds, content)
+        if not self.start():
+            raise SoundError(
+                "The sound decoder did not start. Check that libsndfile's package is installed: "
+                "python -m pip install soundfile."
+            )
+        answer = self.ask(asdict(limits), content, limits.most_work_seconds)
         if answer is None:
-            self.close()
             raise SoundError(
                 f"The decoder crashed on the file, or took over {limits.most_work_seconds:g} "
                 "seconds. Save it anew in a sound editor."
@@ -122,60 +109,6 @@ class AudioDecoder:
             raise SoundError(reason)
         frames = np.frombuffer(samples, np.float32).reshape(-1, head["channels"])
         return Audio(frames, head["rate_hz"])
-
-    def close(self) -> None:
-        """End the process; a later `decode` starts another."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-            for pipe in _pipes(process):
-                pipe.close()
-
-    def _start(self) -> None:
-        product = str(IMPORT_FOLDER)
-        search_path = os.pathsep.join(filter(None, [product, os.environ.get("PYTHONPATH")]))
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", "from dj_core.sound.decoding import serve; serve()"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": search_path},
-        )
-        if self._ask(b"", SECONDS_TO_START) is None:
-            self.close()
-            raise SoundError(
-                "The sound decoder did not start. Check that libsndfile's package is installed: "
-                "python -m pip install soundfile."
-            )
-
-    def _ask(
-        self, question: bytes, seconds: float, content: bytes = b""
-    ) -> tuple[dict[str, Any], bytes] | None:
-        """A line and samples back; None when the process died or had to be killed."""
-        process = cast("subprocess.Popen[bytes]", self._process)
-        questions, answers = _pipes(process)
-        alarm = threading.Timer(seconds, process.kill)
-        alarm.start()
-        try:
-            questions.write(question)
-            questions.write(content)
-            questions.flush()
-            line = answers.readline()
-            if not line.endswith(b"\n"):
-                return None
-            head: dict[str, Any] = json.loads(line)
-            samples = answers.read(head["bytes"])
-            return (head, samples) if len(samples) == head["bytes"] else None
-        except (OSError, ValueError):  # it died between two files, or was closed meanwhile
-            return None
-        finally:
-            alarm.cancel()
-
-
-def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
-    """What it reads and what it writes, which are pipes both."""
-    return cast("tuple[IO[bytes], IO[bytes]]", (process.stdin, process.stdout))
 
 
 def _is_mpeg(content: bytes) -> bool:
@@ -187,28 +120,17 @@ def _is_mpeg(content: bytes) -> bool:
 
 
 def serve() -> None:
-    """The worker's loop: a line of limits and a file on stdin, a line and samples on stdout."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    sys.stdout = sys.stderr  # whatever else prints is not an answer
-    import soundfile  # noqa: F401 - the slow import, before the clock runs
+    """The worker's loop: limits and a file there, samples back."""
 
-    def answer(head: dict[str, Any], samples: bytes | memoryview = b"") -> None:
-        size = memoryview(samples).nbytes
-        answers.write(json.dumps({**head, "bytes": size}).encode() + b"\n")
-        answers.write(samples)
-        answers.flush()
-
-    answer({"ready": True})
-    for line in sys.stdin.buffer:
-        question = json.loads(line)
-        content = sys.stdin.buffer.read(question.pop("bytes"))
+    def answer(question: dict[str, Any], content: bytes) -> Answer:
         try:
             audio = _decoded(content, AudioLimits(**question))
-            head = {"channels": audio.samples.shape[1], "rate_hz": audio.rate_hz}
-            answer(head, audio.samples.data)
-            del audio  # a long one, while the next is waited for
         except SoundError as error:
-            answer({"reason": str(error)})
+            return {"reason": str(error)}, b""
+        head = {"channels": audio.samples.shape[1], "rate_hz": audio.rate_hz}
+        return head, audio.samples.data
+
+    answer_questions(lambda: importlib.import_module("soundfile"), answer)
 
 
 def _decoded(content: bytes, limits: AudioLimits) -> Audio:
