@@ -34,6 +34,7 @@ AXE_EXCEPTIONS: tuple[tuple[str, str, str], ...] = (
         ".stFileUploader",
         "Streamlit's place to drop files has a label",
     ),
+    ("aria-dialog-name", ".stToast", "Streamlit calls a toast a dialog and gives it no name"),
 )
 # What the browser says that is not about us: (pattern, why)
 CONSOLE_EXCEPTIONS: tuple[tuple[str, str], ...] = ()
