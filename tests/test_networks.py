@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from dj_core.errors import TrainingError
+from dj_core.models.network_weights import weights_of
 from dj_core.models.notes.network_settings import NetworkSettings, weight_shapes
 from dj_core.models.notes.note_inference import stepper
-from dj_core.models.notes.note_network import NETWORKS, build_network, count_weights, weights_of
+from dj_core.models.notes.note_network import NETWORKS, build_network, count_weights
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from dj_core.models.checkpoint import (
 )
 from dj_core.models.groove.groove_shape import GrooveSettings, weight_shapes
 from dj_core.models.groove.style_tables import Tables, are_whole
+from dj_core.models.network_weights import weights_of
 from dj_core.music import step_grid
 from dj_core.music.drums import DRUMS
 
@@ -52,7 +53,6 @@ class GrooveCheckpoint:
         cls, network: GrooveNetwork, tables: Tables, facts: ModelFacts, sha256: str = ""
     ) -> GrooveCheckpoint:
         """A network's weights as they are now."""
-        from dj_core.models.groove.groove_network import weights_of
 
         return cls(network.settings, weights_of(network), tables, facts, sha256)
 
@@ -82,7 +82,6 @@ def save_groove_model(
     folder: Path, network: GrooveNetwork, tables: Tables, facts: ModelFacts
 ) -> None:
     """Write a model folder, replacing the model in it. Raises LibraryError."""
-    from dj_core.models.groove.groove_network import weights_of
 
     tensors = {_WEIGHTS + name: w.astype(np.float16) for name, w in weights_of(network).items()}
     tensors |= {_TABLES + name: table for name, table in vars(tables).items()}

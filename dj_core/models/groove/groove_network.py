@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -54,6 +53,7 @@ from dj_core.models.groove.style_vector import (
     SHARED_NAMES,
 )
 from dj_core.models.groove.training_clips import KINDS
+from dj_core.models.network_weights import with_first_weights
 from dj_core.music.genres import MOST_ENERGY, ROLES
 from dj_core.music.step_grid import (
     CEILING_BIN,
@@ -426,12 +426,4 @@ def build_network(settings: GrooveSettings, seed: int | None = None) -> GrooveNe
         TrainingError: more than `MAX_PARAMETERS` weights.
     """
     weight_shapes(settings)  # refuses what is too large
-    with torch.random.fork_rng(devices=[]):
-        if seed is not None:
-            torch.manual_seed(seed)
-        return GrooveNetwork(settings)
-
-
-def weights_of(network: GrooveNetwork) -> dict[str, np.ndarray]:
-    """A network's weights as they are now, by name."""
-    return {name: part.detach().cpu().numpy().copy() for name, part in network.state_dict().items()}
+    return with_first_weights(GrooveNetwork, settings, seed)

@@ -19,6 +19,7 @@ from dj_core.models.groove.style_vector import (
     STYLE_SIZE,
 )
 from dj_core.models.groove.training_clips import KINDS
+from dj_core.models.network_weights import refuse_too_many
 from dj_core.music.drums import LANE
 from dj_core.music.genres import MOST_ENERGY, ROLES
 from dj_core.music.step_grid import (
@@ -181,10 +182,5 @@ def weight_shapes(settings: GrooveSettings) -> dict[str, tuple[int, ...]]:
             f"{name}.bias_ih_l0": (4 * hidden,),
             f"{name}.bias_hh_l0": (4 * hidden,),
         }
-    count = sum(math.prod(shape) for shape in shapes.values())
-    if count > MAX_PARAMETERS:
-        raise TrainingError(
-            f"This network would have {count:,} weights; at most {MAX_PARAMETERS:,} are allowed. "
-            "Use fewer hidden units or layers."
-        )
+    refuse_too_many(sum(math.prod(shape) for shape in shapes.values()), MAX_PARAMETERS)
     return shapes

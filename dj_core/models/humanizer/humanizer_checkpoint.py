@@ -14,6 +14,7 @@ from dj_core.host.extras import require
 from dj_core.models.checkpoint import ModelFacts, fitting, misfit, read_checkpoint, save_checkpoint
 from dj_core.models.humanizer.humanizer_shape import HumanizerSettings, weight_shapes
 from dj_core.models.humanizer.performances import Alphabet
+from dj_core.models.network_weights import weights_of
 
 if TYPE_CHECKING:
     from dj_core.models.humanizer.humanizer_network import HumanizerNetwork
@@ -54,7 +55,6 @@ def save_humanizer(
     folder: Path, network: HumanizerNetwork, alphabet: Alphabet, facts: ModelFacts
 ) -> None:
     """Write a model folder, replacing the model in it. Raises LibraryError."""
-    from dj_core.models.humanizer.humanizer_network import weights_of
 
     tensors = {_WEIGHTS + name: w.astype(np.float16) for name, w in weights_of(network).items()}
     tensors |= {_ALPHABET + name: part.astype(np.float32) for name, part in vars(alphabet).items()}

@@ -35,6 +35,7 @@ from dj_core.models.humanizer.humanizer_shape import (
     weight_shapes,
 )
 from dj_core.models.humanizer.performances import Batch
+from dj_core.models.network_weights import with_first_weights
 from dj_core.music.step_grid import LANES, MAX_STEPS_PER_BAR, METERS, OFFSETS, VELOCITY_BINS
 
 
@@ -157,15 +158,7 @@ def build_network(settings: HumanizerSettings, seed: int | None = None) -> Human
         TrainingError: more than `MAX_PARAMETERS` weights.
     """
     weight_shapes(settings)  # refuses what is too large
-    with torch.random.fork_rng(devices=[]):
-        if seed is not None:
-            torch.manual_seed(seed)
-        return HumanizerNetwork(settings)
-
-
-def weights_of(network: HumanizerNetwork) -> dict[str, np.ndarray]:
-    """A network's weights as they are now, by name."""
-    return {name: part.detach().cpu().numpy().copy() for name, part in network.state_dict().items()}
+    return with_first_weights(HumanizerNetwork, settings, seed)
 
 
 def nats_of(

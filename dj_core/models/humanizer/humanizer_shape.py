@@ -13,6 +13,7 @@ import numpy as np
 
 from dj_core.errors import TrainingError
 from dj_core.models.humanizer.performances import Batch
+from dj_core.models.network_weights import refuse_too_many
 from dj_core.music.step_grid import LANES, MAX_STEPS_PER_BAR, METERS, OFFSETS, VELOCITY_BINS
 
 MAX_PARAMETERS = 1_000_000
@@ -180,10 +181,5 @@ def weight_shapes(settings: HumanizerSettings) -> dict[str, tuple[int, ...]]:
             f"{name}.bias_ih_{layer}": (4 * size,),
             f"{name}.bias_hh_{layer}": (4 * size,),
         }
-    count = sum(math.prod(shape) for shape in shapes.values())
-    if count > MAX_PARAMETERS:
-        raise TrainingError(
-            f"This humaniser would have {count:,} weights; at most {MAX_PARAMETERS:,} are allowed. "
-            "Use fewer units."
-        )
+    refuse_too_many(sum(math.prod(shape) for shape in shapes.values()), MAX_PARAMETERS)
     return shapes

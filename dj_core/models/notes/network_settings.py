@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from dj_core.errors import TrainingError
+from dj_core.models.network_weights import refuse_too_many
 
 MAX_PARAMETERS = 50_000_000  # 200 MB of weights; ten times what a drum corpus can feed
 KEY_SIZE = 64  # numbers by which a pointing network compares places
@@ -94,17 +95,8 @@ def weight_shapes(settings: NetworkSettings) -> dict[str, tuple[int, ...]] | Non
         }
     for name, outputs, inputs in linear:
         shapes |= {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
-    check_size(sum(math.prod(shape) for shape in shapes.values()))
+    refuse_too_many(sum(math.prod(shape) for shape in shapes.values()), MAX_PARAMETERS)
     return shapes
-
-
-def check_size(weights: int) -> None:
-    """Raises TrainingError for more than `MAX_PARAMETERS` weights."""
-    if weights > MAX_PARAMETERS:
-        raise TrainingError(
-            f"This network would have {weights:,} weights; at most {MAX_PARAMETERS:,} are "
-            "allowed. Use fewer hidden units or layers."
-        )
 
 
 def _check_whole(name: str, value: object, high: int) -> None:

@@ -20,6 +20,7 @@ from dj_core.models.checkpoint import (
     read_checkpoint,
     save_checkpoint,
 )
+from dj_core.models.network_weights import weights_of
 from dj_core.models.notes.network_settings import NetworkSettings, weight_shapes
 from dj_core.models.notes.note_tokenizer import NotesSettings, NotesTokenizer, Vocabulary
 
@@ -50,7 +51,6 @@ class NoteCheckpoint:
         cls, network: Network, tokenizer: NotesTokenizer, facts: ModelFacts, sha256: str = ""
     ) -> NoteCheckpoint:
         """A network's weights as they are now."""
-        from dj_core.models.notes.note_network import weights_of
 
         return cls(network.settings, weights_of(network), tokenizer, facts, sha256)
 
@@ -67,7 +67,6 @@ def save_note_model(
     folder: Path, network: Network, tokenizer: NotesTokenizer, facts: ModelFacts
 ) -> None:
     """Write a model folder, replacing the model in it. Raises LibraryError."""
-    from dj_core.models.notes.note_network import weights_of
 
     save_checkpoint(
         folder,

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dj_core.models.network_weights import refuse_too_many, with_first_weights
 from dj_core.models.notes.cited_networks import (
     GatedNetwork,
     OneHotNetwork,
@@ -21,7 +22,7 @@ from dj_core.models.notes.cited_networks import (
     SteppingNetwork,
     recurrent_layers,
 )
-from dj_core.models.notes.network_settings import NetworkSettings, check_size
+from dj_core.models.notes.network_settings import MAX_PARAMETERS, NetworkSettings
 from dj_core.models.notes.pointer_network import PointingNetwork
 
 State = tuple[Tensor, Tensor]
@@ -86,16 +87,8 @@ def build_network(settings: NetworkSettings, seed: int | None = None) -> Network
     Raises:
         TrainingError: it would have more than `MAX_PARAMETERS` weights; nothing is allocated.
     """
-    check_size(count_weights(settings))
-    with torch.random.fork_rng(devices=[]):
-        if seed is not None:
-            torch.manual_seed(seed)
-        return NETWORKS[settings.cell](settings)
-
-
-def weights_of(network: Network) -> dict[str, np.ndarray]:
-    """A network's weights as they are now, by name."""
-    return {name: part.detach().cpu().numpy().copy() for name, part in network.state_dict().items()}
+    refuse_too_many(count_weights(settings), MAX_PARAMETERS)
+    return with_first_weights(NETWORKS[settings.cell], settings, seed)
 
 
 def network_of(settings: NetworkSettings, weights: Mapping[str, np.ndarray]) -> Network:
