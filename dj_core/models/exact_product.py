@@ -35,13 +35,26 @@ class ExactProduct:
 
     def __call__(self, *parts: np.ndarray) -> np.ndarray:
         """Answers (n, out) as 32-bit floats to rows (n, in) that the parts make up side by side."""
+        return self.sums(*parts).astype(np.float32)
+
+    def sums(self, *parts: np.ndarray) -> np.ndarray:
+        """The same as doubles, still exact: to be added up before they are rounded."""
         given = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-        rows = np.multiply(given, _INPUT_GRID, dtype=np.float64)
-        np.rint(rows, out=rows)
-        if 1 < len(rows) <= _MOST_BY_ROWS:
-            answers = np.empty((len(rows), self._weight.shape[1]))
-            for row, answer in zip(rows, answers, strict=True):
-                np.dot(row, self._weight, out=answer)
-        else:
-            answers = rows @ self._weight
-        return answers.astype(np.float32)
+        return _exact(given, self._weight)
+
+    def sums_of_few(self, rows: np.ndarray) -> np.ndarray:
+        """`sums` of rows of which most columns are zeros, which are left out."""
+        read = np.flatnonzero(rows.any(axis=0))
+        return _exact(rows.take(read, axis=1), self._weight.take(read, axis=0))
+
+
+def _exact(given: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    rows = np.multiply(given, _INPUT_GRID, dtype=np.float64)
+    np.rint(rows, out=rows)
+    answers = np.empty((len(rows), weight.shape[1]))
+    if 1 < len(rows) <= _MOST_BY_ROWS:
+        for row, answer in zip(rows, answers, strict=True):
+            np.dot(row, weight, out=answer)
+    else:
+        np.matmul(rows, weight, out=answers)
+    return answers

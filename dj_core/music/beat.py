@@ -77,7 +77,7 @@ class Hit:
             raise BeatError(f"A velocity is 1 to 127; got {self.velocity}.")
         if self.source_note is not None and not 0 <= self.source_note <= 127:
             raise BeatError(f"A MIDI note is 0 to 127; got {self.source_note}.")
-        if self.condition == Condition():
+        if self.condition is not None and self.condition == Condition():
             object.__setattr__(self, "condition", None)  # it asks for nothing
 
     @property

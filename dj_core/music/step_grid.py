@@ -237,7 +237,8 @@ def from_grid(grid: Grid, meter: Meter) -> Groove:
     second_velocity = of(grid.second_velocity, 1)
     second_offset, between = of(grid.second_offset, 1 + MAX_OFFSET), of(grid.between, 0)
     two = second_velocity >= 0
-    for number in range(1, MOST_BETWEEN + 2):  # the last one is the second stroke itself
+    # the last one is the second stroke itself
+    for number in range(1, between[two].max(initial=-1) + 2):
         here = two & (number <= between + 1)
         share = number / (between[here] + 1)
         levels = velocity[here] + share * (second_velocity[here] - velocity[here])

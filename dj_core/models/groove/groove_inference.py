@@ -71,7 +71,7 @@ from dj_core.music.step_grid import (
 LANE_LANE = 16  # numbers of the network's lane embedding
 LEVEL = 12  # numbers of its embeddings of velocity and offset
 _FADING = np.array([0.5 ** (1 / half_life) for half_life in HALF_LIVES], np.float32)
-_FADING = _FADING[:, None, None]
+_FADING = _FADING[:, None]
 _EARLIER_PLACES = np.arange(EARLIER)
 _DOUBT = np.float32(0.1)  # as in `moving_averages`
 
@@ -83,7 +83,7 @@ class Standing:
     Attributes:
         layers: of each LSTM layer's gates, what the conditions and biases make up.
         outlines: of the first layer's gates and of the heads, what the style's outline makes up at
-            each 16th of two bars, (rows, 32, ...).
+            each 16th of two bars, (32, rows, ...).
         heads: likewise of lanes, copying gates and stroke memory.
         strokes: likewise of velocity, offset and flam units, per lane.
     """
@@ -98,7 +98,7 @@ class Standing:
         gates, heads = self.outlines
         return Standing(
             [layer[rows] for layer in self.layers],
-            (gates[rows], heads[rows]),
+            (gates[:, rows], heads[:, rows]),
             self.heads[rows],
             self.strokes[rows],
         )
@@ -116,58 +116,83 @@ class Memory:
         return Memory([part[rows] for part in self.hidden], [part[rows] for part in self.cell])
 
 
+At = np.ndarray | tuple[np.ndarray, np.ndarray]
+"""Where a 16th stands in a table: one index for all rows, or one for each of them."""
+
+
 @dataclass(frozen=True)
-class Heard:
-    """What has been played as the network reads it; arrays (rows, ...).
+class Reading:
+    """What each 16th of a block's takes reads, as indices; the last 16th is the empty one.
 
     Attributes:
-        content: of the 16th before and of those `LAG_BARS` ago, (rows, 1 + LAGS, CONTENT).
-        following: lanes struck in the 16ths after the one a bar ago, (rows, 3, 16).
-        known: 1 where there was such a 16th, (rows, LAGS).
-        position, phrase: 16th in the bar, bar in the phrase.
+        seen: 16ths whose content is read: the one before, those `LAG_BARS` ago and those that
+            follow the one a bar ago, (steps, rows, 1 + LAGS + 3).
+        position, phrase, outlined: 16th in the bar, bar in the phrase and 16th of two bars,
+            (steps,) where all bars are of one length, else (steps, rows).
     """
 
-    content: np.ndarray
-    following: np.ndarray
-    known: np.ndarray
+    seen: np.ndarray
     position: np.ndarray
     phrase: np.ndarray
+    outlined: np.ndarray
 
-    @property
-    def outlined(self) -> np.ndarray:
-        """16th of two bars, (rows,)."""
-        steps: np.ndarray = (self.phrase * (OUTLINE_STEPS // 2) + self.position) % OUTLINE_STEPS
-        return steps
+    @classmethod
+    def of(cls, steps: int, bar: np.ndarray, lag_steps: np.ndarray) -> Reading:
+        """What is read in `steps` 16ths, of bars (rows,) and `LAG_BARS` (rows, LAGS) in 16ths."""
+        now = np.arange(steps)[:, None, None]
+        before = np.broadcast_to(now - 1, (steps, len(bar), 1))
+        after = now - bar[:, None] + np.arange(1, NEXT_STEPS + 1)
+        after = np.where(after < now, after, -1)
+        seen = np.concatenate([before, now - lag_steps, after], axis=2)
+        bars_played, position = np.divmod(now[..., 0], bar[:1] if (bar == bar[0]).all() else bar)
+        phrase = bars_played % PHRASE_BARS
+        if position.shape[1] == 1:
+            position, phrase = position[:, 0], phrase[:, 0]
+        outlined = (phrase * (OUTLINE_STEPS // 2) + position) % OUTLINE_STEPS
+        return cls(np.where(seen >= 0, seen, steps), position, phrase, outlined)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What has been played as the network reads it.
+
+    Attributes:
+        seen: content of the 16ths that `Reading.seen` names, (rows, 1 + LAGS + 3, CONTENT + 1).
+        position, phrase, outlined: as in `Reading`, of this 16th.
+    """
+
+    seen: np.ndarray
+    position: np.ndarray
+    phrase: np.ndarray
+    outlined: np.ndarray
 
     @property
     def lags(self) -> np.ndarray:
         """Lanes struck `LAG_BARS` ago, (rows, LAGS, 16)."""
-        return self.content[:, 1:, :LANES]
+        return self.seen[:, 1 : 1 + LAGS, :LANES]
+
+    @property
+    def known(self) -> np.ndarray:
+        """1 where there was such a 16th, (rows, LAGS)."""
+        return self.seen[:, 1 : 1 + LAGS, CONTENT]
 
 
-def heard_at(now: int, content: np.ndarray, bar: np.ndarray, lag_steps: np.ndarray) -> Heard:
+def heard_at(now: int, content: np.ndarray, reading: Reading) -> Heard:
     """What is read before the 16th `now`.
 
     Args:
         now: counted from the takes' beginning.
-        content: of all 16ths and, last, of an empty one, (rows, steps + 1, CONTENT).
-        bar: 16ths of a bar, (rows,).
-        lag_steps: `LAG_BARS` in 16ths, (rows, LAGS).
+        content: of all 16ths and, last, of an empty one, (rows, steps + 1, CONTENT + 1): what the
+            network reads of each, and 1 where it has been played.
+        reading: of these takes.
     """
-    rows, empty = np.arange(len(content))[:, None], content.shape[1] - 1
-    lags = now - lag_steps
-    lags = np.where(lags >= 0, lags, empty)
-    before = np.full((len(content), 1), now - 1 if now else empty)
-    after = (now - bar)[:, None] + np.arange(1, NEXT_STEPS + 1)
-    after = np.where((after >= 0) & (after < now), after, empty)
-    bars_played, position = np.divmod(now, bar)
-    return Heard(
-        content=content[rows, np.concatenate([before, lags], axis=1)],
-        following=content[:, :, :LANES][rows, after],
-        known=(lags != empty).astype(np.float32),
-        position=position,
-        phrase=bars_played % PHRASE_BARS,
-    )
+    seen = content[np.arange(len(content))[:, None], reading.seen[now]]
+    return Heard(seen, reading.position[now], reading.phrase[now], reading.outlined[now])
+
+
+def at_rows(index: np.ndarray, rows: int) -> At:
+    """Where each row's index is in a table (..., rows, n)."""
+    return index if index.ndim == 0 else (index, np.arange(rows))
 
 
 @dataclass(frozen=True)
@@ -178,16 +203,15 @@ class Strokes:
         row: of the block.
         lane: of the drum table.
         struck: lanes of this 16th, (n, 16).
-        earlier_velocity, earlier_offset: tokens (n, EARLIER) of earlier strokes; the last, of the
-            stroke decided just before, is filled in when that is known.
+        earlier: tokens of the velocities and of the offsets of earlier strokes, (2, n, EARLIER);
+            the last, of the stroke decided just before, is filled in when that is known.
         age_steps: 16ths since the lane was last struck.
     """
 
     row: np.ndarray
     lane: np.ndarray
     struck: np.ndarray
-    earlier_velocity: np.ndarray
-    earlier_offset: np.ndarray
+    earlier: np.ndarray
     age_steps: np.ndarray
 
 
@@ -228,9 +252,10 @@ class StepwiseNetwork:
             seen = seen.copy()
             seen[:, CONTENT:] = 0
         self._outline_gates, self._summary = ExactProduct(outlines), ExactProduct(summary)
+        self._seen = ExactProduct(_by_16ths(seen))
         self._layers = [
             ExactProduct(np.concatenate(parts, axis=1))
-            for parts in zip([seen, *below[1:]], before, strict=True)
+            for parts in zip([seen[:, :0], *below[1:]], before, strict=True)
         ]
         at = np.arange(MAX_STEPS_PER_BAR)
         eight = PHRASE_BARS // 2
@@ -286,11 +311,17 @@ class StepwiseNetwork:
             near[:, -RECENT:] = 0
         # known of all strokes of a 16th at once: lanes, earlier strokes but the one just before,
         # age and moving averages; what follows from those sounded before is added by tables
-        struck, by_level, by_place, present, earlier_level, earlier_place, late = np.split(
-            near, np.cumsum([LANES] * 3 + [EARLIER] * 3), axis=1
+        struck, by_level, by_place, present, earlier_level, earlier_place, age, own, late = (
+            np.split(
+                near,
+                np.cumsum([LANES] * 3 + [EARLIER] * 3 + [1, len(HALF_LIVES) * QUANTITIES]),
+                axis=1,
+            )
         )
-        earlier = (present, earlier_level, earlier_place)
-        near = np.concatenate([struck, *(part[:, :-1] for part in earlier), late], axis=1)
+        earlier = np.stack([present, earlier_level], axis=2)[:, :-1].reshape(len(near), -1)
+        own = own.reshape(len(near), len(HALF_LIVES), QUANTITIES)[:, :, _OWN_ORDER]
+        own = own.swapaxes(1, 2).reshape(len(near), -1)
+        near = np.concatenate([struck, earlier, earlier_place[:, :-1], age, own, late], axis=1)
         self._by_level, self._by_place = (
             _wide(part.T, len(second)) for part in (by_level, by_place)
         )
@@ -312,8 +343,10 @@ class StepwiseNetwork:
         self._offset_of_velocity = ExactProduct(offset[:, cut[-1] + told :])(level)
         self._flam_of_velocity = ExactProduct(flam_level)(level)
         self._flam_of_offset = ExactProduct(flam_place)(place)
-        self._velocity = _CopyingHead(weights, "velocity", settings.copying)
-        self._offset = _CopyingHead(weights, "offset", settings.copying)
+        # the strokes that the settings let the network see
+        shown = [settings.use_lags] * len(COPIED_LAGS) + [True, settings.lanes_know_each_other]
+        self._velocity = _CopyingHead(weights, "velocity", settings.copying, shown)
+        self._offset = _CopyingHead(weights, "offset", settings.copying, shown)
         self._flam = _joined([of["second"], of["second_velocity"]])
         places, of_velocity = np.split(of["second_offset"][0], [len(flam)], axis=1)
         self._flam_offset = ExactProduct(places)
@@ -321,14 +354,11 @@ class StepwiseNetwork:
         between, of_place = np.split(of["between"][0], [len(flam)], axis=1)
         self._between = ExactProduct(between)
         self._between_of = ExactProduct(of_place)(place) + of["between"][1]
-        # the strokes that the settings let the network see
-        shown = [settings.use_lags] * len(COPIED_LAGS) + [True, settings.lanes_know_each_other]
-        self._shown = np.array(shown, np.int64)
-        self._read_tokens = _read_tokens(self._shown.astype(np.float32))
-        tokens = [part[-1][:, None] for part in self._read_tokens]
-        just = tokens[0] * present[:, -1] + tokens[1] * earlier_level[:, -1]
+        self._read_velocity, self._read_offset = _read_tokens(np.array(shown))
+        (struck_just, level_just), place_just = self._read_velocity[-1].T, self._read_offset[-1]
+        just = struck_just[:, None] * present[:, -1] + level_just[:, None] * earlier_level[:, -1]
         self._just_velocity = _wide(just, len(second))
-        self._just_offset = _wide(tokens[2] * earlier_place[:, -1], len(second))
+        self._just_offset = _wide(place_just[:, None] * earlier_place[:, -1], len(second))
         ages = np.log2(np.maximum(np.arange(LONGEST_AGE + 1), 1)) / math.log2(LONGEST_AGE)
         self._ages = ages.astype(np.float32)[:, None]
 
@@ -379,13 +409,14 @@ class StepwiseNetwork:
         outline = np.asarray(asked.style, np.float32)[:, OUTLINE].reshape(
             rows, OUTLINE_STEPS, len(OUTLINE_VOICES)
         )
-        now_and_next = np.concatenate([outline, np.roll(outline, -1, axis=1)], axis=2)
-        flat = now_and_next.reshape(rows * OUTLINE_STEPS, -1)
+        outline = outline.swapaxes(0, 1)
+        now_and_next = np.concatenate([outline, np.roll(outline, -1, axis=0)], axis=2)
+        flat = now_and_next.reshape(OUTLINE_STEPS * rows, -1)
         return Standing(
             layers,
             (
-                self._outline_gates(flat).reshape(rows, OUTLINE_STEPS, -1),
-                self._outline_heads(flat).reshape(rows, OUTLINE_STEPS, -1),
+                self._outline_gates(flat).reshape(OUTLINE_STEPS, rows, -1),
+                self._outline_heads(flat).reshape(OUTLINE_STEPS, rows, -1),
             ),
             self._head_asked(condition) + self._head_bias,
             strokes,
@@ -401,32 +432,33 @@ class StepwiseNetwork:
 
     def remember(self, heard: Heard, standing: Standing, memory: Memory) -> Memory:
         """The memory after reading what has been played."""
-        rows = len(heard.known)
-        content = heard.content.reshape(rows, -1)
-        below: tuple[np.ndarray, ...] = (content, heard.following.reshape(rows, -1), heard.known)
-        added = self._position_table[heard.position] + self._phrase_table[heard.phrase]
+        rows = len(heard.seen)
+        below: tuple[np.ndarray, ...] = ()
         outputs, cells = [], []
         for layer, product in enumerate(self._layers):
-            gates = product(*below, memory.hidden[layer])
+            sums = product.sums(*below, memory.hidden[layer])
+            if layer == 0:
+                sums += self._seen.sums_of_few(heard.seen.reshape(rows, -1))
+            gates = sums.astype(np.float32)
             gates += standing.layers[layer]
             if layer == 0:
-                gates += added
-                gates += standing.outlines[0][np.arange(rows), heard.outlined]
+                gates += self._position_table[heard.position] + self._phrase_table[heard.phrase]
+                gates += standing.outlines[0][at_rows(heard.outlined, rows)]
             output, cell = after_gates(gates, memory.cell[layer])
             outputs.append(output)
             cells.append(cell)
-            below = (outputs[-1],)
+            below = (output,)
         return Memory(outputs, cells)
 
     def heads(
         self, heard: Heard, standing: Standing, memory: Memory
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Lane units (rows, 16, n), copied logits (rows, 16) and stroke memory (rows, 96)."""
-        rows, lags = len(heard.known), heard.lags
+        rows, lags = len(heard.seen), heard.lags
         neighbours = (lags[:, lag] for lag in (A_BAR, TWO_BARS, HALF_A_BAR))
         answers = self._heads(memory.hidden[-1], *neighbours)
         answers += standing.heads
-        answers += standing.outlines[1][np.arange(rows), heard.outlined]
+        answers += standing.outlines[1][at_rows(heard.outlined, rows)]
         ends = self._head_ends
         units = answers[:, : ends[0]].reshape(rows, LANES, -1)
         stroke_memory = np.maximum(answers[:, ends[0] : ends[1]], 0)
@@ -444,14 +476,12 @@ class StepwiseNetwork:
     ) -> np.ndarray:
         """What a 16th's strokes are sounded by, (n, units), but for those sounded before them."""
         row, lane = strokes.row, strokes.lane
-        present, at_velocity, at_offset = self._read_tokens
-        before = _EARLIER_PLACES[:-1], strokes.earlier_velocity[:, :-1]
+        velocity, offset = strokes.earlier[..., :-1]
         answers = self._around(
             memory[row],
             strokes.struck,
-            present[before],
-            at_velocity[before],
-            at_offset[_EARLIER_PLACES[:-1], strokes.earlier_offset[:, :-1]],
+            self._read_velocity[_EARLIER_PLACES[:-1], velocity].reshape(len(row), -1),
+            self._read_offset[_EARLIER_PLACES[:-1], offset],
             self._ages[np.minimum(strokes.age_steps, LONGEST_AGE)],
             recent.of_lanes(row, lane),
             recent.shared[row],
@@ -472,21 +502,22 @@ class StepwiseNetwork:
 
     def velocity_logits(self, around: np.ndarray, earlier: np.ndarray) -> np.ndarray:
         """Logits (n, 33) of the velocity bins; `earlier` are tokens (n, EARLIER)."""
-        return self._velocity(np.maximum(around[:, : self._units], 0), earlier * self._shown)
+        return self._velocity(np.maximum(around[:, : self._units], 0), earlier)
 
     def offset_logits(
         self, around: np.ndarray, earlier: np.ndarray, velocity: np.ndarray
     ) -> np.ndarray:
         """Logits (n, 25) of the offsets, given velocity bins."""
         units = around[:, self._units : 2 * self._units] + self._offset_of_velocity[velocity]
-        return self._offset(np.maximum(units, 0), earlier * self._shown)
+        return self._offset(np.maximum(units, 0, out=units), earlier)
 
     def flam_logits(
         self, around: np.ndarray, velocity: np.ndarray, offset: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Logit (n,) of a second stroke, logits (n, 33) of its velocity, units for its offset."""
         units = around[:, 2 * self._units :] + self._flam_of_velocity[velocity]
-        units = np.maximum(units + self._flam_of_offset[offset], 0)
+        units += self._flam_of_offset[offset]
+        np.maximum(units, 0, out=units)
         answers = self._flam(units)
         return answers[:, 0], answers[:, 1:], units
 
@@ -501,17 +532,34 @@ class StepwiseNetwork:
         return logits
 
 
-def _read_tokens(shown: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What is read of earlier strokes' tokens: struck, velocity, offset; each (EARLIER, tokens)."""
+def _read_tokens(shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What is read of earlier strokes' tokens, where they are `shown` (EARLIER,).
+
+    Of velocities whether there was a stroke, and its level, (EARLIER, tokens, 2); of offsets the
+    place, (EARLIER, tokens).
+    """
     velocities, offsets = (np.arange(tokens + 1) for tokens in (VELOCITY_BINS, OFFSETS))
     middle = OFFSETS // 2
-    tables = (
-        velocities > 0,
-        (velocities > 0) * (velocities - 1) / (VELOCITY_BINS - 1),
-        (offsets > 0) * (offsets - 1 - middle) / middle,
+    present = velocities > 0
+    levels = np.stack([present, present * (velocities - 1) / (VELOCITY_BINS - 1)], axis=1)
+    places = (offsets > 0) * (offsets - 1 - middle) / middle
+    seen = shown.astype(np.float64)[:, None]
+    return (seen[..., None] * levels).astype(np.float32), (seen * places).astype(np.float32)
+
+
+def _by_16ths(seen: np.ndarray) -> np.ndarray:
+    """Weights (out, in) of the content seen, of lanes that follow and of what is known, by 16th.
+
+    Answers weights for whole contents and whether they were played, as `Heard.seen` has them.
+    """
+    content, following, known = np.split(
+        seen, np.cumsum([CONTENT * (1 + LAGS), NEXT_STEPS * LANES]), axis=1
     )
-    present, at_velocity, at_offset = ((shown[:, None] * t).astype(np.float32) for t in tables)
-    return present, at_velocity, at_offset
+    weights = np.zeros((len(seen), 1 + LAGS + NEXT_STEPS, CONTENT + 1), np.float32)
+    weights[:, : 1 + LAGS, :CONTENT] = content.reshape(len(seen), 1 + LAGS, CONTENT)
+    weights[:, 1 + LAGS :, :LANES] = following.reshape(len(seen), NEXT_STEPS, LANES)
+    weights[:, 1 : 1 + LAGS, CONTENT] = known
+    return weights.reshape(len(seen), -1)
 
 
 def _wide(table: np.ndarray, columns: int) -> np.ndarray:
@@ -535,11 +583,17 @@ def _joined(layers: list[tuple[np.ndarray, np.ndarray]]) -> Callable[[np.ndarray
 class _CopyingHead:
     """Logits from units and, through gated tables, from earlier strokes' values."""
 
-    def __init__(self, weights: Mapping[str, np.ndarray], name: str, copying: bool) -> None:
-        parts = [f"strokes.{name}", *([f"strokes.{name}_copies.gates"] if copying else [])]
-        self._heads = _joined([(weights[f"{p}.weight"], weights[f"{p}.bias"]) for p in parts])
+    def __init__(
+        self, weights: Mapping[str, np.ndarray], name: str, copying: bool, shown: list[bool]
+    ) -> None:
+        heads = [(weights[f"strokes.{name}.weight"], weights[f"strokes.{name}.bias"])]
+        if copying:  # halves of tanh and of a sigmoid are one: gates are asked for negative
+            gates = f"strokes.{name}_copies.gates"
+            heads.append((-weights[f"{gates}.weight"], -weights[f"{gates}.bias"]))
+        self._heads = _joined(heads)
         self._bins, self._copying = len(weights[f"strokes.{name}.bias"]), copying
-        tables = weights[f"strokes.{name}_copies.tables"]
+        tables = weights[f"strokes.{name}_copies.tables"].copy()
+        tables[~np.array(shown)] = tables[~np.array(shown), :1]  # as if there had been no stroke
         self._starts = np.arange(EARLIER) * tables.shape[1]
         self._tables = tables.reshape(-1, tables.shape[2])
 
@@ -547,49 +601,57 @@ class _CopyingHead:
         answers = self._heads(units)
         if not self._copying:
             return answers
-        gates = 1 / (1 + np.exp(-np.maximum(answers[:, self._bins :], -80.0)))
+        gates = np.exp(np.minimum(answers[:, self._bins :], 80.0))
+        gates += 1
+        np.divide(1, gates, out=gates)
         rows = self._tables[self._starts + earlier]
         logits: np.ndarray = answers[:, : self._bins] + (gates[:, None] @ rows)[:, 0]
         return logits
 
 
+_OWN_ORDER = (0, 1, 3, 2, 4)
+"""Known, means and spreads of velocity and offset, as `Recent` has them, among what training reads
+of a stroke's own lane: known, mean and spread of its velocity, mean and spread of its offset."""
+
+
 class Recent:
-    """The running sums of `moving_averages` for a block, and what strokes read, in numpy."""
+    """The running sums of `moving_averages` for a block, and what strokes read, in numpy.
+
+    `sums` are (quantities, rows, half-lives, 16): strokes, velocity, offset, and their squares.
+    """
 
     def __init__(self, rows: int) -> None:
-        self.sums = np.zeros((rows, len(HALF_LIVES), LANES, QUANTITIES), np.float32)
+        self.sums = np.zeros((QUANTITIES, rows, len(HALF_LIVES), LANES), np.float32)
 
-    def fade(self, hit: np.ndarray, levels: np.ndarray, places: np.ndarray) -> None:
-        """Go on by one 16th, in which lanes (rows, 16) were struck at these levels and places."""
-        self.sums = _FADING * self.sums
-        for quantity, added in enumerate((hit, levels, levels**2, places, places**2)):
-            self.sums[..., quantity] += added[:, None]
+    def fade(self, sounded: np.ndarray | None) -> None:
+        """Go on by one 16th.
+
+        Args:
+            sounded: which lanes were struck in it, their levels and places, (rows, 3, 16); None
+                where all was silent.
+        """
+        self.sums *= _FADING
+        if sounded is not None:
+            sounded = sounded.swapaxes(0, 1)[:, :, None]
+            self.sums[:3] += sounded
+            self.sums[3:] += sounded[1:] ** 2
 
     def read(self) -> None:
         """Work out what strokes of this 16th read."""
-        count, level, level_2, place, place_2 = (self.sums[..., q] for q in range(QUANTITIES))
-        weight = 1 / (count + _DOUBT)
-        means, squares = (level * weight, place * weight), (level_2, place_2)
-        spreads = [
-            np.sqrt(np.maximum(square * weight - mean**2, np.float32(1e-6)))
-            for mean, square in zip(means, squares, strict=True)
-        ]
-        known = count * weight
-        self._own = np.empty_like(self.sums)
-        for quantity, values in enumerate((known, means[0], spreads[0], means[1], spreads[1])):
-            self._own[..., quantity] = values
-        rows = len(known)
+        weight = 1 / (self.sums[0] + _DOUBT)
+        known_and_means = self.sums[:3] * weight
+        spreads = self.sums[3:] * weight
+        spreads -= known_and_means[1:] ** 2
+        np.sqrt(np.maximum(spreads, np.float32(1e-6), out=spreads), out=spreads)
+        self._own = np.concatenate([known_and_means, spreads])
+        known, level, place = known_and_means
         self.shared = np.concatenate(
-            [known[:, 0], means[1].reshape(rows, -1), means[0][:, -1]], axis=1
+            [known[:, 0], place.reshape(len(place), -1), level[:, -1]], axis=1
         )
 
     def of_lanes(self, row: np.ndarray, lane: np.ndarray) -> np.ndarray:
-        """Numbers of the strokes' own lanes, (n, half-lives × 5)."""
-        return self._own[row, :, lane].reshape(len(row), -1)
-
-
-Wanted = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Given logits (n, 16) and the rows of the block that they belong to: which lanes these strike."""
+        """Numbers of the strokes' own lanes, (n, quantities × half-lives)."""
+        return self._own[:, row, :, lane].reshape(len(row), -1)
 
 
 class LaneChain:
@@ -611,22 +673,25 @@ class LaneChain:
         self._output, self._bias = weights["lanes.output"], weights["lanes.bias"]
 
     def decide(
-        self, units: np.ndarray, copied: np.ndarray, a_bar_ago: np.ndarray, wanted: Wanted
+        self, units: np.ndarray, copied: np.ndarray, a_bar_ago: np.ndarray, demands: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Lanes struck (n, 16), and the logits by which each was decided.
 
         Args:
-            units, copied: as `StepwiseNetwork.heads` gives them, (n, 16, ...).
+            units, copied: as `StepwiseNetwork.heads` gives them, (n, 16, ...); units are changed.
             a_bar_ago: lanes struck a bar ago, (n, 16).
-            wanted: decides by logits.
+            demands: what a lane's logit has to exceed to be struck, (n, 16).
         """
-        units, fixed = units.copy(), (copied + self._bias).astype(np.float64)
+        fixed = (copied + self._bias).astype(np.float64)
+        if len(units) == 1:
+            struck, logits = self._decide_one(units[0], fixed[0], a_bar_ago[0], demands[0])
+            return struck[None], logits[None]
         struck = np.zeros(fixed.shape, bool)
-        settled = np.full(len(units), -1)  # rank of the last lane that is decided
         logits = self._logits(units) + fixed
+        settled = np.full(len(units), -1)  # rank of the last lane that is decided
         rows = np.arange(len(units))
         while len(rows):
-            strikes = wanted(logits[rows], rows) & (self._rank > settled[rows, None])
+            strikes = (logits[rows] > demands[rows]) & (self._rank > settled[rows, None])
             first = np.where(strikes, self._rank, LANES).min(1)
             rows, first = rows[first < LANES], first[first < LANES]
             lane = _CHAIN[first]
@@ -637,8 +702,27 @@ class LaneChain:
             logits[rows] = self._logits(units[rows]) + fixed[rows]
         return struck, logits
 
+    def _decide_one(
+        self, units: np.ndarray, fixed: np.ndarray, a_bar_ago: np.ndarray, demands: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """`decide` for a single take, in fewer steps."""
+        struck, rank = np.zeros(LANES, bool), 0
+        while True:
+            logits = self._logits(units) + fixed
+            strikes = (logits > demands)[_CHAIN[rank:]].nonzero()[0]
+            if not len(strikes):
+                return struck, logits
+            rank += int(strikes[0]) + 1
+            lane = CHAIN[rank - 1]
+            struck[lane] = True
+            units += self._weights[lane]
+            if a_bar_ago[lane] > 0:
+                units += self._weights[LANES + lane]
+
     def _logits(self, units: np.ndarray) -> np.ndarray:
-        logits: np.ndarray = (np.maximum(units, 0) * self._output).sum(-1)
+        heights = np.maximum(units, 0)
+        heights *= self._output
+        logits: np.ndarray = heights.sum(-1)
         return logits
 
 

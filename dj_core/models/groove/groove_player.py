@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
@@ -21,9 +21,11 @@ from dj_core.errors import GenerationError
 from dj_core.models.groove.groove_checkpoint import FAMILY, GrooveCheckpoint, load_groove_model
 from dj_core.models.groove.groove_inference import (
     Heard,
+    Reading,
     Recent,
     StepwiseNetwork,
     Strokes,
+    at_rows,
     heard_at,
 )
 from dj_core.models.groove.groove_shape import CHAIN, CONTENT, EARLIER, LONGEST_AGE
@@ -50,6 +52,7 @@ from dj_core.music.step_grid import (
     MAX_OFFSET,
     METERS,
     MOST_BETWEEN,
+    OFFSETS,
     VELOCITY_BINS,
     Grid,
     Groove,
@@ -68,7 +71,9 @@ _STRUCK, _VELOCITY, _OFFSET, _FLAM, _FLAM_VELOCITY, _FLAM_OFFSET, _BETWEEN = ran
 _WITHIN, _FINE, _SHIFT = range(7, DRAWS)
 WANDER = 0.8  # of a 16th's wandering chance left in the next; half of it is gone after three
 _CHAIN = np.array(CHAIN)
-_GRID = ("velocity", "offset", "second_velocity", "second_offset", "between")
+_COPIED = 1 + np.array(COPIED_LAGS)  # of `Reading.seen`
+_LEVELS = np.arange(VELOCITY_BINS, dtype=np.float32) / np.float32(CEILING_BIN)
+_OFFSETS = (np.arange(OFFSETS) - MAX_OFFSET).astype(np.float32) / np.float32(MAX_OFFSET)
 _LOWEST_OF_BIN = np.array([velocities_of_bin(index).start for index in range(VELOCITY_BINS)])
 SILENT = -30.0  # added to the log odds of drums that a phrase does not have
 PROGRAMMED = {"hits": (0.8, 0.95), "velocity": (0.8, 0.98), "timing": (0.6, 1.0)}
@@ -291,10 +296,11 @@ class _Block:
         coins = self.draws[..., (_STRUCK, _FLAM)]
         self.hit_demands, self.flam_demands = np.moveaxis(self.heat["hits"].demands(coins), -1, 0)
         # one step more than is played: an empty one for what lies before the beginning
-        self.cells = {
-            name: np.zeros((self.rows, self.steps + 1, LANES), np.uint8) for name in _GRID
-        }
-        self.content = np.zeros((self.rows, self.steps + 1, CONTENT), np.float32)
+        parts = len(fields(Grid))
+        self.cells = np.zeros((parts, self.rows, self.steps + 1, LANES), np.uint8)
+        self.content = np.zeros((self.rows, self.steps + 1, CONTENT + 1), np.float32)
+        self.content[:, :-1, CONTENT] = 1
+        self.reading = Reading.of(self.steps, self.bar, self.lag_steps)
         self.last_step = np.full((self.rows, LANES), -1)
         self.recent = Recent(self.rows)
         self.before = np.zeros((2, self.rows), np.int64)  # velocity and offset of the last stroke
@@ -314,6 +320,7 @@ class _Block:
 
     def play(self) -> list[Take]:
         """Play all takes to their ends."""
+        self.placed = self.silent + self.placement.swapaxes(0, 1)
         with one_thread():
             self.standing = self.network.stand(self._asked())
             self.memory = self.network.no_memory(self.rows)
@@ -323,11 +330,11 @@ class _Block:
 
     def grid(self, row: int) -> Grid:
         """What a row has played; the last step is empty."""
-        return Grid(**{name: cells[row] for name, cells in self.cells.items()})
+        return Grid(*self.cells[:, row])
 
     def _step(self, now: int) -> None:
         """Play a 16th."""
-        heard = heard_at(now, self.content, self.bar, self.lag_steps)
+        heard = heard_at(now, self.content, self.reading)
         self.memory = self.network.remember(heard, self.standing, self.memory)
         units, copied, stroke_memory = self.network.heads(heard, self.standing, self.memory)
         self._sound(now, stroke_memory, self._strike(now, units, copied, heard))
@@ -353,21 +360,15 @@ class _Block:
             units,
             copied + self._placed(now),
             heard.lags[:, A_BAR],
-            lambda logits, rows: self._wanted(now, logits, rows),
+            self.hit_demands[:, now],
         )
         return struck
 
     def _placed(self, now: int) -> np.ndarray:
         """What is added to the log odds of each drum at this place of the bar, (rows, 16)."""
-        added: np.ndarray = (
-            self.silent + self.placement[np.arange(self.rows), now % self.bar % PLACES]
-        )
+        place = self.reading.position[now] % PLACES
+        added: np.ndarray = self.placed[at_rows(place, self.rows)]
         return added
-
-    def _wanted(self, now: int, logits: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Lanes (n, 16) that `rows` would strike by these logits."""
-        wanted: np.ndarray = logits > self.hit_demands[rows, now]
-        return wanted
 
     def _sound(self, now: int, memory: np.ndarray, struck: np.ndarray) -> None:
         """Give every stroke its velocity, offset and flam, and note the 16th.
@@ -375,58 +376,53 @@ class _Block:
         Strokes of a take are sounded in the lanes' order: each knows those before it. Their flams
         change nothing for others in their 16th.
         """
-        row, lane, ordinal = _in_order(struck)
-        levels, places = (np.zeros((self.rows, LANES), np.float32) for _ in range(2))
-        if len(row):
-            network = self.network
-            self.recent.read()
-            strokes = self._strokes(now, row, lane, struck)
-            around = network.around(strokes, memory, self.recent, self.standing)
+        sounded = self.content[:, now, : 3 * LANES].reshape(self.rows, 3, LANES)
+        row, lane, turns = _in_order(struck)
+        if not turns:
+            self.recent.fade(None)
+            return
+        network = self.network
+        self.recent.read()
+        strokes = self._strokes(now, row, lane, struck)
+        around = network.around(strokes, memory, self.recent, self.standing)
+        drawn = np.empty((2, len(row)), np.int64)  # velocity and offset
+        if len(turns) > 1:
             added = np.zeros((self.rows, around.shape[1]), np.float32)
-            velocity, offset = np.zeros((2, len(row)), np.int64)
-            for turn in range(ordinal.max() + 1):
-                here = np.flatnonzero(ordinal == turn)
-                rows, lanes = row[here], lane[here]
-                louder, later = self.before[:, rows]
-                units = around[here] + added[rows] + network.just_before(louder, later)
-                around[here] = units
-                strokes.earlier_velocity[here, -1] = louder
-                strokes.earlier_offset[here, -1] = later
-                logits = network.velocity_logits(units, strokes.earlier_velocity[here])
-                louder = self._draw(logits, "velocity", (rows, now, lanes, _VELOCITY))
-                logits = network.offset_logits(units, strokes.earlier_offset[here], louder)
-                later = self._draw(logits, "timing", (rows, now, lanes, _OFFSET))
-                level = (louder / CEILING_BIN).astype(np.float32)
-                place = ((later - MAX_OFFSET) / MAX_OFFSET).astype(np.float32)
-                levels[rows, lanes], places[rows, lanes] = level, place
-                added[rows] += network.sounded(lanes, level, place)
-                velocity[here], offset[here] = louder, later
-                self.before[0, rows], self.before[1, rows] = 1 + louder, 1 + later
-            self.cells["velocity"][row, now, lane] = 1 + velocity
-            self.cells["offset"][row, now, lane] = 1 + offset
-            self.last_step[row, lane] = now
-            self._add_flams(now, row, lane, around, velocity, offset)
-        hit = struck.astype(np.float32)
-        flams = self.cells["second_velocity"][:, now] > 0
-        rolled = flams * (1 + self.cells["between"][:, now] / np.float32(MOST_BETWEEN))
-        self.content[:, now] = np.concatenate([hit, levels, places, rolled], axis=1)
-        self.recent.fade(hit, levels, places)
+        for here in turns:
+            rows, lanes, units = row[here], lane[here], around[here]
+            earlier = strokes.earlier[:, here]
+            earlier[..., -1] = before = self.before[:, rows]
+            if here is not turns[0]:
+                units += added[rows]
+            units += network.just_before(*before)
+            logits = network.velocity_logits(units, earlier[0])
+            louder = self._draw(logits, "velocity", (rows, now, lanes, _VELOCITY))
+            logits = network.offset_logits(units, earlier[1], louder)
+            later = self._draw(logits, "timing", (rows, now, lanes, _OFFSET))
+            drawn[0, here], drawn[1, here] = louder, later
+            if here is not turns[-1]:
+                added[rows] += network.sounded(lanes, _LEVELS[louder], _OFFSETS[later])
+            self.before[:, rows] = 1 + drawn[:, here]
+        self.cells[:2, row, now, lane] = 1 + drawn
+        self.last_step[row, lane] = now
+        for part, heard in enumerate((1, _LEVELS[drawn[0]], _OFFSETS[drawn[1]])):
+            sounded[row, part, lane] = heard
+        self._add_flams(now, row, lane, around, *drawn)
+        self.recent.fade(sounded)
 
     def _strokes(self, now: int, row: np.ndarray, lane: np.ndarray, struck: np.ndarray) -> Strokes:
         """What is known of a 16th's strokes before they are sounded."""
         last = self.last_step[row, lane]
         steps = np.empty((len(row), EARLIER), np.int64)
-        steps[:, :-2] = now - self.lag_steps[row][:, COPIED_LAGS]
-        steps[:, -2] = last
+        steps[:, :-2] = self.reading.seen[now, row][:, _COPIED]
+        steps[:, -2] = np.where(last < 0, self.steps, last)
         steps[:, -1] = self.steps  # of the stroke just before, which is not known yet
-        steps[steps < 0] = self.steps
-        at = row[:, None], steps, lane[:, None]
+        cells = (row[:, None] * (self.steps + 1) + steps) * LANES + lane[:, None]
         return Strokes(
             row=row,
             lane=lane,
             struck=struck[row],
-            earlier_velocity=self.cells["velocity"][at],
-            earlier_offset=self.cells["offset"][at],
+            earlier=self.cells[:2].reshape(2, -1).take(cells, axis=1),
             age_steps=np.where(last < 0, LONGEST_AGE, now - last),
         )
 
@@ -452,12 +448,14 @@ class _Block:
         apart = beside != offset[two]
         logits = network.between_logits(units[two], beside)
         between = self._draw(logits, "hits", (row, now, lane, _BETWEEN))
-        at = (row[apart], now, lane[apart])
         # the louder one is the stroke, as in every grid
-        self.cells["second_velocity"][at] = 1 + np.minimum(softer, velocity[two])[apart]
-        self.cells["second_offset"][at] = 1 + beside[apart]
-        room = np.abs(beside.astype(int) - offset[two]) - 1  # no two strokes at one place
-        self.cells["between"][at] = np.minimum(between, np.maximum(room, 0))[apart]
+        softer = np.minimum(softer, velocity[two])
+        room = np.abs(beside - offset[two]) - 1  # no two strokes at one place
+        between = np.minimum(between, np.maximum(room, 0))
+        row, lane, between = row[apart], lane[apart], between[apart]
+        self.cells[2:, row, now, lane] = (1 + softer[apart], 1 + beside[apart], between)
+        rolled = 1 + between.astype(np.uint8) / np.float32(MOST_BETWEEN)
+        self.content[row, now, 3 * LANES + lane] = rolled
 
     def _flams(self, logits: np.ndarray, at: _Cells) -> np.ndarray:
         """Which of the strokes `at` are two."""
@@ -536,11 +534,20 @@ class _Block:
         )
 
 
-def _in_order(struck: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Row, lane and place in its row's order (0, 1, ...) of every cell that is struck."""
+def _in_order(struck: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[slice]]:
+    """Row and lane of every cell that is struck: each row's first, then each row's second, ...
+
+    The slices are of the first ones, of the second ones, and so on.
+    """
     row, rank = np.nonzero(struck[:, _CHAIN])
+    if len(struck) == 1:
+        return row, _CHAIN[rank], [slice(place, place + 1) for place in range(len(row))]
     counts = np.bincount(row, minlength=len(struck))
-    return row, _CHAIN[rank], np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+    ordinal = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+    order = np.argsort(ordinal, kind="stable")
+    ends = np.cumsum(np.bincount(ordinal)).tolist()
+    turns = [slice(first, end) for first, end in zip([0, *ends], ends, strict=False)]
+    return row[order], _CHAIN[rank[order]], turns
 
 
 def _draw_together(draws: np.ndarray, share: float, generator: np.random.Generator) -> None:

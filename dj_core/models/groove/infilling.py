@@ -252,7 +252,7 @@ class _GuidedBlock(_Block):
             units[:asked],
             logits,
             flips,
-            lambda logits, rows: np.where(held[rows], given[rows], self._wanted(now, logits, rows)),
+            np.where(held, np.where(given, -np.inf, np.inf), self.hit_demands[:asked, now]),
         )
         chance = odds(logits / self.heat["hits"].divisor[:asked, None])
         weight = np.log(np.maximum(np.where(struck, chance, 1 - chance), CERTAIN))
@@ -325,12 +325,12 @@ class _GuidedBlock(_Block):
 
     def _rearrange(self, rows: np.ndarray) -> None:
         """Row i goes on from what row `rows[i]` has played; its draws stay its own."""
-        self.cells = {name: cells[rows] for name, cells in self.cells.items()}
-        self.content, self.recent.sums = self.content[rows], self.recent.sums[rows]
+        self.cells, self.content = self.cells[:, rows], self.content[rows]
+        self.recent.sums = self.recent.sums[:, rows]
         self.last_step, self.before = self.last_step[rows], self.before[:, rows]
         self.styles, self.current = self.styles[rows], self.current[rows]
         self.fine, self.swings = self.fine[rows], [self.swings[row] for row in rows]
-        self.placement, self.silent = self.placement[rows], self.silent[rows]
+        self.placed = self.placed[:, rows]
         self.standing, self.memory = self.standing.of(rows), self.memory.of(rows)
 
 

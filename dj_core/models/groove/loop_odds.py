@@ -7,11 +7,10 @@ vector, so the answer is about where strokes belong in this beat, not in its gen
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 
-from dj_core.models.groove.groove_inference import heard_at
+from dj_core.models.groove.groove_inference import Reading, heard_at
 from dj_core.models.groove.groove_player import GrooveModel
 from dj_core.models.groove.streams import A_BAR, OWN_STYLE, Conditions, lag_steps
 from dj_core.models.groove.style_vector import StyleSums
@@ -94,23 +93,19 @@ def _logits(model: GrooveModel, clips: ClipSet, loops: Sequence[Grid], lead_in: 
         struck * (velocity - 1) / CEILING_BIN,
         struck * (offset - 1 - MAX_OFFSET) / MAX_OFFSET,
         (flam > 0) * (1 + between / MOST_BETWEEN),
+        np.ones_like(velocity[..., :1]),
     )
     # one 16th more: an empty one for what lies before the beginning
     content = np.pad(np.concatenate(parts, axis=2), ((0, 0), (0, 1), (0, 0)))
     bar = clips.bar_steps.astype(np.int64)
-    lags = np.stack(lag_steps(bar), axis=1)
+    reading = Reading.of(struck.shape[1], bar, np.stack(lag_steps(bar), axis=1))
     memory = network.no_memory(count)
     logits = np.zeros((count, struck.shape[1], LANES))
     for now in range(struck.shape[1]):
-        heard = heard_at(now, content, bar, lags)
+        heard = heard_at(now, content, reading)
         memory = network.remember(heard, standing, memory)
         units, copied, _ = network.heads(heard, standing, memory)
-        given = partial(_given, struck[:, now])
+        # what the loop strikes, whatever the odds
+        given = np.where(struck[:, now], -np.inf, np.inf)
         _, logits[:, now] = network.lanes.decide(units, copied, heard.lags[:, A_BAR], given)
     return logits
-
-
-def _given(struck: np.ndarray, _logits: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """What the loop strikes, whatever the odds."""
-    given: np.ndarray = struck[rows]
-    return given
