@@ -7,12 +7,15 @@ around them, and of a SoundFont's. Every clip has a kit, a sound and an equalise
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve, lfilter
 
@@ -39,6 +42,24 @@ TUNING_KITS = ("tech-house", "disco", "lo-fi")
 """Kits of ours by which thresholds are chosen."""
 HELD_OUT_PHRASES = ("house", "trap", "breakbeat", "drum-and-bass", "afro-house", "reggaeton")
 """Phrases and starter patterns of these styles that no clip plays."""
+HYDROGEN_KITS = (
+    "ColomboAcousticDrumkit", "rumpf_kit_z01_h2", "BJA_Pacific", "Audiophob", "ElectricEmpireKit",
+    "HardElectro1", "VariBreaks",
+)  # fmt: skip
+"""Kits of Debian's hydrogen-drumkits to learn from: CC0, CC BY (SA), or free to be mixed."""
+HYDROGEN_TUNING_KITS = ("Millo-Drums_v.1", "The Black Pearl 1.0", "ForzeeStereo")
+"""Kits of the same package by which thresholds are chosen."""
+_HYDROGEN_WORDS = (
+    ("tambourine", "tambourin"), ("cowbell", "cowbell|agogo"), ("conga", "conga|bongo"),
+    ("clap", "clap"), ("side_stick", "side stick|rim click|^stick|- stick"),
+    ("pedal_hat", "(hh|hat).*(pd|pedal)|pedal.*(hh|hat)"),
+    ("open_hat", "(hh|hat).*(op|free)|(open).*(hh|hat)|ohh"),
+    ("closed_hat", "hh|hat"), ("kick", "kick|bass ?drum"),
+    ("low_tom", "tom.*(low|floor)|(low|floor).*tom"), ("high_tom", "tom.*hi|(hi|high).*tom|tom 1"),
+    ("mid_tom", "tom"), ("ride", "^(?!.*crash).*ride"), ("crash", "crash|cymbal|splash|china"),
+    ("snare", "snare|redo"),
+)  # fmt: skip
+"""What an instrument of that name is; the first that fits."""
 LAYERS = (24, 56, 90, 120)
 CLIP_SECONDS = 6.0
 CLIP_FRAMES = round(CLIP_SECONDS * RATE_HZ / HOP)
@@ -104,7 +125,7 @@ class DrumKit:
     """One-shots: by lane, a mono sound for each of `LAYERS`, and how their level follows velocity.
 
     Attributes:
-        shots: by lane.
+        shots: by lane; a lane without shots is played by another kit.
         natural: their levels are those of the layers' velocities already.
     """
 
@@ -140,7 +161,7 @@ def drawn_kit(rng: np.random.Generator, known: Sequence[Recipe]) -> DrumKit:
                 if one.name.endswith("_db"):
                     changed[one.name] = value + rng.normal(0, 3)
                 else:
-                    changed[one.name] = value * np.exp(rng.normal(0, 0.25))
+                    changed[one.name] = value * np.exp(rng.normal(0, 0.35))
             odd = replace(part.voice, **changed)
             row = replace(
                 recipe,
@@ -159,6 +180,51 @@ def drawn_kit(rng: np.random.Generator, known: Sequence[Recipe]) -> DrumKit:
                 break
         shots.append(sounds)
     return DrumKit(shots, natural=False)
+
+
+def sampled_kits(folder: Path, rng: np.random.Generator, like: DrumKit) -> list[DrumKit]:
+    """Kits of a Hydrogen drum kit's folder, as many as it has instruments of one drum (up to six).
+
+    Args:
+        folder: with its drumkit.xml.
+        rng: draws the instruments.
+        like: a kit whose drums are as loud as these shall be.
+    """
+    text = (folder / "drumkit.xml").read_text(errors="replace")
+    found: dict[str, list[list[Sound]]] = {}
+    for part in ElementTree.fromstring(re.sub(r' xmlns="[^"]+"', "", text)).iter("instrument"):
+        name = (part.findtext("name") or "").lower()
+        drum = next((drum for drum, words in _HYDROGEN_WORDS if re.search(words, name)), None)
+        layers = [(float(one.findtext("max") or 1), one) for one in part.iter("layer")] or [
+            (1, part)
+        ]
+        files = [one.findtext("filename") for _, one in sorted(layers, key=lambda row: row[0])]
+        if drum is None or "roll" in name or not files or not all(files):
+            continue
+        sounds = []
+        for file in np.array(files)[
+            np.linspace(0, len(files) - 1, len(LAYERS)).round().astype(int)
+        ]:
+            sound, rate = soundfile.read(folder / file, dtype="float32", always_2d=True)
+            mono = sound.mean(axis=1)[: round(_LONGEST_SECONDS * rate)]
+            places = np.arange(0, len(mono) - 1, rate / RATE_HZ)
+            mono = np.interp(places, np.arange(len(mono)), mono).astype(np.float32)
+            loud = np.flatnonzero(np.abs(mono) > 0.03 * np.abs(mono).max(initial=1e-9))
+            shot = _trimmed(mono[max(0, int(loud[0]) - 20) if len(loud) else 0 :])
+            peak = np.abs(like.shots[LANE[drum]][-1]).max(initial=1e-3)
+            sounds.append(shot * np.float32(peak / np.abs(shot).max(initial=1e-9)))
+        found.setdefault(drum, []).append(sounds)
+    count = min(6, max(len(rows) for rows in found.values()))
+    return [
+        DrumKit(
+            [
+                found[d.name][rng.integers(len(found[d.name]))] if d.name in found else []
+                for d in DRUMS
+            ],
+            natural=False,
+        )
+        for _ in range(count)
+    ]
 
 
 def _trimmed(stroke: NDArray[Any]) -> Sound:
@@ -257,9 +323,11 @@ class Mixer:
         kits: Sequence[tuple[float, Sequence[DrumKit]]],
         seed: int,
         backings: int = 120,
+        as_played: bool = False,
     ) -> None:
-        """Args: pools and kits, each with its share; the seed of all draws."""
+        """Args: pools and kits, each with its share; the seed of all draws; no drums exchanged."""
         self.rng = np.random.default_rng(seed)
+        self._as_played = as_played
         self._pools, self._kits = pools, kits
         self._backings = [bass_and_pad(self.rng, CLIP_SECONDS) for _ in range(backings)]
         self._octaves = np.log2(band_centres_hz())
@@ -302,6 +370,9 @@ class Mixer:
             seconds = seconds * stretch + rng.choice([0.0, rng.uniform(0, 0.5)])
         keep = (seconds > -_TAIL_SECONDS) & (seconds < CLIP_SECONDS)
         seconds, lanes, velocities = seconds[keep], lanes[keep].copy(), velocities[keep]
+        if self._as_played:
+            order = np.argsort(seconds, kind="stable")
+            return seconds[order], lanes[order], velocities[order]
         for drum, other, chance in _EXCHANGES:
             if rng.random() < chance:
                 lanes[lanes == LANE[drum]] = LANE[other]
@@ -336,9 +407,12 @@ class Mixer:
         rng = self.rng
         shares = np.array([share for share, _ in self._kits])
 
-        def any_kit() -> DrumKit:
-            kits = self._kits[rng.choice(len(shares), p=shares / shares.sum())][1]
-            return kits[rng.integers(len(kits))]
+        def any_kit(lane: int | None = None) -> DrumKit:
+            while True:
+                kits = self._kits[rng.choice(len(shares), p=shares / shares.sum())][1]
+                one = kits[rng.integers(len(kits))]
+                if lane is None or one.shots[lane]:
+                    return one
 
         kit, mixed = any_kit(), rng.random() < 0.35
         frames, tail = round(CLIP_SECONDS * RATE_HZ), round(_TAIL_SECONDS * RATE_HZ)
@@ -348,11 +422,17 @@ class Mixer:
         chokes = rng.random() < 0.85
         tuned: dict[tuple[int, int], Sound] = {}
         own: dict[int, tuple[DrumKit, float, float, float]] = {}
+        besides: dict[int, tuple[DrumKit, float]] = {}
+        tones: dict[int, tuple[float, float]] = {}
         for second, lane, velocity in zip(seconds, lanes, velocities, strict=True):
             if lane not in own:
+                if not self._as_played and rng.random() < 0.25:  # two drums as one
+                    besides[lane] = any_kit(lane), 10 ** (rng.normal(-4, 4) / 20)
+                if not self._as_played and rng.random() < 0.35:  # duller or brighter
+                    tones[lane] = rng.uniform(-0.85, 2.5), np.exp(rng.uniform(5, 8.7))
                 own[lane] = (
-                    any_kit() if mixed else kit,
-                    2 ** rng.normal(0, 0.14),  # pitch
+                    kit if kit.shots[lane] and not mixed else any_kit(lane),
+                    2 ** rng.normal(0, 0.18),  # pitch
                     10 ** (rng.normal(0, 3) / 20),
                     rng.choice([0, 0, 0, 2, 6]) * rng.random(),  # damping
                 )
@@ -360,6 +440,20 @@ class Mixer:
             layer = int(np.searchsorted((40, 73, 105), velocity))
             if (lane, layer) not in tuned:
                 shot = of.shots[lane][layer]
+                if lane in besides:
+                    other, share = besides[lane]
+                    added = other.shots[lane][layer]
+                    peak = np.abs(added).max(initial=1e-9)
+                    added = added * np.float32(share * np.abs(shot).max(initial=0) / peak)
+                    both = np.zeros(max(len(shot), len(added)), np.float32)
+                    both[: len(shot)] += shot
+                    both[: len(added)] += added
+                    shot = both
+                if lane in tones:
+                    gain_, hertz = tones[lane]
+                    pole = np.exp(-2 * np.pi * hertz / RATE_HZ)
+                    low = lfilter([1 - pole], [1, -pole], shot)
+                    shot = (shot + np.float32(gain_) * low) / max(1.0, 1 + 0.5 * gain_)
                 places = np.arange(0, max(1, len(shot) - 1), pitch)
                 shot = np.interp(places, np.arange(len(shot)), shot) if len(shot) else np.zeros(1)
                 shot = shot * np.exp(-damping * places / RATE_HZ) if damping else shot

@@ -1,7 +1,9 @@
 """Trains the transcriber and writes its folder: `python -m scripts.train_transcriber --groove …`.
 
 One process on one thread renders clips and learns from them. A step learns from a batch of the
-clips at hand, the oldest of which make room for new ones; the learning rate falls along a cosine.
+clips at hand, each heard through an equaliser of its own, the oldest of which make room for new
+ones. The learning rate falls along a cosine over the core minutes there are. `--state FILE` keeps
+all that is needed to go on with the same command after a stop; run with OPENBLAS_NUM_THREADS=1.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor, nn
 
 from dj_core.files.midi import read_midi
-from dj_core.listening.drum_features import BANDS, HOP, RATE_HZ
+from dj_core.listening.drum_features import BANDS, HOP, RATE_HZ, band_centres_hz
 from dj_core.listening.drum_network import (
     CONTEXT_AFTER,
     DILATIONS,
@@ -36,6 +38,8 @@ from dj_core.sound.kits.recipes import recipes
 from scripts.drum_mixes import (
     CLIP_FRAMES,
     HELD_OUT_KITS,
+    HYDROGEN_KITS,
+    HYDROGEN_TUNING_KITS,
     TUNING_KITS,
     Clip,
     DrumKit,
@@ -46,17 +50,18 @@ from scripts.drum_mixes import (
     merged,
     phrases,
     played_kit,
+    sampled_kits,
 )
 
 WIDTH, CONTEXT = 128, 64
-BATCH = 12
-CLIPS_KEPT = 5_000
-NEW_A_STEP = 8
-CLIPS_AT_START = 400
+BATCH = 16
+CLIPS_KEPT = 6_000
+NEW_A_STEP = 7
+CLIPS_AT_START = 300
 LEARNING_RATE, WARM_UP = 3e-3, 100
 AVERAGING = 0.995  # of the weights that are kept, a step
-DRAWN_KITS = 48
-TUNING_CLIPS = 80
+DRAWN_KITS = 96
+TUNING_CLIPS = 240
 GROUPS = [[KINDS.index(drum) for drum in drums] for drums in VOICES.values() if len(drums) > 1]
 GROUPED_VOICES = [place for place, drums in enumerate(VOICES.values()) if len(drums) > 1]
 SOUNDFONT_KITS = ("standard", "room", "power", "electronic", "tr-808", "jazz", "brush", "orchestra")
@@ -99,7 +104,7 @@ class Network(nn.Module):
         return self.out(state)
 
     def begin_with(self, folder: Path) -> None:
-        """Take the weights of a folder; the norms are then one, and stay what they are."""
+        """Take the weights of a folder; the norms are then one, until `measure` has seen clips."""
         weights = {
             name: torch.from_numpy(array)
             for name, array in load_file(folder / WEIGHTS_NAME).items()
@@ -119,6 +124,17 @@ class Network(nn.Module):
                 layer.bias.copy_(weights[f"context.{place}.bias"])
             self.out.weight.copy_(weights["out"].T[:, :, None])
             self.out.bias.copy_(weights["out.bias"])
+
+    def measure(self, levels: Tensor) -> None:
+        """Give the norms what they would measure on these clips; the outputs stay the same."""
+        norms = [one for one in self.modules() if isinstance(one, nn.BatchNorm1d)]
+        told = [one.register_forward_pre_hook(_measured) for one in norms]
+        self.eval()
+        with torch.no_grad():
+            self(levels)
+        for one in told:
+            one.remove()
+        self.train()
 
     def folded(self) -> dict[str, np.ndarray]:
         """The weights as `Transcriber` has them."""
@@ -141,6 +157,28 @@ class Network(nn.Module):
         found["out"] = self.out.weight.detach().numpy()[:, :, 0].T
         found["out.bias"] = self.out.bias.detach().numpy()
         return {name: np.ascontiguousarray(value, np.float16) for name, value in found.items()}
+
+
+@torch.no_grad()
+def _measured(norm: nn.Module, inputs: tuple[Tensor]) -> None:
+    """Of a norm that is one: measure its input, and undo what that changes."""
+    assert isinstance(norm, nn.BatchNorm1d)
+    variance, mean = torch.var_mean(inputs[0], (0, 2), correction=0)
+    norm.running_mean.copy_(mean)
+    norm.running_var.copy_(variance)
+    norm.weight.copy_(torch.sqrt(variance + norm.eps))
+    norm.bias += mean
+
+
+def freshened(levels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A clip's levels (bands, frames) through an equaliser that is drawn anew."""
+    centres = np.log2(band_centres_hz())
+    curve = rng.normal(0, 0.03) + rng.normal(0, 0.03) * (centres - 10)
+    middle, width = rng.uniform(5.5, 13.8), rng.uniform(0.6, 2.5)
+    curve += rng.normal(0, 0.05) * np.exp(-(((centres - middle) / width) ** 2))
+    # near the floor nothing changes: silence stays silent
+    audible = np.clip(levels.astype(np.float32) * 8, 0, 1)
+    return levels + audible * curve[:, None].astype(np.float32)
 
 
 def targets_of(clip: Clip) -> np.ndarray:
@@ -236,18 +274,29 @@ def make_mixer(options: argparse.Namespace) -> Mixer:
         played_kit(kit.name) for kit in OUR_KITS if kit.name not in (*HELD_OUT_KITS, *TUNING_KITS)
     ]
     drawn = [drawn_kit(rng, known) for _ in range(DRAWN_KITS)]
-    kits = [(0.25, synthesised), (0.3, drawn)]
-    if options.soundfont:
-        kits.append((0.45, [played_kit(name, options.soundfont) for name in SOUNDFONT_KITS]))
+    kits = [(0.2, synthesised), (0.25, drawn)]
+    for soundfont in options.soundfont:
+        share = 0.3 / len(options.soundfont)
+        kits.append((share, [played_kit(name, soundfont) for name in SOUNDFONT_KITS]))
+    if options.hydrogen:
+        like = played_kit("lo-fi")
+        for name in HYDROGEN_KITS:
+            share = 0.25 / len(HYDROGEN_KITS)
+            kits.append((share, sampled_kits(options.hydrogen / name, rng, like)))
     return Mixer([pool for pool in pools if pool[1]], kits, options.seed)
 
 
 def tuned(
-    transcriber: Transcriber, performances: Sequence[Performance], clips: int
+    transcriber: Transcriber, performances: Sequence[Performance], clips: int, hydrogen: Path | None
 ) -> dict[str, float]:
     """Thresholds by voice, at which strokes of kits that were not learned from are found best."""
-    mixer = Mixer([(1, performances)], [(1, [played_kit(name) for name in TUNING_KITS])], 99)
-    thresholds = np.arange(0.35, 0.9, 0.05)  # rare drums are rarer in loops than here
+    kits: list[DrumKit] = [played_kit(name) for name in TUNING_KITS]
+    if hydrogen:
+        rng = np.random.default_rng(98)
+        for name in HYDROGEN_TUNING_KITS:
+            kits += sampled_kits(hydrogen / name, rng, kits[2])[:1]
+    mixer = Mixer([(1, performances)], [(1, kits)], 99, as_played=True)
+    thresholds = np.arange(0.15, 0.9, 0.05)
     counts = np.zeros((len(VOICES), len(thresholds), 2))  # found rightly; played and found
     for _ in range(clips):
         clip = mixer.clip()
@@ -259,7 +308,10 @@ def tuned(
                 frames = peaks(sure[:, voice], float(threshold))
                 near = sum(any(abs(frame - second) <= 4 for frame in frames) for second in wanted)
                 counts[voice, place] += near, len(frames) + len(wanted)
-    best = (2 * counts[:, :, 0] / np.maximum(1, counts[:, :, 1])).argmax(axis=1)
+    scores = 2 * counts[:, :, 0] / np.maximum(1, counts[:, :, 1])
+    for name, row in zip(VOICES, scores, strict=True):
+        print(f"{name} F1 {row.max():.3f} at {thresholds[row.argmax()]:.2f}")
+    best = scores.argmax(axis=1)
     return {name: round(float(thresholds[one]), 2) for name, one in zip(VOICES, best, strict=True)}
 
 
@@ -278,33 +330,60 @@ def main() -> None:
     parser.add_argument("--groove", type=Path, required=True, help="the Groove MIDI Dataset")
     parser.add_argument("--archive", type=Path, help="the paper's corpus")
     parser.add_argument(
-        "--soundfont", type=Path, help="FluidR3_GM.sf2 (Debian: fluid-soundfont-gm)"
-    )
+        "--soundfont", type=Path, action="append", default=[],
+        help="FluidR3_GM.sf2 (Debian: fluid-soundfont-gm), MuseScore_General_Full.sf3 "
+        "(musescore-general-soundfont); may be given more than once",
+    )  # fmt: skip
+    parser.add_argument("--hydrogen", type=Path, help="kits of Debian's hydrogen-drumkits")
     parser.add_argument("--out", type=Path, default=SHIPPED_TRANSCRIBER)
     parser.add_argument("--begin-with", type=Path, help="a transcriber's folder, to go on from")
+    parser.add_argument("--state", type=Path, help="a file to go on from, kept up to date")
     parser.add_argument("--learning-rate", type=float, default=LEARNING_RATE)
-    parser.add_argument("--steps", type=int, default=1_800)
-    parser.add_argument("--until", type=int, help="stop after so many steps of the schedule")
+    parser.add_argument("--core-minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
-    began, worked = time.monotonic(), time.process_time()
+    began = time.monotonic()
     mixer = make_mixer(options)
     print(f"material {time.monotonic() - began:.0f} s", flush=True)
-    rng = np.random.default_rng(options.seed + 1)
-    network, average = Network(), Network()
-    if options.begin_with:
-        network.begin_with(options.begin_with)
-        network.eval()  # the norms keep what they measured
-    average.load_state_dict(network.state_dict())
-    average.eval()
-    optimiser = torch.optim.AdamW(network.parameters(), options.learning_rate, weight_decay=0.01)
     clips: list[tuple[np.ndarray, np.ndarray]] = []
-    made, losses = 0, []
-    last = min(options.steps, options.until or options.steps)
-    for step in range(last):
-        for _ in range(NEW_A_STEP if step else CLIPS_AT_START):
+    network, average = Network(), Network()
+    optimiser = torch.optim.AdamW(network.parameters(), options.learning_rate, weight_decay=0.01)
+    step, made, worked = 0, 0, 0.0
+    if options.state and options.state.exists():
+        kept = torch.load(options.state)
+        network.load_state_dict(kept["network"])
+        average.load_state_dict(kept["average"])
+        optimiser.load_state_dict(kept["optimiser"])
+        step, made, worked = kept["step"], kept["made"], kept["worked"]
+        mixer.rng = np.random.default_rng([options.seed, made])
+    elif options.begin_with:
+        network.begin_with(options.begin_with)
+        levels = np.stack([mixer.clip().levels.T for _ in range(24)]).astype(np.float32)
+        network.measure(torch.from_numpy(levels))
+        average.load_state_dict(network.state_dict())
+    average.eval()
+    rng = np.random.default_rng([options.seed + 1, step])
+    losses: list[float] = []
+    began, start = time.monotonic(), time.process_time() - worked
+    while True:
+        worked = time.process_time() - start
+        done = worked / 60 / options.core_minutes
+        if step % 100 == 0 or done >= 1:
+            facts = {"steps": step, "clips": made, "core_minutes": round(worked / 60, 1)}
+            save(average, options.out, dict.fromkeys(VOICES, 0.5), facts)
+            if options.state:
+                torch.save(
+                    {"network": network.state_dict(), "average": average.state_dict(),
+                     "optimiser": optimiser.state_dict(), "step": step, "made": made,
+                     "worked": worked},
+                    options.state.with_suffix(".new"),
+                )  # fmt: skip
+                options.state.with_suffix(".new").replace(options.state)
+        if done >= 1:
+            break
+        for _ in range(NEW_A_STEP if clips else CLIPS_AT_START):
             clip = mixer.clip()
             new = clip.levels.T, targets_of(clip)
             if len(clips) < CLIPS_KEPT:
@@ -313,40 +392,38 @@ def main() -> None:
                 clips[made % CLIPS_KEPT] = new
             made += 1
         chosen = rng.integers(len(clips), size=BATCH)
-        levels = torch.from_numpy(np.stack([clips[one][0] for one in chosen]).astype(np.float32))
+        levels = np.stack([freshened(clips[one][0], rng) for one in chosen]).astype(np.float32)
         wanted = torch.from_numpy(np.stack([clips[one][1] for one in chosen]).astype(np.float32))
         rate = options.learning_rate * min(1, (step + 1) / WARM_UP)
-        rate *= 0.5 + 0.5 * np.cos(np.pi * step / options.steps)
+        rate *= 0.5 + 0.5 * np.cos(np.pi * min(1, done))
         for group in optimiser.param_groups:
             group["lr"] = rate
-        loss = loss_of(network(levels), wanted)
+        loss = loss_of(network(torch.from_numpy(levels)), wanted)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 3.0)
         optimiser.step()
+        step += 1
         losses.append(float(loss.detach()))
-        keep = min(AVERAGING, (step + 1) / (step + 10))
+        keep = min(AVERAGING, step / (step + 10))
         with torch.no_grad():
-            for kept, now in zip(
+            for kept_, now in zip(
                 average.state_dict().values(), network.state_dict().values(), strict=True
             ):
-                if kept.is_floating_point():
-                    kept.lerp_(now, 1 - keep)
-        if step % 50 == 49:
+                if kept_.is_floating_point():
+                    kept_.lerp_(now, 1 - keep)
+        if step % 50 == 0:
             print(
-                f"step {step + 1} loss {np.mean(losses[-50:]):.4f} clips {made} "
-                f"clock {time.monotonic() - began:.0f} s work {time.process_time() - worked:.0f} s",
+                f"step {step} loss {np.mean(losses[-50:]):.4f} clips {made} "
+                f"clock {time.monotonic() - began:.0f} s work {worked:.0f} s",
                 flush=True,
             )
-        if step % 100 == 99 or step == last - 1:
-            facts = {
-                "steps": step + 1,
-                "clips": made,
-                "seconds": round(time.process_time() - worked),
-            }
-            save(average, options.out, dict.fromkeys(VOICES, 0.5), facts)
     weights = {name: array.astype(np.float32) for name, array in average.folded().items()}
-    thresholds = tuned(Transcriber(weights, {}), mixer.performances, TUNING_CLIPS)
+    played = [Performance.of(beat) for beat in groove_beats(options.groove, "train")]
+    played = [one for one in played if len(one.seconds)]
+    ours = [Performance.of(beat) for beat in phrases(held_out=False)]
+    some = [*played[:: max(1, len(played) // 150)], *ours[:: max(1, len(ours) // 150)]]
+    thresholds = tuned(Transcriber(weights, {}), some, TUNING_CLIPS, options.hydrogen)
     save(average, options.out, thresholds, facts)
     print(json.dumps(thresholds), json.dumps(facts))
 
