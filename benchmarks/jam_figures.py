@@ -29,7 +29,7 @@ from dj_core.live.jam_bar import PHRASE_BARS, Faders, bar_hits
 from dj_core.live.performance import level_of
 from dj_core.live.phrases import PhraseMaker
 from dj_core.models.families import load_model
-from dj_core.models.request import BeatModel
+from dj_core.models.request import BeatModel, Feel, GenerationRequest
 from dj_core.music.beat import Beat
 from dj_core.music.composer import compose, written_phrases
 from dj_core.music.genres import DANCE_STYLES, GENRE
@@ -44,21 +44,42 @@ PAIRS = 40
 
 
 def joins(model: BeatModel) -> dict[str, Any]:
-    """Can a judge tell two bars around a join from two bars of a phrase? How far do phrases go?"""
-    around, inside, groups, more_groups = [], [], [], []
+    """Can a judge tell two bars around a join from others? How far do phrases go?
+
+    Bars 8 and 1 differ from others in any music: a phrase ends and one begins. So joins are
+    compared with bars 8 and 9 of takes that the model played in one go, with the end and start of
+    written phrases that follow each other in a style, with bars 4 and 5 of the jam (where a half
+    ends), with a phrase's own end and start, as it is held, and with all bar lines inside.
+    """
+    windows: dict[str, list[Beat]] = defaultdict(list)
     by_lag: dict[int, list[float]] = defaultdict(list)
     between: list[float] = []
     for style in STYLES:
         jams = []
+        written = [beat for beat in written_phrases(style).phrases if beat.bars >= PHRASE_BARS]
         for seed in SEEDS:
             maker = PhraseMaker(model, [style], seed)
             phrases = [maker.next("groove", 4).sides[0].beat for _ in range(PHRASES)]
             jams.append(phrases)
+            asked = [
+                GenerationRequest(
+                    genre=style, tempo_bpm=maker.tempo_bpm, bars=2 * PHRASE_BARS,
+                    seed=1_000 * seed + number, feel=Feel(role="groove", energy=4),
+                )
+                for number in range(PHRASES - 1)
+            ]  # fmt: skip
+            takes = [take.beat for take in model.generate_all(asked)]
+            chance = random.Random(seed)
             for number, (one, other) in enumerate(pairwise(phrases)):
-                around.append(_two(stretch(one, PHRASE_BARS - 1, 1), stretch(other, 0, 1)))
-                groups.append((style, seed))
-                inside.append(stretch(one, number % (PHRASE_BARS - 1), 2))
-                more_groups.append((style, seed))
+                last = stretch(one, PHRASE_BARS - 1, 1)
+                windows["joins"].append(_two(last, stretch(other, 0, 1)))
+                windows["takes_8_to_9"].append(stretch(takes[number], PHRASE_BARS - 1, 2))
+                windows["bars_4_to_5"].append(stretch(one, PHRASE_BARS // 2 - 1, 2))
+                windows["held"].append(_two(last, stretch(one, 0, 1)))
+                windows["inside"].append(stretch(one, number % (PHRASE_BARS - 1), 2))
+                before, after = chance.sample(written, 2)
+                ending = stretch(before, before.bars - 1, 1)
+                windows["written"].append(_two(ending, stretch(after, 0, 1)))
             for first in range(PHRASES):
                 for later in range(first + 1, PHRASES):
                     away = relative_distance(phrases[first], phrases[later])
@@ -67,13 +88,19 @@ def joins(model: BeatModel) -> dict[str, Any]:
             for other in range(one + 1, len(SEEDS)):
                 between += [relative_distance(a, b)
                             for a, b in zip(jams[one], jams[other], strict=True)]  # fmt: skip
-    found = judge(describe(around, groups), describe(inside, more_groups))
+    groups = [(style, seed) for style in STYLES for seed in SEEDS for _ in range(PHRASES - 1)]
+    described = {name: describe(beats, groups) for name, beats in windows.items()}
+    found = {
+        name: judge(described["joins"], described[name]) for name in windows if name != "joins"
+    }
+    takes_inside = judge(described["takes_8_to_9"], described["inside"])
     means = {lag: round(float(np.mean(values)), 3) for lag, values in sorted(by_lag.items())}
     grown = spearmanr(list(means), list(means.values())).statistic
     return {
-        "windows": len(around),
-        "c2st_forest": round(found.forest_auc, 3),
-        "c2st_logistic": round(found.logistic_auc, 3),
+        "windows": len(windows["joins"]),
+        "c2st_forest": {name: round(one.forest_auc, 3) for name, one in found.items()},
+        "c2st_logistic": {name: round(one.logistic_auc, 3) for name, one in found.items()},
+        "c2st_forest_takes_8_to_9_against_inside": round(takes_inside.forest_auc, 3),
         "distance_by_lag": means,
         "lag_rank_correlation": round(float(grown), 3),
         "distance_between_seeds": round(float(np.mean(between)), 3),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,18 @@ from dj_core.music.genres import GENRES, genre_label, typical_tempo_bpm
 from dj_core.sets.mixdown import Mixdown, save_mix
 from dj_core.sets.saved_sets import keep_set, set_path
 from dj_core.sound.kit_table import kit_or, offered_kits
+from dj_core.sound.mixer_table import NEUTRAL, PRESETS
 from dj_ui.controls import OPENING_GENRE
-from dj_ui.deck import choose_kit, chosen_kit, follow_style, jam, send_kit, sound_of
+from dj_ui.deck import (
+    choose_kit,
+    chosen_kit,
+    follow_style,
+    give_sound,
+    jam,
+    own_sound,
+    send_kit,
+    sound_of,
+)
 from dj_ui.downloads import download_button
 from dj_ui.frame import open_page, run_page
 from dj_ui.live_jams import LiveJam
@@ -35,7 +46,8 @@ from dj_ui.words import spoken
 
 DECK = "jam_deck"
 JAM, RECORDED, WORK, FOLDER = "jam_now", "jam_recorded", "jam_work", "jam_folder"
-SEED, DRUMS = "jam_seed", "jam_drums"
+SEED, DRUMS, MIXER = "jam_seed", "jam_drums", "jam_mixer"
+NO_MIXER, OWN = "No mixer", "As on Generate"
 OPENS = "jam_opens"  # a phrase of it on Generate
 NONE = "None"
 PLANS = {name: name.capitalize() for name in CURVES}
@@ -63,8 +75,8 @@ def main() -> None:
     live: LiveJam = known[1]
     with place:
         jam(
-            live.payload(), key=DECK, on_kept=keep, on_recorded=take_recording,
-            on_opened=open_phrase,
+            {**live.payload(), "mixer": sound_of(DECK).mixer.to_json()}, key=DECK,
+            on_kept=keep, on_recorded=take_recording, on_opened=open_phrase,
         )  # fmt: skip
     with st.container(key="jam_taken"):
         draw_recording(library)
@@ -101,11 +113,35 @@ def choose(library: Library) -> tuple[ModelInfo, tuple[str, ...], str, int]:
             "Kit", list(kits), format_func=kits.get, key=DRUMS,
             on_change=lambda: choose_kit(st.session_state[DRUMS], DECK),
         )  # fmt: skip
+        st.selectbox(
+            "Mixer", choose_jam_mixer(), key=MIXER, on_change=take_mixer,
+            format_func=lambda name: PRESETS[name].label if name in PRESETS else name,
+            help="What the jam, what is kept of it and its WAV are mixed with.",
+        )  # fmt: skip
         st.number_input(
             "Seed", 1, None, key=SEED, persist_state="session",
             help="Another seed, another jam.",
         )  # fmt: skip
     return model, (first,) if second in (NONE, first) else (first, second), plan, minutes
+
+
+def choose_jam_mixer() -> list[str]:
+    """Mixers to choose from; the jam begins with that of Generate's deck."""
+    if own_sound(DECK) is None:
+        give_sound(DECK, sound_of(""))
+    now = sound_of(DECK).mixer
+    named = next((name for name, preset in PRESETS.items() if preset.mixer == now), None)
+    own = [OWN] if now != NEUTRAL and named is None else []
+    st.session_state[MIXER] = NO_MIXER if now == NEUTRAL else named or OWN
+    return [NO_MIXER, *own, *PRESETS]
+
+
+def take_mixer() -> None:
+    """Mix the jam as was chosen."""
+    name = st.session_state[MIXER]
+    if name != OWN:
+        mixer = PRESETS[name].mixer if name in PRESETS else NEUTRAL
+        give_sound(DECK, replace(sound_of(DECK), mixer=mixer))
 
 
 # -- what is kept ----------------------------------------------------------------------------
@@ -130,7 +166,7 @@ def keep(played: Mapping[str, Any]) -> None:
     except DigitalDJError as error:
         st.toast(spoken(error))
         return
-    st.toast(spoken(f"{item.name}: in the crate, with the jam's kit and a neutral mixer."))
+    st.toast(spoken(f"{item.name}: in the crate, with the jam's kit and mixer."))
 
 
 def open_phrase(asked: Mapping[str, Any]) -> None:
@@ -182,7 +218,7 @@ def draw_recording(library: Library) -> None:
 
 def keep_as_set(library: Library, beat: Beat) -> None:
     """Save the recording among the sets."""
-    planned = as_set(beat)
+    planned = as_set(beat, sound=sound_of(DECK))
     try:
         keep_set(planned, set_path(sets_folder(library), planned.settings.name))
     except DigitalDJError as error:
@@ -196,7 +232,7 @@ def start_wav(beat: Beat, stem: str) -> None:
     folder: SessionFolder = st.session_state.setdefault(FOLDER, SessionFolder())
     path = folder.path / f"{stem}.wav"
     try:
-        mixdown = Mixdown(as_set(beat, most_tracks=1), chosen_kit(DECK))
+        mixdown = Mixdown(as_set(beat, most_tracks=1, sound=sound_of(DECK)), chosen_kit(DECK))
 
         def task(tell: Callable[[str, int, int], None]) -> Path:
             return save_mix(mixdown, path, lambda done, bars: tell("Playing the jam", done, bars))

@@ -27,6 +27,7 @@ from dj_ui.downloads import download_button
 from dj_ui.frame import open_page, run_page
 from dj_ui.models import loaded
 from dj_ui.opening import opening_beat
+from dj_ui.own_tracks import show_bridge, show_collection
 from dj_ui.player import player
 from dj_ui.readouts import show_facts, show_readouts
 from dj_ui.set_files import SessionFolder, offer
@@ -35,7 +36,7 @@ from dj_ui.uploads import forget_uploads
 from dj_ui.visiting import tell_shared
 from dj_ui.words import spoken
 
-KINDS = ["wav", "flac", "mp3", "aif", "aiff", "ogg"]
+KINDS = ["wav", "flac", "mp3", "aif", "aiff", "ogg", "m4a"]
 HEARD, FOLDER, TAKES, CHOSEN, PLAYED = (
     "dj_heard_track",
     "dj_track_folder",
@@ -57,11 +58,12 @@ def main() -> None:
     heard: Listening | None = st.session_state.get(HEARD)
     if heard is None:
         invite()
-        return
-    show_track(heard)
-    if heard.tempo_bpm is not None:
-        show_drums(heard)
-    show_played(heard)
+    else:
+        show_track(heard)
+        if heard.tempo_bpm is not None:
+            show_bridge(heard, show_drums(heard), KINDS)
+        show_played(heard)
+    show_collection()
 
 
 def invite() -> None:
@@ -73,6 +75,8 @@ def invite() -> None:
         "as long as the track.</p>"
         '<p class="dj-invite"><b>Its own drums</b>: those of a loop, as a beat that you can change '
         "and keep.</p>"
+        '<p class="dj-invite"><b>A bridge</b>: drums that lead from this track to the next, tempo '
+        "and groove.</p>"
         '<p class="dj-invite">The file stays on this machine.</p>'
     )
     if st.button("Try it with a loop of ours", key="listen_try"):
@@ -185,8 +189,8 @@ def take_edit(edit: Mapping[str, Any]) -> None:
     st.session_state.pop(TAKES, None)  # they were for another grid
 
 
-def show_drums(heard: Listening) -> None:
-    """Ask for drums, and show those that were played."""
+def show_drums(heard: Listening) -> Match | None:
+    """Ask for drums, and show those that were played; the chosen ones."""
     st.header("Drums that fit")
     style, room, button = st.columns([3, 2, 2], vertical_alignment="bottom")
     genre = style.selectbox(
@@ -205,7 +209,7 @@ def show_drums(heard: Listening) -> None:
         st.session_state[CHOSEN] = 0
     takes: tuple[Match, ...] = st.session_state.get(TAKES, ())
     if not takes:
-        return
+        return None
     chosen = st.segmented_control(
         "Takes, the most alike first", range(len(takes)), key=CHOSEN, required=True,
         format_func=lambda n: f"{n + 1} · {takes[n].likeness.total:.0%} alike",
@@ -220,6 +224,7 @@ def show_drums(heard: Listening) -> None:
         "application/zip",
         key="listen_whole",
     )
+    return take
 
 
 def show_played(heard: Listening) -> None:

@@ -352,7 +352,7 @@ def main() -> None:
     optimiser = torch.optim.AdamW(network.parameters(), options.learning_rate, weight_decay=0.01)
     step, made, worked = 0, 0, 0.0
     if options.state and options.state.exists():
-        kept = torch.load(options.state)
+        kept = torch.load(options.state, weights_only=True)
         network.load_state_dict(kept["network"])
         average.load_state_dict(kept["average"])
         optimiser.load_state_dict(kept["optimiser"])

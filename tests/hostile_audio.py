@@ -33,6 +33,7 @@ def hostile_files() -> Iterator[tuple[str, bytes]]:
     yield "no-samples.aiff", aiff[:54]
     yield "no-frames.flac", flac[:42]
     yield "no-pages.ogg", ogg[:200]
+    yield "no-sound.m4a", b"\0\0\0\x20ftypM4A " + bytes(2_000)
     yield "tag-alone.mp3", b"ID3\x04\x00\x00\x00\x00\x0f\x76" + bytes(2_038)
     yield "tag-of-256-megabytes.mp3", b"ID3\x04\x00\x00\x7f\x7f\x7f\x7f" + bytes(5_000)
     # heads that lie

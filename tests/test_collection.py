@@ -1,15 +1,18 @@
 """A DJ's collection: what rekordbox writes is read, and what we write reads back."""
 
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
 from pyrekordbox.rbxml import RekordboxXml
+from streamlit.testing.v1 import AppTest
 
 from dj_core.errors import SetError
 from dj_core.library.library import Library
 from dj_core.matching.collection import PARTS, read_collection, save_parts
 from dj_core.models.families import load_model
+from dj_ui.own_tracks import COLLECTION, PARTS_MADE
 
 
 @pytest.fixture
@@ -70,6 +73,23 @@ def test_parts_for_a_track_read_back_with_grid_and_loops(written, tmp_path):
         assert {cue.pad for cue in loops} == {0, -1}
         assert all(abs(cue.end_seconds - 32 * 60 / point.tempo_bpm) < 0.001 for cue in loops)
     assert [len(keys) for keys in back.playlists.values()] == [6]
+
+
+def test_the_page_makes_drums_for_chosen_tracks(written, tmp_path):
+    page = AppTest.from_string(
+        "from dj_ui.own_tracks import show_collection\nshow_collection()", default_timeout=120
+    )
+    page.session_state[COLLECTION] = read_collection(written)
+    page.run().multiselect[0].select("365").run()
+    assert page.multiselect[0].options[0] == "Song 1 · Somebody · 90.10"
+    page.button(key="collection_make").click().run()
+    assert not page.exception
+    folder, count = page.session_state[PARTS_MADE]
+    with zipfile.ZipFile(next(folder.path.iterdir())) as pack:
+        pack.extractall(tmp_path)
+    back = read_collection(tmp_path / "drums_for_my_tracks" / "rekordbox.xml")
+    assert [track.tempo_bpm for track in back.tracks.values()] == [126.5] * count * len(PARTS)
+    assert all(track.grid and track.cues for track in back.tracks.values())
 
 
 @pytest.mark.parametrize(

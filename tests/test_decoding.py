@@ -1,5 +1,6 @@
 """Sound files of strangers: what is read comes back whole; what is hostile ends in a sentence."""
 
+import sys
 import time
 from dataclasses import replace
 
@@ -42,6 +43,23 @@ def test_channels_are_mixed_into_one_where_that_is_wanted():
     both = np.array([[0.5, -0.25], [1.0, 0.0]])
     audio = decode_audio(written(both, "WAV", "FLOAT"), replace(ONE_SHOT, mono=True))
     assert audio.samples.ravel().tolist() == [0.125, 0.5]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere other programs may do it")
+def test_m4a_is_read_where_ffmpeg_is_and_elsewhere_a_sentence_says_so(tmp_path, monkeypatch):
+    content = b"\0\0\0\x20ftypM4A " + bytes(2_000)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SoundError, match="ffmpeg is installed"):
+        decode_audio(content)
+    (tmp_path / "it.wav").write_bytes(sound("wav"))
+    stand_in = tmp_path / "ffmpeg"
+    stand_in.write_text(
+        f"#!{sys.executable}\nimport shutil, sys\n"
+        f"shutil.copy({str(tmp_path / 'it.wav')!r}, sys.argv[-1])\n"
+    )
+    stand_in.chmod(0o755)
+    plain = decode_audio(sound("wav"))
+    assert np.array_equal(decode_audio(content).samples, plain.samples)
 
 
 def test_there_are_fifty_hostile_files():

@@ -7,6 +7,7 @@ import pytest
 from conftest import PHONE
 
 from dj_core.library.kept_beats import Crate
+from dj_core.sound.mixer_table import PRESETS
 
 pytestmark = pytest.mark.browser
 
@@ -17,6 +18,12 @@ def test_a_jam_from_the_first_click_to_the_crate(screen, app, monkeypatch):
     page.wait_for_function("window.digitalDj.jam?.isReady")
     page.get_by_role("button", name="Play", exact=True).click()
     page.wait_for_function("digitalDj.jam.isSounding && digitalDj.jam.heard")
+    with screen.rerun():  # while it plays, it is mixed otherwise
+        page.get_by_role("combobox", name="Mixer").click()
+        page.get_by_role("option", name=PRESETS["techno"].label).click()
+    page.wait_for_function(
+        "digitalDj.engine.decks.A.placements.every((one) => one.beat.mixer?.bus)"
+    )
     page.get_by_role("button", name="Record", exact=True).click()
     page.get_by_role("slider", name="Energy").fill("0.9")
     page.keyboard.press("f")  # a fill, by its key
@@ -37,6 +44,7 @@ def test_a_jam_from_the_first_click_to_the_crate(screen, app, monkeypatch):
     crate = Crate.open()
     item = next(item for item in crate.find() if item.name.startswith("Jam"))
     assert item.bars == 8
+    assert crate.get(item.id).sound.mixer == PRESETS["techno"].mixer
     assert crate.get(item.id).beat.provenance.settings["shape"] == "jam"
     # it plays on where another page is open, and the page finds it again
     with screen.rerun(moves=True):

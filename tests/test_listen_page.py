@@ -3,6 +3,7 @@
 import io
 import zipfile
 
+import mido
 import numpy as np
 import pytest
 import soundfile
@@ -37,11 +38,15 @@ def press(screen, name):
     screen.page.locator(".st-key-listen_track").get_by_role("button", name=name).click()
 
 
+def drop(screen, place, path):
+    with screen.rerun(moves=True):
+        screen.page.locator(f"[class*='st-key-{place}'] input[type=file]").set_input_files(path)
+
+
 def test_a_track_is_dropped_corrected_played_along_and_a_loop_taken(screen, song):
     path, made = song
     screen.open("/listen")
-    with screen.rerun(moves=True):
-        screen.page.locator("input[type=file]").set_input_files(path)
+    drop(screen, "listen_", path)
     screen.page.locator(".track .far").wait_for()
     wait_for(screen, "face.buffer")
     screen.settle(moves=True)
@@ -116,6 +121,34 @@ def test_what_is_no_sound_is_refused_with_a_sentence(screen, tmp_path):
     path = tmp_path / "letter.wav"
     path.write_text("This is a letter.")
     screen.open("/listen")
-    with screen.rerun(moves=True):
-        screen.page.locator("input[type=file]").set_input_files(path)
+    drop(screen, "listen_", path)
     screen.page.get_by_text("is no WAV, AIFF, FLAC, OGG or MP3").wait_for()
+
+
+def test_a_bridge_to_another_track_is_taken(screen, song, tmp_path):
+    path, made = song
+    other = track("test", 4, seconds=12)
+    following = tmp_path / "the next.wav"
+    soundfile.write(following, other.samples, 44_100)
+
+    screen.open("/listen")
+    drop(screen, "listen_", path)
+    wait_for(screen, "face.buffer")
+    screen.settle(moves=True)
+    drop(screen, "bridge_next", following)
+    with screen.rerun(moves=True):
+        screen.page.get_by_role("radio", name="4", exact=True).click()
+    with screen.rerun(moves=True):
+        screen.page.get_by_role("button", name="Make the bridge").click()
+    with screen.page.expect_download() as waiting:
+        screen.page.get_by_role("button", name="Take the bridge").click()
+    with zipfile.ZipFile(waiting.value.path()) as taken:
+        midi, wav = sorted(taken.namelist())
+        length = soundfile.info(io.BytesIO(taken.read(wav))).duration
+        tempos = [one.tempo for one in mido.MidiFile(file=io.BytesIO(taken.read(midi))).tracks[0]
+                  if one.type == "set_tempo"]  # fmt: skip
+    assert (midi, wav) == ("my-song_to_the-next.mid", "my-song_to_the-next.wav")
+    assert len(tempos) == 16
+    assert length == pytest.approx(sum(tempos) / 1e6, abs=0.001)
+    ends = [60e6 / made.tempo_bpm, 60e6 / other.tempo_bpm]
+    assert [tempos[0], tempos[-1]] == pytest.approx(ends, abs=1000)

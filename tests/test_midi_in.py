@@ -63,20 +63,22 @@ def test_a_clock_with_jitter_leads_tempo_and_beats(booth, bpm):  # noqa: F811
     beat = apart * 24
     # each reading of the two clocks is off by some milliseconds: their median around a stroke
     at, zeros = np.array(readings).T
-    late = []
+    late, first = [], None
     for frame, _ in heard:
         seconds = frame / RATE
-        near = zeros[np.abs(at - seconds) < 1]
-        if not len(near):
+        before, after = (zeros[np.abs(at - seconds - way) < 1] for way in (-1, 1))
+        if not len(before) or not len(after):
             continue  # from before the machine
-        when = np.median(near) + seconds * 1000
+        when = np.median([*before, *after]) + seconds * 1000
         place = (when - (zero + start * apart)) / beat
-        if place > 16:
+        first = place * beat if first is None else first
+        # on a busy machine the sound itself slips at times, and no page can foresee that
+        if place > 16 and abs(np.median(before) - np.median(after)) < 1.5:
             late.append((place - round(place)) * beat)
+    print(f"{bpm} BPM: first stroke {first:.1f} ms late, the others {np.round(late, 2)} ms")
     assert len(late) >= 3
-    # all of them, but for a busy machine whose sound slips meanwhile: it is caught up with
+    assert np.abs(late).max() < 5
     assert np.median(np.abs(late)) < 2
-    assert np.mean(np.abs(late) < 5) > 0.6
 
 
 @pytest.mark.browser

@@ -32,6 +32,7 @@ from dj_core.sets.set_plan import (
     energy_at,
     plan_set,
 )
+from dj_core.sound.beat_sound import USUAL_SOUND, BeatSound
 
 CURVES = ("rise", "peak", "waves", "fall", "steady")
 WAVE_BARS = 64  # from one low to the next
@@ -261,12 +262,13 @@ def perform(model: BeatModel, plan: JamPlan, progress: Progress | None = None) -
     return Jam(plan, tuple(phrases), beat, tuple(events))
 
 
-def as_set(beat: Beat, most_tracks: int = MAX_BEATS) -> SetList:
+def as_set(beat: Beat, most_tracks: int = MAX_BEATS, sound: BeatSound = USUAL_SOUND) -> SetList:
     """A jam as a set of whole phrases; with one track, its mixdown is the jam's sound file.
 
     Args:
         beat: the jam; silence fills its last phrase.
         most_tracks: into how many it is cut, up to 99.
+        sound: what it is heard with.
 
     Raises:
         SetError: more strokes than a set can have.
@@ -279,7 +281,7 @@ def as_set(beat: Beat, most_tracks: int = MAX_BEATS) -> SetList:
         part = stretch(whole, first, min(each, whole.bars - first))
         told = Provenance(source=beat.title, seed=beat.provenance.seed)
         track = replace(part, title=f"{beat.title}, bar {first + 1}", provenance=told)
-        entries.append(Entry(track, AS_IS, track.bars // PHRASE_BARS))
+        entries.append(Entry(track, AS_IS, track.bars // PHRASE_BARS, sound=sound))
     settings = SetSettings(
         name=beat.title, phrase_bars=PHRASE_BARS, mix_ends=False, fills=False, breakdowns=False
     )

@@ -11,7 +11,7 @@ import io
 import math
 import re
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
@@ -187,11 +187,13 @@ def _meter(text: str) -> Meter:
 # --- what is made for a track ---------------------------------------------------------------------
 
 
-def parts_for(track: CollectionTrack, model: BeatModel, seed: int = 1) -> dict[str, Beat]:
+def parts_for(
+    track: CollectionTrack, model: BeatModel, seed: int = 1, listens: bool = True
+) -> dict[str, Beat]:
     """An intro, a loop and an outro in a track's tempo and feel.
 
-    Where its file is here it is listened to: then they have its swing and accents. Otherwise they
-    are in its own genre, or in the style nearest to its tempo.
+    Where its file is here and `listens`, it is listened to: then they have its swing and accents.
+    Otherwise they are in its own genre, or in the style nearest to its tempo.
 
     Raises:
         SetError: nobody knows the track's tempo.
@@ -199,7 +201,7 @@ def parts_for(track: CollectionTrack, model: BeatModel, seed: int = 1) -> dict[s
     """
     heard = None
     path = Path(track.file)
-    if path.is_file():
+    if listens and path.is_file():
         try:
             heard = listen(path)
         except DigitalDJError:
@@ -226,9 +228,24 @@ def parts_for(track: CollectionTrack, model: BeatModel, seed: int = 1) -> dict[s
 
 
 def save_parts(
-    collection: Collection, chosen: tuple[str, ...], model: BeatModel, folder: Path, seed: int = 1
+    collection: Collection,
+    chosen: tuple[str, ...],
+    model: BeatModel,
+    folder: Path,
+    seed: int = 1,
+    *,
+    where: PurePosixPath | PureWindowsPath | None = None,
+    listens: bool = True,
 ) -> tuple[Path, ...]:
     """Parts for chosen tracks as loops and MIDI, and a rekordbox XML: a playlist, and hot loops.
+
+    Args:
+        collection, chosen: its tracks, by identity.
+        model: plays the parts.
+        folder: where they are written.
+        seed: another seed, other parts.
+        where: the folder in which rekordbox will find them; None for `folder`.
+        listens: to the tracks' own files, where they are here.
 
     Raises:
         SetError: a track that is not in the collection, or whose tempo nobody knows.
@@ -239,7 +256,8 @@ def save_parts(
         if identity not in collection.tracks:
             raise SetError(f"The collection has no track {identity!r}. List it to see their IDs.")
         track = collection.tracks[identity]
-        for part, beat in parts_for(track, model, seed).items():
+        whose = " - ".join(filter(None, (track.artist, track.name)))
+        for part, beat in parts_for(track, model, seed, listens).items():
             kit = GENRE[beat.genre].kit if beat.genre in GENRE else "standard"
             settings = LoopSettings(kit=kit)
             path = folder / f"{number:02d}_{safe_stem(track.name) or 'track'}_{part}.wav"
@@ -247,12 +265,12 @@ def save_parts(
             paths.append(save_midi(beat, path.with_suffix(".mid"), "general-midi"))
             playlist.append(
                 DeckTrack(
-                    path.name, beat.title, beat.genre, f"for {track.artist} - {track.name}",
+                    path.name, beat.title, beat.genre, f"for {whose}",
                     beat.playing_tempo_bpm, beat.meter, beat.duration_seconds,
                     path.stat().st_size, settings.sample_rate, settings.bits,
                 )
             )  # fmt: skip
-    where = PurePosixPath(folder.resolve().as_posix())
+    where = where or PurePosixPath(folder.resolve().as_posix())
     content = rekordbox_xml("Digital DJ drums", {"Drums for my tracks": playlist}, where)
     paths.append(write_bytes_atomic(folder / "rekordbox.xml", content))
     return tuple(paths)

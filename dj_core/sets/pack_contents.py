@@ -36,7 +36,7 @@ from dj_core.product import ASSETS
 from dj_core.sets.mixdown import Mixdown, cue_sheet
 from dj_core.sets.pack_readme import readme_text
 from dj_core.sets.pack_sheet import Outline, set_sheet
-from dj_core.sets.pack_zip import writing_pack
+from dj_core.sets.pack_zip import PackWriter, writing_pack
 from dj_core.sets.rekordbox import DeckTrack, pack_folder, rekordbox_xml
 from dj_core.sets.set_midi import set_midi
 from dj_core.sets.set_names import set_stem, slot_name, slot_stem
@@ -164,15 +164,20 @@ def save_pack(
         folder = pack_folder(settings.folder) / stem
         pack.add("rekordbox.xml", rekordbox_xml(planned.settings.name, playlists, folder))
         pack.add(f"{stem}.m3u8", playlist(tracks[LOOPS]))
-        for script in SCRIPTS:  # with the line ends its system wants, whatever those of our copy
-            content = (SCRIPTS_FOLDER / script).read_bytes().replace(b"\r\n", b"\n")
-            if script.endswith(".bat"):
-                content = content.replace(b"\n", b"\r\n")
-            pack.add(script, content, script=True)
+        add_scripts(pack)
         readme = readme_text(planned, settings.folder, settings.mix, levels, bool(own))
         pack.add("README.txt", readme)
         tell("Printing the set list", 1, 1)
     return Pack(path, tuple(pack.entries), path.stat().st_size)
+
+
+def add_scripts(pack: PackWriter) -> None:
+    """What writes the pack's place into its rekordbox.xml, for every system."""
+    for script in SCRIPTS:  # with the line ends its system wants, whatever those of our copy
+        content = (SCRIPTS_FOLDER / script).read_bytes().replace(b"\r\n", b"\n")
+        if script.endswith(".bat"):
+            content = content.replace(b"\n", b"\r\n")
+        pack.add(script, content, script=True)
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,20 @@
 """Decodes sound files of strangers: in a process of its own, with limits, killed if it hangs.
 
-libsndfile reads WAV, AIFF, FLAC, OGG and MP3. A file that crashes it, or keeps it busy, costs the
+libsndfile reads WAV, AIFF, FLAC, OGG and MP3; M4A goes through macOS's afconvert or ffmpeg, where
+there is one. A file that crashes it, or keeps it busy, costs the
 worker process and a sentence; the next file gets a new one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
+import shutil
+import subprocess
+import tempfile
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -91,7 +97,7 @@ class AudioDecoder(WorkerProcess):
             raise SoundError(
                 f"The file has over {limits.most_bytes / 1e6:,.0f} MB, the most that is read here."
             )
-        if not content.startswith(_BEGINNINGS) and not _is_mpeg(content):
+        if not (content.startswith(_BEGINNINGS) or _is_mpeg(content) or _is_mp4(content)):
             raise SoundError("The file is no WAV, AIFF, FLAC, OGG or MP3.")
         if not self.start():
             raise SoundError(
@@ -116,6 +122,11 @@ def _is_mpeg(content: bytes) -> bool:
     return len(content) > 4 and content[0] == 0xFF and content[1] & 0xE0 == 0xE0
 
 
+def _is_mp4(content: bytes) -> bool:
+    """Whether a file begins as M4A does."""
+    return content[4:8] == b"ftyp"
+
+
 # -- in the worker -------------------------------------------------------------------------------
 
 
@@ -137,6 +148,8 @@ def _decoded(content: bytes, limits: AudioLimits) -> Audio:
     """The sound of a file, checked from its head on, so that no claim takes memory."""
     import soundfile
 
+    if _is_mp4(content):
+        content = _from_mp4(content, limits)
     try:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
             rate_hz, channels = file.samplerate, file.channels
@@ -189,3 +202,34 @@ def _decoded(content: bytes, limits: AudioLimits) -> Audio:
     if not frames:
         raise SoundError("The file holds no sound: it ends where its samples would begin.")
     return Audio(np.concatenate(blocks), rate_hz)
+
+
+def _from_mp4(content: bytes, limits: AudioLimits) -> bytes:
+    """An M4A as WAV, by a program of this system. Raises SoundError where there is none."""
+    afconvert, ffmpeg = shutil.which("afconvert"), shutil.which("ffmpeg")
+    if not afconvert and not ffmpeg:
+        raise SoundError(
+            "M4A is read where ffmpeg is installed (or on a Mac). Convert the file to WAV, FLAC or "
+            "MP3."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        came, went = Path(folder, "came.m4a"), Path(folder, "went.wav")
+        came.write_bytes(content)
+        if afconvert:
+            command = [afconvert, "-f", "WAVE", "-d", "LEI16@44100", str(came), str(went)]
+        else:
+            # its own format only: a file may name no other files or addresses
+            most = str(limits.most_seconds + 1)
+            command = [
+                str(ffmpeg), "-v", "error", "-nostdin", "-protocol_whitelist", "file",
+                "-f", "mov", "-i", str(came), "-map", "0:a:0", "-t", most, "-ar", "44100",
+                "-fs", str(2_000_000_000), "-c:a", "pcm_s16le", str(went),
+            ]  # fmt: skip
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            subprocess.run(
+                command, timeout=0.8 * limits.most_work_seconds, check=True, capture_output=True
+            )
+            return went.read_bytes()
+    raise SoundError(
+        "The file is damaged, or has no sound that can be decoded. Save it anew in a sound editor."
+    )

@@ -26,6 +26,7 @@ const LONGEST_LOOK_AHEAD_SECONDS = 1.5 // on a machine that lets the page wait
 const CAREFUL_LOOK_AHEAD_SECONDS = 1 // in a hidden tab, and until it is known how the page waits
 const GAPS_KEPT = 200 // five seconds of ticks
 const START_SECONDS = 0.05
+const FOLLOWED_START_SECONDS = 0.012 // a clock that is followed has begun already
 const LONGEST_START_SECONDS = 0.4
 const STOP_SECONDS = 0.012
 const TOO_LATE_SECONDS = 0.05 // a stroke later than this is better left out
@@ -145,8 +146,7 @@ class Engine {
 
   /** Play a sound once, beside the decks, in place of the one before; null ends that. */
   playAside(sound) {
-    if (sound) this.openOutput()
-    if (sound && !this.output.isRunning) this.output.resume()
+    if (sound) this.wake()
     if (this.output.isOpen) this.output.playAside(sound)
   }
 
@@ -164,6 +164,12 @@ class Engine {
     if (this.output.isRunning) this.begin()
     else this.output.resume()
     this.notify()
+  }
+
+  /** Have the sound device run, and the kit decoded for it. */
+  wake() {
+    this.openOutput()
+    if (!this.output.isRunning) this.output.resume()
   }
 
   openOutput() {
@@ -201,7 +207,7 @@ class Engine {
     for (const name of DECKS) this.output.decks[name].desk.hush()
     this.tempo.reset(0, this.output.now, this.tempoFrom(0))
     this.setDesks(this.output.now)
-    let lead = START_SECONDS
+    let lead = this.follow.source ? FOLLOWED_START_SECONDS : START_SECONDS
     while (!this.startIn(lead) && lead < LONGEST_START_SECONDS) lead *= 2 // on a busy machine
     this.ticker.start()
     this.notify()
@@ -225,7 +231,7 @@ class Engine {
     this.tempo.reset(from, start, this.tempoFrom(0))
     this.plan(this.tempo.quarterAt(start + CAREFUL_LOOK_AHEAD_SECONDS))
     this.midi.begin(from, Math.max(0, Math.ceil(from * 4) / 4))
-    const isInTime = output.now < start - START_SECONDS / 2
+    const isInTime = output.now < start - Math.min(seconds, START_SECONDS) / 2
     if (isInTime || seconds >= LONGEST_START_SECONDS) output.transport.to(1, start - 0.005, 0.001)
     return isInTime
   }

@@ -26,6 +26,7 @@ export class Follow {
   use(source) {
     this.source = source
     this.bent = null
+    if (source) this.engine.wake() // so that the sound is there when it starts
     this.engine.change()
     this.engine.notify()
   }

@@ -6,6 +6,7 @@
 
 import { DRUMS } from './given.js'
 import { barHits, varied } from './jam_bar.js'
+import { mixerKey } from './mixer_settings.js'
 import { clamp } from './numbers.js'
 import { placed } from './pattern.js'
 
@@ -37,11 +38,13 @@ export class Jam {
 
   // -- from the page -----------------------------------------------------------------------------
 
-  /** data: { address, numbers, curve, curveBars, tempo, sides, name, kit } of a jam that the server makes. */
+  /** data: { address, numbers, curve, curveBars, tempo, sides, name, mixer } of a jam that the server makes. */
   use(data) {
     const another = this.data?.address !== data.address
+    const mixed = mixerKey(this.data?.mixer) !== mixerKey(data.mixer)
     this.data = data
     this.numbers = data.numbers
+    if (mixed && this.isMine) this.changed()
     if (!another) return
     this.made = 0 // phrases the server was asked for
     this.fresh = true // the first to come takes the place of those in hand
@@ -105,7 +108,7 @@ export class Jam {
 
   beat(id, hits) {
     return {
-      id, hits, name: this.data.name, tempo_bpm: this.tempo, bars: 1, meter: [4, 4],
+      id, hits, name: this.data.name, tempo_bpm: this.tempo, bars: 1, meter: [4, 4], mixer: this.data.mixer,
       bar_quarters: this.numbers.barQuarters,
       steps: { per_quarter: 4, per_bar: 16, per_beat: 4 },
     }

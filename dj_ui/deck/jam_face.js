@@ -50,7 +50,7 @@ export class JamFace extends Player {
       onclick: () => this.jam.press(name) }, label)]))
     this.keeps = KEEPS.map((bars) => make('button', { type: 'button', class: 'small',
       'aria-label': `Keep last ${bars}`,
-      title: `The last ${bars} bars into the crate, with this kit and a neutral mixer`,
+      title: `The last ${bars} bars into the crate, with this kit and mixer`,
       onclick: () => this.keep(bars) }, `${bars}`))
     this.open = make('button', { type: 'button', class: 'small open',
       title: 'This phrase with all its strokes to Generate\'s deck, which plays it; the jam stops',
