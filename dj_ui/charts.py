@@ -1,4 +1,4 @@
-"""Loss curves, redrawn in place while a run trains."""
+"""Curves: loss while a run trains, redrawn in place, and how a listener learns."""
 
 from __future__ import annotations
 
@@ -13,12 +13,24 @@ from dj_ui.frame import palette_name
 HEIGHT_PX = 260
 
 
-def loss_chart(curves: Mapping[str, Sequence[tuple[int, float]]], key: str) -> None:
-    """Loss by epoch, a line per name with a point or more: {'training': [(1, 5.2), (2, 4.1)]}."""
+def curve_chart(
+    curves: Mapping[str, Sequence[tuple[int, float]]],
+    key: str,
+    along: str = "epoch",
+    up: str = "loss",
+    ends: tuple[float, float] | None = None,
+) -> None:
+    """Loss by epoch, a line per name with a point or more: {'training': [(1, 5.2), (2, 4.1)]}.
+
+    Args:
+        curves, key: the lines; unique on the page.
+        along, up: what the two numbers of a point are.
+        ends: of the axis that goes up; None for those of the points.
+    """
     palette = PALETTES[palette_name()]
     others = [hue for name, hue in palette.families.items() if name != "hat"]
     rows = [
-        {"epoch": epoch, "loss": loss, "line": name}
+        {along: epoch, up: loss, "line": name}
         for name, points in curves.items()
         for epoch, loss in points
     ]
@@ -28,18 +40,21 @@ def loss_chart(curves: Mapping[str, Sequence[tuple[int, float]]], key: str) -> N
     epochs = [epoch for points in curves.values() for epoch, _ in points]
     losses = [loss for points in curves.values() for _, loss in points]
     # said here, because the chart is first drawn without its lines and finds no ends itself
-    across = alt.Scale(domain=[1, max(2, *epochs)], nice=False)
-    up = alt.Scale(domain=[min(losses), max(losses)], zero=False)
+    low, high = ends or (min(losses), max(losses))
+    across = alt.Scale(domain=[min(epochs), max(min(epochs) + 1, *epochs)], nice=False)
+    upward = alt.Scale(domain=[low, high], zero=False)
     chart = (
         alt.Chart(alt.Data(values=rows), height=HEIGHT_PX)
-        .mark_line(strokeWidth=2, point=max(epochs) <= 1)
+        .mark_line(strokeWidth=2, point=max(epochs) == min(epochs))
         .encode(
-            x=alt.X("epoch:Q", scale=across, axis=alt.Axis(format="d", tickMinStep=1, grid=False)),
-            y=alt.Y("loss:Q", scale=up),
+            x=alt.X(
+                f"{along}:Q", scale=across, axis=alt.Axis(format="d", tickMinStep=1, grid=False)
+            ),
+            y=alt.Y(f"{up}:Q", scale=upward),
             color=alt.Color(
                 "line:N", scale=colours, legend=alt.Legend(title=None, orient="bottom")
             ),
-            tooltip=["line:N", "epoch:Q", alt.Tooltip("loss:Q", format=".3f")],
+            tooltip=["line:N", f"{along}:Q", alt.Tooltip(f"{up}:Q", format=".3f")],
         )
     )
     st.altair_chart(chart, key=key)

@@ -21,6 +21,7 @@ PAGES: dict[str, str] = {
     "crate": "Crate",
     "set": "Set",
     "train": "Train",
+    "blind_test": "Blind test",
     "paper": "Paper",
 }
 """Every page: its title by its address, which is its script's name, in the navigation's order."""

@@ -30,7 +30,7 @@ from dj_core.models.families import (
 )
 from dj_core.models.run_folder import TrainingStep
 from dj_core.music.beat import Beat
-from dj_ui.charts import loss_chart
+from dj_ui.charts import curve_chart
 from dj_ui.frame import open_page, run_page
 from dj_ui.player import player
 from dj_ui.readouts import show_readouts
@@ -323,7 +323,7 @@ def draw_curves(run: Run) -> None:
     curves = {"training": [(step.epoch, step.train_loss) for step in steps]}
     if validated(run):
         curves["validation"] = validated(run)
-    loss_chart(curves, key=f"dj_curves_{run.name}")
+    curve_chart(curves, key=f"dj_curves_{run.name}")
 
 
 # -- what it played ------------------------------------------------------------------------------
@@ -371,7 +371,7 @@ def draw_comparison(runs: Sequence[Run]) -> None:
         persist_state="session",
     )  # fmt: skip
     if chosen:
-        loss_chart({name: validated(named[name]) for name in chosen}, key="dj_comparison")
+        curve_chart({name: validated(named[name]) for name in chosen}, key="dj_comparison")
 
 
 def validated(run: Run) -> list[tuple[int, float]]:

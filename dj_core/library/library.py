@@ -63,7 +63,8 @@ CORPUS_FILES = re.compile(
     r"|files/[0-9a-f]{64}\.pack|files/[0-9a-f]{2}/[0-9a-f]{64}\.(mid|\d+\.part)"
 )
 """Every file that we make in a corpus's folder, by its place there."""
-OWN_FOLDERS = ("corpora", "kits", "runs", "sessions", "sets")  # what we write lies in them
+OWN_FOLDERS = ("blind-tests", "corpora", "kits", "runs", "sessions", "sets")
+"""What we write lies in them."""
 
 
 @dataclass(frozen=True)

@@ -228,6 +228,46 @@ def jam(
         )
 
 
+def blind_pair(
+    pair: str,
+    addresses: Sequence[str],
+    players: Sequence[str],
+    person: str,
+    take: Callable[[Mapping[str, Any]], None],
+    *,
+    key: str,
+) -> None:
+    """Two loops of one length to be heard in step, A or B at will, until every player has chosen.
+
+    Args:
+        pair: what it is called; another name is another pair.
+        addresses: of the WAV files of side A and side B.
+        players: who choose, one or two.
+        person: what is looked for, as in 'drummer'.
+        take: called with 'pair', 'chosen' (a side for each player) and 'heard' (seconds of A and
+            of B), before the page runs again.
+        key: unique on the page.
+    """
+
+    def answered() -> None:
+        answer = st.session_state[key].answer
+        if isinstance(answer, dict):
+            take(answer)
+
+    _component("dj_ab", _mounting("mountAb"))(
+        key=key,
+        data={
+            "owner": key,
+            "pair": pair,
+            "addresses": [*addresses],
+            "players": [*players],
+            "person": person,
+        },
+        on_answer_change=answered,
+        height="content",
+    )
+
+
 def pads(
     kit: str,
     shown: Sequence[tuple[str, str, float]],

@@ -2,9 +2,9 @@
 
 import { gate } from './gate.js'
 import {
-  mountAhead, mountBooth, mountDeck, mountJam, mountListener, mountPads, mountTrack, takeKit,
+  mountAb, mountAhead, mountBooth, mountDeck, mountJam, mountListener, mountPads, mountTrack, takeKit,
 } from './mounting.js'
 
-gate.open({ mountAhead, mountDeck, mountJam, mountListener, mountPads, mountTrack, takeKit })
+gate.open({ mountAb, mountAhead, mountDeck, mountJam, mountListener, mountPads, mountTrack, takeKit })
 
 export default mountBooth

@@ -1,6 +1,7 @@
 // What Streamlit calls. With every new message a component's function is called again on the same
 // element.
 
+import { AbFace } from './ab_face.js'
 import { Ahead } from './ahead.js'
 import { booth, refreshBooth } from './booth.js'
 import { Face } from './face.js'
@@ -26,6 +27,7 @@ function mount(Kind, component) {
   }
 }
 
+export function mountAb(component) { return mount(AbFace, component) }
 export function mountDeck(component) { return mount(Face, component) }
 export function mountJam(component) { return mount(JamFace, component) }
 export function mountListener(component) { return mount(Listener, component) }
