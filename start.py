@@ -29,9 +29,11 @@ def main() -> int:
         if done.returncode:
             return done.returncode
         stamp.write_text(wanted, "utf-8")
-    return subprocess.run(
-        [python, "-m", "dj_core", *sys.argv[1:]], cwd=HERE, check=False
-    ).returncode
+    try:
+        program = [python, "-m", "dj_core", *sys.argv[1:]]
+        return subprocess.run(program, cwd=HERE, check=False).returncode
+    except KeyboardInterrupt:  # Ctrl+C ends the app, too, which says what there is to say
+        return 0
 
 
 if __name__ == "__main__":

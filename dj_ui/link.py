@@ -1,6 +1,6 @@
 """Ableton Link: where the session's beat is, told to a browser on the same computer.
 
-The package `aalink` is optional (`requirements-link.txt`). A session is joined with the first
+The package `aalink` is optional (extra `link`). A session is joined with the first
 question and left when none came for a while. Only this computer is told: a beat that comes over a
 network of its own would be late by as much as that takes.
 """
@@ -17,10 +17,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from dj_core.host.extras import what_to_install
+
 ADDRESS = "/link"
-NOT_INSTALLED = (
-    "Ableton Link is not installed here: pip install -r requirements-link.txt, then start again."
-)
+NOT_INSTALLED = what_to_install("aalink")
 ELSEWHERE = "Ableton Link works where the app runs on the same computer as this browser."
 FIRST_TEMPO_BPM = 120.0  # of a session that nobody else has begun
 BAR_QUARTERS = 4.0  # programs agree on the place in bars of this length

@@ -12,6 +12,7 @@ _EXTRAS = {
     "verovio": ("train", "Drum notation needs verovio"),
     "sklearn": ("train", "Examining a model needs scikit-learn"),
     "distributed": ("scale", "Work on a cluster needs Dask"),
+    "aalink": ("link", "Ableton Link needs the package aalink"),
 }
 """By the name it is imported by: the extra that brings it, and what needs it."""
 
@@ -19,18 +20,20 @@ _EXTRAS = {
 def require(package: str) -> None:
     """Raises LibraryError, which says what to install, where a package is missing."""
     if find_spec(package) is None:
-        raise LibraryError(_sentence(package))
+        raise LibraryError(what_to_install(package))
 
 
 def missing_extra(error: ModuleNotFoundError) -> str | None:
     """The sentence for an import that failed; None where no extra would help."""
     package = (error.name or "").partition(".")[0]
-    return _sentence(package) if package in _EXTRAS else None
+    return what_to_install(package) if package in _EXTRAS else None
 
 
-def _sentence(package: str) -> str:
+def what_to_install(package: str) -> str:
+    """The sentence for a package that is missing."""
     extra, what = _EXTRAS[package]
+    file = "requirements.txt" if extra == "train" else f"requirements-{extra}.txt"
     return (
         f'{what}, which is not installed: pip install "digital-dj[{extra}]", or in a checkout '
-        "pip install -r requirements.txt."
+        f"pip install -r {file}."
     )
