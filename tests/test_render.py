@@ -321,6 +321,7 @@ def test_fluidsynth_and_the_sample_player_agree(kit, monkeypatch):
     with sound.Striker(kit) as synth:
         monkeypatch.setenv(sound.SYNTH_VARIABLE, "samples")
         with sound.Striker(kit) as samples:
+            assert (synth._player is None, samples._player is None) == (True, False)
             for drum in DRUMS:
                 for velocity in (40, 80, 127):
                     one = synth.strike(drum.note, velocity, 22_050)

@@ -317,7 +317,8 @@ class Striker:
         self.sample_rate = sample_rate
         self.alternated, self.choked = chosen.alternated, chosen.choked
         self._player: SamplePlayer | None = None
-        if (fluidsynth := _fluidsynth()) is None:
+        without = os.environ.get(SYNTH_VARIABLE) == "samples"
+        if without or (fluidsynth := _fluidsynth()) is None:
             self._player = SamplePlayer(path, chosen.program)
             return
         self._fluidsynth = fluidsynth
@@ -537,8 +538,6 @@ def _bundled_soundfont() -> Path:
 @functools.cache
 def _fluidsynth() -> ModuleType | None:
     """pyfluidsynth with its library loaded and its chatter off; None where there is no library."""
-    if os.environ.get(SYNTH_VARIABLE) == "samples":
-        return None
     brew = Path("/opt/homebrew")
     if sys.platform == "darwin" and brew.is_dir():
         # where pyfluidsynth looks when a Python that is not Homebrew's misses Homebrew's library
