@@ -1,6 +1,7 @@
 """The shape of the code, held by the code: who may import whom, and how light the start is."""
 
 import ast
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -111,6 +112,18 @@ def test_importing_the_core_is_light():
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert not HEAVY & set(answer.stdout.split())
+
+
+def test_a_beat_from_the_command_line_loads_nothing_heavy(home, tmp_path):
+    script = "import sys\nfrom dj_core.cli import main\n"
+    script += f"main(['generate', '--genre', 'house', '--out', {str(tmp_path)!r}])\n"
+    script += "print(' '.join(sys.modules))"
+    answer = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT, env={**os.environ, "DIGITAL_DJ_HOME": str(home)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert not (HEAVY | {"scipy", "pyarrow", "PIL"}) & set(answer.stdout.split())
 
 
 def test_the_public_surface_is_whole():

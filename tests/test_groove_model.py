@@ -18,6 +18,7 @@ from dj_core.models.groove.groove_player import DEFAULT_TUNING, Tuning, _Block, 
 from dj_core.models.groove.groove_shape import CHAIN
 from dj_core.models.groove.groove_training import GROOVE_PRESETS, training_clips, weights_of
 from dj_core.models.groove.streams import LAG_BARS, OWN_STYLE, Conditions, Streams, window_at
+from dj_core.models.groove.style_vector import DENSITY, LOUDNESS
 from dj_core.models.groove.temperature import Heat
 from dj_core.models.groove.training_clips import Clip, ClipSet
 from dj_core.models.request import Feel, GenerationRequest, replay_request, with_style_drawn
@@ -290,7 +291,9 @@ def test_density_is_heard(model):
     def density(level):
         asked, quiet = ask(genre="", feel=Feel(density=level)), Tuning(style_noise=0.0)
         styles = [model.draw_style(asked, quiet, draw).style for draw in draws]
-        return [scale.levels(scale.unscaled(s)[None])[0][0] for s in styles]
+        columns = [DENSITY, LOUDNESS]
+        raw = np.stack(styles)[:, columns] * scale.spread[columns] + scale.mean[columns]
+        return scale.levels(*raw.T)[0]
 
     assert set(density(1)) == {1}
     assert set(density(4)) == {4}

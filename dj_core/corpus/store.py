@@ -32,7 +32,6 @@ from dj_core.files.midi import MIDI_ENDINGS, Reading, midi_bytes, read_midi_repo
 from dj_core.files.midi_reading import AS_IN_CORPUS
 from dj_core.files.records import json_of, record_of
 from dj_core.files.storage import atomic_file, sha256_of
-from dj_core.listening.transcribing import transcribe
 from dj_core.music.beat import TRANSCRIBED, Beat, Meter
 from dj_core.music.drum_maps import DRUM_MAPS
 from dj_core.music.drums import DRUMS, DrumMap
@@ -432,6 +431,8 @@ class _Import:
 
     def _unread(self) -> Iterator[tuple[tuple[str, str, bytes], bytes]]:
         """Name, hash and content of every file that has to be read."""
+        from dj_core.listening.transcribing import transcribe
+
         for name in self._source.names:
             try:
                 content = self._source.read(name)

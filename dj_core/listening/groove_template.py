@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt, sosfilt_zi
 
 from dj_core.listening.beat_grid import BeatGrid
 from dj_core.listening.onset_strength import FRAMES_PER_SECOND, RATE_HZ
@@ -20,11 +19,7 @@ STEPS_PER_BEAT = 4
 TEMPLATE_BANDS = ("low", "mid", "high")
 """Kicks; snares, claps and toms; hats."""
 _ROWS: dict[str, tuple[int, ...]] = {"low": (0,), "mid": (2, 3), "high": (4,)}
-_FILTERS = {
-    "low": butter(2, 200, "lowpass", fs=RATE_HZ, output="sos"),
-    "mid": butter(2, (400, 5500), "bandpass", fs=RATE_HZ, output="sos"),
-    "high": butter(2, 5500, "highpass", fs=RATE_HZ, output="sos"),
-}
+_PASSED_HZ = {"low": (200, "lowpass"), "mid": ((400, 5500), "bandpass"), "high": (5500, "highpass")}
 _CELL = 22  # samples, a millisecond: a stroke's place is looked for among such
 _CELLS_AT_ONCE = 30_000
 _RISE_CELLS = 3  # before and after a stroke
@@ -119,8 +114,11 @@ def _to_the_millisecond(
 
     The filter is late by the same for all strokes of a band.
     """
-    sos = _FILTERS[band]
-    memory = np.zeros_like(sosfilt_zi(sos))
+    from scipy.signal import butter, sosfilt  # a second, which most starts of the program save
+
+    edges_hz, kind = _PASSED_HZ[band]
+    sos = butter(2, edges_hz, kind, fs=RATE_HZ, output="sos")
+    memory = np.zeros((len(sos), 2))
     powers = []  # a part at a time: memory stays small however long a track is
     for start in range(0, len(samples) - _CELL + 1, _CELL * _CELLS_AT_ONCE):
         part = samples[start : start + _CELL * _CELLS_AT_ONCE]

@@ -67,17 +67,11 @@ class Scale:
         scaled[..., OUTLINE] = styles[..., OUTLINE]
         return scaled
 
-    def unscaled(self, styles: np.ndarray) -> np.ndarray:
-        """What `scaled` was given, but for outliers."""
-        raw: np.ndarray = styles * self.spread + self.mean
-        raw[..., OUTLINE] = styles[..., OUTLINE]
-        return raw
-
-    def levels(self, styles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Density and loudness, 1 to 4, of a table of styles."""
+    def levels(self, density: np.ndarray, loudness: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Density and loudness, 1 to 4, of those numbers of styles."""
         return (
-            1 + np.searchsorted(self.density, styles[:, DENSITY]),
-            1 + np.searchsorted(self.loudness, styles[:, LOUDNESS]),
+            1 + np.searchsorted(self.density, density),
+            1 + np.searchsorted(self.loudness, loudness),
         )
 
 
@@ -327,7 +321,7 @@ class TrainingStreams:
             return np.where(draw.random(count) < hidden, 0, values)
 
         styles = self.sums.between(streams.origin[which], streams.end[which])
-        density, loudness = self.scale.levels(styles)
+        density, loudness = self.scale.levels(styles[:, DENSITY], styles[:, LOUDNESS])
         asked = self.asked
         asked["genre"][which] = shown(clips.genre[clip], veil.genre)
         asked["tempo_bpm"][which] = shown(self._tempo_bpm(clip), veil.tempo)

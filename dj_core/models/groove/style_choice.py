@@ -10,8 +10,8 @@ from typing import cast
 import numpy as np
 
 from dj_core.models.groove.streams import style_noise
-from dj_core.models.groove.style_tables import STYLE_BARS, Tables
-from dj_core.models.groove.style_vector import OUTLINE
+from dj_core.models.groove.style_tables import STEPS_A_SPREAD, STYLE_BARS, Tables
+from dj_core.models.groove.style_vector import DENSITY, LOUDNESS, OUTLINE
 from dj_core.models.groove.training_clips import KINDS, role_index
 from dj_core.models.request import GenerationRequest, role_of
 from dj_core.music.step_grid import LANES, METERS
@@ -116,7 +116,6 @@ class StyleChoice:
             if (fits & (tables.bars == length)).any():  # phrases of dance styles have one length
                 fits &= tables.bars == length
                 break
-        density, loudness = self._levels
         role = role_index(role_of(request))
         for also in (
             tables.kind == KINDS.index(feel.kind) if feel.kind else None,
@@ -124,8 +123,8 @@ class StyleChoice:
             tables.role == role if role else None,
             np.abs(tables.energy - feel.energy) <= 1 if feel.energy else None,
             tables.energy == feel.energy if feel.energy else None,
-            density == feel.density if feel.density else None,
-            loudness == feel.loudness if feel.loudness else None,
+            self._levels[0] == feel.density if feel.density else None,
+            self._levels[1] == feel.loudness if feel.loudness else None,
         ):
             if also is not None and (fits & also).any():
                 fits = fits & also
@@ -163,5 +162,7 @@ class StyleChoice:
 
     @cached_property
     def _levels(self) -> tuple[np.ndarray, np.ndarray]:
-        tables = self.tables
-        return tables.scale.levels(tables.scale.unscaled(tables.style(np.arange(len(tables.fine)))))
+        """Density and loudness, 1 to 4, of every style."""
+        tables, columns = self.tables, [DENSITY, LOUDNESS]
+        scaled = tables.styles[:, columns] / float(STEPS_A_SPREAD)
+        return tables.scale.levels(*(scaled * tables.spread[columns] + tables.mean[columns]).T)
