@@ -29,6 +29,8 @@ STRETCH_SECONDS = 24.0
 MOST_STRETCHES = 5
 STEADY_SECONDS = 0.012
 """Spread of the beats around one tempo up to which a track counts as steady."""
+_STEADY_SHARE = 0.85  # of how well its stretches repeat at all: at one tempo, in a steady track
+_NEAR_TEMPOS, _TEMPOS_TO_A_SIDE = 0.05, 20
 _SHORTEST_SECONDS = 2.0
 _RISE_IS_EARLY_SECONDS = 0.0026  # before the stroke itself: a window hears what lies ahead
 _SAME_TEMPO = 0.04  # stretches of one track may differ so much
@@ -170,8 +172,7 @@ def _followed(
         )
     zero = first + phase
     tempo = 60 / period
-    spread = _spread(strength, period, zero)
-    if spread <= STEADY_SECONDS:
+    if _spread(strength, period, zero) <= STEADY_SECONDS and _holds(strength, period):
         return np.array([zero, zero + period]), np.array([0.0, TICKS_PER_BEAT]), (tempo, tempo)
     return _drifting(strength, best, start_seconds)
 
@@ -196,6 +197,23 @@ def _spread(strength: Strength, period: float, zero: float) -> float:
     weights = np.abs(windows) / max(float(np.abs(windows).sum()), 1e-9)
     late = angles / (2 * np.pi * 4) * period
     return float(np.sqrt((weights * late**2).sum()))
+
+
+def _holds(strength: Strength, period: float) -> bool:
+    """Whether ten seconds anywhere repeat as well at this tempo as at one near to it.
+
+    Where a track drifts, most of them hardly repeat at its mean tempo at all; `_spread`, which goes
+    by those that do, cannot tell.
+    """
+    starts, length = _windows(strength)
+    turn = 2j * np.pi * 4 / period * np.arange(len(strength)) / FRAMES_PER_SECOND  # of 16ths
+    total = strength.sum(axis=1) - strength.sum(axis=1).mean()
+    heard = []
+    for ratio in 1 + np.linspace(-_NEAR_TEMPOS, _NEAR_TEMPOS, 2 * _TEMPOS_TO_A_SIDE + 1):
+        sums = np.concatenate([[0], np.cumsum(np.exp(-turn * ratio) * total)])
+        heard.append(np.abs(sums[starts + length] - sums[starts]))
+    here, best = heard[_TEMPOS_TO_A_SIDE].sum(), np.max(heard, axis=0).sum()
+    return bool(here >= _STEADY_SHARE * best)
 
 
 def _drifting(

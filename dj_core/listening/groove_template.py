@@ -28,7 +28,8 @@ _FLOOR = 1e-4  # of a band's loudest cells; what is softer does not rise
 _LEAST_STRENGTH = 1.2  # of a stroke; 1 is the band's mean square
 _EARLIEST, _LATEST = -0.1, 0.17  # quarters by which a stroke may miss its 16th, late for swing
 _FEWEST = 6  # strokes from which a swing is measured
-_OUTLYING_PERCENT = 6.0  # from the middle: an echo, a triplet
+_BEFORE_LOW_SECONDS = 0.003  # the filters of the other bands are that much quicker
+_OUTLYING_PERCENT = 9.0  # from the middle: an echo, a triplet
 STRAIGHT_PERCENT = 50.0
 
 
@@ -63,6 +64,8 @@ def groove_template(
     at_second: list[NDArray[np.float64]] = []  # places and levels, (2, strokes)
     at_offbeat: list[NDArray[np.float64]] = []
     numbers = np.arange(len(grid.beats), dtype=float) - first
+    low: float | None = None  # by how much the kicks' band rises late, in quarters
+    beats_a_second = grid.tempo_bpm / 60
     for band, name in enumerate(TEMPLATE_BANDS):
         onsets, levels = _strokes(strength[:, _ROWS[name]].mean(axis=1))
         if not len(onsets) or len(grid.beats) < 2:
@@ -73,8 +76,13 @@ def groove_template(
         quarters, levels = quarters[kept], levels[kept]
         on_beat = (quarters + 0.15) % 1 - 0.15
         near = np.abs(on_beat) < 0.1
-        # a band rises a little late or early as a whole; it is measured against its own beats
-        own = _middle(on_beat[near], levels[near]) if near.sum() >= 3 else 0.0
+        # a band rises a little late or early as a whole, by as much as the kicks' band and a
+        # constant: snares and shakers may lie behind the beat; without kicks, against its own beats
+        if low is None or name == "low":
+            own = _middle(on_beat[near], levels[near]) if near.sum() >= 3 else 0.0
+            low = own if name == "low" and near.sum() >= 3 else None
+        else:
+            own = low - _BEFORE_LOW_SECONDS * beats_a_second
         quarters = quarters - own
         inside = np.stack([(quarters + 0.1) % 1 - 0.1, levels])
         place = inside[0]
@@ -151,7 +159,7 @@ def _swing(
         return STRAIGHT_PERCENT, 0
     places, levels = found[0] * percent, found[1]
     near = np.abs(places - _middle(places, levels)) <= _OUTLYING_PERCENT
-    return float(np.average(places[near], weights=levels[near])), len(places)
+    return float(places[near].mean()), len(places)  # soft strokes swing, too
 
 
 def _middle(places: NDArray[np.float64], levels: NDArray[np.float64]) -> float:
