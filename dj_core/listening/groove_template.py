@@ -29,6 +29,10 @@ _LEAST_STRENGTH = 1.2  # of a stroke; 1 is the band's mean square
 _EARLIEST, _LATEST = -0.1, 0.17  # quarters by which a stroke may miss its 16th, late for swing
 _FEWEST = 6  # strokes from which a swing is measured
 _BEFORE_LOW_SECONDS = 0.003  # the filters of the other bands are that much quicker
+_SECONDS = (
+    0.22,
+    0.35,
+)  # where in an 8th, of quarters, its second 16th may lie: elsewhere echoes do
 _OUTLYING_PERCENT = 9.0  # from the middle: an echo, a triplet
 STRAIGHT_PERCENT = 50.0
 
@@ -86,8 +90,9 @@ def groove_template(
         quarters = quarters - own
         inside = np.stack([(quarters + 0.1) % 1 - 0.1, levels])
         place = inside[0]
-        at_second.append(inside[:, (place > 0.18) & (place < 0.42)])
-        at_second.append(inside[:, (place > 0.68) & (place < 0.9)] - [[0.5], [0.0]])
+        for half in (0.0, 0.5):
+            second = (place > half + _SECONDS[0]) & (place < half + _SECONDS[1])
+            at_second.append(inside[:, second] - [[half], [0.0]])
         at_offbeat.append(inside[:, (place > 0.42) & (place < 0.76)])
         step = np.floor(quarters * STEPS_PER_BEAT + 0.35).astype(int)
         off = quarters - step / STEPS_PER_BEAT
