@@ -37,8 +37,8 @@ from dj_core.shaping.distance import relative_distance
 from dj_core.sound.render import SAMPLE_RATE_HZ, render_stems
 
 STYLES = ("house", "techno", "trance", "drum-and-bass", "uk-garage", "trap", "afrobeats", "disco")
-SEEDS = (101, 102, 103)
-PHRASES = 12
+SEEDS = (101, 102)
+PHRASES = 8
 SWEEPS, SWEEP_BARS = 20, 32
 PAIRS = 40
 
