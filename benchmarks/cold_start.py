@@ -7,7 +7,9 @@ answers, clicks Generate as soon as it can be clicked, and prints one JSON objec
 
 import_ms   `import dj_core` alone, as `python -X importtime` counts it; `heavy` lists what it
             should have left for later and did not
-server_ms   from the command until the server answers; nobody waits for that
+beat_core_ms, help_core_ms  processor time of the commands `generate --genre house` and `--help`
+server_ms   from the command until the server answers; nobody waits for that; `server_core_ms` is
+            its processor time
 drawn_ms    from asking for the address until the first page is drawn: a beat on the deck, and
             Generate there to click
 page_ms     until the deck can sound as well, its kit loaded; `page_core_ms` is what that costs the
@@ -15,6 +17,7 @@ page_ms     until the deck can sound as well, its kit loaded; `page_core_ms` is 
             does
 beat_ms     from that click until the beat's first stroke is due at the loudspeakers; `take_ms` of
             them until the deck has the beat
+server_mb   the server's memory (resident set) after that beat
 
 One round more is run first and not counted: it leaves Python's compiled files and the browser's
 own caches behind, which a machine has to make once.
@@ -29,6 +32,7 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -91,7 +95,36 @@ def importing() -> tuple[float, list[str]]:
 def one_round(browser: Browser) -> dict[str, float]:
     """A server of its own, its first visitor, and that visitor's first beat; milliseconds."""
     with served_app() as (url, seconds):
-        return {"server_ms": 1000 * seconds, **first_visit(browser, url)}
+        (server,) = (
+            process for process in psutil.Process().children() if "streamlit" in process.cmdline()
+        )
+        spent = server.cpu_times()
+        return {
+            **command_core_ms(),
+            "server_ms": 1000 * seconds,
+            "server_core_ms": 1000 * (spent.user + spent.system),
+            **first_visit(browser, url),
+            "server_mb": server.memory_info().rss / 1e6,
+        }
+
+
+def command_core_ms() -> dict[str, float]:
+    """Processor time of a beat and of help from the command line, in processes of their own."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        beat = ["generate", "--genre", "house", "--out", folder]
+        for name, arguments in (("beat", beat), ("help", ["--help"])):
+            before = os.times()
+            subprocess.run(
+                [sys.executable, "-m", "dj_core", *arguments],
+                cwd=ROOT, env={**os.environ, "DIGITAL_DJ_HOME": folder},
+                stdout=subprocess.DEVNULL, check=True,
+            )  # fmt: skip
+            after = os.times()
+            spent = after.children_user + after.children_system
+            spent -= before.children_user + before.children_system
+            found[f"{name}_core_ms"] = 1000 * spent
+    return found
 
 
 def first_visit(browser: Browser, url: str) -> dict[str, float]:

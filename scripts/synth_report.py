@@ -19,7 +19,7 @@ from dj_core.music.drums import DRUMS
 from dj_core.sound.render import SAMPLE_RATE_HZ, SYNTH_VARIABLE, Striker
 
 PICTURES = Path(__file__).resolve().parent.parent / "docs" / "light"
-KITS = ("house", "nine", "standard")
+KITS = ("house", "standard")
 VELOCITY = 100
 _FRAMES = SAMPLE_RATE_HZ  # a second
 _BANDS_HZ = 20 * 2 ** np.arange(0, 10, 1 / 6)  # a sixth of an octave each
