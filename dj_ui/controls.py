@@ -24,6 +24,7 @@ from dj_core.music.genres import (
     typical_tempo_bpm,
 )
 from dj_core.sound.render import SoundFont, find_soundfonts
+from dj_ui.tasting import choose_more_me
 from dj_ui.words import spoken
 
 ANY, MODELS_CHOICE, BEST_SOUND = "Any", "Model's choice", "Best at hand"
@@ -47,6 +48,7 @@ SPANS = {
     "notes": (1, 2_000),
     "tempo": (40, 300),
     "seed": (0, LARGEST_SEED),
+    "style": (0, 2**31 - 1),  # of a groove model's table; no control shows it
     "top_p": (5, 100),
     "temperature": (0.0, 5.0),
     "feel": (0.0, 2.0),
@@ -84,6 +86,7 @@ def choose_model(library: Library) -> ModelInfo:
         list(models).index(default.label) if default else 0,
         key="model",
         bind="query-params",
+        on_change=forget_style,
     )
     return models[label]
 
@@ -92,6 +95,8 @@ def choose_settings(library: Library, model: ModelInfo) -> dict[str, Any]:
     """The controls that make a take; the values of those the model has, by key."""
     if model.genres:
         choose_genre(model)
+    if model.has_feel:
+        choose_more_me(forget_style)
     choose_length(model)
     number(
         "Next take at (BPM)", "tempo", usual_tempo_bpm(st.session_state.get("genre", "")),
@@ -177,7 +182,7 @@ def asked_of(model: ModelInfo) -> frozenset[str]:
         "notes": in_notes and st.session_state.get("length") == NOTES,
         "bars": not in_notes or st.session_state.get("length") != NOTES,
         **dict.fromkeys(("sampling", "start", "rhythm"), in_notes),
-        **dict.fromkeys(("kind", "density", "loudness"), model.has_feel),
+        **dict.fromkeys(("kind", "density", "loudness", "style"), model.has_feel),
         **dict.fromkeys(
             ("role", "energy"), model.has_feel and has_roles(st.session_state.get("genre"))
         ),
@@ -268,8 +273,14 @@ def part_slider(label: str, key: str, help_: str) -> None:
     st.slider(label, *SPANS[key], 1.0, 0.1, key=key, bind="query-params", help=help_)
 
 
+def forget_style() -> None:
+    """The style of the take on deck is none of another genre's or model's."""
+    st.session_state["style"] = None
+
+
 def follow_genre() -> None:
     """Set the tempo a genre that was just chosen usually has."""
+    forget_style()
     st.session_state.tempo = usual_tempo_bpm(st.session_state.genre)
 
 
@@ -360,11 +371,11 @@ def restore(settings: Mapping[str, Any]) -> None:
 
 
 def can_show(key: str, value: object) -> bool:
-    """Whether a control can have a value; the seed's may be empty."""
+    """Whether a control can have a value; the seed's and the style's may be empty."""
     if key in SPANS:
         low, high = SPANS[key]
         if value is None:
-            return key == "seed"
+            return key in ("seed", "style")
         return type(value) is type(low) and low <= value <= high
     return isinstance(value, str) and (key not in CHOICES or value in CHOICES[key])
 
@@ -392,6 +403,7 @@ def request_of(
         start_note=start if thinks_in_notes and start != MODELS_CHOICE else None,
         spacing="fixed" if thinks_in_notes and settings["rhythm"] == EVEN else None,
         feel=feel_of(settings) if model.has_feel else DEFAULT_FEEL,
+        style=settings.get("style") if model.has_feel else None,
     )
     return with_style_drawn(request, model.genres) if draws_style(model, ANY) else request
 

@@ -13,6 +13,7 @@ from dj_core.music.beat import Beat
 from dj_core.sets.set_plan import MAX_BEATS
 from dj_core.sound.beat_sound import USUAL_SOUND, BeatSound
 from dj_ui.deck import bring_back_sound, own_sound
+from dj_ui.tasting import note
 from dj_ui.words import spoken
 
 ON_DECK = "dj_from_crate"  # the kept beat that is on Generate's deck, and its play token
@@ -82,6 +83,7 @@ def keep(beat: Beat, name: str, sound: BeatSound, id: str | None = None) -> None
         crate = Crate.open()
         if id is None:
             words = f"{crate.keep(beat, name=name, sound=sound).name} is in the crate."
+            note(beat, "keep")
         else:
             crate.set_sound(id, sound)
             words = "The crate has the beat with this sound now."

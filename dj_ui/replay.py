@@ -106,6 +106,7 @@ def _feel_link(request: GenerationRequest) -> dict[str, str]:
         "hits": _text(feel.hits),
         "dynamics": _text(feel.velocity),
         "timing": _text(feel.timing),
+        "style": _text(request.style),
     }
 
 

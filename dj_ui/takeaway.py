@@ -35,6 +35,7 @@ from dj_ui.downloads import LastFiles, download_button
 from dj_ui.drag_files import hand_out
 from dj_ui.keeping import keep_button
 from dj_ui.readouts import show_facts
+from dj_ui.tasting import when_taken
 from dj_ui.turns import turn_to_render
 from dj_ui.words import spoken
 
@@ -99,13 +100,13 @@ def takeaway(
     beat, stem = _taken(beat, key, name, played)
     with st.container(horizontal=True, key=f"dj_files_{key}"):
         download_button(
-            "MIDI", lambda: midi_bytes(beat), f"{stem}.mid", "audio/midi",
+            "MIDI", when_taken(kept, lambda: midi_bytes(beat)), f"{stem}.mid", "audio/midi",
             f"{key}_midi",
             "General MIDI drums on channel 10: plays right in every program and drum rack.",
         )  # fmt: skip
         usual = heard_with(replace(sound, kit=kit), LoopSettings(soundfont=soundfont))
         download_button(
-            "WAV loop", lambda: _loop(beat, usual), f"{stem}.wav", "audio/wav",
+            "WAV loop", when_taken(kept, lambda: _loop(beat, usual)), f"{stem}.wav", "audio/wav",
             f"{key}_wav",
             "44.1 kHz, 16 bit, exactly as long as its bars, with its tempo inside: decks lock "
             "to it.",
@@ -194,7 +195,7 @@ def _midi_choices(beat: Beat, key: str, stem: str) -> None:
     parts = [stem, target, "straight" if timing == "straight" else ""]
     download_button(
         f"MIDI · {TARGETS[target]}",
-        lambda: midi_bytes(beat, settings=settings),
+        when_taken(beat, lambda: midi_bytes(beat, settings=settings)),
         f"{'_'.join(part for part in parts if part)}.mid",
         "audio/midi",
         f"{key}_midi_chosen",
@@ -232,11 +233,13 @@ def _sound_choices(beat: Beat, key: str, stem: str, usual: LoopSettings) -> None
         settings = replace(settings, target_lufs=float(level))
     with st.container(horizontal=True, key=f"dj_sounds_{key}"):
         download_button(
-            "Loop", lambda: _loop(beat, settings), f"{stem}.{container}", MIME[container],
+            "Loop", when_taken(beat, lambda: _loop(beat, settings)),
+            f"{stem}.{container}", MIME[container],
             f"{key}_loop", "Seamless, with loop points, tempo, title and genre inside.",
         )  # fmt: skip
         download_button(
-            "Stems", lambda: _zip(loop_files(beat, settings, stems=True, stem_name=stem)),
+            "Stems",
+            when_taken(beat, lambda: _zip(loop_files(beat, settings, stems=True, stem_name=stem))),
             f"{stem}_stems.zip", "application/zip", f"{key}_stems",
             "The mix and a loop for each drum group; together they are the mix.",
         )  # fmt: skip

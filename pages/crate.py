@@ -23,12 +23,14 @@ from dj_core.music.genres import genre_label
 from dj_ui.beat_list import ROWS_A_PART, BeatRow, RowEdit, beat_list, first_row, pick
 from dj_ui.deck import bring_back_sound
 from dj_ui.downloads import download_button
+from dj_ui.finding import draw_search
 from dj_ui.frame import open_page, run_page
 from dj_ui.keeping import put_in_set, put_on_deck, slot_in_crate
 from dj_ui.models import model_label
 from dj_ui.player import player
 from dj_ui.readouts import show_facts
 from dj_ui.replay import link_of, play_again
+from dj_ui.tasting import draw_taste, note
 from dj_ui.turns import say_to
 from dj_ui.uploads import forget_uploads
 from dj_ui.visiting import take_allowance, tell_shared
@@ -59,6 +61,9 @@ def main() -> None:
         tell()
         overview = crate.overview()
         show_head(crate, overview)
+        with st.expander("Your taste", key="dj_taste", on_change="rerun") as about:
+            if about.open:
+                draw_taste()
         if not overview.beats:
             st.html(
                 '<p class="dj-invite">Nothing is kept yet. Press <b>Keep</b> under a beat on '
@@ -294,9 +299,10 @@ def row_of(item: CrateItem) -> BeatRow:
 def edit(change: RowEdit) -> None:
     """Write what a DJ typed in a row, and nothing that they did not."""
     try:
-        Crate.open().change(
-            change.id, **{change.field: change.value}, seen={change.field: change.seen}
-        )
+        crate = Crate.open()
+        crate.change(change.id, **{change.field: change.value}, seen={change.field: change.seen})
+        if change.field == "rating":
+            note(crate.get(change.id).beat, "stars", int(str(change.value)))
     except DigitalDJError as error:
         say(str(error), "bad")
 
@@ -334,6 +340,7 @@ def show_beat(crate: Crate, kept: KeptBeat, play: str | None) -> None:
         kept.beat, key="crate", slot=slot, name=item.name, play=play, taken_as=item.name,
     )  # fmt: skip
     show_actions(crate, kept)
+    draw_search(kept.beat, key="crate_ear", crate_id=item.id, surprises=True)
     show_origin(kept)
 
 

@@ -31,6 +31,7 @@ from dj_core.music.drums import DRUM, DRUMS, LANE
 from dj_core.music.genres import genre_label
 from dj_core.sound.decoding import AUDIO_ENDINGS
 from dj_ui.beat_list import ROWS_A_PART, BeatRow, beat_list, first_row
+from dj_ui.finding import draw_search
 from dj_ui.frame import open_page, palette_name, run_page
 from dj_ui.import_report import show_note_maps, show_reading, tell_import
 from dj_ui.player import player, show_figure
@@ -98,6 +99,7 @@ def show_files(catalogue: Catalogue) -> None:
             st.error(spoken(error))
             return
         player(beat, key="audition", slot=f"file-{file.id}", play=picked.play)
+        draw_search(beat, key="explore_ear")
         show_reading(reading)
 
 

@@ -73,6 +73,7 @@ from dj_ui.takes import (
     take_on_deck,
     write_down,
 )
+from dj_ui.tasting import by_taste, fits, note_later, write_notes
 from dj_ui.turns import bars_asked, turn_to_play
 from dj_ui.visiting import visitor
 from dj_ui.words import spoken
@@ -88,6 +89,9 @@ ALONE, DRAWN = "dj_alone", "dj_drawn"  # whether it shall; the model the control
 HEAD_START_SECONDS = 0.2  # of a beat on its way to the deck, before the rest of the page follows
 SOUNDING = "dj_sounding"  # (number of a take, token): the take that starts by itself, once
 OFFERED = "dj_offered"  # the `Offer` that the browser has been told of
+STARTED = "dj_started"  # when the take that sounds was started, on this machine's clock
+BY_TASTE = "dj_by_taste"  # the take that is asked for is drawn by taste: its style is not given
+HEARD_SECONDS = 4.0  # a take that gives way sooner was not judged
 NEW_SEED = "dj_new_seed"  # drawn for the next take that shall have a new one
 STRIP_TAKES = "dj_strip"
 MOST_PLAYED = 10  # notes in the count, as in the paper's Figures 1 to 3
@@ -106,6 +110,9 @@ def main() -> None:
         restore({"genre": asked["genre"]})
     if not any(key in asked for key in CONTROLS):
         come_back(arrived, latest)
+    else:  # no control shows it, so Streamlit does not bind it
+        style = asked.get("style", "")
+        restore({"style": int(style) if style.isdecimal() else None})
     if "kit" in asked:
         choose_kit(asked["kit"])
     with contextlib.suppress(SoundError):  # `tell_refused` says so
@@ -145,7 +152,9 @@ def main() -> None:
         draw_strip(model, kept)
         draw_making(kept)
     write_down()
+    write_notes()
     if settings:
+        note_style(settings)
         note_place(settings)
     if model and settings:
         offer_next(model, soundfont)
@@ -255,6 +264,17 @@ def link_sound(slot: str = "") -> None:
             st.query_params.pop(name, None)
 
 
+def note_style(settings: dict[str, Any]) -> None:
+    """Have the link name the style of the take on deck, where taste chose it."""
+    style = st.session_state.get("style") if "style" in settings else None
+    if style is None:
+        st.query_params.pop("style", None)
+    else:
+        st.query_params["style"] = str(style)
+    if "style" in settings:  # as it is after a take was made
+        settings["style"] = st.session_state[LEFT_AT]["style"] = style
+
+
 # -- takes -----------------------------------------------------------------------------------
 
 
@@ -269,7 +289,18 @@ def wish(seed: int | None) -> None:
 
 def press_generate() -> None:
     """Play what is set; a seed that is on deck already gives way to a new one."""
+    note_leaving()
+    st.session_state[BY_TASTE] = True
     wish(seed_in_sight())
+
+
+def note_leaving() -> None:
+    """Note that the take on deck was heard and gives way: edited by hand, or skipped."""
+    kept = take_on_deck()
+    heard = time.monotonic() - st.session_state.get(STARTED, time.monotonic())
+    if kept and heard >= HEARD_SECONDS and not taken_from_crate():
+        beat = kept.beat
+        note_later(beat, "edit" if beat.provenance.edited else "skip")
 
 
 def seed_in_sight() -> int | None:
@@ -302,8 +333,19 @@ def play(model: ModelInfo) -> bool:
         return True
     settings = {**set_controls(), **st.session_state.get(NEXT, {})}
     offered: Offer | None = st.session_state.pop(OFFERED, None)
+    by_own_taste = st.session_state.pop(BY_TASTE, False)
     try:
         request = request_of(model, settings)
+        if by_own_taste:
+            # the offer has the taste of the moment it was made: what was judged since, even by
+            # this click, is in the next one
+            request = replace(request, style=None)
+            if offered and replace(offered.request, style=None) == request:
+                request = offered.request
+            else:
+                request = by_taste(model, request)
+        elif heard and not fits(model, request):
+            request = by_taste(model, replace(request, style=None))
         is_offered = offered and (offered.model, offered.request) == (sha256_of(model), request)
         take = offered.ahead.outcome() if offered and is_offered else None
         token = offered.play if offered and take else ""
@@ -313,6 +355,9 @@ def play(model: ModelInfo) -> bool:
     except DigitalDJError as error:
         st.warning(spoken(error))
         return False
+    settings["style"] = st.session_state["style"] = request.style
+    if NEXT in st.session_state:
+        st.session_state[NEXT]["style"] = request.style
     kept = keep_take(take, settings)
     leave_crate()
     if heard:
@@ -326,6 +371,7 @@ def sound(kept: KeptTake, token: str = "") -> None:
     `token`: the one that a browser which had the take before it was asked for started it by.
     """
     leave_crate()
+    st.session_state[STARTED] = time.monotonic()
     st.session_state[SOUNDING] = (kept.number, token or secrets.token_hex(4))
 
 
@@ -356,7 +402,8 @@ def offer_next(model: ModelInfo, soundfont: Path | None) -> None:
     number = max((kept.number for kept in kept_takes()), default=0) + 1
     offered: Offer | None = st.session_state.get(OFFERED)
     try:
-        request = request_of(model, {**set_controls(), "seed": seed})
+        request = request_of(model, {**set_controls(), "seed": seed, "style": None})
+        request = by_taste(model, request)
         asked = (sha256_of(model), request, number)
         if offered is None or (offered.model, offered.request, offered.number) != asked:
             play = secrets.token_hex(4)
@@ -491,7 +538,8 @@ def recall() -> None:
     """Play the take that was just chosen, and set the controls as they were for it."""
     kept = take_on_deck()
     if kept:
-        st.session_state[NEXT] = kept.settings
+        st.session_state[NEXT] = {"style": None, **kept.settings}
+        note_later(kept.beat, "replay")
         sound(kept)
         at_once()
 
@@ -552,7 +600,7 @@ def draw_strip_take(label: str, kept: KeptTake) -> None:
 def to_deck(take: Take, settings: Mapping[str, Any]) -> None:
     """Put a take of the strip on deck, controls and all."""
     sound(keep_take(take, settings))
-    st.session_state[NEXT] = settings
+    st.session_state[NEXT] = {"style": None, **settings}
     at_once()
 
 
@@ -585,6 +633,8 @@ def making(kept: KeptTake) -> dict[str, str]:
         **playing(settings),
         "Seed": f"{origin.seed}",
     }
+    if "style" in settings:
+        facts["Style"] = f"number {settings['style']:,}, drawn by taste; the link holds it"
     if drawn := settings.get("played_start_note"):
         facts["Start note"] = settings["start_note"] or f"{drawn} (model's choice)"
     return facts

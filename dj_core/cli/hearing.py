@@ -1,4 +1,4 @@
-"""The verbs listen, transcribe and match: what is heard in a track, its drums, drums for it."""
+"""The verbs listen, like, transcribe and match: what is heard in a track, and drums like it."""
 
 from __future__ import annotations
 
@@ -129,4 +129,53 @@ def transcribe_file(options: argparse.Namespace) -> Answer:
         "drums": drums,
         "confidence": round(heard.confidence, 3),
         "warnings": list(heard.warnings),
+    }
+
+
+@verb(
+    "like",
+    option("file", type=Path, help="a MIDI file, or a loop or track as for listen"),
+    option("--corpus", help="one collection by name (default: all of them, and the crate)"),
+    option("--count", type=positive, default=8, help="how many (default 8)"),
+)
+def like(options: argparse.Namespace) -> Answer:
+    """Find beats in the crate and the collections that sound like a file."""
+    from itertools import chain
+
+    from dj_core.corpus.search import catalogue_of
+    from dj_core.corpus.sources import is_sound
+    from dj_core.files.midi import read_beat
+    from dj_core.library.kept_beats import Crate
+    from dj_core.library.library import Library
+    from dj_core.listening.listening import listen as hear
+    from dj_core.music.traits import usual_name
+    from dj_core.taste import search_by_ear as ear
+
+    library, beat = Library.open(), None
+    if is_sound(options.file.name):
+        heard = hear(options.file)
+        if heard.groove is None:
+            raise SoundError(f"No beat was found in {heard.name}. Try a longer piece of it.")
+        sound = ear.sound_of_template(heard.groove)
+    else:
+        beat = read_beat(options.file)
+        sound = ear.sound_of_beat(beat)
+    corpora = [library.corpus(options.corpus)] if options.corpus else library.corpora()
+    most = ear.MOST_COMPARED if beat else ear.MOST_OF_SOUND
+    files = (ear.in_collection(catalogue_of(corpus), beat, most=most) for corpus in corpora)
+    mine = () if options.corpus else ear.in_crate(Crate.open())
+    found = ear.nearest(sound, chain(mine, *files), options.count)
+    for one in found:
+        say(f"  {one.likeness:4.0%}  {one.name or usual_name(one.beat)} ({one.where})")
+    return {
+        "file": str(options.file),
+        "found": [
+            {
+                "name": one.name or usual_name(one.beat),
+                "where": one.where,
+                "file": one.beat.provenance.source,
+                "likeness": round(one.likeness, 4),
+            }
+            for one in found
+        ],
     }

@@ -49,6 +49,7 @@ class Catalogue:
     Attributes:
         corpus: the corpus.
         bars, tempos_bpm: of every file, in the index's order; tempos are playing tempos.
+        lane_hits: strokes of every file per lane, (files, 16).
     """
 
     def __init__(self, corpus: Corpus) -> None:
@@ -65,7 +66,7 @@ class Catalogue:
         self.tempos_bpm = np.where(np.nan_to_num(told) > 0, told, usual[self._genre])
         self.bars = index["bars"].to_numpy()
         lane_hits = index["lane_hits"].combine_chunks().flatten().to_numpy()
-        self._played = lane_hits.reshape(-1, len(DRUMS)) > 0
+        self.lane_hits = lane_hits.reshape(-1, len(DRUMS))
         self._names = pc.utf8_lower(index["name"])
 
     def __len__(self) -> int:
@@ -86,7 +87,7 @@ class Catalogue:
             if bounds:
                 fits &= (values >= bounds[0]) & (values <= bounds[1])
         for lane in wanted.lanes:
-            fits &= self._played[:, lane]
+            fits &= self.lane_hits[:, lane] > 0
         for word in wanted.words.lower().split():
             fits &= pc.match_substring(self._names, word).to_numpy()
         return np.flatnonzero(fits)
@@ -107,7 +108,7 @@ class Catalogue:
 
     def count_drums(self) -> dict[int, int]:
         """Files that play each lane, in drum table order; lanes nobody plays are left out."""
-        files = self._played.sum(axis=0)
+        files = (self.lane_hits > 0).sum(axis=0)
         lanes = np.flatnonzero(files)
         return _counted(lanes, files[lanes])
 

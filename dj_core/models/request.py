@@ -92,6 +92,8 @@ class GenerationRequest:
         spacing: 'learned' rhythm, or 'fixed' half a quarter per word as in the paper; None for
             the best the model can.
         feel: how it shall be played; a model that writes bare notes takes the default only.
+        style: number of a style in a groove model's table, 0 to 2**31 - 1; None draws one by the
+            seed. All else that chance decides is the same either way.
 
     Raises:
         GenerationError: a value out of range, or not exactly one of `bars` and `notes`.
@@ -108,6 +110,7 @@ class GenerationRequest:
     start_note: str | None = None
     spacing: Spacing | None = None
     feel: Feel = DEFAULT_FEEL
+    style: int | None = None
 
     def __post_init__(self) -> None:
         if (self.bars is None) == (self.notes is None):
@@ -122,6 +125,7 @@ class GenerationRequest:
             ("bars", self.bars, 1, MAX_REQUEST_BARS),
             ("notes", self.notes, 1, MAX_REQUEST_NOTES),
             ("seed", self.seed, 0, 2**63 - 1),
+            ("style", self.style, 0, 2**31 - 1),
         ):
             if value is not None and (type(value) is not int or not low <= value <= high):
                 raise GenerationError(f"{name} is a whole number, {low} to {high}; got {value!r}.")

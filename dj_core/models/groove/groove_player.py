@@ -147,7 +147,7 @@ class GrooveModel:
         self.tables = checkpoint.tables
         self.genres = tuple(genre for genre in self.settings.genres if genre)
         self._within = _within_bins(self.tables.velocities)
-        self._styles = StyleChoice(self.tables, self.settings.genres)
+        self.styles = StyleChoice(self.tables, self.settings.genres)
 
     @cached_property
     def stepwise(self) -> StepwiseNetwork:
@@ -185,6 +185,11 @@ class GrooveModel:
                 f"Model {self.name} knows these genres: {', '.join(self.genres)}; "
                 f"got {request.genre!r}."
             )
+        if request.style is not None and request.style >= len(self.tables.genre):
+            raise GenerationError(
+                f"Model {self.name} has {len(self.tables.genre):,} styles; got number "
+                f"{request.style:,}. The take was made by another model."
+            )
         if request.meter not in METERS:
             raise GenerationError(
                 f"Model {self.name} plays in {', '.join(map(str, METERS))}; got {request.meter}."
@@ -199,11 +204,20 @@ class GrooveModel:
                 "Ask for 'learned', or choose a notes model."
             )
 
+    def candidates(self, request: GenerationRequest) -> tuple[np.ndarray, np.ndarray]:
+        """The styles a take may be drawn from, by number, and the chance of each.
+
+        Raises:
+            GenerationError: a genre, meter or length that this model cannot play.
+        """
+        self._check(request)
+        return self.styles.candidates(request, tempo_of(request))
+
     def draw_style(
         self, request: GenerationRequest, tuning: Tuning, generator: np.random.Generator
     ) -> DrawnStyle:
         """A style of the genre at a tempo near the one asked; see `StyleChoice.draw`."""
-        return self._styles.draw(request, tempo_of(request), tuning.style_noise, generator)
+        return self.styles.draw(request, tempo_of(request), tuning.style_noise, generator)
 
     def velocity_within(self, genre: int, velocity_bin: np.ndarray, draw: np.ndarray) -> np.ndarray:
         """MIDI velocities of bins, as likely as in the genre's training material.
@@ -522,6 +536,8 @@ class _Block:
             "top_p": request.top_p,
             "feel": asdict(request.feel),
         }
+        if request.style is not None:
+            settings["style"] = request.style
         if self.tuning != DEFAULT_TUNING:
             settings["tuning"] = asdict(self.tuning)
         return Provenance(

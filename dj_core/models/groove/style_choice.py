@@ -81,9 +81,10 @@ class StyleChoice:
             generator: decides.
         """
         tables = self.tables
-        candidates = self._fitting(request)
-        chance = self._chances(candidates, tempo_bpm)
-        chosen = candidates[generator.choice(len(candidates), p=chance)]
+        candidates, chance = self.candidates(request, tempo_bpm)
+        chosen = int(candidates[generator.choice(len(candidates), p=chance)])
+        if request.style is not None:  # drawn all the same: what chance says later stays as it is
+            chosen = request.style
         style = tables.style(chosen)
         fine = float(tables.fine[chosen])
         swing = tables.swing(chosen)
@@ -99,6 +100,13 @@ class StyleChoice:
         style = style + style_noise(generator, noise, style.shape)
         style[OUTLINE] = 0.0  # drummers' styles have none
         return DrawnStyle(style, fine, drums)
+
+    def candidates(
+        self, request: GenerationRequest, tempo_bpm: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers of the styles a take may be drawn from, and the chance of each."""
+        fitting = self._fitting(request)
+        return fitting, self._chances(fitting, tempo_bpm)
 
     def _played(self, styles: np.ndarray) -> np.ndarray:
         tables = self.tables

@@ -86,8 +86,8 @@ class NotesModel:
         """A beat as asked.
 
         Raises:
-            GenerationError: a genre, start note or spacing this model does not know, or a feel,
-                of which it knows nothing.
+            GenerationError: a genre, start note or spacing this model does not know, or a feel or
+                style, of which it knows nothing.
         """
         spacing = request.spacing or self.spacings[0]
         if spacing not in self.spacings:
@@ -98,6 +98,11 @@ class NotesModel:
             raise GenerationError(
                 f"Model {self.name} writes notes and knows no feel: no fills, density, loudness "
                 "or timing. Leave them out, or choose a groove model."
+            )
+        if request.style is not None:
+            raise GenerationError(
+                f"Model {self.name} writes notes and has no styles; got style {request.style}. "
+                "Leave it out, or choose a groove model."
             )
         generator = np.random.default_rng(request.seed)
         genre = request.genre

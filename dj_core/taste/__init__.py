@@ -1,0 +1,1 @@
+"""What a DJ likes, learned from what they keep and skip; and search by ear."""
