@@ -38,7 +38,7 @@ RELIABLE_NATS = 0.02  # a judgement, by which the short memory has to be better
 MISTAKEN = 0.1  # share of judgements that may be slips, when memories are compared
 LEAST_WEIGHT = 0.05  # a judgement that counts less is left out
 FEWEST = 3  # judgements before anything is drawn otherwise
-STRONGEST = 3.0  # at the strongest, a style's chance is multiplied by this power of its liking's
+STRONGEST = 4.5  # at the strongest, a style's chance is multiplied by this power of its liking's
 UNTAUGHT = 0.1  # share of draws that stay as without taste: what is never played is never liked
 _MOST_STEPS, _SETTLED = 20, 1e-4
 
