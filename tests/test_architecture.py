@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # docs/architecture.md's list, top first: a folder imports itself or what stands below it
 FOLDERS = (
     "cli", "live", "taste", "blind_test", "matching", "shaping", "paper", "evaluation", "sets",
-    "library", "models", "corpus", "listening", "sound", "files", "host", "music", "errors", "product",
+    "library", "models", "corpus", "listening", "sound", "files", "host", "music", "errors",
+    "product",
 )  # fmt: skip
 PLACE = {folder: place for place, folder in enumerate(FOLDERS)}
 HEAVY = {"torch", "music21", "matplotlib", "pretty_midi", "fluidsynth", "pandas", "streamlit"}
