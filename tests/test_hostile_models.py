@@ -64,6 +64,7 @@ def write_groove(folder):
         drums=np.ones(rows, "i4"),
         energy=np.zeros(rows, "i1"), genre=np.ones(rows, "i2"), phrase=np.full(rows, -1, "i4"),
         swings=np.zeros((0, 16, 2), "f2"),
+        form=np.full(rows, -1, "i4"), forms=np.zeros((0, 16, 16), "i1"),
         tempo_bpm=np.full(rows, 120, "f4"), meter=np.zeros(rows, "i1"), kind=np.ones(rows, "i1"),
         fine=np.zeros(rows, "f4"), bars=np.full(rows, 4, "i2"), velocities=np.ones((2, 128), "f4"),
         placement=np.zeros((2, 16, 16), "f2"),

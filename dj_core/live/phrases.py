@@ -156,17 +156,20 @@ class PhraseMaker:
         held = np.zeros_like(struck(whole))
         held[:past] = True
         leaning = np.zeros(held.shape)
+        form = None if drawn.form is None else drawn.form.copy()
         for lane, drum in enumerate(DRUMS):
             if drum.family in anew:  # a phrase has its own drums
                 leaning[past:, lane] = 0.0 if drawn.drums[lane] else SILENT
             else:
                 held[past:, lane] = True
+                if form is not None:
+                    form[:, lane] = 0
                 turn = round(TURN_QUARTERS * STEPS_PER_QUARTER)
                 for end in range(past + TURN_BARS * bar, len(held) + 1, TURN_BARS * bar):
                     held[end - turn : end, lane] = False
                     was = struck(whole)[end - turn : end, lane]
                     leaning[end - turn : end, lane] = np.where(was, TURN_LEANING, -TURN_LEANING)
-        guide = guide_for(whole, held, leaning=leaning, style=style, fine=fine)
+        guide = guide_for(whole, held, leaning=leaning, style=style, fine=fine, form=form)
         played = play_guided(groove, [replace(request, bars=whole.bars)], [guide])[0]
         told["anew"] = sorted(anew)
         joined = with_played(whole, hits_in(whole, held), played.beat, groove, told)

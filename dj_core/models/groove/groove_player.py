@@ -29,6 +29,7 @@ from dj_core.models.groove.groove_inference import (
     heard_at,
 )
 from dj_core.models.groove.groove_shape import CHAIN, CONTENT, EARLIER, LONGEST_AGE
+from dj_core.models.groove.phrase_form import HALVES, decided, where_before
 from dj_core.models.groove.streams import (
     A_BAR,
     COPIED_LAGS,
@@ -290,6 +291,7 @@ class _Block:
         self.fine = np.zeros(self.rows)
         self.swings: list[np.ndarray | None] = [None] * self.rows
         self.silent = np.zeros((self.rows, LANES), np.float32)
+        self.form = np.zeros((self.rows, HALVES, LANES), np.int8)
         grooves = [
             role_of(request) in PLACED_ROLES and request.meter == FOUR_FOUR for request in asked
         ]
@@ -298,6 +300,7 @@ class _Block:
         self.draws = np.zeros((self.rows, self.steps, LANES, DRAWS))
         for row, request in enumerate(requests):
             self._draw_for(row, request)
+        self.has_form = bool(self.form.any())
         programmed = np.array([swing is not None for swing in self.swings])
         self.heat = {}
         for part, (cooler, top_p) in PROGRAMMED.items():
@@ -326,6 +329,10 @@ class _Block:
         drawn = self.model.draw_style(request, self.tuning, generator)
         self.styles[row], self.fine[row] = drawn.style, drawn.fine
         self.swings[row] = drawn.swing
+        if drawn.form is not None:
+            loose = request.temperature * request.feel.hits - 1  # hotter takes leave the form
+            chance = np.random.default_rng([request.seed, genre, 2])
+            self.form[row] = np.where(chance.random(drawn.form.shape) < loose, 0, drawn.form)
         self.silent[row, ~drawn.drums] = SILENT
         self.draws[row, :steps] = generator.random((steps, LANES, DRAWS))
         if drawn.swing is None:
@@ -382,7 +389,12 @@ class _Block:
         """What is added to the log odds of each drum at this place of the bar, (rows, 16)."""
         place = self.reading.position[now] % PLACES
         added: np.ndarray = self.placed[at_rows(place, self.rows)]
-        return added
+        if not self.has_form:
+            return added
+        self.before_step = where_before(self.form, now, self.bar)
+        then = self.cells[0, np.arange(self.rows)[:, None], self.before_step, np.arange(LANES)]
+        decides: np.ndarray = added + decided(self.form, now, self.bar, then > 0)
+        return decides
 
     def _sound(self, now: int, memory: np.ndarray, struck: np.ndarray) -> None:
         """Give every stroke its velocity, offset and flam, and note the 16th.
@@ -413,6 +425,9 @@ class _Block:
             louder = self._draw(logits, "velocity", (rows, now, lanes, _VELOCITY))
             logits = network.offset_logits(units, earlier[1], louder)
             later = self._draw(logits, "timing", (rows, now, lanes, _OFFSET))
+            if self.has_form:
+                was = self.cells[:2, rows, self.before_step[rows, lanes], lanes]
+                louder, later = np.where(was[0] > 0, was.astype(np.int64) - 1, (louder, later))
             drawn[0, here], drawn[1, here] = louder, later
             if here is not turns[-1]:
                 added[rows] += network.sounded(lanes, _LEVELS[louder], _OFFSETS[later])
@@ -475,6 +490,9 @@ class _Block:
         """Which of the strokes `at` are two."""
         row, now, lane, _ = at
         tossed: np.ndarray = logits > self.flam_demands[row, now, lane]
+        if self.has_form:
+            was = self.cells[:, row, self.before_step[row, lane], lane]
+            tossed = np.where(was[0] > 0, was[2] > 0, tossed)
         return tossed
 
     def _draw(self, logits: np.ndarray, part: str, at: _Cells) -> np.ndarray:

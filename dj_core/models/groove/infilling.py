@@ -72,6 +72,7 @@ class Guide:
         strays: every other candidate draws a style of the genre after all.
         fine: share of strokes between the 96ths; with a style of one's own.
         swing: where strokes lie, if the beat they join was programmed; see `own_swing`.
+        form: of the bars, see `phrase_form`; None decides nothing.
         past: the style is that of bars that are over, not of the take.
         turns: what changes at which 16th.
     """
@@ -86,6 +87,7 @@ class Guide:
     strays: bool = False
     fine: float = 0.0
     swing: np.ndarray | None = None
+    form: np.ndarray | None = None
     past: bool = False
     turns: Mapping[int, Turn] = field(default_factory=dict)
 
@@ -196,6 +198,13 @@ class _GuidedBlock(_Block):
                 spread[OUTLINE] *= guide.style[OUTLINE].any()
                 self.styles[row], self.fine[row] = guide.style + spread, guide.fine
                 self.silent[row], self.swings[row] = 0.0, guide.swing
+        self.form = np.stack(
+            [
+                np.zeros_like(own) if guide.form is None else guide.form
+                for guide, own in zip(guides, self.form, strict=False)
+            ]
+        )
+        self.has_form = bool(self.form.any())
         self.current = self.styles.copy()  # what rows play in now
         seed = [request.seed & 0xFFFFFFFF for request in requests]
         self.chance = np.random.default_rng(seed)  # of resampling
@@ -330,7 +339,7 @@ class _GuidedBlock(_Block):
         self.last_step, self.before = self.last_step[rows], self.before[:, rows]
         self.styles, self.current = self.styles[rows], self.current[rows]
         self.fine, self.swings = self.fine[rows], [self.swings[row] for row in rows]
-        self.placed = self.placed[:, rows]
+        self.placed, self.form = self.placed[:, rows], self.form[rows]
         self.standing, self.memory = self.standing.of(rows), self.memory.of(rows)
 
 

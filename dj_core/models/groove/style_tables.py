@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from dj_core.models.groove.phrase_form import FORM_BARS, HALVES, REST, form_of
 from dj_core.models.groove.streams import LEVELS, Scale
 from dj_core.models.groove.style_vector import OUTLINE, OUTLINE_SIZE, STYLE_SIZE, StyleSums
 from dj_core.models.groove.training_clips import KINDS, ClipSet
@@ -32,6 +33,8 @@ class Tables:
         outlines: (rows, OUTLINE_SIZE), in whole steps.
         phrase: per style, its row in `swings`; -1 where it is no phrase's.
         swings: of each phrase, see `training_clips.swing_of`, (phrases, 16, 2).
+        form: per style, its row in `forms`; -1 where it is no phrase's.
+        forms: see `phrase_form`, (rows, 16, 16).
         genre: per style, index among the network's genres.
         tempo_bpm: per style; 0 where the file had none.
         meter, kind: per style, indices in `METERS` and `clips.KINDS`.
@@ -54,6 +57,8 @@ class Tables:
     outlines: np.ndarray
     phrase: np.ndarray
     swings: np.ndarray
+    form: np.ndarray
+    forms: np.ndarray
     genre: np.ndarray
     tempo_bpm: np.ndarray
     meter: np.ndarray
@@ -85,6 +90,11 @@ class Tables:
         """The swing of a style's phrase, (16, 2); None where the style is no phrase's."""
         phrase = int(self.phrase[row])
         return self.swings[phrase].astype(np.float64) if phrase >= 0 else None
+
+    def form_at(self, row: int) -> np.ndarray | None:
+        """The form of a style's phrase, (16, 16); None where the style is no phrase's."""
+        form = int(self.form[row])
+        return self.forms[form] if form >= 0 else None
 
 
 def stretches(clips: ClipSet, bars: int) -> np.ndarray:
@@ -118,6 +128,7 @@ def make_tables(clips: ClipSet, sums: StyleSums, scale: Scale | None = None) -> 
     written = np.array([clip.swing is not None for clip in clips.clips])
     phrases = np.unique(clip[written[clip]])
     swings = [clips.clips[phrase].swing for phrase in phrases]
+    is_phrase = written[clip]
     heard, bits = clips.velocity > 0, 1 << np.arange(step_grid.LANES)
     velocities = np.zeros((len(clips.genres), step_grid.MAX_VELOCITY + 1))
     np.add.at(velocities, clips.genre, [clip.velocities for clip in clips.clips])
@@ -129,8 +140,16 @@ def make_tables(clips: ClipSet, sums: StyleSums, scale: Scale | None = None) -> 
         styles=np.rint(styles[:, : OUTLINE.start] * STEPS_A_SPREAD).astype(np.int8),
         outline=np.where(outlined, np.cumsum(outlined) - 1, -1).astype(np.int32),
         outlines=np.rint(styles[outlined, OUTLINE] * STEPS_OF_OUTLINE).astype(np.int8),
-        phrase=np.where(written[clip], np.searchsorted(phrases, clip), -1).astype(np.int32),
+        phrase=np.where(is_phrase, np.searchsorted(phrases, clip), -1).astype(np.int32),
         swings=np.array(swings, np.float16).reshape(-1, step_grid.LANES, 2),
+        form=np.where(is_phrase, np.cumsum(is_phrase) - 1, -1).astype(np.int32),
+        forms=np.array(
+            [
+                form_of(heard[first[row] : end[row]], int(clips.bar_steps[clip[row]]))
+                for row in np.flatnonzero(is_phrase)
+            ],
+            np.int8,
+        ).reshape(-1, HALVES, step_grid.LANES),
         genre=clips.genre[clip].astype(np.int16),
         tempo_bpm=clips.tempo_bpm[clip].astype(np.float32),
         meter=clips.meter[clip].astype(np.int8),
@@ -159,6 +178,7 @@ def are_whole(tables: Tables, genres: int) -> bool:
         "styles": (styles, OUTLINE.start),
         "outlines": (len(tables.outlines), OUTLINE_SIZE),
         "swings": (len(tables.swings), step_grid.LANES, 2),
+        "forms": (len(tables.forms), HALVES, step_grid.LANES),
         "velocities": (genres, step_grid.MAX_VELOCITY + 1),
         "placement": (genres, PLACES, step_grid.LANES),
     }
@@ -180,11 +200,14 @@ def are_whole(tables: Tables, genres: int) -> bool:
         and getattr(tables, name).max() < end
         for name, end in ends.items()
     )
-    if tables.styles.dtype != np.int8 or tables.outlines.dtype != np.int8:
+    if any(table.dtype != np.int8 for table in (tables.styles, tables.outlines, tables.forms)):
+        return False
+    if tables.forms.size and not REST <= tables.forms.min() <= tables.forms.max() < 2 * FORM_BARS:
         return False
     for row, rows in (
         (tables.outline, tables.outlines),
         (tables.phrase, tables.swings),
+        (tables.form, tables.forms),
     ):
         if row.dtype != np.int32 or row.min() < -1 or row.max() >= len(rows):
             return False
