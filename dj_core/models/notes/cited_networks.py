@@ -148,6 +148,17 @@ class OneHotNetwork(SteppingNetwork):
 
     def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Logits (songs, notes, vocabulary) for ids (songs, notes), and the state after them."""
-        words = functional.one_hot(ids, self.settings.vocabulary_size).to(self.output.weight.dtype)
-        outputs, state = self.lstm(words, state)
-        return self.output(functional.dropout(outputs, self.settings.dropout, self.training)), state
+        # a word that does not occur has a column of noughts: it and its weights are left out
+        known, places = ids.unique(return_inverse=True)
+        words = functional.one_hot(places, len(known)).to(self.output.weight.dtype)
+        settings, (first, *weights) = self.settings, self.lstm.parameters()
+        if state is None:
+            shape = (settings.layers, len(ids), settings.hidden)
+            state = (words.new_zeros(shape), words.new_zeros(shape))
+        outputs, *state_after = torch.lstm(
+            words, state, [first[:, known], *weights],
+            has_biases=True, num_layers=settings.layers, dropout=settings.dropout,
+            train=self.training, bidirectional=False, batch_first=True,
+        )  # fmt: skip
+        dropped = functional.dropout(outputs, settings.dropout, self.training)
+        return self.output(dropped), tuple(state_after)
