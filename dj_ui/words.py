@@ -21,7 +21,6 @@ _PRESETS = {
     "paper-2x32-slow": "Paper · 2 layers of 32, slow",
     "skuli-2017": "Cited · Skuli 2017",
     "folk-rnn-2016": "Cited · folk-rnn 2016",
-    "lstm-1x128": "Compared · LSTM, 1 layer of 128",
     "gru-1x128": "Compared · GRU, 1 layer of 128",
     "rnn-1x128": "Compared · plain recurrent, 1 layer of 128",
     "res-rnn-1x128": "Compared · Res-RNN, 1 layer of 128",

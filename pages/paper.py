@@ -1,6 +1,10 @@
-"""Paper: the paper Digital DJ started from, with its figures measured again."""
+"""Paper: the paper Digital DJ started from, measured again beside the systems it cites."""
 
 from __future__ import annotations
+
+import random
+import secrets
+from html import escape
 
 import streamlit as st
 
@@ -8,22 +12,26 @@ from dj_core.errors import DigitalDJError
 from dj_core.paper.drawing import (
     accuracy_figure,
     form_figure,
-    heat_figure,
-    likeliness_figure,
     loss_figure,
     song_figure,
     systems_figure,
+    temperature_loss_figure,
+    temperature_notes_figure,
 )
 from dj_core.paper.plan import BEST, FINAL
 from dj_core.paper.results import Results
 from dj_core.paper.songs import KeptSong, beat_of
-from dj_core.paper.story import Claim, all_claims
+from dj_core.paper.story import ACCURACY, LOSS, Cells, Claim, all_claims
 from dj_core.paper.tables import (
+    SHORT,
+    all_tables,
+    cells_table,
     corpus_table,
     distinct_table,
     form_table,
-    nats,
-    percent,
+    ngram_label,
+    ranked,
+    samples_table,
     steps_table,
     systems_table,
     table_1,
@@ -43,66 +51,53 @@ from dj_ui.readouts import show_readouts
 from dj_ui.words import spoken
 
 SONGS = {
-    (FINAL, 0.0): "Figure 1 · always the likeliest note",
+    (FINAL, 0.0): "Figure 1 · greedy decoding",
     (FINAL, 1.0): "Figure 2 · temperature 1",
     (FINAL, 5.0): "Figure 3 · temperature 5",
-    (BEST, 0.0): "notes-best · always the likeliest note",
+    (BEST, 0.0): "notes-best · greedy decoding",
     (BEST, 1.0): "notes-best · temperature 1",
     (BEST, 5.0): "notes-best · temperature 5",
+}
+SAMPLED = {
+    "equal": "Temperature 1 for all",
+    "loss": "Each at its least validation loss",
+    "distinct": "Each as varied as drummers",
 }
 
 Claims = dict[str, Claim]
 
 
-def show_lead(results: Results) -> None:
+def show_lead(results: Results, claims: Claims) -> None:
     """What this is about, and the outcome in four numbers."""
-    best, final = results.system(BEST), results.system(FINAL)
     if results.quick:
         st.info(
-            "These figures come from a quick run: narrow networks, a few minutes of learning. They "
-            "show what is measured, not yet how good each network is. The full run is one command: "
+            "These figures come from a quick run: narrow networks, a few minutes of training. They "
+            "show what is measured, not how good each network is. The full run is one command: "
             "python -m dj_core paper --corpus paper --out DIR"
         )
+    lead, cells = claims["lead"], Cells(all_tables(results))
     st.html(
-        "<p class='dj-lead'>Digital DJ began with a student paper: Cannon Lock, Prithvi Tanna "
-        "and Nicole Athanasiou taught a small network to write drum beats, note by note, from a "
-        "folder of 1,800 MIDI files. This page makes their figures again, says what they measured "
-        "and what is there to be measured, and shows what it takes to do better.</p>"
-        "<p class='dj-note'>How well a network knows drumming is told in <b>nats a note</b>: how "
-        "surprised it is by each next note of songs it has never heard. Less is better; guessing "
-        "blindly costs "
-        f"{_blind(results):.1f}, knowing only how frequent each note is "
-        f"{results.floor.frequencies_loss['validation']['once']:.1f}. Below, each song counts "
-        "once, as it was written. Table 1 repeats short songs to the length of the longest, as the "
-        "paper did: there the same network has "
-        f"{final.loss('validation', 'looped'):.3f}.</p>"
+        f"<p class='dj-lead'>{escape(lead.paper)}</p><p class='dj-note'>{escape(lead.here)}</p>"
+        f"<p class='dj-note'>{escape(lead.difference)}</p>"
     )
+    rows = {"The paper's network": results.system(FINAL).label, "n-gram": ngram_label(results),
+            "notes-best": BEST}  # fmt: skip
     show_readouts(
-        {
-            f"The paper's network, {final.label}": f"{nats(final.loss())} nats",
-            "A table of counts": f"{nats(results.floor.scores['validation']['once'].loss)} nats",
-            "notes-best, ours": f"{nats(best.loss())} nats",
-            "Next notes notes-best gets right": percent(best.scores["validation"]["once"].accuracy),
-        }
+        {f"{name}, nats per note": cells.text("systems", row, LOSS) for name, row in rows.items()}
+        | {"notes-best, next-note accuracy": cells.text("systems", BEST, ACCURACY)}
     )
-
-
-def _blind(results: Results) -> float:
-    import math
-
-    return math.log(results.facts.vocabulary)
 
 
 def show_accuracy(results: Results, claims: Claims) -> None:
     """Table 1."""
     st.subheader("Table 1: which network is best?")
     show_claim(claims["accuracy"])
-    show_table(table_1(results))
+    table = table_1(results)
+    show_table(table)
     st.html(
-        "<p class='dj-note'>The loss is of songs repeated to one length, so it is not the number "
-        "at the top of this page. 2 × 32: two layers of 32 units each. lr: how large a step is "
-        "learned from each song. Dropout .9: nine units in ten are silenced while learning, so "
-        "that none is relied on. An epoch: once through all songs.</p>"
+        f"<p class='dj-note'>{escape(table.says)} 2 × 32: two layers of 32 units each. lr: the "
+        "learning rate, how far each step moves the weights. Dropout .9: nine units in ten are "
+        "set to zero in training. Epoch: once through all training songs.</p>"
     )
 
 
@@ -110,12 +105,12 @@ def show_songs(results: Results, claims: Claims) -> None:
     """Figures 1 to 3, each song to be heard."""
     st.subheader("Figures 1 to 3: songs of 500 notes")
     st.html(
-        "<p class='dj-note'>Temperature says how freely each next note is drawn: at 0 it is always "
-        "the likeliest, at 1 it is drawn by the network's own odds, above that ever more at "
-        "random.</p>"
+        "<p class='dj-note'>The logits are divided by the temperature before a note is sampled: at "
+        "1 the network's own probabilities are used, above 1 they become more alike. Greedy "
+        "decoding (temperature 0) takes the most probable note.</p>"
     )
     show_player(results)
-    heads = ("Always the likeliest note", "Drawn by the odds", "Temperature 5")
+    heads = ("Greedy decoding", "Temperature 1", "Temperature 5")
     for number, (temperature, head) in enumerate(zip((0.0, 1.0, 5.0), heads, strict=True), 1):
         st.markdown(f"**Figure {number} · {head}**")
         show_claim(claims[f"figure-{number}"])
@@ -126,16 +121,16 @@ def show_songs(results: Results, claims: Claims) -> None:
 
 
 def show_openings(results: Results, claims: Claims) -> None:
-    """Why the likeliest note says nothing, and what a bar to begin with changes."""
-    st.subheader("Why it collapses")
+    """Why greedy decoding collapses."""
+    st.subheader("Why greedy decoding collapses")
     show_claim(claims["openings"])
 
 
 def show_song(results: Results, name: str, temperature: float) -> None:
     """The ten most frequent notes of a song, and the song to hear."""
     song = results.song(name, temperature)
-    whose = "The paper's network" if name == FINAL else "notes-best"
-    st.caption(whose)
+    whose = SHORT[name]
+    st.caption("The paper's network" if name == FINAL else whose)
     draw(
         song_figure(results, name, temperature, palette()),
         f"{whose}, temperature {temperature:g}: {song.distinct} different notes in 500",
@@ -157,15 +152,15 @@ def show_player(results: Results) -> None:
     )
 
 
-def show_heat(results: Results, claims: Claims) -> None:
-    """Variety and likeliness over temperature."""
-    st.subheader("Where variety turns into noise")
-    show_claim(claims["heat"])
+def show_temperature(results: Results, claims: Claims) -> None:
+    """Different notes and loss over temperature."""
+    st.subheader("Temperature")
+    show_claim(claims["temperature"])
     left, right = st.columns(2, gap="large")
     with left:
-        draw(heat_figure(results, palette()), "Different notes in 500, by temperature")
+        draw(temperature_notes_figure(results, palette()), "Different notes in 500, by temperature")
     with right:
-        draw(likeliness_figure(results, palette()), "Loss of held-out songs, by temperature")
+        draw(temperature_loss_figure(results, palette()), "Validation loss, by temperature")
     show_table(distinct_table(results), mark="notes-best")
 
 
@@ -179,7 +174,7 @@ def show_learning(results: Results, claims: Claims) -> None:
     with left:
         draw(loss_figure(results, palette()), "Training and validation loss by epoch")
     with right:
-        draw(accuracy_figure(results, palette()), "Accuracy by epoch, counted both ways")
+        draw(accuracy_figure(results, palette()), "Accuracy by epoch, both measures")
     if "peak" in claims:
         show_claim(claims["peak"])
 
@@ -199,17 +194,68 @@ def show_notation(results: Results, claims: Claims) -> None:
 
 
 def show_systems(results: Results, claims: Claims) -> None:
-    """Everything on one table; the steps to ours; the twelve-bar form."""
-    st.subheader("Everything it builds on, on the same songs")
+    """Everything in one table, and the steps to ours."""
+    st.subheader("The systems it cites, on the same songs")
     show_claim(claims["systems"])
-    draw_wide(systems_figure(results, palette()), "Loss of every system on held-out songs")
+    draw_wide(systems_figure(results, palette()), "Validation loss of every system")
     with st.expander("The whole table"):
-        show_table(systems_table(results), mark="notes-best")
+        table = systems_table(results)
+        show_table(table, mark="notes-best")
         notes = [f"**{item.label}**: {item.note}." for item in results.systems if item.note]
-        st.markdown("\n".join(f"- {note}" for note in notes))
+        st.markdown("\n".join(f"- {note}" for note in [table.says, *notes]))
+    if results.missing:
+        st.caption(f"Not trained yet for these results: {'; '.join(results.missing)}.")
     st.subheader("What each change brings")
     show_table(steps_table(results), mark="notes-best")
-    st.subheader("Twelve bars")
+
+
+def show_samples(results: Results, claims: Claims) -> None:
+    """The same song, continued by every system, to be heard."""
+    st.subheader("The same song, continued by every system")
+    show_claim(claims["samples"])
+    hear_samples(results)
+    with st.expander("Their temperatures"):
+        show_table(samples_table(results), mark="notes-best")
+
+
+@st.fragment
+def hear_samples(results: Results) -> None:
+    """The continuations with a play button each, in a blind order on request."""
+    which = st.radio("Sampled at", list(SAMPLED), key="paper_sampled", horizontal=True,
+                     format_func=SAMPLED.__getitem__)  # fmt: skip
+    heard = sampled_songs(results, which or "equal")
+    named = True
+    if st.toggle("Blind order", key="paper_blind"):
+        seed = st.session_state.setdefault("paper_blind_seed", secrets.randbelow(2**31))
+        random.Random(seed).shuffle(heard)
+        named = st.toggle("Show the names", key="paper_blind_names")
+    columns = st.columns(3, gap="large")
+    for place, (label, song) in enumerate(heard):
+        title = label if named else f"Song {place + 1}"
+        with columns[place % len(columns)]:
+            st.caption(title)
+            listen(beat_of(song, results.drum_map), key=f"same_{place}", name=title)
+
+
+def sampled_songs(results: Results, which: str) -> list[tuple[str, KeptSong]]:
+    """Every system's continuation at one way of choosing its temperature, with its label."""
+    heard = [("The drummer's own", results.drummer)]
+    for system in ranked(results):
+        if found := system.samples:
+            at = {"equal": 1.0, "loss": found.by_loss, "distinct": found.by_distinct}[which]
+            song = next(song for song in found.songs if song.temperature == at)
+            heard.append((f"{system.label}, temperature {at:g}", song))
+    if which == "equal":
+        heard.append((f"{ngram_label(results)}, temperature 1", results.ngram_sample))
+    return heard
+
+
+def show_cells(results: Results, claims: Claims) -> None:
+    """The recurrent cells: speed and accuracy, and the twelve-bar form."""
+    st.subheader("Recurrent cells: is Res-RNN faster?")
+    show_claim(claims["cells"])
+    show_table(cells_table(results))
+    st.subheader("Twelve bars: which cell keeps its place?")
     show_claim(claims["form"])
     left, right = st.columns(2, gap="large")
     with left:
@@ -225,12 +271,27 @@ def show_corpus(results: Results, claims: Claims) -> None:
         show_claim(claims[key])
     with st.expander("Numbers"):
         show_table(corpus_table(results))
-    if results.missing:
-        st.caption(f"Not trained for these results: {'; '.join(results.missing)}.")
     versions = ", ".join(f"{name} {number}" for name, number in sorted(results.versions.items()))
     st.caption(
         f"Made by `python -m dj_core paper --corpus {results.corpus} --out DIR` with {versions}. "
         "The command, the seeds and every table: docs/reproduction.md."
+    )
+
+
+def show_hopes(results: Results, claims: Claims) -> None:
+    """What the paper hoped for, with links to where it stands now."""
+    st.subheader("What the paper hoped for")
+    show_claim(claims["hopes"])
+    for address, label in (
+        ("generate", "Generate: a beat by genre, tempo and request"),
+        ("jam", "Jam: the groove model as a second player"),
+        ("listen", "Listen: drums from and for an audio file"),
+        ("train", "Train: a model of your own files"),
+    ):
+        st.page_link(f"pages/{address}.py", label=label)
+    st.caption(
+        "The groove model is described in docs/groove-model.md, the dance styles in "
+        "docs/styles.md, reading audio in docs/listening.md."
     )
 
 
@@ -242,19 +303,23 @@ def main() -> None:
         st.error(spoken(error))
         return
     claims = all_claims(results)
-    show_lead(results)
+    show_lead(results, claims)
     for show in (
         show_accuracy,
         show_songs,
         show_openings,
-        show_heat,
+        show_temperature,
         show_learning,
         show_notation,
         show_systems,
+        show_samples,
+        show_cells,
         show_corpus,
+        show_hopes,
     ):
         show(results, claims)
     songs = [results.song(*name) for name in SONGS]
+    songs += [song for which in SAMPLED for _, song in sampled_songs(results, which)]
     send_kit("paper_deck", [beat_of(song, results.drum_map) for song in songs])
 
 

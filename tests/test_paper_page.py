@@ -16,8 +16,11 @@ from dj_core.paper.plan import BEST, FINAL
 from dj_core.paper.results import load_results
 from dj_core.paper.songs import FIGURE_TEMPERATURES
 from dj_core.paper.story import all_claims
+from dj_core.paper.tables import all_tables
 from dj_ui.paper_parts import SHIPPED_RESULTS
 
+# numbers that say what is shown, not what was measured
+SETTINGS = re.compile(r"2 × 32: two layers of 32|Dropout .9|at 1 |above 1 |temperature 0")
 ROOT = Path(__file__).resolve().parent.parent
 WAIT_SECONDS = 120
 
@@ -44,6 +47,46 @@ def test_every_claim_is_on_the_page_with_what_was_measured(visit):
         assert any(f"Figure {number}" in text.value for text in visit.markdown)
     assert "Table 1" in " ".join(head.value for head in visit.subheader)
     assert bool(visit.info) == load_results(SHIPPED_RESULTS).quick  # said where it is so
+
+
+def test_every_number_in_the_pages_sentences_is_quoted_from_a_table(visit):
+    """What is not a claim (whose numbers are cells, see test_paper) names settings alone."""
+    shown = "\n".join(element.proto.body for element in visit.get("html"))
+    shown = re.sub(r"<(table|style|svg|script)\b.*?</\1>", " ", shown, flags=re.DOTALL)
+    results = load_results(SHIPPED_RESULTS)
+    claims = all_claims(results).values()
+    told = {text for claim in claims for text in (claim.paper, claim.here, claim.difference)}
+    cells = {cell for table in all_tables(results) for row in table.rows for cell in row}
+    says = {table.says for table in all_tables(results)}
+    for part in re.findall(r"<(?:p|dd|dt)\b[^>]*>(.*?)</(?:p|dd|dt)>", shown, flags=re.DOTALL):
+        text = unescape(re.sub(r"<[^>]+>", "", part)).strip()
+        if text in told or text in cells:
+            continue
+        for known in says:
+            text = text.replace(known, "")
+        assert not re.search(r"\d", SETTINGS.sub("", text)), text
+
+
+def test_a_song_is_heard_from_every_system_by_name_or_blind(visit):
+    results = load_results(SHIPPED_RESULTS)
+    sampled_systems = [system for system in results.systems if system.samples]
+    names = [label for label, _ in sampled(visit)]
+    assert len(names) == len(sampled_systems) + 2  # the drummer's own and the n-gram's
+    visit.toggle(key="paper_blind").set_value(True).run()
+    assert {label for label, _ in sampled(visit)} == {f"Song {n + 1}" for n in range(len(names))}
+    blind = [beat for _, beat in sampled(visit)]
+    visit.toggle(key="paper_blind_names").set_value(True).run()
+    assert sorted(label for label, _ in sampled(visit)) == sorted(names)
+    assert [beat for _, beat in sampled(visit)] == blind  # only the names were hidden
+    visit.radio(key="paper_sampled").set_value("loss").run()
+    assert not visit.exception
+    assert len(sampled(visit)) == len(sampled_systems) + 1
+
+
+def sampled(at):
+    """Names and beats of the continuations on the page."""
+    shown = [one.proto.json for one in at.get("bidi_component") if '"same_' in one.proto.json]
+    return [(one["name"], one["beat"]) for one in map(json.loads, shown)]
 
 
 def test_notation_is_drawn_in_the_colour_of_the_text(visit):
@@ -106,7 +149,7 @@ def test_a_reader_goes_down_the_page_hears_songs_and_stops_them(visitor, size):
     page.wait_for_function(f"!{playing}")
     song(2, "Play").wait_for()
     page.get_by_text("The whole table").click()
-    expect(page.get_by_role("cell", name="2 × 256, trained with care").first).to_be_visible()
+    expect(page.get_by_role("cell", name="notes-best").first).to_be_visible()
     screen.look(moves=True)
     wide = page.locator(".dj-staff").first
     wide.focus()

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from matplotlib import rcParams
 from matplotlib.figure import Figure
 
 from dj_core.music.drums import DRUMS, Family
@@ -21,6 +22,7 @@ WIDTH_INCHES, ROW_INCHES, HEAD_INCHES = 4.8, 0.27, 0.62
 FONT = "DejaVu Sans Mono"  # comes with matplotlib: the same on every machine
 MAX_LABEL_LETTERS = 24
 MOST_BARS = 10  # of a histogram, as in the paper
+rcParams["svg.hashsalt"] = "Digital DJ"  # a drawing's ids: the same figure, the same bytes
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from dj_core.corpus.figures import (
 from dj_core.paper.plan import BEST, FINAL
 from dj_core.paper.results import Results
 from dj_core.paper.songs import FIGURE_TEMPERATURES
-from dj_core.paper.tables import ranked
+from dj_core.paper.tables import CELL_LABELS, ranked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,8 +40,8 @@ def all_figures(results: Results, palette: Palette = DARK) -> dict[str, Figure]:
         drawn["figure-4"] = loss_figure(results, palette)
         drawn["accuracy"] = accuracy_figure(results, palette)
     return drawn | {
-        "heat": heat_figure(results, palette),
-        "likeliness": likeliness_figure(results, palette),
+        "temperature-notes": temperature_notes_figure(results, palette),
+        "temperature-loss": temperature_loss_figure(results, palette),
         "systems": systems_figure(results, palette),
         "form": form_figure(results, palette),
     }
@@ -58,16 +58,23 @@ def loss_figure(results: Results, palette: Palette = DARK) -> Figure:
         "training": _by_epoch(results, "train_loss"),
         "validation": _by_epoch(results, "validation_loss"),
     }
-    return line_figure(lines, "Loss in nats a note, by epoch", palette)
+    title = f"Cross-entropy, looped songs (seed 1, n = {validation_songs(results)})"
+    return line_figure(lines, title, palette, axes=("epoch", "nats per note"))
 
 
 def accuracy_figure(results: Results, palette: Palette = DARK) -> Figure:
     """Accuracy of the paper's final network after each epoch, both ways of counting."""
     lines = {
-        "as the authors count": _by_epoch(results, "authors_accuracy"),
-        "next notes": _by_epoch(results, "accuracy"),
+        "the authors' accuracy": _by_epoch(results, "authors_accuracy"),
+        "next-note accuracy": _by_epoch(results, "accuracy"),
     }
-    return line_figure(lines, "Share of notes right, by epoch", palette, shares=True)
+    title = f"Validation accuracy (seed 1, n = {validation_songs(results)} songs)"
+    return line_figure(lines, title, palette, shares=True, axes=("epoch", "share of notes"))
+
+
+def validation_songs(results: Results) -> int:
+    """How many songs losses are measured on."""
+    return results.facts.songs["validation"]
 
 
 def _by_epoch(results: Results, measured: str) -> Points:
@@ -76,31 +83,35 @@ def _by_epoch(results: Results, measured: str) -> Points:
     return [(epoch, value) for epoch, value in found if value is not None]
 
 
-def heat_figure(results: Results, palette: Palette = DARK) -> Figure:
+def temperature_notes_figure(results: Results, palette: Palette = DARK) -> Figure:
     """Different notes in 500 over temperature."""
     lines = _by_temperature(results, "distinct")
-    return line_figure(lines, "Different notes in 500, by temperature", palette)
+    title = "Different notes in a song of 500 (seed 1)"
+    return line_figure(lines, title, palette, axes=("temperature", "different notes"))
 
 
-def likeliness_figure(results: Results, palette: Palette = DARK) -> Figure:
-    """How unlikely held-out songs are under flattened odds, over temperature."""
+def temperature_loss_figure(results: Results, palette: Palette = DARK) -> Figure:
+    """Loss of held-out songs over temperature."""
     lines = _by_temperature(results, "loss")
-    return line_figure(lines, "Held-out songs: nats a note, by temperature", palette)
+    title = f"Validation cross-entropy (seed 1, n = {validation_songs(results)} songs)"
+    return line_figure(lines, title, palette, axes=("temperature", "nats per note"))
 
 
 def _by_temperature(results: Results, measured: str) -> dict[str, Points]:
     lines: dict[str, Points] = {}
-    for name, curve in sorted(results.heat.items()):
-        found = ((heat.temperature, getattr(heat, measured)) for heat in curve)
+    for name, curve in sorted(results.temperatures.items()):
+        found = ((point.temperature, getattr(point, measured)) for point in curve)
         title = "the paper's network" if name == FINAL else name
         lines[title] = [(temperature, value) for temperature, value in found if value is not None]
     return lines
 
 
 def systems_figure(results: Results, palette: Palette = DARK) -> Figure:
-    """Loss of every system, the n-gram as a line none should cross."""
+    """Loss of every system with its range over seeds; the n-gram is the dashed line."""
     height = HEAD_INCHES + ROW_INCHES * len(results.systems)
-    figure, axes = _empty("Nats a held-out note", palette, height)
+    title = f"Validation loss (n = {validation_songs(results)} songs)"
+    figure, axes = _empty(title, palette, height + 0.3)
+    name_axes(axes, palette, "nats per note (dashed: n-gram)", "")
     systems = ranked(results)
     losses = [system.loss() for system in systems]
     colours = [
@@ -114,8 +125,11 @@ def systems_figure(results: Results, palette: Palette = DARK) -> Figure:
     axes.axvline(results.floor.scores["validation"]["once"].loss, color=palette.text, lw=1, ls="--")
     axes.xaxis.set_visible(True)
     for place, loss in enumerate(losses):
+        spread = systems[place].losses()
+        if len(spread) > 1:  # the range over seeds
+            axes.plot((min(spread), max(spread)), (place, place), color=palette.text, linewidth=2)
         axes.annotate(
-            f"{loss:.2f}", (loss, place), xytext=(4, 0), textcoords="offset points",
+            f"{loss:.2f}", (max(spread), place), xytext=(4, 0), textcoords="offset points",
             va="center_baseline", color=palette.text, fontfamily=FONT, fontsize=8,
         )  # fmt: skip
     axes.set_xlim(0, max(losses) * 1.12)
@@ -128,27 +142,36 @@ def form_figure(results: Results, palette: Palette = DARK) -> Figure:
         found.cell: [(number, share) for number, share in enumerate(found.bars_right, start=1)]
         for found in results.form
     }
-    return line_figure(lines, "Bars right when playing alone, by chorus", palette, shares=True)
+    lines = {CELL_LABELS[cell]: points for cell, points in lines.items()}
+    title = f"Bars right in the continuation (seeds: {results.form[0].seeds})"
+    return line_figure(lines, title, palette, shares=True, axes=("chorus", "share of 12 bars"))
 
 
 def line_figure(
-    lines: Mapping[str, Points], title: str, palette: Palette = DARK, *, shares: bool = False
+    lines: Mapping[str, Points],
+    title: str,
+    palette: Palette = DARK,
+    *,
+    axes: tuple[str, str],
+    shares: bool = False,
 ) -> Figure:
     """Lines over numbers, each named at the figure's foot; empty ones are left out.
 
     Args:
+        axes: what the horizontal and the vertical axis show, with units.
         shares: heights are shares of one and begin at none.
     """
-    figure, axes = _empty(title, palette, LINE_HEIGHT_INCHES)
+    figure, drawn = _empty(title, palette, LINE_HEIGHT_INCHES)
+    name_axes(drawn, palette, *axes)
     if shares:
         highest = max((height for points in lines.values() for _, height in points), default=1.0)
-        axes.set_ylim(0, max(1.05 * highest, 0.1))
+        drawn.set_ylim(0, max(1.05 * highest, 0.1))
     families = palette.families
     hues = [palette.accent, families["hat"], families["tom"], families["percussion"]]
-    axes.grid(axis="y", color=palette.line, linewidth=0.6)
+    drawn.grid(axis="y", color=palette.line, linewidth=0.6)
     for (name, points), hue in zip(lines.items(), hues, strict=False):
         if points:
-            axes.plot(*zip(*points, strict=True), color=hue, linewidth=1.8, label=name,
+            drawn.plot(*zip(*points, strict=True), color=hue, linewidth=1.8, label=name,
                       marker="o" if len(points) < 3 else None)  # fmt: skip
     if any(lines.values()):
         figure.legend(
@@ -156,6 +179,13 @@ def line_figure(
             prop={"family": FONT, "size": 9},
         )  # fmt: skip
     return figure
+
+
+def name_axes(axes: Axes, palette: Palette, horizontal: str, vertical: str) -> None:
+    """Say what the axes show."""
+    for name, write in ((horizontal, axes.set_xlabel), (vertical, axes.set_ylabel)):
+        if name:
+            write(name, color=palette.quiet, fontfamily=FONT, fontsize=8)
 
 
 def figure_png(figure: Figure, ground: str) -> bytes:

@@ -10,6 +10,7 @@ from dj_core.files.storage import write_bytes_atomic
 from dj_core.paper.drawing import all_figures, figure_png
 from dj_core.paper.paper_document import document
 from dj_core.paper.results import Results
+from dj_core.paper.story import sentences_table
 from dj_core.paper.tables import all_tables
 
 TABLES, FIGURES, REPORT_NAME = "tables", "figures", "report.md"
@@ -18,7 +19,7 @@ GROUND = "#ffffff"
 
 def write_report(results: Results, out: Path) -> None:
     """Write every table and figure of `results` and ``report.md``. Raises LibraryError."""
-    for table in all_tables(results):
+    for table in (*all_tables(results), sentences_table(results)):
         write_bytes_atomic(out / TABLES / f"{table.name}.csv", table.csv().encode())
         write_bytes_atomic(out / TABLES / f"{table.name}.md", table.markdown().encode())
     for name, figure in all_figures(results, LIGHT).items():

@@ -3,7 +3,7 @@
 Everything is written to one folder::
 
     parts/NAME.json      what was measured, a file a part; a part that is there is not made again
-    runs/NAME/           a training run per network, resumed where it stopped
+    runs/NAME-SEED/      a training run per network and seed, resumed where it stopped
     tables/, figures/    CSV and Markdown; SVG and PNG
     results.json         all of it, which the app's page reads
     report.md            the tables with a sentence on each
@@ -26,7 +26,7 @@ from dj_core.corpus.note_strings import NoteSong
 from dj_core.errors import CorpusError
 from dj_core.files.records import read_json, record_of
 from dj_core.files.storage import sha256_of, write_json_atomic
-from dj_core.models.notes.note_checkpoint import NoteCheckpoint, load_note_model
+from dj_core.models.notes.note_checkpoint import NoteCheckpoint
 from dj_core.models.notes.note_player import NotesModel
 from dj_core.models.request import GenerationRequest
 from dj_core.models.run_folder import TrainingStep
@@ -34,27 +34,31 @@ from dj_core.music.drums import DrumMap
 from dj_core.paper.facts import NameIds, corpus_facts, measure_floor, split_leak
 from dj_core.paper.paper_report import write_report
 from dj_core.paper.plan import BEST, FINAL, PLAN, QUICK_SONGS, Entry
-from dj_core.paper.results import SPLITS, WAYS, Results, SystemResult, save_results
+from dj_core.paper.results import SPLITS, WAYS, Results, SeedRun, save_results
 from dj_core.paper.scoring import NoteScore, authors_accuracy, longest_song, score_network
 from dj_core.paper.songs import (
     FIGURE_SEED,
     FIGURE_TEMPERATURES,
     OPENING_SONGS,
     OPENINGS,
+    SAMPLE_GIVEN,
+    SAMPLE_NOTES,
+    SAMPLE_SONGS,
     SEEDS,
     SONG_NOTES,
     KeptSong,
     beat_of,
+    drummers_song,
     fresh_songs,
-    greedy_by_genre,
-    heat_at,
+    greedy_after,
     make_song,
-    play_on,
+    take_samples,
+    temperature_point,
 )
-from dj_core.paper.structure import keep_the_form
-from dj_core.paper.training_runs import read_curve, train_entry, trained
+from dj_core.paper.structure import cell_speeds, keep_the_form
+from dj_core.paper.training_runs import epochs_of, read_curve, train_entry, trained
 
-HEAT_TEMPERATURES = (0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0)
+TEMPERATURES = (0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0)
 QUICK_TEMPERATURES = (0.0, 1.0, 5.0)
 FIGURE_5_BARS = 4
 Watch = Callable[[str, float], None]
@@ -117,7 +121,13 @@ def reproduce(material: Material, out: Path, watch: Watch = lambda doing, done: 
             "Import more files, or the paper's corpus."
         )
     parts = _Parts(out / "parts", material.fingerprint)
-    stages = len(PLAN) + 4
+    planned = [
+        (entry, seed)
+        for seed in range(1, max(entry.seeds for entry in PLAN) + 1)
+        for entry in PLAN
+        if seed <= (1 if material.quick else entry.seeds)
+    ]
+    stages = len(planned) + 4
 
     def watched(stage: int, doing: str, done: float = 0.0) -> None:
         watch(doing, round((stage + done) / stages, 6))
@@ -125,18 +135,34 @@ def reproduce(material: Material, out: Path, watch: Watch = lambda doing, done: 
     watched(0, "Counting")
     found = parts.get("corpus", lambda: {"facts": asdict(corpus_facts(material.songs))})
     found |= parts.get("floor", lambda: _floor_part(material))
-    systems, curves = [], {}
-    for stage, entry in enumerate(PLAN, start=1):
-        make = partial(_system_part, entry, material, out, parts, partial(watched, stage))
-        part = parts.get(f"system-{entry.name}", make)
-        systems.append(part["system"])
-        if part["curve"]:
-            curves[entry.name] = part["curve"]
-    watched(stages - 3, "Playing songs")
+    runs: dict[str, list[dict[str, Any]]] = {}
+    curves = {}
+    for stage, (entry, seed) in enumerate(planned, start=1):
+        made = _run_part(entry, seed, material, out, parts, partial(watched, stage))
+        runs.setdefault(entry.name, []).append(made)
+        if entry.every_epoch and seed == 1:
+            curve = read_curve(out / "runs" / f"{entry.name}-{seed}")
+            curves[entry.name] = [asdict(point) for point in curve]
+    watched(stages - 3, "Generating songs")
+    begun = _songs_to_begin(material, SAMPLE_GIVEN, SAMPLE_SONGS)
+    systems = [
+        {
+            "runs": runs[entry.name],
+            **parts.get(
+                f"system-{entry.name}-{runs[entry.name][0]['epochs']}",
+                partial(_system_part, entry, material, begun, out),
+            ),
+        }
+        for entry in PLAN
+    ]
+    found |= parts.get("continued", partial(_continued_part, material, begun[0]))
     found |= _songs(parts, material, out)
     watched(stages - 2, "Twelve bars")
     found |= parts.get("form", lambda: {"form": [asdict(f) for f in keep_the_form(material.quick)]})
-    found |= parts.get("figure5", lambda: _figure5_part(found["songs"], material.drum_map))
+    found |= parts.get(
+        "speeds", partial(_speeds_part, found["facts"]["vocabulary"], material.quick)
+    )
+    found |= _figure5_part(found["songs"], material.drum_map)
     packages = ("torch", "music21", "numpy", "verovio")
     found |= {
         "corpus": material.corpus,
@@ -179,7 +205,7 @@ def _floor_part(material: Material) -> dict[str, Any]:
     floor, ngram = measure_floor(material.songs)
     firsts = Counter(song.events[0].name for song in material.split("train"))
     start = NameIds(material.songs).id_of(firsts.most_common(1)[0][0])
-    played = _played(lambda heat, seed: ngram.generate([start], SONG_NOTES, heat, seed), SEEDS)
+    played = _played(lambda at, seed: ngram.generate([start], SONG_NOTES, at, seed), SEEDS)
     return {
         "floor": asdict(floor),
         "leak": asdict(split_leak(material.songs, material.families, floor.order)),
@@ -204,105 +230,128 @@ def _played(play: Callable[[float, int], Sequence[object]], seeds: Sequence[int]
     return {"distinct": distinct, "notes_per_second": notes / max(seconds, 1e-9)}
 
 
-def _system_part(
-    entry: Entry, material: Material, out: Path, parts: _Parts, watch: Watch
+def _run_part(
+    entry: Entry, seed: int, material: Material, out: Path, parts: _Parts, watch: Watch
 ) -> dict[str, Any]:
-    """Train a network, and measure the best of its epochs."""
-    folder = out / "runs" / entry.name
+    """Train a network with one seed, and measure the best of its epochs."""
+    folder = out / "runs" / f"{entry.name}-{seed}"
 
     def told(step: TrainingStep) -> None:
         done = (step.epoch - 1) * step.steps + step.step
-        watch(f"Training {entry.label}", done / (step.epochs * step.steps))
+        watch(f"Training {entry.label}, seed {seed}", done / (step.epochs * step.steps))
 
-    train_entry(entry, material.songs, material.corpus, folder, material.quick, told)
-    checkpoint, epochs = trained(folder)
-    network, tokenizer = checkpoint.network, checkpoint.tokenizer
+    train_entry(entry, seed, material.songs, material.corpus, folder, material.quick, told)
+    key = f"{entry.name}-{seed}-{epochs_of(folder)}"  # a run that went on is measured anew
     longest = longest_song(material.songs)
 
-    def score(split: str, way: str) -> dict[str, Any]:
-        looped_to = longest if way == "looped" else None
-        return asdict(
-            NoteScore.of(score_network(network, tokenizer, material.split(split), looped_to))
-        )
+    def measure() -> dict[str, Any]:
+        checkpoint, epochs = trained(folder)
+        network, tokenizer = checkpoint.network, checkpoint.tokenizer
+        words, best = tokenizer.settings, int(checkpoint.facts.results["epoch"])
+        budget = 1 if material.quick else entry.epochs
+        waited = entry.patience is not None and epochs - best >= entry.patience
+        held_out = material.split("validation")
+        plain = not (words.prime or words.times or words.ends)
+        right = authors_accuracy(network, tokenizer, held_out, longest) if plain else None
+        scores = {
+            split: {
+                way: NoteScore.of(
+                    score_network(
+                        network, tokenizer, material.split(split),
+                        longest if way == "looped" else None,
+                    )
+                )
+                for way in WAYS
+            }
+            for split in SPLITS
+        }  # fmt: skip
+        ended = "budget" if epochs >= budget else "patience" if waited else "stopped"
+        return asdict(SeedRun(seed, epochs, best, ended, scores, right))
 
-    # kept one by one: of a large network each takes a while
-    scores = {
-        split: {
-            way: NoteScore(
-                **parts.get(f"score-{entry.name}-{split}-{way}", partial(score, split, way))
-            )
-            for way in WAYS
-        }
-        for split in SPLITS
-    }
+    return parts.get(f"run-{key}", measure)
+
+
+def _system_part(
+    entry: Entry, material: Material, begun: Sequence[NoteSong], out: Path
+) -> dict[str, Any]:
+    """What is measured of the first seed's network alone: its speed, and what it generates."""
+    folder = out / "runs" / f"{entry.name}-1"
+    checkpoint, _ = trained(folder)
     model = NotesModel(entry.name, checkpoint)
 
     def play(temperature: float, seed: int) -> Sequence[str]:
         request = GenerationRequest(notes=SONG_NOTES, temperature=temperature, seed=seed)
         return model.generate(request).notes
 
-    seeds = SEEDS[:1] if material.quick else SEEDS
-    words = tokenizer.settings
-    told_of = [name for name, on in (("genre", words.prime), ("times", words.times)) if on]
-    plain = not (words.prime or words.times or words.ends)
-    curve = read_curve(folder)
-    seconds = [point.cpu_seconds for point in curve if point.cpu_seconds]
-    result = SystemResult(
-        name=entry.name,
-        label=entry.label,
-        group=entry.group,
-        note=entry.note,
-        parameters=sum(weight.numel() for weight in network.parameters()),
-        words=" and ".join(["strings", *told_of]),
-        epochs=epochs,
-        best_epoch=int(checkpoint.facts.results["epoch"]),
-        asked_epochs=entry.asked_epochs,
-        paper_accuracy=entry.paper_accuracy,
-        scores=scores,
-        authors_accuracy=authors_accuracy(
-            network, tokenizer, material.split("validation"), longest
-        ) if plain else None,
-        cpu_seconds=median(seconds) if seconds else None,
-        **parts.get(f"played-{entry.name}", lambda: _played(play, seeds)),
-    )  # fmt: skip
-    points = [asdict(point) for point in curve] if entry.every_epoch else []
-    return {"system": asdict(result), "curve": points}
+    seconds = [point.cpu_seconds for point in read_curve(folder) if point.cpu_seconds]
+    fields = ("name", "label", "group", "note", "published", "paper_accuracy")
+    return {
+        **{name: getattr(entry, name) for name in fields},
+        "budget": entry.epochs,
+        "parameters": sum(weight.numel() for weight in checkpoint.network.parameters()),
+        "cpu_seconds": median(seconds) if seconds else None,
+        **_played(play, SEEDS[:1] if material.quick else SEEDS),
+        "samples": asdict(
+            take_samples(entry.name, checkpoint, material.split("validation"), begun)
+        ),
+    }
+
+
+def _speeds_part(vocabulary: int, quick: bool) -> dict[str, Any]:
+    return {"speeds": [asdict(speed) for speed in cell_speeds(vocabulary, quick)]}
+
+
+def _continued_part(material: Material, song: NoteSong) -> dict[str, Any]:
+    """The song that every system continues, and the n-gram's continuation of it."""
+    ids = NameIds(material.songs)
+    _, ngram = measure_floor(material.songs)
+    words = ngram.generate(ids.of(song)[:SAMPLE_GIVEN], SAMPLE_NOTES, 1.0, FIGURE_SEED)
+    notes = tuple(ids.names[word] for word in words)
+    distinct = len(set(notes[SAMPLE_GIVEN:]))
+    sample = KeptSong("n-gram", 1.0, FIGURE_SEED, notes, distinct)
+    return {"drummer": asdict(drummers_song(song)), "ngram_sample": asdict(sample)}
+
+
+def _songs_to_begin(material: Material, given: int, count: int) -> list[NoteSong]:
+    """The first validation songs that have more than `given` notes; any, where none has."""
+    held_out = material.split("validation")
+    longer = [song for song in held_out if len(song.events) > given] or held_out
+    return longer[: 2 if material.quick else count]
 
 
 def _songs(parts: _Parts, material: Material, out: Path) -> dict[str, Any]:
-    """What both networks play: kept step by step, for it takes minutes."""
+    """What the paper's network and ours generate: kept step by step, for it takes minutes."""
     held_out = material.split("validation")
-    begun = [song for song in held_out if len(song.events) > max(OPENINGS)] or held_out
-    begun = begun[: 4 if material.quick else OPENING_SONGS]
+    begun = _songs_to_begin(material, max(OPENINGS), OPENING_SONGS)
     length = round(median(len(song.events) for song in held_out))
 
     def songs_part(name: str, checkpoint: NoteCheckpoint) -> dict[str, Any]:
-        songs = (make_song(name, checkpoint, heat, FIGURE_SEED) for heat in FIGURE_TEMPERATURES)
+        songs = (make_song(name, checkpoint, at, FIGURE_SEED) for at in FIGURE_TEMPERATURES)
         return {
             "songs": [asdict(song) for song in songs],
-            "openings": [asdict(play_on(name, checkpoint, begun, given)) for given in OPENINGS],
+            "openings": [
+                asdict(greedy_after(name, checkpoint, begun, given)) for given in OPENINGS
+            ],
             "fresh": fresh_songs(name, checkpoint, length),
         }
 
-    def heat_part(name: str, checkpoint: NoteCheckpoint, temperature: float) -> dict[str, Any]:
-        return asdict(heat_at(name, checkpoint, held_out, temperature, SEEDS[:1]))
+    def temperature_part(name: str, checkpoint: NoteCheckpoint, at: float) -> dict[str, Any]:
+        return asdict(temperature_point(name, checkpoint, held_out, at, SEEDS[:1]))
 
-    def greedy_part(checkpoint: NoteCheckpoint) -> dict[str, Any]:
-        return {"greedy": greedy_by_genre(BEST, checkpoint)}
-
-    found: dict[str, Any] = {"songs": [], "heat": {}, "openings": [], "fresh": {}}
+    found: dict[str, Any] = {"songs": [], "temperatures": {}, "openings": [], "fresh": {}}
     for name in (FINAL, BEST):
-        checkpoint = load_note_model(out / "runs" / name / "model")
-        played = parts.get(f"songs-{name}", partial(songs_part, name, checkpoint))
+        checkpoint, epochs = trained(out / "runs" / f"{name}-1")
+        played = parts.get(f"songs-{name}-{epochs}", partial(songs_part, name, checkpoint))
         for key in ("songs", "openings"):
             found[key] += played[key]
         found["fresh"][name] = played["fresh"]
-        found["heat"][name] = [
-            parts.get(f"heat-{name}-{heat:g}", partial(heat_part, name, checkpoint, heat))
-            for heat in (QUICK_TEMPERATURES if material.quick else HEAT_TEMPERATURES)
+        found["temperatures"][name] = [
+            parts.get(
+                f"temperature-{name}-{epochs}-{at:g}",
+                partial(temperature_part, name, checkpoint, at),
+            )
+            for at in (QUICK_TEMPERATURES if material.quick else TEMPERATURES)
         ]
-        if name == BEST:
-            found |= parts.get("greedy", partial(greedy_part, checkpoint))
     return found
 
 

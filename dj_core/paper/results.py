@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 
 from dj_core.errors import LibraryError
 from dj_core.files.records import read_json, record_of
@@ -12,52 +13,77 @@ from dj_core.music.drums import DrumMap
 from dj_core.paper.facts import CorpusFacts, Floor, SplitLeak
 from dj_core.paper.plan import PLAN
 from dj_core.paper.scoring import NoteScore
-from dj_core.paper.songs import Heat, KeptSong, Opening
-from dj_core.paper.structure import FormResult
+from dj_core.paper.songs import KeptSong, Opening, Samples, TemperaturePoint
+from dj_core.paper.structure import CellSpeed, FormResult
 from dj_core.paper.training_runs import CurvePoint
 
-FORMAT = 1
+FORMAT = 2
 RESULTS_NAME = "results.json"
 SPLITS, WAYS = ("validation", "test"), ("once", "looped")
 
 
 @dataclass(frozen=True)
-class SystemResult:
-    """One trained network, measured.
+class SeedRun:
+    """One training run of a network, measured at its best epoch.
 
     Attributes:
-        name, label, group, note: see `plan.Entry`.
-        parameters: its weights.
-        words: what it is written in, for the reader.
-        epochs, best_epoch: trained, and the one with the best validation loss, which is measured.
-        asked_epochs, paper_accuracy: see `plan.Entry`.
+        seed: of the weights, the order of songs and dropout.
+        epochs, best_epoch: run, and the one with the least validation loss, which is measured.
+        ended: 'budget' after all its epochs, 'patience' when the validation loss had not improved
+            for as long, 'stopped' before either.
         scores: by 'validation' and 'test', then 'once' and 'looped'.
         authors_accuracy: see `scoring.authors_accuracy`; None where a network's words are not
             the paper's alone.
-        cpu_seconds: processor time of one epoch.
+    """
+
+    seed: int
+    epochs: int
+    best_epoch: int
+    ended: str
+    scores: dict[str, dict[str, NoteScore]]
+    authors_accuracy: float | None
+
+
+@dataclass(frozen=True)
+class SystemResult:
+    """One network of the plan, measured.
+
+    Attributes:
+        name, label, group, note, published, paper_accuracy: see `plan.Entry`.
+        budget: epochs at most.
+        parameters: its weights.
+        runs: one per seed, from seed 1.
+        cpu_seconds: processor time of one epoch, median over the epochs of seed 1.
         notes_per_second: of processor time, generating one song.
         distinct: different notes in 500 at temperatures 0, 1 and 5, medians over seeds 1 to 3.
+        samples: continuations of one held-out song, by seed 1; None if not made.
     """
 
     name: str
     label: str
     group: str
     note: str
-    parameters: int
-    words: str
-    epochs: int
-    best_epoch: int
-    asked_epochs: int | None
+    published: bool
     paper_accuracy: float | None
-    scores: dict[str, dict[str, NoteScore]]
-    authors_accuracy: float | None
+    budget: int
+    parameters: int
+    runs: tuple[SeedRun, ...]
     cpu_seconds: float | None
     notes_per_second: float
     distinct: dict[str, float]
+    samples: Samples | None
+
+    def losses(self, split: str = "validation", way: str = "once") -> list[float]:
+        """Nats per held-out note, by seed."""
+        return [run.scores[split][way].loss for run in self.runs]
+
+    def accuracies(self, split: str = "validation", way: str = "once") -> list[float]:
+        """Next-note accuracy, 0 to 1, by seed."""
+        return [run.scores[split][way].accuracy for run in self.runs]
 
     def loss(self, split: str = "validation", way: str = "once") -> float:
-        """Nats per held-out note."""
-        return self.scores[split][way].loss
+        """Nats per held-out note, mean over seeds."""
+        return fmean(self.losses(split, way))
 
 
 @dataclass(frozen=True)
@@ -65,18 +91,19 @@ class Results:
     """A whole reproduction.
 
     Attributes:
-        corpus, quick: what it was made of, and whether in a hurry.
+        corpus, quick: what it was made of, and whether quickly.
         drum_map: the note map of the songs' strings.
         facts, floor, leak: see `facts`.
         ngram_distinct, ngram_notes_per_second: as of a system.
         systems: in the plan's order.
         curves: by system, for those measured after each epoch.
         songs: of Figures 1 to 3, from the paper's network and from ours.
-        greedy: different notes in our model's greedy songs, by genre.
         fresh: different notes in 500 played as short songs, each begun anew, by system.
-        openings: what greedy playing makes of the beginnings of held-out songs.
-        heat: by system.
-        form: the twelve-bar form.
+        openings: greedy decoding after the beginnings of held-out songs.
+        temperatures: of the paper's network and ours.
+        drummer, ngram_sample: the held-out song that every system continues, and the n-gram's
+            continuation at temperature 1.
+        form, speeds: the twelve-bar form, and the speed of each cell.
         figure5: 'paper' and 'best', each {'xml': MusicXML, 'svg': drawing}.
         versions: of the packages that decide numbers.
     """
@@ -92,11 +119,13 @@ class Results:
     systems: tuple[SystemResult, ...]
     curves: dict[str, tuple[CurvePoint, ...]]
     songs: tuple[KeptSong, ...]
-    greedy: dict[str, int]
     fresh: dict[str, int]
     openings: tuple[Opening, ...]
-    heat: dict[str, tuple[Heat, ...]]
+    temperatures: dict[str, tuple[TemperaturePoint, ...]]
+    drummer: KeptSong
+    ngram_sample: KeptSong
     form: tuple[FormResult, ...]
+    speeds: tuple[CellSpeed, ...]
     figure5: dict[str, dict[str, str]]
     versions: dict[str, str]
 
@@ -111,7 +140,7 @@ class Results:
         return {system.name: system for system in self.systems}[name]
 
     def opening(self, model: str, given: int) -> Opening:
-        """What a model makes of openings of so many notes; KeyError if it was not asked."""
+        """Greedy decoding by a model after so many notes; KeyError if it was not measured."""
         return {(found.model, found.given): found for found in self.openings}[model, given]
 
     def song(self, model: str, temperature: float) -> KeptSong:

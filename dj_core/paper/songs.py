@@ -1,4 +1,4 @@
-"""The songs of Figures 1 to 3: 500 notes each at temperatures 0, 1 and 5, stored for playback.
+"""Generated songs: those of Figures 1 to 3, and every system's continuation of one held-out song.
 
 A song is kept as its strings and, where the model knows a rhythm, their onsets; `beat_of` makes it
 a `Beat` again, without the model.
@@ -17,6 +17,7 @@ from dj_core.models.notes.note_tokenizer import (
     FIXED_SPACING_QUARTERS,
     NOTE_OF_NAME,
     Stroke,
+    extend_cyclically,
     hits_of,
 )
 from dj_core.models.request import GenerationRequest
@@ -29,10 +30,13 @@ SONG_NOTES = 500
 FIGURE_TEMPERATURES = (0.0, 1.0, 5.0)
 FIGURE_SEED = 1
 SEEDS = (1, 2, 3)
-COLD = 0.25  # the lowest temperature, over 0, at which odds are still odds
-OPENINGS = (1, 32)  # notes heard before playing on: next to nothing, and a bar or two
-PLAYED_ON, OPENING_SONGS = 200, 12
+COLD = 0.25  # the lowest temperature, over 0, for which a loss is measured
+OPENINGS = (1, 32)  # notes of a held-out song that greedy decoding begins with
+CONTINUED, OPENING_SONGS = 200, 12
 REPLAYED_BARS = 8  # of a song's 62 and more: enough to hear what it is
+SAMPLE_TEMPERATURES = (0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5)
+SAMPLE_NOTES, SAMPLE_GIVEN = 64, 16  # eight bars of half quarters, of which two are the drummer's
+SAMPLE_SONGS = 6
 
 
 @dataclass(frozen=True)
@@ -61,14 +65,14 @@ class KeptSong:
 
 
 @dataclass(frozen=True)
-class Heat:
+class TemperaturePoint:
     """A model at one temperature.
 
     Attributes:
         temperature: 0 to 5.
         distinct: different notes in 500, median over the seeds.
-        loss: nats per held-out note under odds flattened so; None at 0, where all but one note
-            are impossible.
+        loss: nats per held-out note with the logits divided by it; None at 0, where all but one
+            note are impossible.
     """
 
     temperature: float
@@ -78,14 +82,14 @@ class Heat:
 
 @dataclass(frozen=True)
 class Opening:
-    """What a model that always takes the likeliest makes of the beginnings of held-out songs.
+    """Greedy decoding after the beginnings of held-out songs.
 
     Attributes:
         model: the entry.
-        given: notes of each song it has heard, where it has so many, before it plays on alone.
+        given: notes of each song it has read, where it has so many, before it continues.
         distinct: different notes in the 200 that follow, median over songs.
         human: different notes in those songs themselves, median.
-        loss: nats per note of what it plays, by its own odds, mean over songs.
+        loss: nats per note of what it generates, by its own probabilities, mean over songs.
     """
 
     model: str
@@ -93,6 +97,26 @@ class Opening:
     distinct: float
     human: float
     loss: float
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Continuations of one held-out song by one system.
+
+    Attributes:
+        by_loss: the temperature at which held-out songs have the least loss.
+        by_distinct: the one at which continuations have as many different notes as the drummers'.
+        least_loss: nats per held-out note at `by_loss`.
+        distinct: different notes of the continuations at temperature 1 and at `by_distinct`,
+            medians over songs.
+        songs: at temperature 1, `by_loss` and `by_distinct`, each temperature once.
+    """
+
+    by_loss: float
+    by_distinct: float
+    least_loss: float
+    distinct: tuple[float, float]
+    songs: tuple[KeptSong, ...]
 
 
 def make_song(name: str, checkpoint: NoteCheckpoint, temperature: float, seed: int) -> KeptSong:
@@ -137,14 +161,14 @@ def beat_of(song: KeptSong, drum_map: DrumMap) -> Beat:
     return Beat(tuple(hits), bars, bpm, Meter(), genre, title, provenance)
 
 
-def heat_at(
+def temperature_point(
     name: str,
     checkpoint: NoteCheckpoint,
     held_out: Sequence[NoteSong],
     temperature: float,
     seeds: Sequence[int] = SEEDS,
-) -> Heat:
-    """How varied a model plays, and how likely held-out songs are to it, at one temperature."""
+) -> TemperaturePoint:
+    """Different notes a model plays, and the loss of held-out songs, at one temperature."""
     distinct = [make_song(name, checkpoint, temperature, seed).distinct for seed in seeds]
     loss = None
     if temperature >= COLD:
@@ -152,7 +176,7 @@ def heat_at(
             checkpoint.network, checkpoint.tokenizer, held_out, temperature=temperature
         )
         loss = NoteScore.of(scores).loss
-    return Heat(temperature, float(median(distinct)), loss)
+    return TemperaturePoint(temperature, float(median(distinct)), loss)
 
 
 def fresh_songs(name: str, checkpoint: NoteCheckpoint, length: int) -> int:
@@ -170,45 +194,95 @@ def fresh_songs(name: str, checkpoint: NoteCheckpoint, length: int) -> int:
     return len(set(notes[:SONG_NOTES]))
 
 
-def greedy_by_genre(name: str, checkpoint: NoteCheckpoint) -> dict[str, int]:
-    """Different notes in 500 that always are the likeliest, per genre the model knows."""
-    model = NotesModel(name, checkpoint)
-    return {
-        genre: model.generate(
-            GenerationRequest(notes=SONG_NOTES, temperature=0.0, genre=genre)
-        ).distinct_notes
-        for genre in model.genres
-    }
+def continue_song(
+    checkpoint: NoteCheckpoint,
+    song: NoteSong,
+    given: int,
+    count: int,
+    temperature: float = 0.0,
+    seed: int = FIGURE_SEED,
+) -> tuple[list[str], float]:
+    """`count` names after the first `given` of a song, and their loss in nats by their own model.
 
-
-def play_on(
-    name: str, checkpoint: NoteCheckpoint, songs: Sequence[NoteSong], given: int
-) -> Opening:
-    """Let a model hear the first notes of each song and go on with the likeliest, 200 times."""
+    Args:
+        temperature: 0 always takes the most probable name, and time where the model knows times.
+    """
     import torch
 
     tokenizer, network = checkpoint.tokenizer, checkpoint.network
     names = torch.tensor([bool(word.name) for word in tokenizer.words])
     per_name = 2 if tokenizer.settings.times else 1
-    distinct, losses = [], []
+    random = torch.Generator().manual_seed(seed)
+    opening = measured_words(song, tokenizer, None)
+    opening = opening[: len(opening) - max(0, len(song.events) - given) * per_name]
+    played, loss = [], 0.0
     with torch.inference_mode(), cpu_threads(1):
-        for song in songs:
-            opening = measured_words(song, tokenizer, None)
-            unheard = max(0, len(song.events) - given)
-            opening = opening[: len(opening) - unheard * per_name]
-            scores, state = network(torch.tensor([tokenizer.encode(opening)]))
-            score = scores[0, -1]
-            played: set[int] = set()
-            loss = 0.0
-            for place in range(PLAYED_ON * per_name):  # a name, and its time where it has one
-                is_name = place % per_name == 0
-                odds = score.masked_fill(names != is_name, -torch.inf).log_softmax(-1)
-                chosen = int(odds.argmax())
-                if is_name:
-                    played.add(chosen)
-                    loss -= float(odds[chosen])
-                score, state = network.step(chosen, state)
-            distinct.append(len(played))
-            losses.append(loss / PLAYED_ON)
+        scores, state = network(torch.tensor([tokenizer.encode(opening)]))
+        score = scores[0, -1]
+        for place in range(count * per_name):
+            is_name = place % per_name == 0
+            allowed = score.masked_fill(names != is_name, -torch.inf)
+            if temperature:
+                shaped = (allowed / temperature).softmax(-1)
+                chosen = int(torch.multinomial(shaped, 1, generator=random))
+            else:
+                chosen = int(allowed.argmax())
+            if is_name:
+                played.append(tokenizer.words[chosen].name)
+                loss -= float(allowed.log_softmax(-1)[chosen])
+            score, state = network.step(chosen, state)
+    return played, loss
+
+
+def greedy_after(
+    name: str, checkpoint: NoteCheckpoint, songs: Sequence[NoteSong], given: int
+) -> Opening:
+    """Greedy decoding of 200 notes after the first notes of each song."""
+    continued = [continue_song(checkpoint, song, given, CONTINUED) for song in songs]
     human = median(len({event.name for event in song.events}) for song in songs)
-    return Opening(name, given, float(median(distinct)), float(human), fmean(losses))
+    return Opening(
+        name,
+        given,
+        float(median(len(set(notes)) for notes, _ in continued)),
+        float(human),
+        fmean(loss for _, loss in continued) / CONTINUED,
+    )
+
+
+def drummers_song(song: NoteSong) -> KeptSong:
+    """The drummer's own eight bars, looped where the song is shorter."""
+    notes = extend_cyclically([event.name for event in song.events], SAMPLE_NOTES)[:SAMPLE_NOTES]
+    return KeptSong("drummer", 0.0, 0, tuple(notes), len(set(notes[SAMPLE_GIVEN:])), song.genre)
+
+
+def take_samples(
+    name: str, checkpoint: NoteCheckpoint, held_out: Sequence[NoteSong], begun: Sequence[NoteSong]
+) -> Samples:
+    """Find a system's two best temperatures and let it continue the first of `begun` at each.
+
+    Args:
+        held_out: whose loss is measured.
+        begun: songs to continue; the drummers' number of different notes is theirs.
+    """
+    count = SAMPLE_NOTES - SAMPLE_GIVEN
+    losses, distinct = {}, {}
+    for temperature in SAMPLE_TEMPERATURES:
+        scores = score_network(
+            checkpoint.network, checkpoint.tokenizer, held_out, temperature=temperature
+        )
+        losses[temperature] = NoteScore.of(scores).loss
+        distinct[temperature] = float(median(
+            len(set(continue_song(checkpoint, song, SAMPLE_GIVEN, count, temperature)[0]))
+            for song in begun
+        ))  # fmt: skip
+    human = median(drummers_song(song).distinct for song in begun)
+    by_loss = min(losses, key=losses.__getitem__)
+    by_distinct = min(distinct, key=lambda heat: (abs(distinct[heat] - human), abs(heat - 1)))
+    opening = drummers_song(begun[0]).notes[:SAMPLE_GIVEN]
+    songs = []
+    for temperature in dict.fromkeys((1.0, by_loss, by_distinct)):
+        notes, _ = continue_song(checkpoint, begun[0], SAMPLE_GIVEN, count, temperature)
+        songs.append(KeptSong(name, temperature, FIGURE_SEED, (*opening, *notes), len(set(notes))))
+    return Samples(
+        by_loss, by_distinct, losses[by_loss], (distinct[1.0], distinct[by_distinct]), tuple(songs)
+    )

@@ -1,12 +1,14 @@
 """Text of the reproduction: for each claim, what the paper says and what was measured.
 
-Every sentence is made from the results, so the text is true for another corpus or run.
-Nothing in it supposes that the reader knows the paper, or what a network is made of.
+A number in a sentence is a cell of a table: `Cells` looks it up and notes where it comes from, so
+that text and tables cannot differ. Verdicts depend on the results, so the text is true for another
+corpus or run. Nothing in it supposes that the reader knows the paper, or what a network is made of.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dj_core.paper.plan import BEST, FINAL
@@ -15,313 +17,515 @@ from dj_core.paper.songs import OPENINGS
 from dj_core.paper.structure import one_bar_share
 from dj_core.paper.tables import (
     ARCHIVE_FILES,
-    ARCHIVE_VOCABULARY,
-    PAPER_DISTINCT,
-    PAPER_VOCABULARY,
-    authors_peak,
-    nats,
-    percent,
+    CELL_LABELS,
+    CELL_SYSTEMS,
+    REST,
+    SHORT,
+    Table,
+    all_tables,
+    ngram_label,
+    ranked,
+    turning_points,
 )
 
-CITED_CELLS = ("lstm-1x128", "gru-1x128", "rnn-1x128", "res-rnn-1x128")
+LOSS, ACCURACY = "validation cross-entropy, nats per note", "next-note accuracy"
+LATER = "bars right, choruses 2 to 8"
+_QUOTED = re.compile("\ue000(\\d+)\ue001(.*?)\ue002")
+_SENTENCE = re.compile("(?<=[.!?])(?<!al\\.)\\s+(?=[A-Z“0-9\ue000])")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A number in a sentence, and the cell it comes from.
+
+    Attributes:
+        sentence: it stands in.
+        text: of the cell, as it stands in the sentence.
+        table, row, column: names of the table, the row (its first cell) and the column.
+    """
+
+    sentence: str
+    text: str
+    table: str
+    row: str
+    column: str
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim of the paper beside what came out here.
+    """One claim of the paper beside what was measured here.
 
     Attributes:
         paper: what the paper says.
         here: what was measured.
-        difference: one plain sentence on what to make of the two.
+        difference: what follows.
+        sources: of every number in them.
     """
 
     paper: str
     here: str
     difference: str
+    sources: tuple[Source, ...] = ()
+
+
+class Cells:
+    """Cells of the tables, to be quoted in sentences."""
+
+    def __init__(self, tables: Sequence[Table]) -> None:
+        self._tables = {table.name: table for table in tables}
+        self._quoted: list[tuple[str, str, str]] = []
+
+    def text(self, table: str, row: str, column: str) -> str:
+        """The text of a cell. KeyError where there is none."""
+        found = self._tables[table]
+        place = found.columns.index(column)
+        for cells in found.rows:
+            if cells[0] == row:
+                return cells[place]
+        raise KeyError((table, row, column))
+
+    def __call__(self, table: str, row: str, column: str) -> str:
+        """The text of a cell, marked as a quotation until `claim` or `lead` notes its place."""
+        self._quoted.append((table, row, column))
+        return f"\ue000{len(self._quoted) - 1}\ue001{self.text(table, row, column)}\ue002"
+
+    def claim(self, paper: str, here: str, difference: str) -> Claim:
+        """A claim, its quotations read as plain text."""
+        sources = [source for text in (paper, here, difference) for source in self._sources(text)]
+        return Claim(plain(paper), plain(here), plain(difference), tuple(sources))
+
+    def _sources(self, text: str) -> list[Source]:
+        return [
+            Source(plain(sentence), words, *self._quoted[int(number)])
+            for sentence in sentences(text)
+            for number, words in _QUOTED.findall(sentence)
+        ]
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text."""
+    return _SENTENCE.split(text)
+
+
+def plain(text: str) -> str:
+    """A text without the marks of quotations."""
+    return _QUOTED.sub(r"\2", text)
 
 
 def all_claims(results: Results) -> dict[str, Claim]:
     """Every claim by what it is about, in the order a reader meets them."""
-    return {
-        "accuracy": _accuracy(results),
-        "figure-1": _song(results, 0.0),
-        "figure-2": _song(results, 1.0),
-        "figure-3": _song(results, 5.0),
-        **_choice(results),
-        "figure-5": Claim(
-            "“Image of a generated song segment and its pieces”, every note a half-note.",
-            "Four bars of the same network's song, and four of notes-best's, on a drum staff.",
-            "The paper gives every note the same length, so its bars fall where they happen to; "
-            "a model that learned the times writes bars a drummer can read.",
+    cells = Cells(all_tables(results))
+    makers = (_lead, _accuracy, _songs, _decoding, _notation, _systems, _samples, _cells, _form,
+              _corpus, _learning, _hopes)  # fmt: skip
+    found: dict[str, Claim] = {}
+    for make in makers:
+        found |= make(results, cells)
+    return found
+
+
+def sentences_table(results: Results) -> Table:
+    """Every number in a sentence, and the cell it comes from."""
+    return Table(
+        "sentences",
+        "Numbers in sentences",
+        ("sentence", "number", "table", "row", "column"),
+        tuple(
+            (source.sentence, source.text, source.table, source.row, source.column)
+            for claim in all_claims(results).values()
+            for source in claim.sources
         ),
-        "systems": _systems(results),
-        "form": _form(results),
-        **_corpus(results),
-        **_learning(results),
+    )
+
+
+def _lead(results: Results, q: Cells) -> dict[str, Claim]:
+    """What the page begins with."""
+    final, best = results.system(FINAL), results.system(BEST)
+    return {
+        "lead": q.claim(
+            "Digital DJ began with a student paper: Cannon Lock, Prithvi Tanna and Nicole "
+            "Athanasiou trained a small recurrent network to write drum beats, note by note, from "
+            f"{q('paper', 'files', 'value')} MIDI files. This page repeats their experiments, "
+            "trains the systems they cite on the same songs, and shows what predicts drum beats "
+            "better.",
+            "A network is measured by its cross-entropy in nats per note on songs it was not "
+            "trained on: the mean of the negative logarithm of the probability it gave to each "
+            "next note (teacher forcing: it reads the drummer's own notes before it). Lower is "
+            f"better. Blind guessing has {q('corpus', 'blind guessing, nats per note', 'here')} "
+            f"nats; a unigram model, which knows only how frequent each note is, "
+            f"{q('systems', 'unigram', LOSS)}.",
+            f"The paper's network ({final.label}) has {q('systems', final.label, LOSS)} nats per "
+            f"note, an n-gram {q('systems', ngram_label(results), LOSS)}, notes-best "
+            f"{q('systems', best.label, LOSS)}.",
+        )
     }
 
 
-def _accuracy(results: Results) -> Claim:
+def _accuracy(results: Results, q: Cells) -> dict[str, Claim]:
     networks = [system for system in results.systems if system.group == "paper"]
-    truth = {s.name: s.scores["validation"]["looped"].accuracy for s in networks}
     in_paper = max(networks, key=lambda system: system.paper_accuracy or 0)
-    in_truth = max(networks, key=lambda system: truth[system.name])
-    turned = ""
+    in_truth = max(networks, key=lambda system: max(system.accuracies(way="looped")))
+    order = "By next-note accuracy the same network is best. "
     if in_truth.name != in_paper.name:
-        turned = (
-            f"Counted truly, {in_truth.label} is the best of the three and the order turns round. "
-        )
-    rest = results.floor.rest_accuracy["validation"]["looped"]
-    counted = "; ".join(  # the paper reports the best epoch
-        f"{system.label}: up to {percent(authors_peak(results, system)[1])} counted the authors' "
-        f"way, {percent(truth[system.name])} of next notes truly predicted"
+        order = f"By next-note accuracy {in_truth.label} is the best of the three. "
+    echo = "the authors' accuracy, best epoch"
+    counted = "; ".join(
+        f"{system.label}: authors' accuracy up to {q('table-1', system.label, echo)}, next-note "
+        f"accuracy {q('table-1', system.label, ACCURACY)}"
         for system in networks
     )
-    return Claim(
-        f"Two small layers, taught slowly, are best: {percent(in_paper.paper_accuracy)} of the "
-        "notes are predicted right, where the wide single layer manages 8.96%.",
-        f"{counted}.",
-        f"{turned}The authors' code shows the network the very notes it is asked for, so its "
-        "number says how often a note is answered with itself. Always saying “rest” scores "
-        f"{percent(rest)}.",
-    )
-
-
-def _song(results: Results, temperature: float) -> Claim:
-    key = f"{temperature:g}"
-    final, best = results.system(FINAL), results.system(BEST)
-    kept = results.song(FINAL, temperature)
-    (_, most), *_ = Counter(kept.notes).most_common(1)
-    here = (
-        f"Its network: {kept.distinct} different notes in this song, {final.distinct[key]:.0f} in "
-        f"the median one; the commonest is played {most} times. notes-best: "
-        f"{results.song(BEST, temperature).distinct} and {best.distinct[key]:.0f}."
-    )
-    facts, human = results.facts, results.facts.song_distinct
-    stays = "."
-    if best.distinct["1"] < 3 * human:
-        stays = (
-            ", and so does a model that has learned what a song is: it stays in the one it began."
-        )
-    said, difference = {
-        "0": (
-            "Always taking the likeliest note gives a song of three notes.",
-            f"The collapse is real, {final.distinct['0']:.0f} notes here and "
-            f"{PAPER_DISTINCT['0']} there, and a better network is not spared it. Why that must be "
-            "so stands below.",
-        ),
-        "1": (
-            "Drawing notes by the network's odds gives 105 different notes in 500.",
-            f"Variety is no merit of its own. A drummer's song keeps to {human:.0f} different "
-            f"notes{stays} Begun anew as often as drummers do, 500 notes of notes-best hold "
-            f"{results.fresh[BEST]} different ones, those of its network {results.fresh[FINAL]}, "
-            f"the drummers' own {facts.consecutive_distinct:.0f}.",
-        ),
-        "5": (
-            "Temperature 5 gives 406 different notes in 500, none played more than four times.",
-            "So hot, the network's odds hardly matter: any note of the vocabulary may follow any "
-            "other, and what was learned is gone. It is noise of drums.",
-        ),
-    }[key]
-    return Claim(said, here, difference)
-
-
-def _choice(results: Results) -> dict[str, Claim]:
-    """How the next note is chosen: the likeliest, or drawn at a temperature."""
-    lone, heard = (results.opening(BEST, given) for given in OPENINGS)
-    paper = results.opening(FINAL, OPENINGS[1])
-    looped = results.system(BEST).loss("validation", "looped")
-    losses = {heat.temperature: heat.loss for heat in results.heat[BEST] if heat.loss is not None}
-    played = {heat.temperature: heat.distinct for heat in results.heat[BEST]}
-    # what comes out alike is alike: the one nearest to 1
-    alike = [heat for heat, loss in losses.items() if loss < min(losses.values()) + 0.005]
-    least = min(alike, key=lambda temperature: abs(temperature - 1.0))
-    hottest = list(losses)[-1]
-    verdict = f"About {least:g} would be truer than 1."
-    if abs(least - 1.0) < 0.3:
-        verdict = "The authors' choice was right."
+    stated = [f"accuracy, {what}" for what in ("two layers of 32, learning rate 0.0005",
+                                               "one layer of 128")]  # fmt: skip
     return {
-        "openings": Claim(
-            "Taking the likeliest note degenerates “into a two note sequence”; drawing notes by "
-            "chance is the cure.",
-            f"From one note, notes-best too plays {lone.distinct:.0f} different notes, at "
-            f"{nats(lone.loss)} nats a note by its own odds, where drummers' loops cost it "
-            f"{nats(looped)}. After the first {heard.given} notes of a real song it goes round "
-            f"with {heard.distinct:.0f} of its notes (the paper's network: {paper.distinct:.0f}) "
-            f"at {nats(heard.loss)}; those songs have {heard.human:.0f}.",
-            "It must be so. The likeliest note, time after time, is a bet on the safest small "
-            "step, and a short loop proves itself right with every repeat: it ends up likelier "
-            "than anything drummers play. What a model knows shows when its odds are drawn from, "
-            "not when chance is taken away.",
-        ),
-        "heat": Claim(
-            "Temperature 1 is kept, “because we did not want to introduce too much randomness”.",
-            f"Real songs are likeliest to notes-best at temperature {least:g} "
-            f"({nats(losses[least])} nats a note) and cost {nats(losses[hottest])} at "
-            f"{hottest:g}. In a song of 500 notes it plays {played[1.0]:.0f} different ones at 1, "
-            f"{played[hottest]:.0f} at {hottest:g}; a drummer's song has "
-            f"{results.facts.song_distinct:.0f}.",
-            f"{verdict} Above it variety keeps growing while real drumming gets ever less likely: "
-            "from there on it is noise.",
-        ),
+        "accuracy": q.claim(
+            "Two layers of 32 units with a low learning rate are best: "
+            f"{q('paper', stated[0], 'value')} of the notes are predicted correctly, against "
+            f"{q('paper', stated[1], 'value')} for one layer of 128.",
+            f"{counted}.",
+            f"{order}The authors' code gives the network the same notes that it is then compared "
+            "with, so their accuracy is the share of input notes that it repeats. Predicting a "
+            f"rest every time has {q('table-1', REST, ACCURACY)} by either measure.",
+        )
     }
 
 
-def _learning(results: Results) -> dict[str, Claim]:
-    """What the curves of the paper's network show; nothing where there are none."""
-    curve = results.curves.get(FINAL, ())
-    losses = {p.epoch: p.validation_loss for p in curve if p.validation_loss is not None}
-    if not losses:
-        return {}
-    last_train = [p.train_loss for p in curve if p.validation_loss is not None][-1]
-    best, early = (min(epochs, key=losses.__getitem__) for epochs in (losses, list(losses)[:10]))
-    between = [epoch for epoch in losses if early <= epoch <= best] or [early]
-    worst = max(between, key=losses.__getitem__)
-    descent = "There is no double descent in this run."
-    if early < worst < best and losses[worst] > losses[early] + 0.02:
-        descent = "The double descent is there."
-    frequencies = results.floor.frequencies_loss["validation"]["looped"]
-    claims = {
-        "figure-4": Claim(
-            "Over 50 epochs both losses fall, with “a case of double drop descent”.",
-            f"Training loss falls to {nats(last_train)}. Validation loss is "
-            f"{nats(losses[early])} at epoch {early}, {nats(losses[worst])} at "
-            f"{worst} and {nats(losses[best])} at {best}.",
-            f"{descent} Who only knows how frequent each note is has {nats(frequencies)} nats on "
-            "the same songs: most of what training gains is not gained for songs it has not heard.",
+def _songs(results: Results, q: Cells) -> dict[str, Claim]:
+    """Figures 1 to 3."""
+    best = results.system(BEST)
+    said = (
+        "Greedy decoding (always the most probable note) gives a song of "
+        f"{q('paper', 'different notes, greedy decoding', 'value')} different notes.",
+        "Sampling from the network's probabilities gives "
+        f"{q('paper', 'different notes, temperature 1', 'value')} different notes in a song.",
+        "Temperature 5 gives "
+        f"{q('paper', 'different notes, temperature 5', 'value')} different notes, none played "
+        "more than "
+        f"{q('paper', 'plays of the most frequent note, temperature 5', 'value')} times.",
+    )
+    stays = "."
+    if best.distinct["1"] < 3 * results.facts.song_distinct:
+        stays = ", and a model that has learned what a song is stays within its song."
+    row = "{}, short songs in a row".format
+    follows = (
+        "Both networks collapse into a short loop; a better network does so too. The reason is "
+        "given below.",
+        "A higher number of different notes is not better by itself. A drummer's song has "
+        f"{q('distinct', 'drummers, one held-out song (median)', 'temperature 1')} different "
+        f"notes{stays} One short song after another, as drummers' files are, has "
+        f"{q('distinct', row(SHORT[BEST]), 'temperature 1')} in 500 notes for notes-best, "
+        f"{q('distinct', row(SHORT[FINAL]), 'temperature 1')} for the paper's network and "
+        f"{q('distinct', 'drummers, held-out songs in a row', 'temperature 1')} for drummers.",
+        "At temperature 5 the probabilities are nearly equal for all notes of the vocabulary, so "
+        "little of what was learned remains.",
+    )
+    columns = ("greedy decoding", "temperature 1", "temperature 5")
+    claims = {}
+    for number, column in enumerate(columns, start=1):
+        here = (
+            f"Median of three seeds: {q('distinct', SHORT[FINAL], column)} different notes for the "
+            f"paper's network, {q('distinct', BEST, column)} for notes-best, "
+            f"{q('distinct', 'n-gram', column)} for the n-gram."
         )
-    }
-    right = {p.epoch: p.authors_accuracy for p in curve if p.authors_accuracy is not None}
-    if len(right) >= 3:
-        peak, last = max(right, key=right.__getitem__), list(right)[-1]
-        claims["peak"] = Claim(
-            "Accuracy is highest in one of the first five epochs and then falls; the best network "
-            "reached 40% on the test songs “by using a strategy of predicting rests”.",
-            f"Counted the authors' way it peaks at epoch {peak} with "
-            f"{percent(right[peak])} and is {percent(right[last])} at epoch {last}.",
-            "Early on the network answers everything with a rest, which this way of counting "
-            "rewards; as it learns what comes next, it stops repeating its input and the number "
-            "falls.",
-        )
+        claims[f"figure-{number}"] = q.claim(said[number - 1], here, follows[number - 1])
     return claims
 
 
-def _systems(results: Results) -> Claim:
-    best = results.system(BEST)
-    others = [system for system in results.systems if system.group != "ours"]
-    next_best = min(others, key=SystemResult.loss)
-    floor = results.floor.scores["validation"]["once"].loss
-    missed = sum(system.loss() > floor for system in others)
-    reach = "All of them reach"
-    if missed:
-        reach = f"{missed} of the {len(others)} do not even reach"
-    verdict = f"{next_best.label if next_best.loss() < floor else 'The n-gram'} wins here."
-    if best.loss() < min(next_best.loss(), floor):
-        verdict = (
-            "What wins is not size: it is knowing that chords are made of notes and that loops "
-            "come round again, and being trained with care."
-        )
-    return Claim(
-        "The paper builds on larger networks of the same kind and measures itself against none of "
-        "them.",
-        f"On songs none of them has heard, notes-best needs {nats(best.loss())} nats a note, the "
-        f"best of the {len(others)} others, {next_best.label}, {nats(next_best.loss())}, and a "
-        f"table of counts (n-gram) {nats(floor)}. {reach} the n-gram's.",
-        verdict,
+def _decoding(results: Results, q: Cells) -> dict[str, Claim]:
+    """How the next note is chosen: the most probable one, or sampled at a temperature."""
+    lone, heard = (f"{SHORT[BEST]}, {given} given" for given in OPENINGS)
+    paper = f"{SHORT[FINAL]}, {OPENINGS[1]} given"
+    losses = {p.temperature: p.loss for p in results.temperatures[BEST] if p.loss is not None}
+    alike = [at for at, loss in losses.items() if loss < min(losses.values()) + 0.005]
+    least, highest = min(alike, key=lambda at: abs(at - 1.0)), max(losses)
+    at = f"{SHORT[BEST]}, temperature {{:g}}".format
+    verdict = (
+        f"A temperature of about {least:g} fits held-out songs better than the authors' choice."
     )
+    if abs(least - 1.0) < 0.3:
+        verdict = "The measurements support the authors' choice."
+    own, human = "nats per note, the model's own", "different notes, drummers' songs"
+    distinct = "different notes in 500"
+    return {
+        "openings": q.claim(
+            "Greedy decoding degenerates “into a two note sequence”; sampling prevents it.",
+            "Started from one note, notes-best generates "
+            f"{q('openings', lone, 'different notes')} different notes, at "
+            f"{q('openings', lone, own)} nats per note by its own probabilities; drummers' loops "
+            f"have {q('systems', BEST, 'validation songs looped')} nats. After the first "
+            f"{OPENINGS[1]} notes of a held-out song it generates "
+            f"{q('openings', heard, 'different notes')} different notes (the paper's network "
+            f"{q('openings', paper, 'different notes')}) at {q('openings', heard, own)} nats; "
+            f"those songs have {q('openings', heard, human)}.",
+            "Greedy decoding of such models collapses: each repeat of a short loop makes the next "
+            "repeat more probable, until the loop is more probable than what drummers play. "
+            "Sampling shows what a model has learned; greedy decoding does not.",
+        ),
+        "temperature": q.claim(
+            "Temperature 1 is kept, “because we did not want to introduce too much randomness”.",
+            f"notes-best predicts held-out songs best at temperature {least:g}: "
+            f"{q('temperature', at(least), LOSS)} nats per note, against "
+            f"{q('temperature', at(highest), LOSS)} at temperature {highest:g}. Its song of 500 "
+            f"notes has {q('temperature', at(1.0), distinct)} different notes at temperature 1 and "
+            f"{q('temperature', at(highest), distinct)} at temperature {highest:g}.",
+            f"{verdict} Above it the number of different notes rises and held-out songs become "
+            "less probable.",
+        ),
+    }
 
 
-def _form(results: Results) -> Claim:
+def _notation(results: Results, q: Cells) -> dict[str, Claim]:
+    return {
+        "figure-5": q.claim(
+            "“Image of a generated song segment and its pieces”, every note a half-note.",
+            "Four bars of the paper's network, and four of notes-best, on a drum staff.",
+            "The paper gives every note the same length, so its bar lines have no meaning; "
+            "notes-best also learned the time to the next note, so its bars are real bars.",
+        )
+    }
+
+
+def _systems(results: Results, q: Cells) -> dict[str, Claim]:
+    best = results.system(BEST)
+    others = sorted((s for s in results.systems if s.group != "ours"), key=SystemResult.loss)
+    floor = results.floor.scores["validation"]["once"].loss
+    behind = [system.label for system in others if system.loss() > floor]
+    reach = "All of them are better than the n-gram"
+    if behind:
+        reach = f"Not better than the n-gram: {listed(behind)}"
+    cited = [system for system in others if system.group == "cited"]
+    beaten = ""
+    if len(cited) > 1:
+        order = ", ".join(f"{s.label} {q('systems', s.label, LOSS)}" for s in cited)
+        beaten = f" Cited systems and cells in order: {order}."
+    open_ = [s.label for s in results.systems if any(run.ended == "stopped" for run in s.runs)]
+    unfinished = f" Training was not finished for {listed(open_)}." if open_ else ""
+    verdict = f"{others[0].label} is the best system here."
+    if best.loss() < min(others[0].loss(), floor):
+        verdict = (
+            "notes-best is the best system here, though not the largest: it treats chords as sets "
+            "of drums, points back to earlier notes of the song, and reads the times."
+        )
+    return {
+        "systems": q.claim(
+            "The paper builds on larger networks of the same kind and compares itself with none "
+            "of them.",
+            f"On held-out songs notes-best has {q('systems', best.label, LOSS)} nats per note; the "
+            f"best of the paper's and the cited systems, {others[0].label}, "
+            f"{q('systems', others[0].label, LOSS)}; the n-gram "
+            f"{q('systems', ngram_label(results), LOSS)}. {reach}.{beaten}{unfinished}",
+            verdict,
+        )
+    }
+
+
+def _samples(results: Results, q: Cells) -> dict[str, Claim]:
+    at_one = "different notes at temperature 1"
+    known = [system.label for system in ranked(results) if system.samples]
+    said = ", ".join(
+        f"{label} {q('samples', label, at_one)}" for label in [*known, ngram_label(results)]
+    )
+    own = "different notes nearest to the drummers'"
+    return {
+        "samples": q.claim(
+            "The paper compares its songs with no other system's.",
+            "Every system continues the same two bars of a held-out song, here in the paper's "
+            "even rhythm for all of them. Different notes of a continuation at temperature 1: "
+            f"{said}; the drummer's own {q('samples', 'the drummer', own)}.",
+            "Each can be heard at temperature 1, at the temperature at which it predicts held-out "
+            "songs best, and at the one at which it plays about as many different notes as "
+            "drummers do.",
+        )
+    }
+
+
+def _cells(results: Results, q: Cells) -> dict[str, Claim]:
+    """Res-RNN's claim: as accurate as LSTM and GRU, and faster."""
+    known = {system.name: system for system in results.systems}
+    train, generate = "training, notes per CPU s", "generating, notes per CPU s"
+    speeds = "; ".join(
+        f"{CELL_LABELS[found.cell]} {q('cells', CELL_LABELS[found.cell], train)} and "
+        f"{q('cells', CELL_LABELS[found.cell], generate)}"
+        for found in results.speeds
+    )
+    trained = [found.cell for found in results.speeds if CELL_SYSTEMS[found.cell] in known]
+    losses = ", ".join(f"{CELL_LABELS[cell]} {q('cells', CELL_LABELS[cell], LOSS)}"
+                       for cell in trained)  # fmt: skip
+    orders = [
+        ", ".join(
+            CELL_LABELS[found.cell]
+            for found in sorted(results.speeds, key=lambda found: -getattr(found, what))
+        )
+        for what in ("training", "generating")
+    ]
+    accuracy = "The accuracy of all cells is not measured yet in these results."
+    if len(trained) == len(results.speeds):
+        order = sorted(trained, key=lambda cell: known[CELL_SYSTEMS[cell]].loss())
+        accuracy = f"By loss, best first: {', '.join(CELL_LABELS[cell] for cell in order)}."
+    return {
+        "cells": q.claim(
+            "Res-RNNs are as accurate as LSTM and GRU on music, and faster in training and "
+            "predicting (Yue, Fu and Liang 2018).",
+            f"One layer of 128 units each, notes per CPU second in training and generating: "
+            f"{speeds}. Validation cross-entropy in nats per note: {losses}.",
+            f"Fastest first, in training: {orders[0]}; in generating: {orders[1]}. {accuracy} "
+            "torch's own layers are compiled and the Res-RNN's steps are not, so a compiled "
+            "Res-RNN could be faster.",
+        )
+    }
+
+
+def _form(results: Results, q: Cells) -> dict[str, Claim]:
+    """Eck and Schmidhuber's claim: an LSTM keeps a form over twelve bars."""
     later = {found.cell: found.later for found in results.form}
     order = sorted(later, key=lambda cell: -later[cell])
-    shares = ", ".join(f"{cell} {percent(later[cell])}" for cell in order)
-    known = {system.name: system for system in results.systems}
-    cells = [known[name] for name in CITED_CELLS if name in known and known[name].cpu_seconds]
-    speed = ""
-    if len(cells) == len(CITED_CELLS):
-        lstm, gated, _, residual = cells
-        lstm_s, gated_s, _, residual_s = (cell.cpu_seconds or 0.0 for cell in cells)
-        speed = (
-            f" Res-RNN takes {residual_s / lstm_s:.1f} times the LSTM's "
-            f"processor time and {residual_s / gated_s:.1f} times the GRU's "
-            f"an epoch, at {nats(residual.loss())} nats against {nats(lstm.loss())} and "
-            f"{nats(gated.loss())}."
-        )
-    floor = one_bar_share()
-    keep = [cell for cell in order if later[cell] > floor + 0.01]
-    lose = [cell for cell in order if cell not in keep]
-    if not keep:
-        verdict = ": not one of these small networks keeps its place in the form."
-    elif not lose:
-        verdict = ": all of these networks know better where they are."
-    else:
-        knows = "knows" if len(keep) == 1 else "know"
-        lost = "loses its" if len(lose) == 1 else "lose their"
-        verdict = f". {_listed(keep)} {knows} where to go on; {_listed(lose)} {lost} place."
-    return Claim(
-        "Plain recurrent networks lose track of where they are in a song; LSTMs keep global "
-        "structure (Eck and Schmidhuber 2002). Res-RNNs do as well and are faster (2018).",
-        f"Left alone with a twelve-bar form for eight choruses, bars right after the first: "
-        f"{shares}.{speed}",
-        f"Who plays the first bar over and over has {percent(floor)} of the bars right{verdict}",
+    shares = ", ".join(
+        f"{CELL_LABELS[cell]} {q('form', CELL_LABELS[cell], LATER)} (training loss "
+        f"{q('form', CELL_LABELS[cell], 'training loss, nats per stroke')})"
+        for cell in order
     )
+    floor = one_bar_share()
+    keep = [CELL_LABELS[cell] for cell in order if later[cell] > floor + 0.01]
+    lose = [CELL_LABELS[cell] for cell in order if later[cell] <= floor + 0.01]
+    kept = f"Better than that: {listed(keep)}" if keep else "No cell is better than that"
+    lost = f"; no better: {listed(lose)}" if keep and lose else ""
+    return {
+        "form": q.claim(
+            "Plain recurrent networks lose their place in a song; LSTMs keep the global structure "
+            "(Eck and Schmidhuber 2002).",
+            "Left to continue a twelve-bar form by greedy decoding, bars right in choruses 2 to "
+            f"8: {shares}.",
+            "Repeating the most frequent bar has "
+            f"{q('form', 'the most frequent bar, repeated', LATER)} of the bars right. "
+            f"{kept}{lost}.",
+        )
+    }
 
 
-def _listed(cells: list[str]) -> str:
-    return cells[0] if len(cells) == 1 else f"{', '.join(cells[:-1])} and {cells[-1]}"
+def listed(names: Sequence[str]) -> str:
+    """Names in a row, the last after 'and'."""
+    return names[0] if len(names) == 1 else f"{'; '.join(names[:-1])} and {names[-1]}"
 
 
-def _corpus(results: Results) -> dict[str, Claim]:
+def _corpus(results: Results, q: Cells) -> dict[str, Claim]:
     """What the files are, how they are split, and what is done with their lengths."""
-    facts, leak = results.facts, results.leak
-    reading = "How many there are is a matter of spelling."
+    facts = results.facts
+    here, words = "here", "different words"
+    reading = "The number depends on how chords are spelled."
     if sum(facts.songs.values()) == ARCHIVE_FILES:  # the paper's own: why it counts fewer
-        (old, fewer), (new, more) = ARCHIVE_VOCABULARY.items()
+        old = q("vocabulary", "the authors' way of reading, music21 6.7.1", words)
+        new = q("vocabulary", "the authors' way of reading, music21 10.5.1", words)
         reading = (
-            "The library of the paper's day explains its number: read as the authors read, music21 "
-            f"{old} finds {fewer:,} different notes in these files and {new} {more:,}."
+            "The version of music21 explains the paper's number: read as the authors read, version "
+            f"6.7.1 finds {old} different notes in these files and version 10.5.1 {new}."
         )
     names = {system.name: system for system in results.systems}
     looped, once = names.get("paper-1x128"), names.get("paper-1x128-once")
     trained = times = ""
     if looped and once:
         trained = (
-            f" Taught each song once through instead, the 1 × 128 network has {nats(once.loss())} "
-            f"nats a note on songs heard once ({nats(looped.loss())} when taught loops)."
+            f" Trained on each song once through instead, the network of one layer has "
+            f"{q('systems', once.label, LOSS)} nats per note on songs once through, against "
+            f"{q('systems', looped.label, LOSS)} when trained on loops."
         )
     if pointing := names.get("ours-pointing"):
         times = (
-            f" Reading the times too takes our network from {nats(pointing.loss())} to "
-            f"{nats(names[BEST].loss())}."
+            f" Reading the times too takes our network from {q('systems', pointing.label, LOSS)} "
+            f"to {q('systems', BEST, LOSS)} nats."
         )
+    count = "different notes, chords and rests"
+    named = {"sets": "… a note once that is struck twice in a chord",
+             "drums": "… the drums that the notes stand for"}  # fmt: skip
     return {
-        "corpus": Claim(
-            f"1,800 files give about {PAPER_VOCABULARY:,} different notes, chords and rests.",
-            f"{sum(facts.songs.values()):,} files give {facts.vocabulary:,} with music21 "
-            f"{facts.music21}, {percent(facts.rests)} of all {facts.notes:,} notes being rests; "
-            f"{percent(facts.unseen)} of held-out notes occur in no training song. Writing a note "
-            f"once that is struck twice in a chord leaves {facts.namings['sets']:,}; naming the "
-            f"drums instead of the notes, {facts.namings['drums']:,}.",
-            f"{reading} {facts.namings['in_one_song'] / facts.vocabulary:.0%} of the words occur "
-            "in one song only: they are chords made of a few drums, and a network that takes each "
-            "for an unrelated word cannot know them.",
+        "corpus": q.claim(
+            f"{q('paper', 'files', 'value')} files give about "
+            f"{q('paper', 'notes, chords and rests', 'value')} different notes, chords and rests.",
+            f"{q('corpus', 'songs', here)} files give {q('corpus', count, here)}; "
+            f"{q('corpus', 'rests among them', here)} of all {q('corpus', 'notes in all', here)} "
+            f"notes are rests, and {q('corpus', 'held-out notes never seen in training', here)} of "
+            "held-out notes occur in no training song. Writing a note once that is struck twice in "
+            f"a chord leaves {q('vocabulary', named['sets'], words)}; naming drums instead of "
+            f"notes, {q('vocabulary', named['drums'], words)}.",
+            f"{reading} {q('corpus', 'notes that occur in one song only', here)} of the different "
+            "notes occur in one song only: they are chords made of a few drums, and a network that "
+            "treats each as an unrelated word cannot learn them.",
         ),
-        "split": Claim(
-            "75% of the files for training, 10% for validation, 15% for test, drawn by file.",
-            f"Drawn so, {percent(leak.siblings)} of the held-out files have a near-duplicate among "
-            f"the training files, and the same n-gram scores {nats(leak.by_file)} nats a note in "
-            f"place of {nats(leak.by_family)}.",
-            "Drawn by file, part of the test is memory. All numbers here keep families of "
+        "split": q.claim(
+            f"{q('paper', 'training, validation and test files', 'value')} of the files for "
+            "training, validation and test, drawn by file.",
+            "Drawn so, "
+            f"{q('corpus', 'held-out files with a near-duplicate in training', here)}"
+            " of the held-out files have a near-duplicate among the training files, and the same "
+            "n-gram has "
+            f"{q('corpus', 'n-gram, nats per note, split by file', here)} nats per note instead of "
+            f"{q('corpus', 'n-gram, nats per note, split by family', here)}.",
+            "With a split by file, a part of the test is memory. All figures here keep families of "
             "near-duplicates on one side.",
         ),
-        "length": Claim(
+        "length": q.claim(
             "Beats are cyclic, so all are extended to one length and nothing needs padding; every "
-            "note is given the same length.",
-            f"Extended to {facts.longest} notes, {percent(facts.copies)} of what is learned is "
-            f"repetition.{trained} With one length for all, {percent(facts.in_place)} of the "
-            f"strokes fall where their drummer put them.{times}",
+            "note has the same length.",
+            f"Extended to {q('corpus', 'notes of the longest song', here)} notes, "
+            f"{q('corpus', 'repetitions after cyclic extension', here)} of the "
+            f"training notes are repetitions.{trained} With one length for all, "
+            f"{q('corpus', 'strokes in place, every note half a quarter', here)} of "
+            f"the strokes are where their drummer played them.{times}",
             "Cyclic extension teaches repeating, and one length for all loses the rhythm. Writing "
             "the time to the next note after each note keeps it.",
         ),
+    }
+
+
+def _learning(results: Results, q: Cells) -> dict[str, Claim]:
+    """What the curves of the paper's network show; nothing where there are none."""
+    points = turning_points(results)
+    if not points:
+        return {}
+    (_, early, low), (_, worst, high), (_, best, _), _ = points
+    at = {what: (q("learning", what, "value"), q("learning", what, "epoch"))
+          for what, *_ in points}  # fmt: skip
+    (first, first_at), (top, top_at), (least, least_at), (trained, trained_at) = at.values()
+    descent = "There is no double descent in this run."
+    if early < worst < best and high > low + 0.02:
+        descent = "The validation loss does fall twice."
+    claims = {
+        "figure-4": q.claim(
+            f"Over {q('paper', 'epochs', 'value')} epochs both losses fall, with “a case of double "
+            "drop descent”.",
+            f"Training loss is {trained} nats per note at epoch {trained_at}. Validation loss is "
+            f"{first} at epoch {first_at}, {top} at {top_at} and {least} at {least_at}.",
+            f"{descent} A unigram model has {q('table-1', 'unigram', LOSS)} on the same songs: "
+            "most of the fall in training loss does not carry over to held-out songs.",
+        )
+    }
+    if any(point.authors_accuracy is not None for point in results.curves[FINAL]):
+        rows = [f"authors' accuracy, {which}" for which in ("highest", "last")]
+        (peak, peak_at), (last, last_at) = (
+            (q("learning", row, "value"), q("learning", row, "epoch")) for row in rows
+        )
+        claims["peak"] = q.claim(
+            "Accuracy is highest in one of the first five epochs and then falls; the best network "
+            f"reached {q('paper', 'test accuracy of the best network', 'value')} on the test songs "
+            "“by using a strategy of predicting rests”.",
+            f"The authors' accuracy is highest at epoch {peak_at} with {peak} and {last} at epoch "
+            f"{last_at}.",
+            "Early in training the network predicts a rest everywhere, which their accuracy "
+            "rewards; as it learns which note comes next, it repeats its input less.",
+        )
+    return claims
+
+
+def _hopes(results: Results, q: Cells) -> dict[str, Claim]:
+    """What the paper hoped for, and where it stands now."""
+    return {
+        "hopes": q.claim(
+            "“In the future, it might be possible to have the model generate music based on a "
+            "specific genre or request. Additionally, we could try out different formats of audio "
+            "data”.",
+            "Genre: notes-best is conditioned on the genres of the paper's corpus, and the groove "
+            "model on these, on those of the drummers it learned from and on dance styles. "
+            "Request: the groove model also takes tempo, meter, density, loudness, role and "
+            "energy. Formats: the groove model reads and writes velocity and timing beside the "
+            "notes; the Listen page reads audio files, and takes are saved as MIDI or audio.",
+            "Both hopes are met in this program. Whether another format gives better music than "
+            "MIDI was not tested: audio is turned into MIDI first.",
+        )
     }

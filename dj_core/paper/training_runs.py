@@ -48,7 +48,13 @@ class CurvePoint:
 
 
 def train_entry(
-    entry: Entry, songs: Sequence[NoteSong], corpus: str, folder: Path, quick: bool, watch: Watch
+    entry: Entry,
+    seed: int,
+    songs: Sequence[NoteSong],
+    corpus: str,
+    folder: Path,
+    quick: bool,
+    watch: Watch,
 ) -> None:
     """Train one entry in ``folder``, or go on where an earlier call was stopped.
 
@@ -57,7 +63,7 @@ def train_entry(
     """
     import torch
 
-    settings: Settings = entry.settings(corpus, quick)
+    settings: Settings = entry.settings(corpus, quick, seed)
     resume = (folder / STATE_NAME).exists()
     if resume:
         before = read_run_settings(folder)
@@ -74,7 +80,7 @@ def train_entry(
             continue
         seconds = time.process_time() - started
         right = authors = None
-        if entry.every_epoch:
+        if entry.every_epoch and seed == 1:
             # the network as this epoch left it, which need not be the best
             best = load_note_model(folder / MODEL_NAME)
             network, tokenizer = best.network, best.tokenizer
@@ -101,5 +107,9 @@ def read_curve(folder: Path) -> tuple[CurvePoint, ...]:
 
 def trained(folder: Path) -> tuple[NoteCheckpoint, int]:
     """The best model of a run, and how many epochs the run had. Raises CheckpointError."""
-    epochs = max((step.epoch for step in read_progress(folder) if step.ends_epoch), default=0)
-    return load_note_model(folder / MODEL_NAME), epochs
+    return load_note_model(folder / MODEL_NAME), epochs_of(folder)
+
+
+def epochs_of(folder: Path) -> int:
+    """How many whole epochs a run has had."""
+    return max((step.epoch for step in read_progress(folder) if step.ends_epoch), default=0)
