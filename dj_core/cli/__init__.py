@@ -43,7 +43,7 @@ VERBS = {
     "tap": ("shape_verbs.tap", "make a full beat of a rhythm, or of one drum"),
     "morph": ("shape_verbs.morph_beats", "go from one beat to another in steps"),
     "song": ("shape_verbs.grow_song", "grow a song form from one seed or one beat"),
-    "like": ("hearing.like", "find beats that sound like a beat, loop or track"),
+    "like": ("hearing.like", "find beats in the crate and the collections that sound like a file"),
     "nearest": ("shape_verbs.nearest_bars", "find the nearest training bar of every bar"),
     "evaluate": ("evaluating.evaluate", "examine a model beside real drummers"),
     "render": ("rendering.render", "play a MIDI file into a sound file"),
