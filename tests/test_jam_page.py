@@ -20,7 +20,7 @@ def test_a_jam_from_the_first_click_to_the_crate(screen, app, monkeypatch):
     page.wait_for_function("digitalDj.jam.isSounding && digitalDj.jam.heard")
     with screen.rerun():  # while it plays, it is mixed otherwise
         page.get_by_role("combobox", name="Mixer").click()
-        page.get_by_role("option", name=PRESETS["techno"].label).click()
+        page.get_by_role("option", name=PRESETS["techno"].label, exact=True).click()
     page.wait_for_function(
         "digitalDj.engine.decks.A.placements.every((one) => one.beat.mixer?.bus)"
     )
