@@ -98,7 +98,10 @@ def test_absurd_shapes_are_refused_before_anything_is_allocated(wrong):
         build_network(NetworkSettings(**{"vocabulary_size": 10, **wrong}))
 
 
-@pytest.mark.parametrize("cell", sorted(set(NETWORKS) - {"pointing"}))  # it looks into its values
+LOOKS_INTO_VALUES = {"pointing", "folk-rnn"}  # which are not there on 'meta'
+
+
+@pytest.mark.parametrize("cell", sorted(set(NETWORKS) - LOOKS_INTO_VALUES))
 def test_a_network_computes_where_its_weights_are(cell):
     """'meta' computes nothing, and refuses to mix devices as a GPU would."""
     network = build_network(NetworkSettings(vocabulary_size=9, cell=cell, hidden=4)).to("meta")
