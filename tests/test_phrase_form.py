@@ -12,9 +12,8 @@ from dj_core.models.groove.phrase_form import (
     FORM_BARS,
     HALVES,
     REST,
-    decided,
+    Repeats,
     form_of,
-    where_before,
 )
 from dj_core.models.request import GenerationRequest
 from dj_core.music.step_grid import encode, to_grid
@@ -35,12 +34,11 @@ def phrase(generator, drums=3):
 @given(st.integers(0, 10_000))
 def test_a_phrase_is_played_again_from_its_form_and_what_is_new_in_it(seed):
     struck = phrase(np.random.default_rng(seed))
-    form = form_of(struck, BAR)[None]
+    repeats = Repeats.of(form_of(struck, BAR)[None], len(struck), np.array([BAR]))
     played = np.zeros((1, len(struck), struck.shape[1]), bool)
     for now in range(len(struck)):
-        before = where_before(form, now, np.array([BAR]))
-        then = played[0, before[0], np.arange(struck.shape[1])][None]
-        added = decided(form, now, np.array([BAR]), then)
+        then = played[0, repeats.before[now, 0], np.arange(struck.shape[1])][None]
+        added = repeats.decided(now, then)
         is_free = np.abs(added) < DECIDED
         played[:, now] = np.where(is_free, struck[now], added > 0)
     assert (played[0] == struck).all()

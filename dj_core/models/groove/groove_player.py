@@ -29,7 +29,7 @@ from dj_core.models.groove.groove_inference import (
     heard_at,
 )
 from dj_core.models.groove.groove_shape import CHAIN, CONTENT, EARLIER, LONGEST_AGE
-from dj_core.models.groove.phrase_form import HALVES, decided, where_before
+from dj_core.models.groove.phrase_form import HALVES, Repeats
 from dj_core.models.groove.streams import (
     A_BAR,
     COPIED_LAGS,
@@ -300,7 +300,6 @@ class _Block:
         self.draws = np.zeros((self.rows, self.steps, LANES, DRAWS))
         for row, request in enumerate(requests):
             self._draw_for(row, request)
-        self.has_form = bool(self.form.any())
         programmed = np.array([swing is not None for swing in self.swings])
         self.heat = {}
         for part, (cooler, top_p) in PROGRAMMED.items():
@@ -342,6 +341,7 @@ class _Block:
     def play(self) -> list[Take]:
         """Play all takes to their ends."""
         self.placed = self.silent + self.placement.swapaxes(0, 1)
+        self.repeats = Repeats.of(self.form, self.steps, self.bar) if self.form.any() else None
         with one_thread():
             self.standing = self.network.stand(self._asked())
             self.memory = self.network.no_memory(self.rows)
@@ -389,12 +389,12 @@ class _Block:
         """What is added to the log odds of each drum at this place of the bar, (rows, 16)."""
         place = self.reading.position[now] % PLACES
         added: np.ndarray = self.placed[at_rows(place, self.rows)]
-        if not self.has_form:
+        if self.repeats is None:
             return added
-        self.before_step = where_before(self.form, now, self.bar)
-        then = self.cells[0, np.arange(self.rows)[:, None], self.before_step, np.arange(LANES)]
-        decides: np.ndarray = added + decided(self.form, now, self.bar, then > 0)
-        return decides
+        before = self.repeats.before[now]
+        then = self.cells[0, np.arange(self.rows)[:, None], before, np.arange(LANES)] > 0
+        added = added + self.repeats.decided(now, then)
+        return added
 
     def _sound(self, now: int, memory: np.ndarray, struck: np.ndarray) -> None:
         """Give every stroke its velocity, offset and flam, and note the 16th.
@@ -425,8 +425,8 @@ class _Block:
             louder = self._draw(logits, "velocity", (rows, now, lanes, _VELOCITY))
             logits = network.offset_logits(units, earlier[1], louder)
             later = self._draw(logits, "timing", (rows, now, lanes, _OFFSET))
-            if self.has_form:
-                was = self.cells[:2, rows, self.before_step[rows, lanes], lanes]
+            if self.repeats is not None:  # as loud and as late as before
+                was = self.cells[:2, rows, self.repeats.before[now, rows, lanes], lanes]
                 louder, later = np.where(was[0] > 0, was.astype(np.int64) - 1, (louder, later))
             drawn[0, here], drawn[1, here] = louder, later
             if here is not turns[-1]:
@@ -490,8 +490,8 @@ class _Block:
         """Which of the strokes `at` are two."""
         row, now, lane, _ = at
         tossed: np.ndarray = logits > self.flam_demands[row, now, lane]
-        if self.has_form:
-            was = self.cells[:, row, self.before_step[row, lane], lane]
+        if self.repeats is not None:
+            was = self.cells[:, row, self.repeats.before[now, row, lane], lane]
             tossed = np.where(was[0] > 0, was[2] > 0, tossed)
         return tossed
 

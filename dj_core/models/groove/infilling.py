@@ -192,19 +192,13 @@ class _GuidedBlock(_Block):
         self.weights = np.zeros(len(requests))
         self.kinds = [request.feel.kind for request in requests]
         for row, guide in enumerate(guides):
+            self.form[row] = 0 if guide.form is None else guide.form
             if guide.style is not None and not (guide.strays and row % particles % 2):
                 noise = np.random.default_rng([requests[row].seed, _NOISE]).normal
                 spread = guide.style_noise * noise(0, 1, len(guide.style))
                 spread[OUTLINE] *= guide.style[OUTLINE].any()
                 self.styles[row], self.fine[row] = guide.style + spread, guide.fine
                 self.silent[row], self.swings[row] = 0.0, guide.swing
-        self.form = np.stack(
-            [
-                np.zeros_like(own) if guide.form is None else guide.form
-                for guide, own in zip(guides, self.form, strict=False)
-            ]
-        )
-        self.has_form = bool(self.form.any())
         self.current = self.styles.copy()  # what rows play in now
         seed = [request.seed & 0xFFFFFFFF for request in requests]
         self.chance = np.random.default_rng(seed)  # of resampling
@@ -339,7 +333,8 @@ class _GuidedBlock(_Block):
         self.last_step, self.before = self.last_step[rows], self.before[:, rows]
         self.styles, self.current = self.styles[rows], self.current[rows]
         self.fine, self.swings = self.fine[rows], [self.swings[row] for row in rows]
-        self.placed, self.form = self.placed[:, rows], self.form[rows]
+        self.placed = self.placed[:, rows]
+        self.repeats = self.repeats and self.repeats.rows(rows)
         self.standing, self.memory = self.standing.of(rows), self.memory.of(rows)
 
 

@@ -7,6 +7,8 @@ loud and at the same place, and the network decides what sounds in new half bars
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 FORM_BARS = 8  # longer takes begin the form again
@@ -41,31 +43,47 @@ def form_of(struck: np.ndarray, steps_per_bar: int) -> np.ndarray:
     return form
 
 
-def where_before(form: np.ndarray, now: int, bar: np.ndarray) -> np.ndarray:
-    """The 16th whose strokes come again at a 16th, changed or not; -1 where none do, (rows, drums).
+@dataclass(frozen=True)
+class Repeats:
+    """What forms decide at every 16th of takes played side by side; arrays (16ths, rows, drums).
 
-    Args:
-        form: of each row, (rows, 16, drums).
-        now: the 16th, from 0.
-        bar: 16ths in a bar, of each row.
+    Attributes:
+        before: the 16th whose strokes come again, changed or not; -1 where none do.
+        silent: the drum rests.
+        copied: it is struck where it was struck before, and nowhere else.
     """
-    code = form[np.arange(len(form)), now // (bar // 2) % HALVES]
-    before = now - code % FORM_BARS * bar[:, None]
-    found: np.ndarray = np.where(code > 0, before, -1)
-    return found
 
+    before: np.ndarray
+    silent: np.ndarray
+    copied: np.ndarray
 
-def decided(form: np.ndarray, now: int, bar: np.ndarray, then: np.ndarray) -> np.ndarray:
-    """What the form adds to the log odds of a strike at a 16th, (rows, drums).
+    @classmethod
+    def of(cls, form: np.ndarray, steps: int, bar: np.ndarray) -> Repeats:
+        """Of each row's form, (rows, 16, drums), for takes of so many 16ths.
 
-    Args:
-        form: of each row, (rows, 16, drums).
-        now: the 16th, from 0.
-        bar: 16ths in a bar, of each row.
-        then: which drums were struck at the 16th of `where_before`, (rows, drums) of bool.
-    """
-    code = form[np.arange(len(form)), now // (bar // 2) % HALVES]
-    again = (code > 0) & (code < FORM_BARS)
-    silent = (code == REST) | (again & ~then)
-    decides: np.ndarray = DECIDED * ((again & then) - silent.astype(float))
-    return decides
+        Args:
+            form: see `form_of`.
+            steps: 16ths.
+            bar: 16ths in a bar, of each row.
+        """
+        now = np.arange(steps)[:, None]
+        code = form[np.arange(len(form)), now // (bar // 2) % HALVES]
+        back = code % FORM_BARS * bar[:, None]
+        before = np.where(code > 0, now[..., None] - back, -1)
+        return cls(before, code == REST, (code > 0) & (code < FORM_BARS))
+
+    def decided(self, now: int, then: np.ndarray) -> np.ndarray:
+        """What is added to the log odds of a strike at a 16th, (rows, drums).
+
+        Args:
+            now: the 16th, from 0.
+            then: which drums were struck at the 16th of `before`, (rows, drums) of bool.
+        """
+        copied = self.copied[now]
+        silent = self.silent[now] | (copied & ~then)
+        decides: np.ndarray = DECIDED * ((copied & then) - silent.astype(float))
+        return decides
+
+    def rows(self, rows: np.ndarray) -> Repeats:
+        """The same of other rows, in this order."""
+        return Repeats(*(part[:, rows] for part in vars(self).values()))
