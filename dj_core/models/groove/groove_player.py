@@ -389,11 +389,10 @@ class _Block:
         """What is added to the log odds of each drum at this place of the bar, (rows, 16)."""
         place = self.reading.position[now] % PLACES
         added: np.ndarray = self.placed[at_rows(place, self.rows)]
-        if self.repeats is None:
-            return added
-        before = self.repeats.before[now]
-        then = self.cells[0, np.arange(self.rows)[:, None], before, np.arange(LANES)] > 0
-        added = added + self.repeats.decided(now, then)
+        if self.repeats is not None:
+            before = self.repeats.before[now]
+            then = self.cells[0, np.arange(self.rows)[:, None], before, np.arange(LANES)] > 0
+            added = added + self.repeats.decided(now, then)
         return added
 
     def _sound(self, now: int, memory: np.ndarray, struck: np.ndarray) -> None:
