@@ -35,13 +35,13 @@ _HITS, _VELOCITY, _TIMING = (
 _LIKELIHOOD = (
     Figure("hit_bits_per_step", (*_HITS, "value"), "bits per 16th, nine classes"),
     Figure("hit_bits_per_step_ngram", (*_HITS, "reference", "order 2 and bar position"),
-           "of the n-gram of order 2 that knows the place in the bar"),
+           "of an n-gram of order 2 conditioned on the position in the bar"),
     Figure("hit_bits_per_step_ngram_bar", (*_HITS, "reference", "one bar back"),
-           "of the n-gram that also knows the step one bar back"),
+           "of an n-gram also conditioned on the same step one bar before"),
     Figure("hit_bits_per_step_order0", (*_HITS, "reference", "order 0"),
-           "of how often each class is hit at each place of a bar"),
+           "of a model of order 0: how often each class is hit at each position in the bar"),
     Figure("hit_bits_per_step_without_style", ("surprise", "hits_per_step_without_style"),
-           "of the model when the bars already over may not say what kind of drummer plays"),
+           "of the model without the style vector of the bars already played"),
     Figure("lane_bits_per_step", ("surprise", "lanes_per_step"),
            "bits per 16th, all sixteen drums"),
     Figure("velocity_bits_per_hit", (*_VELOCITY, "value"), "bits per hit, 33 steps of velocity"),
@@ -64,7 +64,8 @@ _LIKELIHOOD = (
 def _judged(section: str, prefix: str, heard: str, short: str) -> tuple[Figure, ...]:
     """A judge's figure, and the same of what it must and must not catch."""
     name, path, kind = f"{prefix}_{short}", ("judge", section), f"{short}_auc"
-    what = f"{short} judge of {heard}: AUC, .5 cannot tell"
+    by = {"forest": "random forest", "logistic": "logistic regression"}[short]
+    what = f"C2ST by {by} on {heard}: AUC, .5 is chance"
     return (
         Figure(name, (*path, kind, "value"), what),
         Figure(f"{name}_human", (*path, kind, "human_floor"), "of matched training clips"),
@@ -94,13 +95,15 @@ FIGURES: tuple[Figure, ...] = (
     *_beside("copying", "copied_bars_bound", "share_bound",
              "upper end of that share's 95% interval"),
     *_beside("copying", "nearest_bar", "nearest_median",
-             "cells off the nearest training bar, median"),
+             "cells that differ from the nearest training bar, median"),
     *_beside("copying", "nearest_bar_5th", "nearest_5th", "the same, 5th percentile"),
     *_beside("copying", "unique_windows", "unique_windows",
              "share of two-bar windows that are different"),
-    *_beside("genre", "genre_first", "first", "share whose asked genre a forest hears first"),
+    *_beside("genre", "genre_first", "first",
+             "share whose requested genre a random forest ranks first"),
     Figure("genre_first_relative", ("genre", "relative_first"), "the model's over the humans'"),
-    *_beside("genre", "genre_top3", "top_three", "share with it among the first three"),
+    *_beside("genre", "genre_top3", "top_three",
+             "share whose requested genre is among its first three"),
     Figure("genre_top3_relative", ("genre", "relative_top_three"), "the model's over the humans'"),
     *(
         Figure(f"drift_{short}", ("drift", f"{short}_change"), f"of 32 bars, {short} judge: AUC of "
