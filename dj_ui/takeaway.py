@@ -136,16 +136,19 @@ def files_to_drag(
     played: Callable[[int], Beat],
 ) -> list[dict[str, str]]:
     """The files that the deck hands out, as `takeaway` with the same arguments has them."""
+    kept = beat
     beat, stem = _taken(beat, key, name, played)
     usual = heard_with(sound, LoopSettings(soundfont=soundfont))
+    files: tuple[tuple[str, str, str, Callable[[], bytes]], ...] = (
+        ("MIDI", f"{stem}.mid", "audio/midi", lambda: midi_bytes(beat)),
+        ("WAV", f"{stem}.wav", MIME["wav"], lambda: _loop(beat, usual)),
+        ("Stems", f"{stem}_stems.zip", "application/zip",
+         lambda: _zip(loop_files(beat, usual, stems=True, stem_name=stem))),
+    )  # fmt: skip
     return [
-        hand_out(key, "MIDI", f"{stem}.mid", "audio/midi", lambda: midi_bytes(beat)),
-        hand_out(key, "WAV", f"{stem}.wav", MIME["wav"], lambda: _loop(beat, usual)),
-        hand_out(
-            key, "Stems", f"{stem}_stems.zip", "application/zip",
-            lambda: _zip(loop_files(beat, usual, stems=True, stem_name=stem)),
-        ),
-    ]  # fmt: skip
+        hand_out(key, label, file, mime, when_taken(kept, make))
+        for label, file, mime, make in files
+    ]
 
 
 def _taken(beat: Beat, key: str, name: str, played: Callable[[int], Beat]) -> tuple[Beat, str]:

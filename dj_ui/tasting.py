@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import streamlit as st
@@ -51,29 +50,22 @@ def own_taste() -> TasteFile | None:
     The DJ at this machine has one; who signed in, by their address; every other visitor of a host
     one per browser.
     """
-    who = visitor()
+    who: str | None = visitor()
     if who == NOBODY and not any(st.context.headers.get(name) for name in _FORWARDED):
-        return TasteFile(Library.open().home, OWN)
-    session = None if wants_sign_in() else visitors_session()
-    if wants_sign_in():
-        session = hashlib.sha256(who.encode()).hexdigest()[:32]
-    return TasteFile(Library.open().home, session) if session else None
+        who = OWN
+    elif wants_sign_in():
+        who = hashlib.sha256(f"{who}".encode()).hexdigest()[:32]
+    else:
+        who = visitors_session()
+    return TasteFile(Library.open().home, who) if who else None
 
 
 # -- noting ----------------------------------------------------------------------------------------
 
 
 def note(beat: Beat, deed: str, stars: int = 1) -> None:
-    """Note what was done with a beat; see `judgements.DEEDS`. Read-only hosts learn nothing.
-
-    What goes wrong costs the note alone: it is nothing a DJ asked for.
-    """
-    if read_only():
-        return
-    with contextlib.suppress(DigitalDJError):
-        taste = own_taste()
-        if taste:
-            taste.change(lambda now: now.noted(beat, deed, stars))
+    """Note what was done with a beat; see `judgements.DEEDS`. Read-only hosts learn nothing."""
+    _change(lambda now: now.noted(beat, deed, stars))
 
 
 def note_later(beat: Beat, deed: str) -> None:
@@ -84,9 +76,6 @@ def note_later(beat: Beat, deed: str) -> None:
 def write_notes() -> None:
     """Write what was noted for later. Who did something with a beat has not skipped it."""
     leaving = st.session_state.pop(LEAVING, [])
-    taste = own_taste() if leaving and not read_only() else None
-    if taste is None:
-        return
 
     def noted(now: Taste) -> Taste:
         for beat, deed in leaving:
@@ -94,8 +83,15 @@ def write_notes() -> None:
                 now = now.noted(beat, deed)
         return now
 
+    if leaving:
+        _change(noted)
+
+
+def _change(how: Callable[[Taste], Taste]) -> None:
+    """Change the visitor's taste. What goes wrong costs the note alone: nobody asked for it."""
     with contextlib.suppress(DigitalDJError):
-        taste.change(noted)
+        if not read_only() and (taste := own_taste()):
+            taste.change(how)
 
 
 def when_taken(beat: Beat, make: Callable[[], bytes]) -> Callable[[], bytes]:
@@ -116,9 +112,18 @@ def choose_more_me(on_change: Callable[[], None]) -> None:
     """The slider: how much of the DJ's taste is in what is drawn next; where taste is learned."""
     if read_only():
         return
+    if MORE_ME not in st.session_state:
+        st.session_state[MORE_ME] = 0
+        with contextlib.suppress(DigitalDJError):
+            st.session_state[MORE_ME] = taste.read().more_me if (taste := own_taste()) else 0
+
+    def changed() -> None:
+        on_change()
+        _change(lambda now: replace(now, more_me=st.session_state[MORE_ME]))
+
     st.slider(
-        "More me", 0, 100, 0, 5, format="%d%%", key=MORE_ME, persist_state="session",
-        on_change=on_change,
+        "More me", 0, 100, step=5, format="%d%%", key=MORE_ME, persist_state="session",
+        on_change=changed,
         help="At 0% styles are drawn as if nobody were listening. The higher, the more of what you "
         "keep and the less of what you skip. What was learned of you is on the Crate page.",
     )  # fmt: skip
@@ -146,15 +151,15 @@ def fits(model: ModelInfo, request: GenerationRequest) -> bool:
 def learned_now(taste: TasteFile, model: ModelInfo) -> Preference | None:
     """What was learned so far; None where that is too little, or cannot be read."""
     try:
-        return _learned(taste.path.parent.parent, taste.path.stem, taste.written, _groove(model))
+        return _learned(taste, taste.written, _groove(model))
     except DigitalDJError:
         return None
 
 
 @lru_cache(maxsize=64)
-def _learned(home: Path, who: str, written: int, model: GrooveModel) -> Preference | None:
+def _learned(taste: TasteFile, written: int, model: GrooveModel) -> Preference | None:
     """Keyed by when it was written, too."""
-    return learned(TasteFile(home, who).read(), model)
+    return learned(taste.read(), model)
 
 
 def _groove(model: ModelInfo) -> GrooveModel:
@@ -248,10 +253,10 @@ def _draw_changes(taste: TasteFile, now: Taste, known: Preference | None) -> Non
         )  # fmt: skip
         with st.container(horizontal=True):
             if st.button("Set", key="taste_set"):
-                _attempt(taste, lambda t: replace(t, weights={**t.weights, name: asked}))
+                _attempt(taste.change, lambda t: replace(t, weights={**t.weights, name: asked}))
             if name in now.weights and st.button("As learned", key="taste_unset"):
                 rest = {key: value for key, value in now.weights.items() if key != name}
-                _attempt(taste, lambda t: replace(t, weights=rest))
+                _attempt(taste.change, lambda t: replace(t, weights=rest))
     judged = list(reversed(now.judgements))[:MOST_LISTED]
     if not judged:
         return
@@ -263,9 +268,9 @@ def _draw_changes(taste: TasteFile, now: Taste, known: Preference | None) -> Non
         with st.container(horizontal=True):
             for label, said in (("I like it", True), ("I do not", False)):
                 if st.button(label, key=f"taste_said_{said}", disabled=one.said is said):
-                    _attempt(taste, lambda t, said=said: t.said(one.beat, said))
+                    _attempt(taste.change, lambda t, said=said: t.said(one.beat, said))
             if st.button("Forget it", key="taste_forget"):
-                _attempt(taste, lambda t: t.without(one.beat))
+                _attempt(taste.change, lambda t: t.without(one.beat))
 
 
 def _judgement_words(one: Judgement) -> str:
@@ -293,7 +298,7 @@ def _draw_files(taste: TasteFile, now: Taste) -> None:
                 st.warning(spoken(error))
             else:
                 forget_uploads()
-                _attempt(taste, lambda _: new)
+                _attempt(taste.change, lambda _: new)
     _reset_button(taste)
 
 
@@ -303,15 +308,15 @@ def _reset_button(taste: TasteFile) -> None:
     with st.popover("Reset"):
         st.caption("Deletes all that was learned of you, for good.")
         if st.button("Delete it", key="taste_reset", type="primary"):
-            with contextlib.suppress(DigitalDJError):
-                taste.reset()
-            st.rerun()
+            _attempt(taste.reset)
 
 
-def _attempt(taste: TasteFile, how: Callable[[Taste], Taste]) -> None:
+def _attempt(act: Callable[..., object], *how: Callable[[Taste], Taste]) -> None:
+    """Do what was asked for and draw it; or say why not."""
     try:
-        taste.change(how)
+        act(*how)
     except DigitalDJError as error:
         st.warning(spoken(error))
         return
+    st.session_state.pop(MORE_ME, None)  # another one may be in the file now
     st.rerun()

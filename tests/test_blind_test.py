@@ -44,11 +44,17 @@ def test_intervals_hold_the_true_share_as_often_as_they_say(share, judged):
 
 
 @pytest.mark.parametrize(
-    ("listener", "fewest", "most"),
-    [("guessing", 0.7, 1), ("always right", 0, 0), ("one-sided", 0, 0), ("60% right", 0, 0.05)],
+    ("listener", "judged", "fewest", "most"),
+    [
+        ("guessing", 200, 0.35, 0.41),
+        ("guessing", 400, 0.88, 0.93),
+        ("always right", 200, 0, 0),
+        ("one-sided", 200, 0, 0),
+        ("60% right", 200, 0, 0.0125),
+        ("60% right", 400, 0, 0.0125),
+    ],
 )
-def test_equivalence_is_claimed_of_guessers_and_of_nobody_else(listener, fewest, most):
-    judged = 200
+def test_equivalence_is_claimed_of_guessers_and_of_nobody_else(listener, judged, fewest, most):
     draw = np.random.default_rng(2)
     human = draw.integers(2, size=(SIMULATED, judged)).astype(bool)  # on side A
     right = draw.random((SIMULATED, judged)) < {"always right": 1, "60% right": 0.6}.get(

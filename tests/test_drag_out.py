@@ -20,6 +20,7 @@ from dj_core.files.midi import midi_bytes, read_beat
 from dj_core.music.as_played import as_played
 from dj_core.music.beat import Beat, Hit, Provenance
 from dj_core.music.patterns import load_patterns
+from dj_core.taste.judgements import TasteFile
 
 # -- links ---------------------------------------------------------------------------------------
 
@@ -73,7 +74,9 @@ def dragged(page, chip):
 
 
 @pytest.mark.browser
-def test_a_drag_carries_files_that_other_programs_open_and_a_link_holds_the_beat(screen, visitor):
+def test_a_drag_carries_files_that_other_programs_open_and_a_link_holds_the_beat(
+    screen, visitor, app
+):
     page = screen.page
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     screen.open("/generate?seed=3&bars=2&genre=House")
@@ -89,6 +92,7 @@ def test_a_drag_carries_files_that_other_programs_open_and_a_link_holds_the_beat
     assert unquote(urlsplit(address).path).endswith(name)
     assert len([one for one in mido.MidiFile(file=io.BytesIO(content)) if one.type == "note_on"])
     assert steps_in(content) == deck.steps()
+    assert any("download" in one.deeds for one in TasteFile(app.home).read().judgements)
     mime, name, address = dragged(page, chips["WAV"])
     beat = read_beat(content)
     with soundfile.SoundFile(io.BytesIO(urlopen(address).read())) as sound:

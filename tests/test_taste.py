@@ -76,7 +76,7 @@ def few_hats(row, middle):
 def test_a_taste_comes_back_from_its_file_and_from_an_export(tmp_path, beats):
     file = TasteFile(tmp_path)
     file.change(lambda taste: taste.noted(beats[0], "keep").noted(beats[1], "skip"))
-    file.change(lambda taste: replace(taste, weights={"kicks": -1.5}))
+    file.change(lambda taste: replace(taste, weights={"kicks": -1.5}, more_me=55))
     taste = file.read()
     assert [one.verdict[0] for one in taste.judgements] == [True, False]
     assert taste_from_json(json.dumps(dict(taste.to_json())).encode()) == taste
@@ -127,6 +127,7 @@ def test_an_altered_export_is_refused(beats):
     one = asdict(Taste().noted(beats[0], "keep").judgements[0])
     for change in (
         {"weights": {"kicks": 99.0}},
+        {"more_me": 101},
         {"weights": {"moonlight": 1.0}},
         {"judgements": [one, one]},
         {"judgements": [{**one, "heard": {}}]},

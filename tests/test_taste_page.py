@@ -64,7 +64,9 @@ def test_the_next_take_is_drawn_by_taste_and_its_link_plays_it_to_others(home, t
     assert style is not None
     assert at.query_params["style"] == str(style)
     assert mine.take.beat.provenance.settings["style"] == style
+    assert visit("generate", bars=1).slider(key="more_me").value == 100  # in a new session, too
     TasteFile(home).reset()
+    assert visit("generate", bars=1).slider(key="more_me").value == 0
     theirs = visit("generate", bars=1, seed=7, style=style)
     (kept,) = theirs.session_state["dj_takes"]
     assert kept.take.beat == mine.take.beat

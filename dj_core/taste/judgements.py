@@ -90,15 +90,19 @@ class Taste:
     Attributes:
         judgements: one a beat, the latest last.
         weights: traits whose weight the DJ has set by hand, -3 to 3; see `preference`.
+        more_me: how much of the taste is in what is drawn, in percent.
 
     Raises:
-        LibraryError: a weight of no trait, or out of range.
+        LibraryError: a weight of no trait, or a value out of range.
     """
 
     judgements: tuple[Judgement, ...] = ()
     weights: dict[str, float] = field(default_factory=dict)
+    more_me: int = 0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.more_me <= 100:
+            raise LibraryError(f"More me is 0 to 100%; got {str(self.more_me)[:40]}.")
         if self.weights.keys() - {trait.name for trait in TRAITS} or not all(
             math.isfinite(weight) and abs(weight) <= MOST_WEIGHT for weight in self.weights.values()
         ):
@@ -167,18 +171,29 @@ def taste_from_json(content: bytes) -> Taste:
     return replace(taste, judgements=taste.judgements[-MOST_JUDGEMENTS:])
 
 
+@dataclass(frozen=True)
 class TasteFile:
-    """One DJ's taste on disk.
+    """One DJ's taste on disk; there is no file before the first change.
 
     Attributes:
-        path: of the file; there is none before the first judgement.
+        home: the DJ's folder.
+        who: 'own', or 32 hexadecimal digits.
+
+    Raises:
+        LibraryError: `who` is neither.
     """
 
-    def __init__(self, home: Path, who: str = OWN) -> None:
-        """The taste of `who`: 'own', or 32 hexadecimal digits. Raises LibraryError for others."""
-        if not _WHO.fullmatch(who):
-            raise LibraryError(f"{who[:40]!r} is nobody's taste.")
-        self.path = home / FOLDER / f"{who}.json"
+    home: Path
+    who: str = OWN
+
+    def __post_init__(self) -> None:
+        if not _WHO.fullmatch(self.who):
+            raise LibraryError(f"{self.who[:40]!r} is nobody's taste.")
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.home / FOLDER / f"{self.who}.json"
 
     @property
     def written(self) -> int:
