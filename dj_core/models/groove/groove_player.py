@@ -29,7 +29,7 @@ from dj_core.models.groove.groove_inference import (
     heard_at,
 )
 from dj_core.models.groove.groove_shape import CHAIN, CONTENT, EARLIER, LONGEST_AGE
-from dj_core.models.groove.phrase_form import HALVES, Repeats
+from dj_core.models.groove.phrase_form import DECIDED, HALVES, NEAR, Repeats
 from dj_core.models.groove.streams import (
     A_BAR,
     COPIED_LAGS,
@@ -291,7 +291,7 @@ class _Block:
         self.fine = np.zeros(self.rows)
         self.swings: list[np.ndarray | None] = [None] * self.rows
         self.silent = np.zeros((self.rows, LANES), np.float32)
-        self.form = np.zeros((self.rows, HALVES, LANES), np.int8)
+        self.form = np.zeros((self.rows, HALVES, LANES), np.int32)
         grooves = [
             role_of(request) in PLACED_ROLES and request.meter == FOUR_FOUR for request in asked
         ]
@@ -421,12 +421,18 @@ class _Block:
                 units += added[rows]
             units += network.just_before(*before)
             logits = network.velocity_logits(units, earlier[0])
+            if self.repeats is not None:
+                before_now = self.repeats.before[now, rows, lanes]
+                was = self.cells[:2, rows, before_now, lanes].astype(np.int64) - 1
+                moves = self.repeats.moved[now, rows, lanes]
+                near = np.abs(np.arange(logits.shape[1]) - was[0][:, None]) <= NEAR
+                logits = logits - DECIDED * (near & (moves & (was[0] >= 0))[:, None])
             louder = self._draw(logits, "velocity", (rows, now, lanes, _VELOCITY))
             logits = network.offset_logits(units, earlier[1], louder)
             later = self._draw(logits, "timing", (rows, now, lanes, _OFFSET))
-            if self.repeats is not None:  # as loud and as late as before
-                was = self.cells[:2, rows, self.repeats.before[now, rows, lanes], lanes]
-                louder, later = np.where(was[0] > 0, was.astype(np.int64) - 1, (louder, later))
+            if self.repeats is not None:  # as loud, if no accent moves, and as late as before
+                again = was[0] >= 0
+                louder, later = np.where([again & ~moves, again], was, (louder, later))
             drawn[0, here], drawn[1, here] = louder, later
             if here is not turns[-1]:
                 added[rows] += network.sounded(lanes, _LEVELS[louder], _OFFSETS[later])
@@ -519,8 +525,6 @@ class _Block:
         genre = int(self.genre[row])
         step, lane, velocity, _ = groove.strokes.T
         # a flam's two strokes share a cell's draw; they are of different bins as a rule
-        if self.swings[row] is not None:  # as every two bars before
-            step = step % (2 * self.bar[row])
         return self.model.velocity_within(genre, velocity, self.draws[row, step, lane, _WITHIN])
 
     def _shifts(self, row: int, groove: Groove) -> np.ndarray:

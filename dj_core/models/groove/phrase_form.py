@@ -14,31 +14,41 @@ import numpy as np
 FORM_BARS = 8  # longer takes begin the form again
 HALVES = 2 * FORM_BARS
 REST = -1
-"""The drum is silent for this half bar; 0: anything may sound; n below 8: as n bars before; 8 + n:
-changed from what it was n bars before."""
+"""The drum is silent for this half bar; 0: anything may sound. Else it comes again: as so many bars
+before as the lowest three bits say, but for the 16ths of the next twelve bits, which are struck if
+they were not and the other way round, and those of the twelve after, which sound at another level.
+"""
+_BACK_BITS, _MASK_BITS = 3, 12  # the longest half bar, of 12/8, has twelve 16ths
+LARGEST = (1 << _BACK_BITS + 2 * _MASK_BITS) - 1
 DECIDED = 30.0  # log odds of what the form decides
+CHANGES = 6.0  # log odds that what changes does: the network may still keep a kick on the one
+NEAR = 2  # bins of velocity; what is further apart is another level
 
 
-def form_of(struck: np.ndarray, steps_per_bar: int) -> np.ndarray:
-    """The form of a clip's first eight bars, (16 half bars, drums) of int8.
+def form_of(velocity: np.ndarray, steps_per_bar: int) -> np.ndarray:
+    """The form of a clip's first eight bars, (16 half bars, drums) of int32.
 
     Args:
-        struck: which drums sound at each 16th, (steps, drums) of bool; shorter clips are new where
-            they have ended.
+        velocity: bins of the strokes at each 16th, 0 for none, (steps, drums); shorter clips are
+            new where they have ended.
         steps_per_bar: 16ths in a bar, an even number.
     """
     half = steps_per_bar // 2
-    drums = np.arange(struck.shape[1])
-    form = np.zeros((HALVES, len(drums)), np.int8)
-    for place in range(min(HALVES, len(struck) // half)):
-        here = struck[place * half : (place + 1) * half]
+    velocity = velocity.astype(np.int32)
+    drums = np.arange(velocity.shape[1])
+    form = np.zeros((HALVES, len(drums)), np.int32)
+    bits = 1 << np.arange(half)
+    for place in range(min(HALVES, len(velocity) // half)):
+        here = velocity[place * half : (place + 1) * half]
         if place >= 2:
             backs = np.arange(1, place // 2 + 1)
-            before = np.stack([struck[(place - 2 * n) * half :][:half] for n in backs])
-            changes = (before != here).sum(1)  # (bars before, drums)
-            nearest = changes.argmin(0)
-            is_changed = changes[nearest, drums] > 0
-            form[place] = backs[nearest] + FORM_BARS * is_changed
+            before = np.stack([velocity[(place - 2 * n) * half :][:half] for n in backs])
+            differ = (before > 0) != (here > 0)  # (bars before, 16ths, drums)
+            moved = ~differ & (np.abs(before - here) > NEAR)
+            # the fewest changes, of those the fewest levels
+            nearest = (differ.sum(1) * HALVES + moved.sum(1)).argmin(0)
+            hits, levels = (bits @ change[nearest, :, drums].T for change in (differ, moved))
+            form[place] = backs[nearest] + ((levels << _MASK_BITS | hits) << _BACK_BITS)
         form[place, ~here.any(0)] = REST
     return form
 
@@ -50,12 +60,16 @@ class Repeats:
     Attributes:
         before: the 16th whose strokes come again, changed or not; -1 where none do.
         silent: the drum rests.
-        copied: it is struck where it was struck before, and nowhere else.
+        copied: it is struck if it was struck before.
+        changed: it is struck if it was not.
+        moved: it sounds at another level.
     """
 
     before: np.ndarray
     silent: np.ndarray
     copied: np.ndarray
+    changed: np.ndarray
+    moved: np.ndarray
 
     @classmethod
     def of(cls, form: np.ndarray, steps: int, bar: np.ndarray) -> Repeats:
@@ -66,11 +80,14 @@ class Repeats:
             steps: 16ths.
             bar: 16ths in a bar, of each row.
         """
-        now = np.arange(steps)[:, None]
-        code = form[np.arange(len(form)), now // (bar // 2) % HALVES]
-        back = code % FORM_BARS * bar[:, None]
-        before = np.where(code > 0, now[..., None] - back, -1)
-        return cls(before, code == REST, (code > 0) & (code < FORM_BARS))
+        now, half = np.arange(steps)[:, None], bar // 2
+        code = form[np.arange(len(form)), now // half % HALVES]
+        again = code > 0
+        back = (code & (1 << _BACK_BITS) - 1) * bar[:, None]
+        masks = code >> _BACK_BITS >> (now % half)[..., None]
+        changed, moved = again & (masks & 1 > 0), again & (masks >> _MASK_BITS & 1 > 0)
+        before = np.where(again, now[..., None] - back, -1)
+        return cls(before, code == REST, again & ~changed, changed, moved)
 
     def decided(self, now: int, then: np.ndarray) -> np.ndarray:
         """What is added to the log odds of a strike at a 16th, (rows, drums).
@@ -79,9 +96,10 @@ class Repeats:
             now: the 16th, from 0.
             then: which drums were struck at the 16th of `before`, (rows, drums) of bool.
         """
-        copied = self.copied[now]
+        copied, changed = self.copied[now], self.changed[now]
         silent = self.silent[now] | (copied & ~then)
         decides: np.ndarray = DECIDED * ((copied & then) - silent.astype(float))
+        decides += CHANGES * changed * np.where(then, -1, 1)
         return decides
 
     def rows(self, rows: np.ndarray) -> Repeats:

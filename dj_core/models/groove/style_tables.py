@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dj_core.models.groove.phrase_form import FORM_BARS, HALVES, REST, form_of
+from dj_core.models.groove.phrase_form import HALVES, LARGEST, REST, form_of
 from dj_core.models.groove.streams import LEVELS, Scale
 from dj_core.models.groove.style_vector import OUTLINE, OUTLINE_SIZE, STYLE_SIZE, StyleSums
 from dj_core.models.groove.training_clips import KINDS, ClipSet
@@ -33,8 +33,9 @@ class Tables:
         outlines: (rows, OUTLINE_SIZE), in whole steps.
         phrase: per style, its row in `swings`; -1 where it is no phrase's.
         swings: of each phrase, see `training_clips.swing_of`, (phrases, 16, 2).
-        form: per style, its row in `forms`; -1 where it is no phrase's.
-        forms: see `phrase_form`, (rows, 16, 16).
+        form: per style, its row in `form_drums`; -1 where it is no phrase's.
+        form_drums: of each form, its drums' rows in `forms`, (rows, 16).
+        forms: of one drum, see `phrase_form`; many share one, (n, 16 half bars).
         genre: per style, index among the network's genres.
         tempo_bpm: per style; 0 where the file had none.
         meter, kind: per style, indices in `METERS` and `clips.KINDS`.
@@ -58,6 +59,7 @@ class Tables:
     phrase: np.ndarray
     swings: np.ndarray
     form: np.ndarray
+    form_drums: np.ndarray
     forms: np.ndarray
     genre: np.ndarray
     tempo_bpm: np.ndarray
@@ -94,7 +96,7 @@ class Tables:
     def form_at(self, row: int) -> np.ndarray | None:
         """The form of a style's phrase, (16, 16); None where the style is no phrase's."""
         form = int(self.form[row])
-        return self.forms[form] if form >= 0 else None
+        return self.forms[self.form_drums[form]].T if form >= 0 else None
 
 
 def stretches(clips: ClipSet, bars: int) -> np.ndarray:
@@ -129,6 +131,12 @@ def make_tables(clips: ClipSet, sums: StyleSums, scale: Scale | None = None) -> 
     phrases = np.unique(clip[written[clip]])
     swings = [clips.clips[phrase].swing for phrase in phrases]
     is_phrase = written[clip]
+    found = [
+        form_of(clips.velocity[first[row] : end[row]], int(clips.bar_steps[clip[row]])).T
+        for row in np.flatnonzero(is_phrase)
+    ]
+    drums_by_row = np.array(found, np.int32).reshape(-1, HALVES)
+    forms, drums_of = np.unique(drums_by_row, axis=0, return_inverse=True)
     heard, bits = clips.velocity > 0, 1 << np.arange(step_grid.LANES)
     velocities = np.zeros((len(clips.genres), step_grid.MAX_VELOCITY + 1))
     np.add.at(velocities, clips.genre, [clip.velocities for clip in clips.clips])
@@ -143,13 +151,8 @@ def make_tables(clips: ClipSet, sums: StyleSums, scale: Scale | None = None) -> 
         phrase=np.where(is_phrase, np.searchsorted(phrases, clip), -1).astype(np.int32),
         swings=np.array(swings, np.float16).reshape(-1, step_grid.LANES, 2),
         form=np.where(is_phrase, np.cumsum(is_phrase) - 1, -1).astype(np.int32),
-        forms=np.array(
-            [
-                form_of(heard[first[row] : end[row]], int(clips.bar_steps[clip[row]]))
-                for row in np.flatnonzero(is_phrase)
-            ],
-            np.int8,
-        ).reshape(-1, HALVES, step_grid.LANES),
+        form_drums=drums_of.reshape(-1, step_grid.LANES).astype(np.int32),
+        forms=forms,
         genre=clips.genre[clip].astype(np.int16),
         tempo_bpm=clips.tempo_bpm[clip].astype(np.float32),
         meter=clips.meter[clip].astype(np.int8),
@@ -178,7 +181,8 @@ def are_whole(tables: Tables, genres: int) -> bool:
         "styles": (styles, OUTLINE.start),
         "outlines": (len(tables.outlines), OUTLINE_SIZE),
         "swings": (len(tables.swings), step_grid.LANES, 2),
-        "forms": (len(tables.forms), HALVES, step_grid.LANES),
+        "form_drums": (len(tables.form_drums), step_grid.LANES),
+        "forms": (len(tables.forms), HALVES),
         "velocities": (genres, step_grid.MAX_VELOCITY + 1),
         "placement": (genres, PLACES, step_grid.LANES),
     }
@@ -200,16 +204,17 @@ def are_whole(tables: Tables, genres: int) -> bool:
         and getattr(tables, name).max() < end
         for name, end in ends.items()
     )
-    if any(table.dtype != np.int8 for table in (tables.styles, tables.outlines, tables.forms)):
+    if any(table.dtype != np.int8 for table in (tables.styles, tables.outlines)):
         return False
-    if tables.forms.size and not REST <= tables.forms.min() <= tables.forms.max() < 2 * FORM_BARS:
+    if tables.forms.dtype != np.int32 or ((tables.forms < REST) | (tables.forms > LARGEST)).any():
         return False
     for row, rows in (
         (tables.outline, tables.outlines),
         (tables.phrase, tables.swings),
-        (tables.form, tables.forms),
+        (tables.form, tables.form_drums),
+        (tables.form_drums, tables.forms),
     ):
-        if row.dtype != np.int32 or row.min() < -1 or row.max() >= len(rows):
+        if row.dtype != np.int32 or (row.size and not -1 <= row.min() <= row.max() < len(rows)):
             return False
     floats = (tables.placement, tables.swings)
     if not all(np.isfinite(table.astype(np.float32)).all() for table in floats):
