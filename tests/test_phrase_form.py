@@ -41,7 +41,8 @@ def phrase(generator, drums=3, bar=BAR):
 def test_a_phrase_is_played_again_from_its_form_and_what_is_new_in_it(seed, bar):
     velocity = phrase(np.random.default_rng(seed), bar=bar)
     form = form_of(velocity, bar)
-    assert form.min() >= REST and form.max() <= LARGEST
+    assert form.min() >= REST
+    assert form.max() <= LARGEST
     repeats = Repeats.of(form[None], len(velocity), np.array([bar]))
     played, drums = np.zeros((len(velocity), 3), int), np.arange(3)
     for now, written in enumerate(velocity):
