@@ -87,14 +87,14 @@ def note_histogram(notes: Sequence[str], palette: Palette = DARK) -> Figure:
     """
     counts = Counter(notes)
     title = f"{len(counts)} of {len(notes)} notes are distinct"
-    return _bars(counts.most_common(MOST_BARS), title, palette, palette.accent)
+    return _bars(counts.most_common(MOST_BARS), title, palette, "times played", palette.accent)
 
 
 def start_note_histogram(notes: Iterable[str], palette: Palette = DARK) -> Figure:
     """What the songs of a corpus begin with, most frequent first; one note per song."""
     counts = Counter(notes)
     title = f"{len(counts)} ways to begin, in {counts.total()} beats"
-    return _bars(counts.most_common(MOST_BARS), title, palette)
+    return _bars(counts.most_common(MOST_BARS), title, palette, "beats")
 
 
 def genre_balance(files_by_genre: Mapping[str, int], palette: Palette = DARK) -> Figure:
@@ -102,7 +102,7 @@ def genre_balance(files_by_genre: Mapping[str, int], palette: Palette = DARK) ->
     rows = sorted(files_by_genre.items(), key=lambda row: (-row[1], row[0]))
     labelled = [(genre_label(name) if name else "No genre", count) for name, count in rows]
     title = f"{len(rows)} genres, {sum(files_by_genre.values())} beats"
-    return _bars(labelled, title, palette)
+    return _bars(labelled, title, palette, "beats")
 
 
 def length_distribution(files_by_bars: Mapping[int, int], palette: Palette = DARK) -> Figure:
@@ -112,14 +112,14 @@ def length_distribution(files_by_bars: Mapping[int, int], palette: Palette = DAR
     longer = sum(count for bars, count in files_by_bars.items() if bars > 16)
     if longer:
         rows.append(("longer", longer))
-    return _bars(rows, f"{sum(files_by_bars.values())} beats by length", palette)
+    return _bars(rows, f"{sum(files_by_bars.values())} beats by length", palette, "beats")
 
 
 def drum_use(files_by_lane: Mapping[int, int], files: int, palette: Palette = DARK) -> Figure:
     """In how many of `files` files each drum plays; keys are lanes of the drum table."""
     rows = [(DRUMS[lane].label, count) for lane, count in sorted(files_by_lane.items())]
     colours = [palette.families[DRUMS[lane].family] for lane in sorted(files_by_lane)]
-    return _bars(rows, f"Drums in {files} beats", palette, colours)
+    return _bars(rows, f"Drums in {files} beats", palette, "beats with the drum", colours)
 
 
 def figure_svg(figure: Figure) -> bytes:
@@ -133,9 +133,10 @@ def _bars(
     rows: Sequence[tuple[str, int]],
     title: str,
     palette: Palette,
+    counted: str,
     colours: str | Sequence[str] = "",
 ) -> Figure:
-    """Horizontal bars, the first on top, each with its count at its end."""
+    """Horizontal bars, the first on top, each with its count of what is `counted` at its end."""
     height = HEAD_INCHES + ROW_INCHES * max(len(rows), 1)
     figure = Figure(figsize=(WIDTH_INCHES, height), layout="constrained")
     axes = figure.add_subplot()
@@ -145,7 +146,8 @@ def _bars(
         spine.set_visible(name == "left")
         spine.set_color(palette.line)
     axes.tick_params(colors=palette.quiet, labelsize=9, labelfontfamily=FONT, length=0, pad=6)
-    axes.xaxis.set_visible(False)
+    axes.set_xticks([])
+    axes.set_xlabel(counted, color=palette.quiet, fontfamily=FONT, fontsize=8)
     if not rows:
         axes.yaxis.set_visible(False)
         return figure

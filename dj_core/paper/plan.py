@@ -86,9 +86,9 @@ PLAN: tuple[Entry, ...] = (
           seeds=3),
     Entry(
         "folk-rnn-2016", "folk-rnn (Sturm et al. 2016), 3 × 512", "cited", "folk-rnn-2016", 100,
-        published=True,
+        published=True, patience=None,
         note="one-hot, dropout .5 after each layer, start, end and header symbols; songs once "
-        "through, as its tunes are",
+        "through, as its tunes are; all 100 epochs, which are 19 steps each here",
     ),
     Entry(
         "skuli-2017", "Skuli 2017, 3 × 512 and 256", "cited", "skuli-2017", 200, published=True,
