@@ -28,7 +28,7 @@ setup-dev: setup
 test: setup-dev ## run every test, with a real browser
 	@bash scripts/system-packages.sh ffmpeg
 	@.venv/bin/python tests/browser.py
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile # two workers, a thread each
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile --durations=40 --durations-min=5 # two workers, a thread each
 
 lint: setup-dev
 	.venv/bin/ruff check

@@ -62,9 +62,9 @@ def humans(ground):
     return describe_clips(ground.held_out[::2])
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def quick_judge(monkeypatch):
-    """A smaller forest, where what it is fed matters and not how sharp it is."""
+    """A smaller forest: what it is fed matters and not how sharp it is."""
     monkeypatch.setattr("dj_core.evaluation.judge.TREES", 20)
 
 
@@ -378,15 +378,15 @@ def test_the_ear_tells_kick_music_from_ride_music():
 # --- all of it --------------------------------------------------------------------------------
 
 
-def test_an_evaluation_is_one_json_a_page_and_two_plots(ground, tmp_path, quick_judge):
+def test_an_evaluation_is_one_json_a_page_and_two_plots(ground, tmp_path):
     small = Ground(
-        "groove, an eighth of it",
-        ground.train[::8],
-        ground.held_out[::8],
-        ground.train_cells[::8],
-        ground.held_out_cells[::8],
+        "groove, a twelfth of it",
+        ground.train[::12],
+        ground.held_out[::12],
+        ground.train_cells[::12],
+        ground.held_out_cells[::12],
     )
-    copies = [clip.beat for clip in matched_clips(small.requests(60, seed=3), small.train, seed=9)]
+    copies = [clip.beat for clip in matched_clips(small.requests(40, seed=3), small.train, seed=9)]
     hit_model = HitHistogram(cells.hits for cells in small.train_cells)
     results = evaluate({3: copies}, small, hit_model=hit_model)
     bits = results["likelihood"]["hit_bits_per_step"]
@@ -410,7 +410,7 @@ def test_nothing_to_measure_says_so(ground):
         evaluate({}, ground)
 
 
-def test_drift_hears_an_end_that_falls_apart(ground, quick_judge):
+def test_drift_hears_an_end_that_falls_apart(ground):
     """Sixteen bars: eight of a drummer, eight of noise."""
     beats, groups = [], []
     for clip in ground.held_out[::6]:
