@@ -364,7 +364,7 @@ def show_shares(title: str, groups: Mapping[str, Tally]) -> None:
         rows += (
             f'<dt>{escape(name)}</dt><dd style="--low:{low:.3f};--high:{high:.3f};'
             f'--share:{tally.share:.3f}"><i></i>{tally.right:d} of {tally.judged:d}, '
-            f"{low:.0%} to {high:.0%}</dd>"
+            f"{low * 100:.0f} to {high:.0%}</dd>"
         )
     st.html(f'<p class="dj-title">{escape(title)}</p><dl class="dj-counts dj-shares">{rows}</dl>')
 

@@ -10,8 +10,11 @@ are `SHARED`, `OWN` and `OFFSET_SPREAD`. Likelihood: Bernoulli, a judgement's we
 The posterior is approximated by Laplace's method in function space, as for Gaussian processes
 (Rasmussen and Williams 2006, algorithm 3.1; the kernel is that of the line above).
 
-Forgetting: a judgement's weight halves with every `MEMORIES[0]` later ones; with every
-`MEMORIES[1]` where the latest `HELD_OUT` are foretold better that way, as after a change of taste.
+Forgetting: a judgement's weight halves with every `MEMORY` later ones. Where it is likelier that
+there were two tastes, one after the other, than one, the judgements of the first count no more, in
+genres that were judged since: a change is looked for at several `AGES`, each side has the prior
+anew, and both evidences (Laplace's approximation, equation 3.32 there) are weighed with the prior
+chance of a change, `CHANGE`.
 """
 
 from __future__ import annotations
@@ -32,10 +35,10 @@ if TYPE_CHECKING:
 
 SHARED, OWN = 0.3, 0.5  # prior spread of a trait's weight, in log odds for a spread of the trait
 OFFSET, OFFSET_SPREAD = -1.0, 1.0
-MEMORIES = (100.0, 12.0)  # judgements after which one counts half: usually, after a change
-HELD_OUT = 16
-RELIABLE_NATS = 0.02  # a judgement, by which the short memory has to be better
-MISTAKEN = 0.1  # share of judgements that may be slips, when memories are compared
+MEMORY = 100.0  # judgements after which one counts half
+CHANGE = 0.01  # chance that the taste becomes another one, a judgement
+AGES = (6, 9, 13, 19, 28, 41, 60, 90, 130, 200, 300)  # judgements since a change
+COMPARED = 100  # judgements before a change that its evidence is made of, at most
 LEAST_WEIGHT = 0.05  # a judgement that counts less is left out
 FEWEST = 3  # judgements before anything is drawn otherwise
 STRONGEST = 4.5  # at the strongest, a style's chance is multiplied by this power of its liking's
@@ -54,7 +57,7 @@ class Preference:
         genres: of each.
         slopes: the likelihood's gradient at the posterior's peak, times the prior: (judgements).
         precision: what the posterior takes off the prior's covariance, (judgements, judgements).
-        memory: the half-life that was found best, in judgements.
+        since: the first judgement after the taste changed; 0 where it has not.
     """
 
     norms: Norms
@@ -63,7 +66,7 @@ class Preference:
     genres: np.ndarray
     slopes: np.ndarray
     precision: np.ndarray
-    memory: float
+    since: int
 
     def weights(self, genre: str = "") -> tuple[np.ndarray, np.ndarray]:
         """Posterior mean and spread of every trait's weight in a genre; '' for all genres.
@@ -147,34 +150,43 @@ def _fitted(judged: Sequence[Judgement], norms: Norms, edits: dict[int, float]) 
     ).reshape(-1, len(TRAITS))
     genres = np.array([one.genre for one in judged], dtype=object)
     verdicts = np.array([one.verdict for one in judged], float).reshape(-1, 2)
-    memory = _memory(x, genres, verdicts)
-    weights = verdicts[:, 1] * 0.5 ** (np.arange(len(x))[::-1] / memory)
-    kept = weights >= LEAST_WEIGHT
+    since = _changed(x, genres, verdicts)
+    place = np.arange(len(x))
+    weights = verdicts[:, 1] * 0.5 ** (place[::-1] / MEMORY)
+    kept = (weights >= LEAST_WEIGHT) & ((place >= since) | ~np.isin(genres, genres[since:]))
     x, genres = x[kept], genres[kept]
     kernel = _kernel(x, genres, x, genres)
     slopes, root = _peak(kernel, verdicts[kept, 0], weights[kept])
     inverse = np.linalg.inv(np.eye(len(x)) + root[:, None] * kernel * root)
     precision = root[:, None] * inverse * root
-    return Preference(norms, edits, x, genres, slopes, precision, memory)
+    return Preference(norms, edits, x, genres, slopes, precision, since)
 
 
-def _memory(x: np.ndarray, genres: np.ndarray, verdicts: np.ndarray) -> float:
-    """The half-life by which the earlier judgements foretell the latest best."""
-    usual, short = MEMORIES
-    past = len(x) - HELD_OUT
-    if past < HELD_OUT // 2:
-        return usual
-    liked, counts = verdicts[past:].T
-    known = _kernel(x[:past], genres[:past], x[:past], genres[:past])
-    across = _kernel(x[past:], genres[past:], x[:past], genres[:past])
-    nats = {}
-    for memory in MEMORIES:
-        weights = verdicts[:past, 1] * 0.5 ** (np.arange(past)[::-1] / memory)
-        slopes, _ = _peak(known, verdicts[:past, 0], weights)
-        odds = MISTAKEN + (1 - 2 * MISTAKEN) * _chance_of(across @ slopes)
-        told = np.where(liked > 0, np.log(odds), np.log(1 - odds))
-        nats[memory] = float((counts * told).sum() / counts.sum())
-    return short if nats[short] > nats[usual] + RELIABLE_NATS else usual
+def _changed(x: np.ndarray, genres: np.ndarray, verdicts: np.ndarray) -> int:
+    """Where the present taste begins: at the likeliest change, if that is likelier than none."""
+
+    def evidence(part: np.ndarray) -> float:
+        liked, counts = verdicts[part].T
+        kernel = _kernel(x[part], genres[part], x[part], genres[part])
+        slopes, root = _peak(kernel, liked, counts)
+        f = kernel @ slopes
+        chance = _chance_of(f)
+        told = counts @ np.log(np.where(liked > 0, chance, 1 - chance))
+        volume = np.linalg.slogdet(np.eye(len(f)) + root[:, None] * kernel * root)[1]
+        return float(told - slopes @ f / 2 - volume / 2)
+
+    best, since, place = 0.0, 0, np.arange(len(x))
+    for younger, age in zip((AGES[0] // 2, *AGES), AGES, strict=False):
+        at = len(x) - age
+        both = (place >= at - COMPARED) & np.isin(genres, genres[max(at, 0) :])
+        before, after = both & (place < at), place >= at
+        if before.sum() < AGES[0]:
+            continue
+        gain = evidence(before) + evidence(after) - evidence(both)
+        gain += np.log(CHANGE * (age - younger))
+        if gain > best:
+            best, since = gain, at
+    return since
 
 
 def _kernel(x: np.ndarray, genres: np.ndarray, y: np.ndarray, others: np.ndarray) -> np.ndarray:
