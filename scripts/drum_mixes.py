@@ -325,7 +325,11 @@ class Mixer:
         backings: int = 120,
         as_played: bool = False,
     ) -> None:
-        """Args: pools and kits, each with its share; the seed of all draws; no drums exchanged."""
+        """Args: pools and kits, each with its share; the seed of all draws.
+
+        `as_played`: no drum is exchanged, kits are as they are, and nothing is done to the sound
+        but that half of the clips have a bass and a pad.
+        """
         self.rng = np.random.default_rng(seed)
         self._as_played = as_played
         self._pools, self._kits = pools, kits
@@ -344,8 +348,11 @@ class Mixer:
         sound = self._played(*strokes_)
         seconds, lanes, velocities = strokes_
         inside = (seconds >= 0) & (seconds < CLIP_SECONDS)
-        levels = drum_features(levelled(self._produced(sound)), self._equaliser())
-        levels = levels + np.float32(rng.uniform(-0.03, 0.03))
+        if self._as_played:
+            levels = drum_features(levelled(self._backed(sound, rng.uniform(-6, 0))))
+        else:
+            levels = drum_features(levelled(self._produced(sound)), self._equaliser())
+            levels = levels + np.float32(rng.uniform(-0.03, 0.03))
         return Clip(
             levels[:CLIP_FRAMES].astype(np.float16),
             seconds[inside],
@@ -414,10 +421,12 @@ class Mixer:
                 if lane is None or one.shots[lane]:
                     return one
 
-        kit, mixed = any_kit(), rng.random() < 0.35
+        kit, mixed = any_kit(), not self._as_played and rng.random() < 0.35
         frames, tail = round(CLIP_SECONDS * RATE_HZ), round(_TAIL_SECONDS * RATE_HZ)
         sound = np.zeros(frames + tail, np.float32)
         flatter, exponent = rng.uniform(-1.2, 0.1), rng.uniform(0.8, 2.2)
+        if self._as_played:
+            flatter, exponent = 0.0, rng.uniform(1.2, 2)
         hat_ends = np.sort(seconds[_HATS[lanes]])
         chokes = rng.random() < 0.85
         tuned: dict[tuple[int, int], Sound] = {}
@@ -430,12 +439,15 @@ class Mixer:
                     besides[lane] = any_kit(lane), 10 ** (rng.normal(-4, 4) / 20)
                 if not self._as_played and rng.random() < 0.35:  # duller or brighter
                     tones[lane] = rng.uniform(-0.85, 2.5), np.exp(rng.uniform(5, 8.7))
-                own[lane] = (
-                    kit if kit.shots[lane] and not mixed else any_kit(lane),
-                    2 ** rng.normal(0, 0.18),  # pitch
-                    10 ** (rng.normal(0, 3) / 20),
-                    rng.choice([0, 0, 0, 2, 6]) * rng.random(),  # damping
-                )
+                its = kit if kit.shots[lane] and not mixed else any_kit(lane)
+                own[lane] = (its, 1.0, 1.0, 0.0)
+                if not self._as_played:
+                    own[lane] = (
+                        its,
+                        2 ** rng.normal(0, 0.18),  # pitch
+                        10 ** (rng.normal(0, 3) / 20),
+                        rng.choice([0, 0, 0, 2, 6]) * rng.random(),  # damping
+                    )
             of, pitch, gain, damping = own[lane]
             layer = int(np.searchsorted((40, 73, 105), velocity))
             if (lane, layer) not in tuned:
@@ -497,14 +509,21 @@ class Mixer:
             sound = sound.copy()
             sound[late:] += wet.astype(np.float32)
         rms = float(np.sqrt(np.square(sound).mean())) + 1e-6
-        if rng.random() < 0.5:
-            backing = self._backings[rng.integers(len(self._backings))]
-            backing = np.roll(backing, rng.integers(len(backing)))
-            sound = sound + backing * np.float32(10 * rms * 10 ** (rng.uniform(-14, 3) / 20))
+        sound = self._backed(sound, rng.uniform(-14, 3))
         if rng.random() < 0.6:
             level = rms * 10 ** (rng.uniform(-60, -22) / 20)
             sound = sound + rng.standard_normal(len(sound), np.float32) * np.float32(level)
         return sound
+
+    def _backed(self, sound: Sound, level_db: float) -> Sound:
+        """Half of the time with a bass and a pad, at that level beside it."""
+        rng = self.rng
+        if rng.random() < 0.5:
+            return sound
+        rms = float(np.sqrt(np.square(sound).mean())) + 1e-6
+        backing = self._backings[rng.integers(len(self._backings))]
+        backing = np.roll(backing, rng.integers(len(backing)))
+        return sound + backing * np.float32(10 * rms * 10 ** (level_db / 20))
 
     def _equaliser(self) -> NDArray[np.float32] | None:
         """Gains of bands: a few broad bells, at times a low or a high cut."""
