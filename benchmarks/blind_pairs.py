@@ -3,8 +3,11 @@
 ``DIGITAL_DJ_HOME=… python -m benchmarks.blind_pairs --pairs 200 --seed 1``; docs/blind-test.md
 quotes it. The sounds are measured as a browser gets them: 16-bit WAV files. Two classifiers, a
 random forest and a logistic regression, then look for the person in what is no music: file name and
-size, frames, channels, rate, silence at the start, at the end and in between, the first sample, the
-place of the first stroke, kit and tempo. Both files of a pair are in one fold of five.
+size, frames, channels, rate, silence at the start and at the end (below -60 dBFS), the first
+sample, the place of the first stroke, kit and tempo. A second forest is told more than anybody can
+hear: loudness and true peak, whose differences are far below a tenth of a dB, and how long it is
+quiet at start and end (below -45 dBFS). Both files of a pair are in one fold of five. How far
+chance alone takes the forest's AUC is measured by drawing anew which side is the person's.
 """
 
 from __future__ import annotations
@@ -31,11 +34,13 @@ from dj_core.models.families import load_model
 from dj_core.sound.kit_table import KITS
 from dj_core.sound.loudness import loudness_lufs, true_peak_dbtp
 
-SILENT = 10 ** (-60 / 20)
+SILENT_DBFS = (-60, -45)
 NAMES = (
-    "bytes", "name", "frames", "channels", "rate", "silence_before", "silence_after",
-    "first_sample", "first_stroke", "kit", "tempo",
+    "bytes", "name", "frames", "channels", "rate", "silence_before", "quiet_before",
+    "silence_after", "quiet_after", "first_sample", "first_stroke", "kit", "tempo", "lufs", "dbtp",
 )  # fmt: skip
+TOLD_MORE = ("quiet_before", "quiet_after", "lufs", "dbtp")
+DRAWN_ANEW = 12
 
 
 @dataclass(frozen=True)
@@ -87,11 +92,13 @@ def measured(pair: Pair) -> Measured:
             + lufs[-1]
             - loudness_lufs(plain, rate)
         )
-        heard = np.flatnonzero(np.abs(samples).max(axis=1) > SILENT)
+        peaks = np.abs(samples).max(axis=1)
+        heard = [np.flatnonzero(peaks > 10 ** (dbfs / 20)) for dbfs in SILENT_DBFS]
         rows.append((
-            len(content), len(f"{side}.wav"), len(samples), samples.shape[1], rate, heard[0],
-            len(samples) - heard[-1], float(np.abs(samples[0]).max()),
-            beat.hits[0].onset_quarters, [*KITS].index(pair.kit), pair.tempo_bpm,
+            len(content), len(f"{side}.wav"), len(samples), samples.shape[1], rate,
+            *(one[0] for one in heard), *(len(samples) - one[-1] for one in heard),
+            float(peaks[0]), beat.hits[0].onset_quarters, [*KITS].index(pair.kit), pair.tempo_bpm,
+            lufs[-1], dbtp[-1],
         ))  # fmt: skip
     person_first = limited if pair.human == "A" else limited[::-1]
     return Measured(pair.human == "A", tuple(lufs), tuple(dbtp), tuple(person_first), tuple(rows))
@@ -106,19 +113,19 @@ def figures(found: Sequence[Measured]) -> dict[str, Any]:
         "forest": RandomForestClassifier(300, min_samples_leaf=3, random_state=1),
         "logistic": make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000)),
     }
-    auc = {}
-    for name, judge in judges.items():
-        folds = GroupKFold(5)
-        odds = cross_val_predict(
-            judge, table, truth, groups=groups, cv=folds, method="predict_proba"
-        )
-        auc[name] = float(roc_auc_score(truth, odds[:, 1]))
+    usual = table[:, [name not in TOLD_MORE for name in NAMES]]
+    auc = {name: judged(judge, usual, truth, groups) for name, judge in judges.items()}
+    auc["forest, told more"] = judged(judges["forest"], table, truth, groups)
+    draw = np.random.default_rng(1)
+    turned = [np.repeat(draw.integers(2, size=len(found)) > 0, 2) for _ in range(DRAWN_ANEW)]
+    chance = [judged(judges["forest"], usual, truth ^ turn, groups) for turn in turned]
     apart = np.abs([(*np.diff(one.lufs), *np.diff(one.dbtp)) for one in found])
     return {
         "pairs": len(found),
         "person_on_a": int(sum(one.human for one in found)),
         "most_apart": {"lu": float(apart[:, 0].max()), "true_peak_db": float(apart[:, 1].max())},
         "auc": auc,
+        "auc_by_chance": {"mean": float(np.mean(chance)), "spread": float(np.std(chance))},
         "differ_within_pairs": [
             name
             for name, column in zip(NAMES, table.T, strict=True)
@@ -131,6 +138,14 @@ def figures(found: Sequence[Measured]) -> dict[str, Any]:
             )
         },
     }
+
+
+def judged(judge: Any, table: np.ndarray, truth: np.ndarray, groups: np.ndarray) -> float:  # noqa: ANN401
+    """The area under the curve of a classifier that has not seen the pair it judges."""
+    odds = cross_val_predict(
+        judge, table, truth, groups=groups, cv=GroupKFold(5), method="predict_proba"
+    )
+    return float(roc_auc_score(truth, odds[:, 1]))
 
 
 if __name__ == "__main__":

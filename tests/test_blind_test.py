@@ -124,7 +124,7 @@ def test_pairs_differ_in_nothing_but_the_music_and_come_back_to_the_bit(home, tm
                 source_note=26 if hit.lane == 6 else None,
             )
             for turn in range(6)
-            for hit in beat.hits
+            for hit in (*beat.hits, Hit.of("crash", 7.5))  # it rings where a loop closes
         )
         (folder / f"{number}.mid").write_bytes(midi_bytes(replace(beat, hits=hits, bars=12)))
         sheet.append(f"{number}.mid,rock,{100 + number},beat,4-4,{split}")
@@ -152,6 +152,9 @@ def test_pairs_differ_in_nothing_but_the_music_and_come_back_to_the_bit(home, tm
         )
         assert abs(lufs[0] - lufs[1]) <= 0.1
         assert abs(peaks[0] - peaks[1]) <= 0.2
+        first = [np.abs(sound[0]).max() for sound in sounds]
+        assert first[0] == pytest.approx(first[1], rel=0.5)  # neither begins or ends in silence
+        assert min(np.abs(sound[-44:]).max() for sound in sounds) > 10 ** (-60 / 20)
         for beat in pair.beats:
             assert (beat.bars, beat.tempo_bpm, beat.title) == (BARS, pair.tempo_bpm, "")
             assert beat.hits[0].onset_quarters == 0

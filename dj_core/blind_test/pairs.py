@@ -3,9 +3,10 @@
     BlindTest + Pool --pair_of--> Pair: two beats, two WAV files, and which of them is the person's
 
 A pair has one style, tempo, length and kit. Both beats are cut out of something longer in the same
-way, turned so that their first stroke is the first frame, stripped of what only one of them could
-have (note numbers of an instrument, lengths), played as a loop by the same code, and brought to the
-same loudness and the same true peak. A seed decides all of it.
+way, turned so that they begin with a stroke, stripped of what only one of them could have (note
+numbers of an instrument, lengths), played as a loop by the same code, and brought to the same
+loudness and the same true peak. Both still sound where the loop closes, and it is closed where both
+are equally loud. A seed decides all of it.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ LUFS = -20.0
 CEILING_DBTP = -1.2
 BELOW_BOTH_DB = 0.5  # the limiter works on both sounds, not only on the one with higher peaks
 MOST_APART_LU = 0.05
+SEAM_FRAMES = 220  # 5 ms before the first stroke, in which a loop is closed
+SOUNDING_DBFS = -54.0  # peak in these; what is quieter at -20 LUFS counts as silence
 _ROUNDS = 6
 _NEAR_ENOUGH_LU = 0.02
 
@@ -191,24 +194,35 @@ def pair_of(test: BlindTest, number: int, pool: Pool, model: BeatModel) -> Pair:
     if not sources:
         raise GenerationError("There is no beat of a person to draw from. Choose the other kind.")
     order = np.random.default_rng([test.seed, len(kind)]).permutation(len(sources))
-    for skipped in range(TRIES):  # few have no four bars that begin with a stroke
+    for skipped in range(TRIES):
         source = sources[order[((number - 1) // len(kinds) + skipped) % len(sources)]]
-        beats_there = source.read()
-        if not beats_there:
-            continue
-        whole = beats_there[draw.integers(len(beats_there))]
-        bars = range(0, whole.bars - BARS + 1, BARS)
-        found = [(bar, cut) for bar in bars if (cut := part_of(whole, bar))]
-        # a performance begins out of silence; a take's second half, which is beside it, does not
-        found = found[1:] if len(found) > TAKE_BARS // BARS else found
-        if found:
-            break
-    else:
-        raise GenerationError("No four bars fit. Try another seed.")
+        if pair := _pair_from(source, number, human_is_a, first_seed, draw, model):
+            return pair
+    raise GenerationError("No pair fits. Try another seed.")
+
+
+def _pair_from(
+    source: Source, number: int, human_is_a: bool, first_seed: int, draw: np.random.Generator,
+    model: BeatModel,
+) -> Pair | None:  # fmt: skip
+    """A pair with this person's beat; None where no part of it, or no take, fits."""
+    beats_there = source.read()
+    if not beats_there:
+        return None
+    whole = beats_there[int(draw.integers(len(beats_there)))]
+    bars = range(0, whole.bars - BARS + 1, BARS)
+    found = [(bar, cut) for bar in bars if (cut := part_of(whole, bar))]
+    # a performance begins out of silence; a take's second half, which is beside it, does not
+    found = found[1:] if len(found) > TAKE_BARS // BARS else found
+    if not found:
+        return None
     bar, person = found[draw.integers(len(found))]
     tempo_bpm = whole.playing_tempo_bpm
     kit = GENRE[source.genre].kit if source.genre in GENRE else "standard"
     person = replace(person, genre=source.genre, tempo_bpm=tempo_bpm)
+    sound = at_level(played(person, kit))
+    if not sounds_on(sound):
+        return None
     for seed in range(first_seed, first_seed + TRIES):
         request = GenerationRequest(
             genre=source.genre, tempo_bpm=tempo_bpm, bars=TAKE_BARS, seed=seed,
@@ -218,15 +232,18 @@ def pair_of(test: BlindTest, number: int, pool: Pool, model: BeatModel) -> Pair:
         if take is None:
             continue
         take = replace(take, genre=source.genre, tempo_bpm=tempo_bpm)
-        beats = (person, take) if human_is_a else (take, person)
-        if sounds := levelled([played(beat, kit) for beat in beats]):
+        other = at_level(played(take, kit))
+        if sounds_on(other) and (level := levelled(closed_alike([sound, other]))):
             break
     else:
-        raise GenerationError("No take fits. Try another seed.")
+        return None
+    beats, sounds = (person, take), [_wav(one) for one in level]
+    if not human_is_a:
+        beats, sounds = (take, person), sounds[::-1]
     return Pair(
         number, source.genre, tempo_bpm, kit, "A" if human_is_a else "B",
         " ".join(filter(None, [source.origin, whole.title])) + f", bar {bar + 1}", seed,
-        beats, (_wav(sounds[0]), _wav(sounds[1])),
+        beats, (sounds[0], sounds[1]),
     )  # fmt: skip
 
 
@@ -253,6 +270,27 @@ def played(beat: Beat, kit: str) -> NDArray[np.float32]:
     for stem in render_stems(beat, kit, loop=True).values():
         whole += stem
     return whole
+
+
+def at_level(sound: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A loop at the loudness of all pairs, before anything limits its peaks."""
+    gain_db = LUFS - loudness_lufs(sound, SAMPLE_RATE_HZ)
+    return sound * np.float32(10 ** (gain_db / 20))
+
+
+def sounds_on(sound: NDArray[np.float32]) -> bool:
+    """Whether a loop that begins with a stroke, at its level, still sounds just before it."""
+    return bool(np.abs(sound[-SEAM_FRAMES:]).max() > 10 ** (SOUNDING_DBFS / 20))
+
+
+def closed_alike(sounds: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    """Loops turned by 5 ms at most, so that all begin, and end, at one level: without silence."""
+    ends = [np.abs(sound[-SEAM_FRAMES:]).max(axis=1) for sound in sounds]
+    level = min(end.max() for end in ends)
+    return [
+        np.roll(sound, SEAM_FRAMES - int(np.abs(end - level).argmin()), axis=0)
+        for sound, end in zip(sounds, ends, strict=True)
+    ]
 
 
 def levelled(sounds: list[NDArray[np.float32]]) -> list[NDArray[np.float64]]:
