@@ -301,9 +301,16 @@ def _systems(results: Results, q: Cells) -> dict[str, Claim]:
     verdict = f"{others[0].label} is the best system here."
     if best.loss() < min(others[0].loss(), floor):
         verdict = (
-            "notes-best is the best system here, though not the largest: it treats chords as sets "
-            "of drums, points back to earlier notes of the song, and reads the times."
+            "notes-best is better than all of them, though not the largest: it treats chords as "
+            "sets of drums, points back to earlier notes of the song, and reads the times."
         )
+        first = ranked(results)[0]
+        if first.name != BEST:
+            verdict += (
+                f" The network least surprised by the notes is {first.label} "
+                f"({q('systems', first.label, LOSS)}): it need not know when they are played, and "
+                "its songs have no rhythm of their own."
+            )
     return {
         "systems": q.claim(
             "The paper builds on larger networks of the same kind and compares itself with none "
