@@ -26,6 +26,7 @@ GROOVE = replace(
     GROOVE_PRESETS["groove"],
     hidden=16, streams=5, window_steps=32, steps_per_epoch=4, epochs=2, dropout=0.0,
     weight_drop=0.0, input_drop=0.0, take_every_epochs=0, style_bias_takes=0,
+    styles=("house", "trap"),
 )  # fmt: skip
 GROOVE_STEPS = 6
 
