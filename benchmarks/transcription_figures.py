@@ -194,7 +194,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--groove", type=Path, required=True, help="the Groove MIDI Dataset")
     parser.add_argument("--model", type=Path, default=SHIPPED_TRANSCRIBER)
-    parser.add_argument("--every", type=int, default=1, help="only every so manieth performance")
+    parser.add_argument("--every", type=int, default=1, help="only every n-th performance")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     transcriber: Transcriber = load_transcriber(options.model)

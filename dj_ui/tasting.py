@@ -50,11 +50,11 @@ def own_taste() -> TasteFile | None:
     The DJ at this machine has one; who signed in, by their address; every other visitor of a host
     one per browser.
     """
-    who: str | None = visitor()
-    if who == NOBODY and not any(st.context.headers.get(name) for name in _FORWARDED):
+    who: str | None
+    if visitor() == NOBODY and not any(st.context.headers.get(name) for name in _FORWARDED):
         who = OWN
     elif wants_sign_in():
-        who = hashlib.sha256(f"{who}".encode()).hexdigest()[:32]
+        who = hashlib.sha256(visitor().encode()).hexdigest()[:32]
     else:
         who = visitors_session()
     return TasteFile(Library.open().home, who) if who else None

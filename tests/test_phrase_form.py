@@ -57,6 +57,15 @@ def test_a_phrase_is_played_again_from_its_form_and_what_is_new_in_it(seed, bar)
     assert (np.abs(played - velocity)[: 4 * bar] <= NEAR).all()
 
 
+@given(st.integers(0, 10_000))
+def test_no_form_reaches_outside_what_is_played(seed):
+    random = np.random.default_rng(seed)
+    form = random.integers(REST, LARGEST, (2, HALVES, 3), endpoint=True)
+    before = Repeats.of(form, 40, np.array([12, 24])).before
+    assert (before >= -1).all()
+    assert (before <= np.arange(40)[:, None, None]).all()
+
+
 def test_codes_tell_rests_repeats_and_changes():
     velocity = phrase(np.random.default_rng(1))
     velocity[:, 0] = 0

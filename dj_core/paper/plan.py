@@ -1,9 +1,9 @@
 """The list of training runs: the paper's networks, the systems it cites, and ours.
 
 Every entry names a preset of `note_training`. A system is trained for the epochs its authors gave
-it, or until its validation loss has not improved for `PATIENCE` epochs, whichever comes first; the
-epoch with the least validation loss is kept. A quick run shows that everything works, not how good
-it is.
+it, or until its validation loss has not improved for `PATIENCE` epochs, whichever comes first; an
+entry may have no patience, and says why. The epoch with the least validation loss is kept. A quick
+run shows that everything works, not how good it is.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""The form of a dance phrase: for each drum, which half bars come again, are new, or rest.
+"""The form of a dance phrase: for each drum, which half bars are new, come again, or rest.
 
-A programmed phrase repeats itself exactly where it repeats, and what changes is meant to. A take
-takes the form over from the phrase whose style it plays in: what comes again sounds as before, as
-loud and at the same place, and the network decides what sounds in new half bars, and what changes.
+A programmed phrase repeats itself where it repeats, and what changes is meant to. A take has the
+form of the phrase whose style it plays in: what comes again is struck again, as loud and as late,
+but for the 16ths that the form changes. The network decides what sounds in new half bars and how
+loud an accent that moves is.
 """
 
 from __future__ import annotations
@@ -82,8 +83,8 @@ class Repeats:
         """
         now, half = np.arange(steps)[:, None], bar // 2
         code = form[np.arange(len(form)), now // half % HALVES]
-        again = code > 0
         back = (code & (1 << _BACK_BITS) - 1) * bar[:, None]
+        again = (code > 0) & (back <= now[..., None])  # a damaged table may ask for more
         masks = code >> _BACK_BITS >> (now % half)[..., None]
         changed, moved = again & (masks & 1 > 0), again & (masks >> _MASK_BITS & 1 > 0)
         before = np.where(again, now[..., None] - back, -1)

@@ -208,13 +208,13 @@ def are_whole(tables: Tables, genres: int) -> bool:
         return False
     if tables.forms.dtype != np.int32 or ((tables.forms < REST) | (tables.forms > LARGEST)).any():
         return False
-    for row, rows in (
-        (tables.outline, tables.outlines),
-        (tables.phrase, tables.swings),
-        (tables.form, tables.form_drums),
-        (tables.form_drums, tables.forms),
+    for row, least, rows in (
+        (tables.outline, -1, tables.outlines),
+        (tables.phrase, -1, tables.swings),
+        (tables.form, -1, tables.form_drums),
+        (tables.form_drums, 0, tables.forms),
     ):
-        if row.dtype != np.int32 or (row.size and not -1 <= row.min() <= row.max() < len(rows)):
+        if row.dtype != np.int32 or (row.size and not least <= row.min() <= row.max() < len(rows)):
             return False
     floats = (tables.placement, tables.swings)
     if not all(np.isfinite(table.astype(np.float32)).all() for table in floats):
