@@ -407,42 +407,75 @@ class _Block:
             self.recent.fade(None)
             return
         network = self.network
-        self.recent.read()
-        strokes = self._strokes(now, row, lane, struck)
-        around = network.around(strokes, memory, self.recent, self.standing)
-        drawn = np.empty((2, len(row)), np.int64)  # velocity and offset
-        if len(turns) > 1:
+        was, moves = self._again(now, row, lane)
+        settled = (was[0] > 0) & ~moves  # as loud and as late as then: the network is not asked
+        drawn = was[:2] - 1  # velocity and offset
+        two = self._flams(was[2] > 0, (row, now, lane, _FLAM))
+        asked = ~settled | two
+        around, last = None, -1
+        if asked.any():
+            self.recent.read()
+            strokes = self._strokes(now, row[asked], lane[asked], struck)
+            around = network.around(strokes, memory, self.recent, self.standing)
+            place = asked.cumsum() - 1  # of a stroke among those that are asked about
+            last = int(asked.nonzero()[0][-1])
             added = np.zeros((self.rows, around.shape[1]), np.float32)
         for here in turns:
-            rows, lanes, units = row[here], lane[here], around[here]
-            earlier = strokes.earlier[:, here]
-            earlier[..., -1] = before = self.before[:, rows]
-            if here is not turns[0]:
-                units += added[rows]
-            units += network.just_before(*before)
-            logits = network.velocity_logits(units, earlier[0])
-            if self.repeats is not None:
-                before_now = self.repeats.before[now, rows, lanes]
-                was = self.cells[:2, rows, before_now, lanes].astype(np.int64) - 1
-                moves = self.repeats.moved[now, rows, lanes]
-                near = np.abs(np.arange(logits.shape[1]) - was[0][:, None]) <= NEAR
-                logits = logits - DECIDED * (near & (moves & (was[0] >= 0))[:, None])
-            louder = self._draw(logits, "velocity", (rows, now, lanes, _VELOCITY))
-            logits = network.offset_logits(units, earlier[1], louder)
-            later = self._draw(logits, "timing", (rows, now, lanes, _OFFSET))
-            if self.repeats is not None:  # as loud, if no accent moves, and as late as before
-                again = was[0] >= 0
-                louder, later = np.where([again & ~moves, again], was, (louder, later))
-            drawn[0, here], drawn[1, here] = louder, later
-            if here is not turns[-1]:
-                added[rows] += network.sounded(lanes, _LEVELS[louder], _OFFSETS[later])
+            rows, lanes = row[here], lane[here]
+            free = here.start + (~settled[here]).nonzero()[0]
+            if len(free):
+                units, earlier = around[place[free]], strokes.earlier[:, place[free]]
+                earlier[..., -1] = before = self.before[:, row[free]]
+                units += added[row[free]]
+                units += network.just_before(*before)
+                drawn[:, free] = self._velocity_and_offset(
+                    now, row[free], lane[free], units, earlier, was[:, free]
+                )
+            if here.stop <= last:
+                levels, places = _LEVELS[drawn[0, here]], _OFFSETS[drawn[1, here]]
+                added[rows] += network.sounded(lanes, levels, places)
             self.before[:, rows] = 1 + drawn[:, here]
         self.cells[:2, row, now, lane] = 1 + drawn
         self.last_step[row, lane] = now
         for part, heard in enumerate((1, _LEVELS[drawn[0]], _OFFSETS[drawn[1]])):
             sounded[row, part, lane] = heard
-        self._add_flams(now, row, lane, around, *drawn)
+        if around is not None:
+            self._add_flams(
+                now, row[asked], lane[asked], around, was[:, asked], drawn[:, asked]
+            )
         self.recent.fade(sounded)
+
+    def _again(self, now: int, row: np.ndarray, lane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What comes again in strokes, (4, n) of the grid's parts, 0 where nothing does.
+
+        And which of them sound at another level than then, (n,).
+        """
+        if self.repeats is None:
+            return np.zeros((4, len(row)), np.int64), np.zeros(len(row), bool)
+        before = self.repeats.before[now, row, lane]
+        return self.cells[:4, row, before, lane].astype(np.int64), self.repeats.moved[now, row, lane]
+
+    def _velocity_and_offset(
+        self,
+        now: int,
+        row: np.ndarray,
+        lane: np.ndarray,
+        units: np.ndarray,
+        earlier: np.ndarray,
+        was: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Bins drawn for strokes of different rows; what comes again is at another level."""
+        logits = self.network.velocity_logits(units, earlier[0])
+        again = was[0] > 0
+        if again.any():
+            near = np.abs(np.arange(1, 1 + logits.shape[1]) - was[0][:, None]) <= NEAR
+            logits = logits - np.float32(DECIDED) * (near & again[:, None])
+        louder = self._draw(logits, "velocity", (row, now, lane, _VELOCITY))
+        if again.all():
+            return louder, was[1] - 1
+        logits = self.network.offset_logits(units, earlier[1], louder)
+        later = self._draw(logits, "timing", (row, now, lane, _OFFSET))
+        return louder, np.where(again, was[1] - 1, later)
 
     def _strokes(self, now: int, row: np.ndarray, lane: np.ndarray, struck: np.ndarray) -> Strokes:
         """What is known of a 16th's strokes before they are sounded."""
@@ -466,13 +499,15 @@ class _Block:
         row: np.ndarray,
         lane: np.ndarray,
         around: np.ndarray,
-        velocity: np.ndarray,
-        offset: np.ndarray,
+        was: np.ndarray,
+        drawn: np.ndarray,
     ) -> None:
         """Draw which strokes are two, and note the second's velocity and offset."""
-        network = self.network
+        network, (velocity, offset) = self.network, drawn
         logit, levels, units = network.flam_logits(around, velocity, offset)
-        two = self._flams(logit, (row, now, lane, _FLAM))
+        at = row, now, lane, _FLAM
+        tossed = np.where(was[0] > 0, was[2] > 0, logit > self.flam_demands[row, now, lane])
+        two = self._flams(tossed, at)
         if not two.any():
             return
         row, lane = row[two], lane[two]
@@ -491,13 +526,8 @@ class _Block:
         rolled = 1 + between.astype(np.uint8) / np.float32(MOST_BETWEEN)
         self.content[row, now, 3 * LANES + lane] = rolled
 
-    def _flams(self, logits: np.ndarray, at: _Cells) -> np.ndarray:
-        """Which of the strokes `at` are two."""
-        row, now, lane, _ = at
-        tossed: np.ndarray = logits > self.flam_demands[row, now, lane]
-        if self.repeats is not None:
-            was = self.cells[:, row, self.repeats.before[now, row, lane], lane]
-            tossed = np.where(was[0] > 0, was[2] > 0, tossed)
+    def _flams(self, tossed: np.ndarray, at: _Cells) -> np.ndarray:
+        """Which of the strokes `at` are two, by what chance or the form says."""
         return tossed
 
     def _draw(self, logits: np.ndarray, part: str, at: _Cells) -> np.ndarray:
