@@ -17,7 +17,7 @@ from dj_core.errors import SoundError
 from dj_core.music.beat import Beat, Hit, Meter
 from dj_core.music.drums import DRUM, DRUMS, GENERAL_MIDI_PERCUSSION
 from dj_core.sound import render as sound
-from dj_core.sound.kit_table import KITS, Kit
+from dj_core.sound.kit_table import KITS, OUR_KITS, Kit
 
 ROOT = Path(__file__).resolve().parent.parent
 ONE_BAR_SECONDS = 2.0  # of 4/4 at 120 BPM
@@ -315,7 +315,7 @@ def test_without_fluidsynth_a_beat_sounds_and_nothing_is_said():
     assert outcome.stdout == outcome.stderr == ""
 
 
-@pytest.mark.parametrize("kit", ["house", "eight", "jungle"])
+@pytest.mark.parametrize("kit", ["house", "eight", "jungle", "standard", "electronic", "tr-808"])
 def test_fluidsynth_and_the_sample_player_agree(kit, monkeypatch):
     """Level within half a decibel a drum, and no frame between their onsets."""
     with sound.Striker(kit) as synth:
@@ -328,6 +328,10 @@ def test_fluidsynth_and_the_sample_player_agree(kit, monkeypatch):
                     other = samples.strike(drum.note, velocity, 22_050)
                     levels = [10 * np.log10(np.square(heard).sum()) for heard in (one, other)]
                     assert abs(levels[0] - levels[1]) < 0.5, (drum.name, velocity)
+                    begins = [np.argmax(np.abs(heard) > 0.01).item() for heard in (one, other)]
+                    assert abs(begins[0] - begins[1]) <= 2, (drum.name, velocity)  # left and right
+                    if kit not in OUR_KITS:
+                        continue  # FluidSynth moves the pitch of toms, which shifts their phase
                     length = min(len(one), len(other), 4_000) - 20
                     alike = [
                         np.vdot(one[10 : length + 10], other[10 + lag : length + 10 + lag])

@@ -130,7 +130,7 @@ class SamplePlayer:
         sound += sampled(0) * (1 + x * x * (1.5 * x - 2.5))
         sound += sampled(1) * x * (0.5 + x * (2 - 1.5 * x))
         sound += sampled(2) * 0.5 * x * x * (x - 1)
-        if of(_CUTOFF) < _OPEN_CENTS:
+        if of(_CUTOFF) < _OPEN_CENTS or of(_RESONANCE):  # which costs gain, however high
             moves = [_seconds(of(generator)) for generator in _MODULATION]
             opened = _modulation(moves, of(_MODULATION_SUSTAIN) / 1_000, len(sound), held, rate)
             sound = _low_passed(sound, of(_CUTOFF) + of(_OPENS) * opened, of(_RESONANCE), rate)
@@ -171,7 +171,7 @@ def _modulation(
     """The modulation envelope, 0 to 1, at every block of frames; `sustain` is what it loses."""
     delay, attack, hold, decay, release = times
     seconds = np.arange(0, frames, _BLOCK) / rate
-    since = seconds - delay
+    since = seconds - delay - _BLOCK / rate  # FluidSynth's is a block late
     rising = np.clip(since / attack, 0, 1) if attack else (since >= 0).astype(float)
     lost = np.minimum(np.maximum(since - attack - hold, 0) / max(decay, 0.001), sustain)
     lost += np.maximum(seconds - held / rate, 0) / max(release, 0.001)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, cast
@@ -29,7 +29,14 @@ from dj_core.models.groove.groove_inference import (
     heard_at,
 )
 from dj_core.models.groove.groove_shape import CHAIN, CONTENT, EARLIER, LONGEST_AGE
-from dj_core.models.groove.phrase_form import DECIDED, HALVES, NEAR, Repeats
+from dj_core.models.groove.phrase_form import (
+    DECIDED,
+    HALVES,
+    LEANS,
+    LEVEL_OF_BIN,
+    NEAR,
+    Repeats,
+)
 from dj_core.models.groove.streams import (
     A_BAR,
     COPIED_LAGS,
@@ -72,6 +79,7 @@ _STRUCK, _VELOCITY, _OFFSET, _FLAM, _FLAM_VELOCITY, _FLAM_OFFSET, _BETWEEN = ran
 _WITHIN, _FINE, _SHIFT = range(7, DRAWS)
 WANDER = 0.8  # of a 16th's wandering chance left in the next; half of it is gone after three
 _CHAIN = np.array(CHAIN)
+_LANES = np.arange(LANES)
 _COPIED = 1 + np.array(COPIED_LAGS)  # of `Reading.seen`
 _LEVELS = np.arange(VELOCITY_BINS, dtype=np.float32) / np.float32(CEILING_BIN)
 _OFFSETS = (np.arange(OFFSETS) - MAX_OFFSET).astype(np.float32) / np.float32(MAX_OFFSET)
@@ -281,6 +289,7 @@ class _Block:
         self.network = model.stepwise
         asked = requests
         self.rows = len(asked)
+        self._rows = np.arange(self.rows)
         self.steps = max(map(_steps, asked))
         self.bar = np.array([steps_per_bar(request.meter) for request in asked])
         self.lag_steps = np.stack(lag_steps(self.bar), axis=1)
@@ -357,8 +366,20 @@ class _Block:
         """Play a 16th."""
         heard = heard_at(now, self.content, self.reading)
         self.memory = self.network.remember(heard, self.standing, self.memory)
-        units, copied, stroke_memory = self.network.heads(heard, self.standing, self.memory)
-        self._sound(now, stroke_memory, self._strike(now, units, copied, heard))
+        struck = self._decided(now)
+        heads = partial(self.network.heads, heard, self.standing, self.memory)
+        if struck is None:
+            units, copied, stroke_memory = heads()
+            self._sound(now, lambda: stroke_memory, self._strike(now, units, copied, heard))
+        else:
+            self._sound(now, lambda: heads()[2], struck)
+
+    def _decided(self, now: int) -> np.ndarray | None:
+        """What is struck where the forms leave nothing to the network, (rows, 16); else None."""
+        if self.repeats is None or not self.repeats.decides[now].all():
+            return None
+        struck: np.ndarray = self.repeats.copied[now] & self._then(now)
+        return struck
 
     def _asked(self) -> Conditions:
         asked = self.requests
@@ -390,12 +411,16 @@ class _Block:
         place = self.reading.position[now] % PLACES
         added: np.ndarray = self.placed[at_rows(place, self.rows)]
         if self.repeats is not None:
-            before = self.repeats.before[now]
-            then = self.cells[0, np.arange(self.rows)[:, None], before, np.arange(LANES)] > 0
-            added = added + self.repeats.decided(now, then)
+            added = added + self.repeats.decided(now, self._then(now))
         return added
 
-    def _sound(self, now: int, memory: np.ndarray, struck: np.ndarray) -> None:
+    def _then(self, now: int) -> np.ndarray:
+        """Which drums were struck at the 16th that comes again, if one does, (rows, 16)."""
+        before = cast("Repeats", self.repeats).before[now]
+        then: np.ndarray = self.cells[0, self._rows[:, None], before, _LANES] > 0
+        return then
+
+    def _sound(self, now: int, memory: Callable[[], np.ndarray], struck: np.ndarray) -> None:
         """Give every stroke its velocity, offset and flam, and note the 16th.
 
         Strokes of a take are sounded in the lanes' order: each knows those before it. Their flams
@@ -406,43 +431,39 @@ class _Block:
         if not turns:
             self.recent.fade(None)
             return
-        network = self.network
         was, moves = self._again(now, row, lane)
         settled = (was[0] > 0) & ~moves  # as loud and as late as then: the network is not asked
         drawn = was[:2] - 1  # velocity and offset
-        two = self._flams(was[2] > 0, (row, now, lane, _FLAM))
-        asked = ~settled | two
-        around, last = None, -1
+        asked = ~settled | self._flams(was[2] > 0, (row, now, lane, _FLAM))
         if asked.any():
             self.recent.read()
             strokes = self._strokes(now, row[asked], lane[asked], struck)
-            around = network.around(strokes, memory, self.recent, self.standing)
+            around = self.network.around(strokes, memory(), self.recent, self.standing)
             place = asked.cumsum() - 1  # of a stroke among those that are asked about
             last = int(asked.nonzero()[0][-1])
             added = np.zeros((self.rows, around.shape[1]), np.float32)
-        for here in turns:
-            rows, lanes = row[here], lane[here]
-            free = here.start + (~settled[here]).nonzero()[0]
-            if len(free):
-                units, earlier = around[place[free]], strokes.earlier[:, place[free]]
-                earlier[..., -1] = before = self.before[:, row[free]]
-                units += added[row[free]]
-                units += network.just_before(*before)
-                drawn[:, free] = self._velocity_and_offset(
-                    now, row[free], lane[free], units, earlier, was[:, free]
-                )
-            if here.stop <= last:
-                levels, places = _LEVELS[drawn[0, here]], _OFFSETS[drawn[1, here]]
-                added[rows] += network.sounded(lanes, levels, places)
-            self.before[:, rows] = 1 + drawn[:, here]
+            for here in turns:
+                rows, lanes = row[here], lane[here]
+                free = here.start + (~settled[here]).nonzero()[0]
+                if len(free):
+                    units, earlier = around[place[free]], strokes.earlier[:, place[free]]
+                    earlier[..., -1] = before = self.before[:, row[free]]
+                    units += added[row[free]]
+                    units += self.network.just_before(*before)
+                    drawn[:, free] = self._velocity_and_offset(
+                        now, row[free], lane[free], units, earlier, was[:, free]
+                    )
+                if here.stop <= last:
+                    levels, places = _LEVELS[drawn[0, here]], _OFFSETS[drawn[1, here]]
+                    added[rows] += self.network.sounded(lanes, levels, places)
+                self.before[:, rows] = 1 + drawn[:, here]
+        self.before[:, row] = 1 + drawn  # of a row's strokes the last
         self.cells[:2, row, now, lane] = 1 + drawn
         self.last_step[row, lane] = now
         for part, heard in enumerate((1, _LEVELS[drawn[0]], _OFFSETS[drawn[1]])):
             sounded[row, part, lane] = heard
-        if around is not None:
-            self._add_flams(
-                now, row[asked], lane[asked], around, was[:, asked], drawn[:, asked]
-            )
+        if asked.any():
+            self._add_flams(now, row[asked], lane[asked], around, was[:, asked], drawn[:, asked])
         self.recent.fade(sounded)
 
     def _again(self, now: int, row: np.ndarray, lane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -453,7 +474,8 @@ class _Block:
         if self.repeats is None:
             return np.zeros((4, len(row)), np.int64), np.zeros(len(row), bool)
         before = self.repeats.before[now, row, lane]
-        return self.cells[:4, row, before, lane].astype(np.int64), self.repeats.moved[now, row, lane]
+        again = self.cells[:4, row, before, lane].astype(np.int64)
+        return again, self.repeats.moved[now, row, lane]
 
     def _velocity_and_offset(
         self,
@@ -470,6 +492,9 @@ class _Block:
         if again.any():
             near = np.abs(np.arange(1, 1 + logits.shape[1]) - was[0][:, None]) <= NEAR
             logits = logits - np.float32(DECIDED) * (near & again[:, None])
+        if self.repeats is not None:
+            level = self.repeats.level[now, row, lane]
+            logits = logits + np.float32(LEANS) * (LEVEL_OF_BIN[1:] == level[:, None])
         louder = self._draw(logits, "velocity", (row, now, lane, _VELOCITY))
         if again.all():
             return louder, was[1] - 1

@@ -239,6 +239,9 @@ class _GuidedBlock(_Block):
             style_source=np.array(source),
         )
 
+    def _decided(self, now: int) -> None:
+        """Nothing: the network weighs what is given, wherever the form decides."""
+
     # --- cells ---------------------------------------------------------------------------------
 
     def _strike(self, now: int, units: np.ndarray, copied: np.ndarray, heard: Heard) -> np.ndarray:
