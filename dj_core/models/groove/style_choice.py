@@ -9,14 +9,11 @@ from typing import cast
 
 import numpy as np
 
-from dj_core.models.groove.phrase_form import REST
 from dj_core.models.groove.streams import style_noise
 from dj_core.models.groove.style_tables import STEPS_A_SPREAD, STYLE_BARS, Tables
 from dj_core.models.groove.style_vector import DENSITY, LOUDNESS, OUTLINE
 from dj_core.models.groove.training_clips import KINDS, role_index
 from dj_core.models.request import GenerationRequest, role_of
-from dj_core.music.drums import LANE
-from dj_core.music.genres import GENRE
 from dj_core.music.step_grid import LANES, METERS
 
 NEAREST_STYLES = 32
@@ -29,13 +26,6 @@ UNKNOWN_TEMPO_AWAY = 0.12  # how far off, in logarithms, a style counts whose te
 UNKNOWN_TEMPO_CHANCE = 0.2  # of such a style, beside one at a known tempo as far off
 FEW_STYLES = 12  # a genre with fewer, all programmed, also has what lies between them
 ONLY_STYLE_NOISE = 2.0  # on a programmed genre's only style; it falls with their square root
-MOST_DRUMS = 7
-"""A take in a phrase's style leaves out the sparsest of the phrase's `COLOURS` beyond so many:
-readers would play half of such takes, of those with all drums a third (docs/groove-model.md)."""
-COLOURS = (
-    *("side_stick", "ride", "pedal_hat", "tambourine", "shaker"),
-    *("conga", "cowbell", "low_tom", "mid_tom", "high_tom"),
-)
 FARTHEST_WAY = 0.6  # that such a style may go towards one of another pattern
 
 
@@ -46,7 +36,7 @@ class DrawnStyle:
     Attributes:
         style: scaled, (STYLE_SIZE).
         fine: share of the take's strokes that shall lie between two 96ths of a quarter.
-        drums: those a take in this style plays, bool (16); see `MOST_DRUMS`.
+        drums: those a take in this style plays, bool (16).
         swing: the phrase's whose style it is, as in `Clip`; None for all other styles.
         form: that phrase's, see `phrase_form`; likewise.
     """
@@ -103,11 +93,7 @@ class StyleChoice:
         if swing is not None:  # a phrase as it is: noise would only blur its outline
             # it has its own drums: a stray stroke of another one is heard
             drums = (int(tables.drums[chosen]) >> np.arange(LANES) & 1).astype(bool)
-            form = tables.form_at(chosen)
-            if form is not None:
-                drums = _thinned(drums, form, self.genres[int(tables.genre[chosen])])
-                form = np.where(drums, form, REST)
-            return DrawnStyle(style, fine, drums, swing, form)
+            return DrawnStyle(style, fine, drums, swing, tables.form_at(chosen))
         drums = np.ones(LANES, bool)
         if fine > PLAYED:
             style = style - tables.bias
@@ -190,16 +176,3 @@ class StyleChoice:
         tables, columns = self.tables, [DENSITY, LOUDNESS]
         scaled = tables.styles[:, columns] / float(STEPS_A_SPREAD)
         return tables.scale.levels(*(scaled * tables.spread[columns] + tables.mean[columns]).T)
-
-
-def _thinned(drums: np.ndarray, form: np.ndarray, genre: str) -> np.ndarray:
-    """`drums` (16) without the colours that sound in the fewest half bars of the phrase.
-
-    What a rule of the genre names stays.
-    """
-    ruled = {drum for rule in GENRE[genre].rules for drum in rule.drums}
-    colours = [LANE[drum] for drum in COLOURS if drum not in ruled and drums[LANE[drum]]]
-    sparsest = sorted(colours, key=lambda lane: int((form[:, lane] != REST).sum()))
-    thinned = drums.copy()
-    thinned[sparsest[: max(0, int(drums.sum()) - MOST_DRUMS)]] = False
-    return thinned
