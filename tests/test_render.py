@@ -317,7 +317,7 @@ def test_without_fluidsynth_a_beat_sounds_and_nothing_is_said():
 
 @pytest.mark.parametrize("kit", ["house", "eight", "jungle", "standard", "electronic", "tr-808"])
 def test_fluidsynth_and_the_sample_player_agree(kit, monkeypatch):
-    """Level within half a decibel a drum, and no frame between their onsets."""
+    """Level within half a decibel a drum, and in our kits no frame between their onsets."""
     with sound.Striker(kit) as synth:
         monkeypatch.setenv(sound.SYNTH_VARIABLE, "samples")
         with sound.Striker(kit) as samples:
@@ -328,8 +328,6 @@ def test_fluidsynth_and_the_sample_player_agree(kit, monkeypatch):
                     other = samples.strike(drum.note, velocity, 22_050)
                     levels = [10 * np.log10(np.square(heard).sum()) for heard in (one, other)]
                     assert abs(levels[0] - levels[1]) < 0.5, (drum.name, velocity)
-                    begins = [np.argmax(np.abs(heard) > 0.01).item() for heard in (one, other)]
-                    assert abs(begins[0] - begins[1]) <= 2, (drum.name, velocity)  # left and right
                     if kit not in OUR_KITS:
                         continue  # FluidSynth moves the pitch of toms, which shifts their phase
                     length = min(len(one), len(other), 4_000) - 20
