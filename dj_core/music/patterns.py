@@ -429,15 +429,13 @@ def _read_row(line: _Line, settings: _Settings) -> _Row:
             f"Write 1 to {MAX_PATTERN_BARS} bars, each closed by '|'.",
         )
     strokes: list[list[_Stroke]] = []
-    read: dict[str, list[_Stroke]] = {}  # most bars of a row come again
     for bar in bars:
         if bar in ("%", "%%"):
             if len(strokes) < len(bar):
                 raise line.error(f"'{bar}' has no bar to repeat", "Write that bar out first.")
             strokes.append(strokes[-len(bar)])
         else:
-            read[bar] = read.get(bar) or _read_bar(line, settings, bar)
-            strokes.append(read[bar])
+            strokes.append(_read_bar(line, settings, bar))
     lean_quarters, own_quarters = 0.0, None
     asks: dict[tuple[int, int], Condition] = {}
     step_quarters = settings.beat_quarters / settings.steps_per_beat
@@ -539,31 +537,16 @@ def _lean_quarters(line: _Line, settings: _Settings, feel: str) -> float:
 def _row_hits(line: _Line, row: _Row) -> Iterator[Hit]:
     settings, drum, lean_quarters = row.settings, DRUMS[row.lane], row.lean_quarters
     end_quarters = float(len(row.bars) * settings.bar_quarters)
-    a_bar, parts = settings.bar_quarters.as_integer_ratio()
     step_quarters = settings.beat_quarters / settings.steps_per_beat
     unmet = row.asks.keys() - {(-1, -1)}
     count = 0
-    known: dict[int, list[tuple[int, float, list[tuple[float, int, int, float]]]]] = {}
     for bar, strokes in enumerate(row.bars):
-        if id(strokes) not in known:
-            known[id(strokes)] = [
-                (
-                    int(stroke.position_quarters / step_quarters),
-                    _weight(stroke.position_quarters, settings.beat_quarters),
-                    [
-                        (ahead, *position.as_integer_ratio(), level)
-                        for ahead, position, level in _sounding(stroke, settings)
-                    ],
-                )
-                for stroke in strokes
-            ]
-        for step, weight, sounding in known[id(strokes)]:
-            place = bar, step
+        for stroke in strokes:
+            place = bar, int(stroke.position_quarters / step_quarters)
             condition = row.asks.get(place, row.asks.get((-1, -1)))
             unmet -= {place}
-            for ahead_quarters, position, of, level in sounding:
-                # bars and position as a fraction of whole numbers: rounded once
-                written = (bar * a_bar * of + position * parts) / (parts * of) - ahead_quarters
+            for ahead_quarters, position, level in _sounding(stroke, settings):
+                written = float(bar * settings.bar_quarters + position) - ahead_quarters
                 if written < 0:
                     raise line.error(
                         "a flam on the very first step has no room for its grace stroke",
@@ -575,7 +558,7 @@ def _row_hits(line: _Line, row: _Row) -> Iterator[Hit]:
                         "the last stroke leans over the end of the pattern",
                         "Lean less, or write it earlier.",
                     )
-                velocity = _velocity(drum, level, weight, count, settings.touch)
+                velocity = _velocity(drum, level, stroke.position_quarters, count, settings)
                 yield Hit(onset, row.lane, velocity, condition=condition)
             count += 1
     if unmet:
@@ -615,17 +598,15 @@ def _swung(position: Fraction, stroke: _Stroke, settings: _Settings) -> Fraction
     return position - inside + pair - (pair - inside) * 2 * (1 - settings.swing)
 
 
-def _weight(position: Fraction, beat: Fraction) -> float:
-    """How heavy a place of the bar is."""
+def _velocity(drum: Drum, level: float, position: Fraction, count: int, settings: _Settings) -> int:
+    beat = settings.beat_quarters
     if position == 0:
-        return BAR_LINE
-    if position % beat == 0:
-        return ON_BEAT
-    return HALF_BEAT if position % (beat / 2) == 0 else BETWEEN
-
-
-def _velocity(drum: Drum, level: float, weight: float, count: int, touch: float) -> int:
-    shape = 1 + touch * (weight + BREATH[count % len(BREATH)])
+        weight = BAR_LINE
+    elif position % beat == 0:
+        weight = ON_BEAT
+    else:
+        weight = HALF_BEAT if position % (beat / 2) == 0 else BETWEEN
+    shape = 1 + settings.touch * (weight + BREATH[count % len(BREATH)])
     return min(127, max(1, round(drum.default_velocity * level * shape)))
 
 

@@ -307,8 +307,8 @@ def _systems(results: Results, q: Cells) -> dict[str, Claim]:
         first = ranked(results)[0]
         if first.name != BEST:
             verdict += (
-                f" The least cross-entropy has {first.label} "
-                f"({q('systems', first.label, LOSS)}): it need not know when notes are played, and "
+                f" The least cross-entropy, {q('systems', first.label, LOSS)}, is that of "
+                f"{first.label}: it need not know when notes are played, and "
                 "its songs have no rhythm of their own."
             )
     return {
