@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from dj_core.models.exact_product import ExactProduct
+from dj_core.models.exact_product import ExactProduct, WholeProduct
+from dj_core.models.groove import groove_inference
 from dj_core.models.groove.groove_checkpoint import GrooveCheckpoint
 from dj_core.models.groove.groove_inference import LaneChain, StepwiseNetwork
 from dj_core.models.groove.groove_likelihood import ClipTensors, _strokes, remember
@@ -28,7 +29,19 @@ from dj_core.music.beat import Meter
 from dj_core.music.step_grid import LANES, METERS, Grid, steps_per_bar
 
 FOLDER = Path(__file__).resolve().parents[1] / "models" / "groove"
-ODDS_APART = 1e-5
+
+
+class Unrounded(ExactProduct):
+    """What whole numbers stand for."""
+
+    def __init__(self, weight, largest=1.0):
+        super().__init__(weight)
+
+    def of_few(self, rows):
+        return self(rows)
+
+
+ODDS_APART = {Unrounded: 1e-5, WholeProduct: 0.02}  # at most, in any 16th
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -154,20 +167,28 @@ def apart(ours, theirs):
 
 
 def check_odds(model, request, monkeypatch):
+    for product, most_apart in ODDS_APART.items():
+        with monkeypatch.context() as patch:
+            patch.setattr(groove_inference, "WholeProduct", product)
+            anew = GrooveModel(model.name, model.checkpoint)
+            check_odds_within(most_apart, anew, request, patch)
+
+
+def check_odds_within(most_apart, model, request, monkeypatch):
     overheard = Overheard(monkeypatch)
     block = _Block(model, [request], DEFAULT_TUNING)
     block.play()
     lanes, velocity, offset, flam = trained_odds(model, request, block)
     ours = torch.from_numpy(np.stack(overheard.lanes))
-    assert (ours.sigmoid() - lanes.double().sigmoid()).abs().max() < ODDS_APART
+    assert (ours.sigmoid() - lanes.double().sigmoid()).abs().max() < most_apart
     assert overheard.velocity.keys() == velocity.keys()
     assert len(velocity) > 5
     for mine, theirs in ((overheard.velocity, velocity), (overheard.offset, offset)):
-        assert apart([mine[at] for at in theirs], list(theirs.values())) < ODDS_APART
+        assert apart([mine[at] for at in theirs], list(theirs.values())) < most_apart
     mine = torch.from_numpy(np.stack([overheard.flam[at] for at in flam])).double()
     theirs = torch.stack(list(flam.values())).double()
-    assert (mine[:, 0].sigmoid() - theirs[:, 0].sigmoid()).abs().max() < ODDS_APART
-    assert apart(list(mine[:, 1:].numpy()), [row.float() for row in theirs[:, 1:]]) < ODDS_APART
+    assert (mine[:, 0].sigmoid() - theirs[:, 0].sigmoid()).abs().max() < most_apart
+    assert apart(list(mine[:, 1:].numpy()), [row.float() for row in theirs[:, 1:]]) < most_apart
 
 
 @pytest.mark.parametrize(
@@ -219,6 +240,31 @@ def test_a_row_is_multiplied_alike_in_any_place_company_and_order(inputs, output
     # another order of the sums, as another machine may have it
     shuffled = chance.permutation(inputs)
     assert (ExactProduct(weight[:, shuffled])(rows[:, shuffled]) == together).all()
+
+
+@pytest.mark.parametrize(("inputs", "outputs", "largest"), [(256, 64, 1.0), (585, 32, 2.0)])
+def test_whole_numbers_are_exact_also_where_inputs_and_weights_are_at_their_largest(
+    inputs, outputs, largest
+):
+    chance = np.random.default_rng(2)
+    weight = chance.standard_normal((outputs, inputs)).astype(np.float16).astype(np.float32)
+    rows = np.concatenate(
+        [
+            chance.uniform(-largest, largest, (24, inputs)),
+            largest * np.sign(weight),  # the largest sums there can be
+        ]
+    ).astype(np.float32)
+    product = WholeProduct(weight, largest)
+    together = product(rows)
+    wanted = rows.astype(np.float64) @ weight.T
+    assert np.abs(together - wanted).max() < 0.005 * np.abs(weight).sum(1).max() * largest
+    for row in (0, 5, len(rows) - 1):
+        assert (product(rows[row : row + 1]) == together[row]).all()
+    shuffled = chance.permutation(inputs)
+    assert (WholeProduct(weight[:, shuffled], largest)(rows[:, shuffled]) == together).all()
+    few = rows.copy()
+    few[:, ::2] = 0
+    assert (product.of_few(few) == product(few)).all()
 
 
 def test_the_shipped_model_plays_a_seed_alike_alone_and_among_many(shipped):

@@ -11,13 +11,17 @@ from dj_core.models.groove.phrase_form import (
     CHANGES,
     HALVES,
     LARGEST,
+    LEANS,
+    LEVEL_OF_BIN,
     NEAR,
+    OUTLINED,
     REST,
     Repeats,
     form_of,
 )
 from dj_core.models.request import GenerationRequest
-from dj_core.music.step_grid import encode, to_grid
+from dj_core.music.drums import LANE
+from dj_core.music.step_grid import LANES, encode, to_grid
 
 BAR = 16
 FORM_BARS = HALVES // 2
@@ -75,7 +79,38 @@ def test_codes_tell_rests_repeats_and_changes():
     assert (form[1:, 0] == REST).all()
     assert (form[4, 1:] == 2).all()  # the first bar again
     assert (form[7, 1:] > FORM_BARS).all()  # changed from an earlier bar
-    assert (form[0] == 0).all()
+    new = Repeats.of(form[None], len(velocity), np.array([BAR]))
+    assert (form[0] > FORM_BARS).all()  # new, with the levels of its strokes
+    rests = form[:2].repeat(BAR // 2, axis=0) == REST
+    told = np.where(rests, -1, LEVEL_OF_BIN[velocity[:BAR]])
+    assert (new.level[:BAR, 0] == told).all()
+    assert (new.level[4 * BAR : 5 * BAR, 0, 1:] == -1).all()
+
+
+def test_what_changes_is_struck_or_left_out_as_written_whatever_the_take_played_before():
+    velocity = phrase(np.random.default_rng(2))
+    form = form_of(velocity, BAR)
+    repeats = Repeats.of(form[None], len(velocity), np.array([BAR]))
+    code = form.repeat(BAR // 2, axis=0)
+    changes = (code > 0) & ~repeats.copied[:, 0] & (repeats.before[:, 0] >= 0)
+    assert changes.any()
+    for then in (False, True):
+        added = np.stack(
+            [repeats.decided(now, np.full((1, 3), then))[0] for now in range(len(velocity))]
+        )
+        assert (np.sign(added[changes]) == np.where(velocity > 0, 1, -1)[changes]).all()
+
+
+def test_new_half_bars_lean_to_their_phrase_but_for_drums_that_the_outline_tells():
+    velocity = np.zeros((8 * BAR, LANES), int)
+    velocity[::4], velocity[2::8] = 30, 10
+    form = form_of(velocity, BAR)
+    repeats = Repeats.of(form[None], BAR, np.array([BAR]))
+    leans = [LEANS if struck else -LEANS for struck in velocity[:BAR, 0] > 0]
+    told = [LANE[drum] for drum in OUTLINED]
+    for lane in range(LANES):
+        asked = np.zeros(BAR) if lane in told else leans
+        np.testing.assert_allclose(repeats.odds[:, 0, lane], asked)
 
 
 def test_takes_of_a_style_repeat_exactly_where_its_phrase_does(monkeypatch):

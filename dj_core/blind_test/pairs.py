@@ -45,6 +45,7 @@ CEILING_DBTP = -1.2
 BELOW_BOTH_DB = 0.5  # the limiter works on both sounds, not only on the one with higher peaks
 MOST_APART_LU = 0.05
 SEAM_FRAMES = 220  # 5 ms before the first stroke, in which a loop is closed
+LEVELS_ALIKE = 0.1  # of a level, that another may be off
 SOUNDING_DBFS = -54.0  # peak in these; what is quieter at -20 LUFS counts as silence
 _ROUNDS = 6
 _NEAR_ENOUGH_LU = 0.02
@@ -233,7 +234,7 @@ def _pair_from(
             continue
         take = replace(take, genre=source.genre, tempo_bpm=tempo_bpm)
         other = at_level(played(take, kit))
-        if sounds_on(other) and (level := levelled(closed_alike([sound, other]))):
+        if sounds_on(other) and (level := closed_alike(levelled([sound, other]))):
             break
     else:
         return None
@@ -283,14 +284,23 @@ def sounds_on(sound: NDArray[np.float32]) -> bool:
     return bool(np.abs(sound[-SEAM_FRAMES:]).max() > 10 ** (SOUNDING_DBFS / 20))
 
 
-def closed_alike(sounds: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-    """Loops turned by 5 ms at most, so that all begin, and end, at one level: without silence."""
+def closed_alike(sounds: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """Loops turned by 5 ms at most, so that all begin, and end, at one level: without silence.
+
+    None of them where they have no level in common.
+    """
     ends = [np.abs(sound[-SEAM_FRAMES:]).max(axis=1) for sound in sounds]
-    level = min(end.max() for end in ends)
-    return [
-        np.roll(sound, SEAM_FRAMES - int(np.abs(end - level).argmin()), axis=0)
-        for sound, end in zip(sounds, ends, strict=True)
-    ]
+    for level in sorted(np.concatenate([*ends, []]), reverse=True):
+        places = [int(np.abs(end - level).argmin()) for end in ends]
+        if all(
+            abs(end[place] - level) <= LEVELS_ALIKE * level
+            for end, place in zip(ends, places, strict=True)
+        ):
+            return [
+                np.roll(sound, SEAM_FRAMES - place, axis=0)
+                for sound, place in zip(sounds, places, strict=True)
+            ]
+    return []
 
 
 def levelled(sounds: list[NDArray[np.float32]]) -> list[NDArray[np.float64]]:

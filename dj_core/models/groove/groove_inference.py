@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dj_core.models.exact_lstm import after_gates, halved
-from dj_core.models.exact_product import ExactProduct
+from dj_core.models.exact_product import ExactProduct, WholeProduct
 from dj_core.models.groove.groove_shape import (
     AROUND,
     CHAIN,
@@ -252,9 +252,9 @@ class StepwiseNetwork:
             seen = seen.copy()
             seen[:, CONTENT:] = 0
         self._outline_gates, self._summary = ExactProduct(outlines), ExactProduct(summary)
-        self._seen = ExactProduct(_by_16ths(seen))
+        self._seen = WholeProduct(_by_16ths(seen), largest=2.0)  # a roll of many strokes is 2
         self._layers = [
-            ExactProduct(np.concatenate(parts, axis=1))
+            WholeProduct(np.concatenate(parts, axis=1))
             for parts in zip([seen[:, :0], *below[1:]], before, strict=True)
         ]
         at = np.arange(MAX_STEPS_PER_BAR)
@@ -279,7 +279,7 @@ class StepwiseNetwork:
         lanes = weights["lanes.neighbours"]
         if self.settings.use_lags:
             neighbours[: len(lanes)] = lanes[:, 2 * LANES :]
-        self._heads = ExactProduct(np.concatenate([remembered, neighbours], axis=1))
+        self._heads = WholeProduct(np.concatenate([remembered, neighbours], axis=1))
         self._head_ends = np.cumsum([LANES * self.settings.lane_units, STROKE_MEMORY])
 
     def _arrange_strokes(self) -> None:
@@ -436,10 +436,9 @@ class StepwiseNetwork:
         below: tuple[np.ndarray, ...] = ()
         outputs, cells = [], []
         for layer, product in enumerate(self._layers):
-            sums = product.sums(*below, memory.hidden[layer])
+            gates = product(*below, memory.hidden[layer])
             if layer == 0:
-                sums += self._seen.sums_of_few(heard.seen.reshape(rows, -1))
-            gates = sums.astype(np.float32)
+                gates += self._seen.of_few(heard.seen.reshape(rows, -1))
             gates += standing.layers[layer]
             if layer == 0:
                 gates += self._position_table[heard.position] + self._phrase_table[heard.phrase]

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, cast
@@ -29,7 +29,14 @@ from dj_core.models.groove.groove_inference import (
     heard_at,
 )
 from dj_core.models.groove.groove_shape import CHAIN, CONTENT, EARLIER, LONGEST_AGE
-from dj_core.models.groove.phrase_form import DECIDED, HALVES, NEAR, Repeats
+from dj_core.models.groove.phrase_form import (
+    DECIDED,
+    HALVES,
+    LEANS,
+    LEVEL_OF_BIN,
+    NEAR,
+    Repeats,
+)
 from dj_core.models.groove.streams import (
     A_BAR,
     COPIED_LAGS,
@@ -72,6 +79,7 @@ _STRUCK, _VELOCITY, _OFFSET, _FLAM, _FLAM_VELOCITY, _FLAM_OFFSET, _BETWEEN = ran
 _WITHIN, _FINE, _SHIFT = range(7, DRAWS)
 WANDER = 0.8  # of a 16th's wandering chance left in the next; half of it is gone after three
 _CHAIN = np.array(CHAIN)
+_LANES = np.arange(LANES)
 _COPIED = 1 + np.array(COPIED_LAGS)  # of `Reading.seen`
 _LEVELS = np.arange(VELOCITY_BINS, dtype=np.float32) / np.float32(CEILING_BIN)
 _OFFSETS = (np.arange(OFFSETS) - MAX_OFFSET).astype(np.float32) / np.float32(MAX_OFFSET)
@@ -281,6 +289,7 @@ class _Block:
         self.network = model.stepwise
         asked = requests
         self.rows = len(asked)
+        self._rows = np.arange(self.rows)
         self.steps = max(map(_steps, asked))
         self.bar = np.array([steps_per_bar(request.meter) for request in asked])
         self.lag_steps = np.stack(lag_steps(self.bar), axis=1)
@@ -357,8 +366,20 @@ class _Block:
         """Play a 16th."""
         heard = heard_at(now, self.content, self.reading)
         self.memory = self.network.remember(heard, self.standing, self.memory)
-        units, copied, stroke_memory = self.network.heads(heard, self.standing, self.memory)
-        self._sound(now, stroke_memory, self._strike(now, units, copied, heard))
+        struck = self._decided(now)
+        heads = partial(self.network.heads, heard, self.standing, self.memory)
+        if struck is None:
+            units, copied, stroke_memory = heads()
+            self._sound(now, lambda: stroke_memory, self._strike(now, units, copied, heard))
+        else:
+            self._sound(now, lambda: heads()[2], struck)
+
+    def _decided(self, now: int) -> np.ndarray | None:
+        """What is struck where the forms leave nothing to the network, (rows, 16); else None."""
+        if self.repeats is None or not self.repeats.decides[now].all():
+            return None
+        struck: np.ndarray = self.repeats.copied[now] & self._then(now)
+        return struck
 
     def _asked(self) -> Conditions:
         asked = self.requests
@@ -390,12 +411,16 @@ class _Block:
         place = self.reading.position[now] % PLACES
         added: np.ndarray = self.placed[at_rows(place, self.rows)]
         if self.repeats is not None:
-            before = self.repeats.before[now]
-            then = self.cells[0, np.arange(self.rows)[:, None], before, np.arange(LANES)] > 0
-            added = added + self.repeats.decided(now, then)
+            added = added + self.repeats.decided(now, self._then(now))
         return added
 
-    def _sound(self, now: int, memory: np.ndarray, struck: np.ndarray) -> None:
+    def _then(self, now: int) -> np.ndarray:
+        """Which drums were struck at the 16th that comes again, if one does, (rows, 16)."""
+        before = cast("Repeats", self.repeats).before[now]
+        then: np.ndarray = self.cells[0, self._rows[:, None], before, _LANES] > 0
+        return then
+
+    def _sound(self, now: int, memory: Callable[[], np.ndarray], struck: np.ndarray) -> None:
         """Give every stroke its velocity, offset and flam, and note the 16th.
 
         Strokes of a take are sounded in the lanes' order: each knows those before it. Their flams
@@ -406,43 +431,76 @@ class _Block:
         if not turns:
             self.recent.fade(None)
             return
-        network = self.network
-        self.recent.read()
-        strokes = self._strokes(now, row, lane, struck)
-        around = network.around(strokes, memory, self.recent, self.standing)
-        drawn = np.empty((2, len(row)), np.int64)  # velocity and offset
-        if len(turns) > 1:
+        was, moves = self._again(now, row, lane)
+        settled = (was[0] > 0) & ~moves  # as loud and as late as then: the network is not asked
+        drawn = was[:2] - 1  # velocity and offset
+        asked = ~settled | self._flams(was[2] > 0, (row, now, lane, _FLAM))
+        if asked.any():
+            self.recent.read()
+            strokes = self._strokes(now, row[asked], lane[asked], struck)
+            around = self.network.around(strokes, memory(), self.recent, self.standing)
+            place = asked.cumsum() - 1  # of a stroke among those that are asked about
+            last = int(asked.nonzero()[0][-1])
             added = np.zeros((self.rows, around.shape[1]), np.float32)
-        for here in turns:
-            rows, lanes, units = row[here], lane[here], around[here]
-            earlier = strokes.earlier[:, here]
-            earlier[..., -1] = before = self.before[:, rows]
-            if here is not turns[0]:
-                units += added[rows]
-            units += network.just_before(*before)
-            logits = network.velocity_logits(units, earlier[0])
-            if self.repeats is not None:
-                before_now = self.repeats.before[now, rows, lanes]
-                was = self.cells[:2, rows, before_now, lanes].astype(np.int64) - 1
-                moves = self.repeats.moved[now, rows, lanes]
-                near = np.abs(np.arange(logits.shape[1]) - was[0][:, None]) <= NEAR
-                logits = logits - DECIDED * (near & (moves & (was[0] >= 0))[:, None])
-            louder = self._draw(logits, "velocity", (rows, now, lanes, _VELOCITY))
-            logits = network.offset_logits(units, earlier[1], louder)
-            later = self._draw(logits, "timing", (rows, now, lanes, _OFFSET))
-            if self.repeats is not None:  # as loud, if no accent moves, and as late as before
-                again = was[0] >= 0
-                louder, later = np.where([again & ~moves, again], was, (louder, later))
-            drawn[0, here], drawn[1, here] = louder, later
-            if here is not turns[-1]:
-                added[rows] += network.sounded(lanes, _LEVELS[louder], _OFFSETS[later])
-            self.before[:, rows] = 1 + drawn[:, here]
+            for here in turns:
+                rows, lanes = row[here], lane[here]
+                free = here.start + (~settled[here]).nonzero()[0]
+                if len(free):
+                    units, earlier = around[place[free]], strokes.earlier[:, place[free]]
+                    earlier[..., -1] = before = self.before[:, row[free]]
+                    units += added[row[free]]
+                    units += self.network.just_before(*before)
+                    drawn[:, free] = self._velocity_and_offset(
+                        now, row[free], lane[free], units, earlier, was[:, free]
+                    )
+                if here.stop <= last:
+                    levels, places = _LEVELS[drawn[0, here]], _OFFSETS[drawn[1, here]]
+                    added[rows] += self.network.sounded(lanes, levels, places)
+                self.before[:, rows] = 1 + drawn[:, here]
+        self.before[:, row] = 1 + drawn  # of a row's strokes the last
         self.cells[:2, row, now, lane] = 1 + drawn
         self.last_step[row, lane] = now
         for part, heard in enumerate((1, _LEVELS[drawn[0]], _OFFSETS[drawn[1]])):
             sounded[row, part, lane] = heard
-        self._add_flams(now, row, lane, around, *drawn)
+        if asked.any():
+            self._add_flams(now, row[asked], lane[asked], around, was[:, asked], drawn[:, asked])
         self.recent.fade(sounded)
+
+    def _again(self, now: int, row: np.ndarray, lane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What comes again in strokes, (4, n) of the grid's parts, 0 where nothing does.
+
+        And which of them sound at another level than then, (n,).
+        """
+        if self.repeats is None:
+            return np.zeros((4, len(row)), np.int64), np.zeros(len(row), bool)
+        before = self.repeats.before[now, row, lane]
+        again = self.cells[:4, row, before, lane].astype(np.int64)
+        return again, self.repeats.moved[now, row, lane]
+
+    def _velocity_and_offset(
+        self,
+        now: int,
+        row: np.ndarray,
+        lane: np.ndarray,
+        units: np.ndarray,
+        earlier: np.ndarray,
+        was: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Bins drawn for strokes of different rows; what comes again is at another level."""
+        logits = self.network.velocity_logits(units, earlier[0])
+        again = was[0] > 0
+        if again.any():
+            near = np.abs(np.arange(1, 1 + logits.shape[1]) - was[0][:, None]) <= NEAR
+            logits = logits - np.float32(DECIDED) * (near & again[:, None])
+        if self.repeats is not None:
+            level = self.repeats.level[now, row, lane]
+            logits = logits + np.float32(LEANS) * (LEVEL_OF_BIN[1:] == level[:, None])
+        louder = self._draw(logits, "velocity", (row, now, lane, _VELOCITY))
+        if again.all():
+            return louder, was[1] - 1
+        logits = self.network.offset_logits(units, earlier[1], louder)
+        later = self._draw(logits, "timing", (row, now, lane, _OFFSET))
+        return louder, np.where(again, was[1] - 1, later)
 
     def _strokes(self, now: int, row: np.ndarray, lane: np.ndarray, struck: np.ndarray) -> Strokes:
         """What is known of a 16th's strokes before they are sounded."""
@@ -466,13 +524,15 @@ class _Block:
         row: np.ndarray,
         lane: np.ndarray,
         around: np.ndarray,
-        velocity: np.ndarray,
-        offset: np.ndarray,
+        was: np.ndarray,
+        drawn: np.ndarray,
     ) -> None:
         """Draw which strokes are two, and note the second's velocity and offset."""
-        network = self.network
+        network, (velocity, offset) = self.network, drawn
         logit, levels, units = network.flam_logits(around, velocity, offset)
-        two = self._flams(logit, (row, now, lane, _FLAM))
+        at = row, now, lane, _FLAM
+        tossed = np.where(was[0] > 0, was[2] > 0, logit > self.flam_demands[row, now, lane])
+        two = self._flams(tossed, at)
         if not two.any():
             return
         row, lane = row[two], lane[two]
@@ -491,13 +551,8 @@ class _Block:
         rolled = 1 + between.astype(np.uint8) / np.float32(MOST_BETWEEN)
         self.content[row, now, 3 * LANES + lane] = rolled
 
-    def _flams(self, logits: np.ndarray, at: _Cells) -> np.ndarray:
-        """Which of the strokes `at` are two."""
-        row, now, lane, _ = at
-        tossed: np.ndarray = logits > self.flam_demands[row, now, lane]
-        if self.repeats is not None:
-            was = self.cells[:, row, self.repeats.before[now, row, lane], lane]
-            tossed = np.where(was[0] > 0, was[2] > 0, tossed)
+    def _flams(self, tossed: np.ndarray, at: _Cells) -> np.ndarray:
+        """Which of the strokes `at` are two, by what chance or the form says."""
         return tossed
 
     def _draw(self, logits: np.ndarray, part: str, at: _Cells) -> np.ndarray:

@@ -239,6 +239,9 @@ class _GuidedBlock(_Block):
             style_source=np.array(source),
         )
 
+    def _decided(self, now: int) -> None:
+        """Nothing: the network weighs what is given, wherever the form decides."""
+
     # --- cells ---------------------------------------------------------------------------------
 
     def _strike(self, now: int, units: np.ndarray, copied: np.ndarray, heard: Heard) -> np.ndarray:
@@ -273,8 +276,8 @@ class _GuidedBlock(_Block):
                     chosen[place] = token - 1
         return chosen
 
-    def _flams(self, logits: np.ndarray, at: _Cells) -> np.ndarray:
-        tossed = super()._flams(logits, at)
+    def _flams(self, tossed: np.ndarray, at: _Cells) -> np.ndarray:
+        tossed = tossed.copy()
         rows, now, lanes, _ = at
         for place, (row, lane) in enumerate(zip(rows, lanes, strict=True)):
             if self._is_given(row, now, lane):

@@ -2,8 +2,8 @@
 
 A programmed phrase repeats itself where it repeats, and what changes is meant to. A take has the
 form of the phrase whose style it plays in: what comes again is struck again, as loud and as late,
-but for the 16ths that the form changes. The network decides what sounds in new half bars and how
-loud an accent that moves is.
+but for the 16ths that the form changes. In new half bars the network decides; the style's outline,
+in which drums share voices, leaves open which of them strikes where, and the form leans that way.
 """
 
 from __future__ import annotations
@@ -12,18 +12,31 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dj_core.music.drums import LANE
+from dj_core.music.step_grid import VELOCITY_BINS
+
 FORM_BARS = 8  # longer takes begin the form again
 HALVES = 2 * FORM_BARS
 REST = -1
-"""The drum is silent for this half bar; 0: anything may sound. Else it comes again: as so many bars
-before as the lowest three bits say, but for the 16ths of the next twelve bits, which are struck if
-they were not and the other way round, and those of the twelve after, which sound at another level.
+"""The drum is silent for this half bar; 0: anything may sound.
+
+Else the lowest three bits say how many bars before it comes again from, but for the 16ths of the
+next twelve bits, which are not as they were: they are struck where the twelve bits after have them
+too, and silent where not. What only the latter have sounds at another level. Where the three bits
+are 0 the half bar is new, and two bits a 16th are its level: 0 for silence, 1 to 3 of `LEVEL_BINS`.
 """
 _BACK_BITS, _MASK_BITS = 3, 12  # the longest half bar, of 12/8, has twelve 16ths
+_BACK = (1 << _BACK_BITS) - 1
 LARGEST = (1 << _BACK_BITS + 2 * _MASK_BITS) - 1
+LEVEL_BINS = np.array([0, 1, 12, 20])  # the softest bin, from 1, of silence and the three levels
 DECIDED = 30.0  # log odds of what the form decides
 CHANGES = 6.0  # log odds that what changes does: the network may still keep a kick on the one
+LEANS = 1.0  # log odds of a strike, or of a level, where the phrase has it in a new half bar
+OUTLINED = ("kick", "snare", "closed_hat", "open_hat")
+"""The drums whose strokes a style's outline tells; the form leans towards all other strokes."""
 NEAR = 2  # bins of velocity; what is further apart is another level
+_OUTLINED = {LANE[drum] for drum in OUTLINED}
+LEVEL_OF_BIN = np.searchsorted(LEVEL_BINS, np.arange(VELOCITY_BINS + 1), "right") - 1
 
 
 def form_of(velocity: np.ndarray, steps_per_bar: int) -> np.ndarray:
@@ -38,9 +51,10 @@ def form_of(velocity: np.ndarray, steps_per_bar: int) -> np.ndarray:
     velocity = velocity.astype(np.int32)
     drums = np.arange(velocity.shape[1])
     form = np.zeros((HALVES, len(drums)), np.int32)
-    bits = 1 << np.arange(half)
+    bits, places = 1 << np.arange(half), _BACK_BITS + 2 * np.arange(half)
     for place in range(min(HALVES, len(velocity) // half)):
         here = velocity[place * half : (place + 1) * half]
+        form[place] = (LEVEL_OF_BIN[here] << places[:, None]).sum(0)
         if place >= 2:
             backs = np.arange(1, place // 2 + 1)
             before = np.stack([velocity[(place - 2 * n) * half :][:half] for n in backs])
@@ -48,6 +62,7 @@ def form_of(velocity: np.ndarray, steps_per_bar: int) -> np.ndarray:
             moved = ~differ & (np.abs(before - here) > NEAR)
             # the fewest changes, of those the fewest levels
             nearest = (differ.sum(1) * HALVES + moved.sum(1)).argmin(0)
+            moved |= differ & (here > 0)
             hits, levels = (bits @ change[nearest, :, drums].T for change in (differ, moved))
             form[place] = backs[nearest] + ((levels << _MASK_BITS | hits) << _BACK_BITS)
         form[place, ~here.any(0)] = REST
@@ -56,21 +71,23 @@ def form_of(velocity: np.ndarray, steps_per_bar: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Repeats:
-    """What forms decide at every 16th of takes played side by side; arrays (16ths, rows, drums).
+    """What forms say of every 16th of takes played side by side; arrays (16ths, rows, drums).
 
     Attributes:
         before: the 16th whose strokes come again, changed or not; -1 where none do.
-        silent: the drum rests.
         copied: it is struck if it was struck before.
-        changed: it is struck if it was not.
         moved: it sounds at another level.
+        odds: what is added to the log odds of a strike, but for what is copied.
+        level: in a new half bar, the phrase's, 0 to 3; -1 where that is not known.
+        decides: all drums of a row are copied or rest: nothing is left to decide, (16ths, rows).
     """
 
     before: np.ndarray
-    silent: np.ndarray
     copied: np.ndarray
-    changed: np.ndarray
     moved: np.ndarray
+    odds: np.ndarray
+    level: np.ndarray
+    decides: np.ndarray
 
     @classmethod
     def of(cls, form: np.ndarray, steps: int, bar: np.ndarray) -> Repeats:
@@ -83,12 +100,20 @@ class Repeats:
         """
         now, half = np.arange(steps)[:, None], bar // 2
         code = form[np.arange(len(form)), now // half % HALVES]
-        back = (code & (1 << _BACK_BITS) - 1) * bar[:, None]
-        again = (code > 0) & (back <= now[..., None])  # a damaged table may ask for more
-        masks = code >> _BACK_BITS >> (now % half)[..., None]
-        changed, moved = again & (masks & 1 > 0), again & (masks >> _MASK_BITS & 1 > 0)
+        back = (code & _BACK) * bar[:, None]
+        # a damaged table may ask for more bars back than there are
+        again = (code > 0) & (back > 0) & (back <= now[..., None])
+        place = (now % half)[..., None]
+        masks = code >> _BACK_BITS >> place
+        level = np.where((code > 0) & (back == 0), code >> _BACK_BITS >> 2 * place & 3, -1)
+        changed, loud = again & (masks & 1 > 0), again & (masks >> _MASK_BITS & 1 > 0)
         before = np.where(again, now[..., None] - back, -1)
-        return cls(before, code == REST, again & ~changed, changed, moved)
+        odds = np.where(changed, np.where(loud, CHANGES, -CHANGES), 0.0)
+        leaning = [lane not in _OUTLINED for lane in range(form.shape[2])]
+        odds += np.where(level < 0, 0.0, np.where(level > 0, LEANS, -LEANS)) * leaning
+        odds -= DECIDED * (code == REST)
+        copied = again & ~changed
+        return cls(before, copied, loud & ~changed, odds, level, (copied | (code == REST)).all(2))
 
     def decided(self, now: int, then: np.ndarray) -> np.ndarray:
         """What is added to the log odds of a strike at a 16th, (rows, drums).
@@ -97,11 +122,8 @@ class Repeats:
             now: the 16th, from 0.
             then: which drums were struck at the 16th of `before`, (rows, drums) of bool.
         """
-        copied, changed = self.copied[now], self.changed[now]
-        silent = self.silent[now] | (copied & ~then)
-        decides: np.ndarray = DECIDED * ((copied & then) - silent.astype(float))
-        decides += CHANGES * changed * np.where(then, -1, 1)
-        return decides
+        decided: np.ndarray = self.odds[now] + DECIDED * self.copied[now] * (2 * then - 1.0)
+        return decided
 
     def rows(self, rows: np.ndarray) -> Repeats:
         """The same of other rows, in this order."""

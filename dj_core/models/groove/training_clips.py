@@ -35,7 +35,7 @@ KINDS = ("", "beat", "fill")
 LOOPED_BARS = 4  # programmed patterns are made to be looped; shorter ones are, to so many bars
 COMPOSED = {"groove": 30, "drop": 8, "build": 4, "break": 4, "intro": 4, "outro": 4}
 """Phrases composed for each dance style, by role."""
-STORED_SHARE = 0.5  # of them, whose styles takes may be played in
+STORED_SHARE = 0.35  # of them, whose styles takes may be played in
 FARTHEST_SWING = 6.5  # 96ths after a 16th; what lies farther off is a triplet or a flam
 FILL_SHARE = 0.35  # of looped starter patterns end in a fill of their genre
 Split = Literal["train", "validation", "test"]
