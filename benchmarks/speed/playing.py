@@ -30,7 +30,7 @@ def groove_rows(batches: tuple[int, ...] = (1, 16, 64)) -> Iterator[Row]:
     peak = roofline()
     yield Row(part, "roofline", peak, "GFLOP/s", True, note=f"{ROOFLINE_SIZE}-square product")
     flops = 2 * sum(
-        product._weight.size for product in (*model.stepwise._layers, model.stepwise._heads)
+        product._weight.size for product in (*model.stepwise._layers, model.stepwise._lane_heads)
     )
     for batch in batches:
         requests = [

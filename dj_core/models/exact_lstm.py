@@ -23,14 +23,20 @@ def halved(hidden: int) -> np.ndarray:
 
 
 def after_gates(gates: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Hidden and cell values (rows, units) after halved gates (rows, 4 × units)."""
+    """Hidden and cell values (rows, units) after halved gates (rows, 4 × units), used up."""
     np.tanh(gates, out=gates)
-    enter, forget, fresh, leave = gates.reshape(len(gates), GATES, -1).swapaxes(0, 1)
+    units = cell.shape[1]
+    enter, forget, fresh, leave = (gates[:, at * units : (at + 1) * units] for at in range(GATES))
     # 2 sigmoid(x) = 1 + tanh(x / 2)
-    after = (forget + 1) * cell
-    after += (enter + 1) * fresh
+    enter += 1
+    enter *= fresh
+    forget += 1
+    after = forget * cell
+    after += enter
     after *= 0.5
-    return (leave + 1) * np.tanh(after) * np.float32(0.5), after
+    leave += 1
+    leave *= np.tanh(after)
+    return leave * np.float32(0.5), after
 
 
 class ExactLstm:

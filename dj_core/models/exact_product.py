@@ -71,11 +71,11 @@ class WholeProduct:
 
     def of_few(self, rows: np.ndarray) -> np.ndarray:
         """The same for rows of which most columns are zeros, which are left out."""
-        read = np.flatnonzero(rows.any(axis=0))
+        read = np.flatnonzero(rows if len(rows) == 1 else rows.any(axis=0))
         return self._of(rows.take(read, axis=1), self._weight.take(read, axis=0))
 
     def _of(self, given: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        rows = np.multiply(given, self._steps, dtype=np.float32)
+        rows = given * self._steps
         np.rint(rows, out=rows)
         answers = _products(rows, weight)
         answers *= self._unit

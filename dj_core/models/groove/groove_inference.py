@@ -116,6 +116,9 @@ class Memory:
         return Memory([part[rows] for part in self.hidden], [part[rows] for part in self.cell])
 
 
+Rows = slice | np.ndarray
+"""Some of a block's rows."""
+
 At = np.ndarray | tuple[np.ndarray, np.ndarray]
 """Where a 16th stands in a table: one index for all rows, or one for each of them."""
 
@@ -267,20 +270,21 @@ class StepwiseNetwork:
         self._phrase_table = phrase[bars % eight] + which[bars // eight]
 
     def _arrange_heads(self) -> None:
-        """One product: lane units, copying gates, stroke memory; of the LSTM and lagged lanes."""
+        """Two products: lane units and copying gates, of LSTM and lagged lanes; stroke memory."""
         weights, hidden = self._weights, self.settings.hidden
         self._copies_lanes = self.settings.copying and self.settings.use_lags
-        names = ["lanes.memory", "strokes.memory", *(["lanes.gates"] if self._copies_lanes else [])]
+        names = ["lanes.memory", *(["lanes.gates"] if self._copies_lanes else []), "strokes.memory"]
         heads = np.concatenate([weights[f"{name}.weight"] for name in names])
         self._head_bias = np.concatenate([weights[f"{name}.bias"] for name in names])
         remembered, outlines, asked = np.split(heads, [hidden, hidden + OUTLINED], axis=1)
         self._outline_heads, self._head_asked = ExactProduct(outlines), ExactProduct(asked)
-        neighbours = np.zeros((len(heads), 3 * LANES), np.float32)
+        of_lanes, of_strokes = remembered[:-STROKE_MEMORY], remembered[-STROKE_MEMORY:]
+        neighbours = np.zeros((len(of_lanes), 3 * LANES), np.float32)
         lanes = weights["lanes.neighbours"]
         if self.settings.use_lags:
             neighbours[: len(lanes)] = lanes[:, 2 * LANES :]
-        self._heads = WholeProduct(np.concatenate([remembered, neighbours], axis=1))
-        self._head_ends = np.cumsum([LANES * self.settings.lane_units, STROKE_MEMORY])
+        self._lane_heads = WholeProduct(np.concatenate([of_lanes, neighbours], axis=1))
+        self._stroke_memory = WholeProduct(of_strokes)
 
     def _arrange_strokes(self) -> None:
         """One product for the units of velocity, offset and flam; then one each."""
@@ -449,24 +453,32 @@ class StepwiseNetwork:
             below = (output,)
         return Memory(outputs, cells)
 
-    def heads(
-        self, heard: Heard, standing: Standing, memory: Memory
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Lane units (rows, 16, n), copied logits (rows, 16) and stroke memory (rows, 96)."""
-        rows, lags = len(heard.seen), heard.lags
+    def lane_heads(
+        self, heard: Heard, standing: Standing, memory: Memory, rows: Rows = slice(None)
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Of some rows, lane units (n, 16, units) and copied logits (n, 16)."""
+        outlined = standing.outlines[1][at_rows(heard.outlined, len(heard.seen))]
+        lags = heard.lags[rows]
         neighbours = (lags[:, lag] for lag in (A_BAR, TWO_BARS, HALF_A_BAR))
-        answers = self._heads(memory.hidden[-1], *neighbours)
-        answers += standing.heads
-        answers += standing.outlines[1][at_rows(heard.outlined, rows)]
-        ends = self._head_ends
-        units = answers[:, : ends[0]].reshape(rows, LANES, -1)
-        stroke_memory = np.maximum(answers[:, ends[0] : ends[1]], 0)
+        answers = self._lane_heads(memory.hidden[-1][rows], *neighbours)
+        answers += standing.heads[rows, :-STROKE_MEMORY]
+        answers += outlined[rows, :-STROKE_MEMORY]
+        end = LANES * self.settings.lane_units
+        units = answers[:, :end].reshape(len(lags), LANES, -1)
         if not self._copies_lanes:
-            return units, np.zeros((rows, LANES), np.float32), stroke_memory
-        gates = answers[:, ends[1] :].reshape(rows, LAGS, 2, LANES)
-        silent = heard.known[..., None] - lags
-        copied = (gates[:, :, 0] * lags - gates[:, :, 1] * silent).sum(1)
-        return units, copied, stroke_memory
+            return units, np.zeros((len(lags), LANES), np.float32)
+        gates = answers[:, end:].reshape(len(lags), LAGS, 2, LANES)
+        silent = heard.known[rows][..., None] - lags
+        return units, (gates[:, :, 0] * lags - gates[:, :, 1] * silent).sum(1)
+
+    def stroke_memory(self, heard: Heard, standing: Standing, memory: Memory) -> np.ndarray:
+        """What strokes of this 16th read of the LSTM, (rows, 96)."""
+        answers = self._stroke_memory(memory.hidden[-1])
+        answers += standing.heads[:, -STROKE_MEMORY:]
+        outlined = standing.outlines[1][at_rows(heard.outlined, len(answers))]
+        answers += outlined[:, -STROKE_MEMORY:]
+        np.maximum(answers, 0, out=answers)
+        return answers
 
     # --- strokes ---------------------------------------------------------------------------------
 

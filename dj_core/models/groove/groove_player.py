@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import cached_property, partial
+from functools import cache, cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +23,7 @@ from dj_core.models.groove.groove_inference import (
     Heard,
     Reading,
     Recent,
+    Rows,
     StepwiseNetwork,
     Strokes,
     at_rows,
@@ -33,6 +34,7 @@ from dj_core.models.groove.phrase_form import (
     DECIDED,
     HALVES,
     LEANS,
+    LEVEL_BINS,
     LEVEL_OF_BIN,
     NEAR,
     Repeats,
@@ -84,6 +86,8 @@ _COPIED = 1 + np.array(COPIED_LAGS)  # of `Reading.seen`
 _LEVELS = np.arange(VELOCITY_BINS, dtype=np.float32) / np.float32(CEILING_BIN)
 _OFFSETS = (np.arange(OFFSETS) - MAX_OFFSET).astype(np.float32) / np.float32(MAX_OFFSET)
 _LOWEST_OF_BIN = np.array([velocities_of_bin(index).start for index in range(VELOCITY_BINS)])
+_LEANING = np.float32(LEANS) * np.eye(len(LEVEL_BINS) + 1, dtype=np.float32)[:, LEVEL_OF_BIN[1:]]
+"""Added to the log odds of velocity bins by the level that the form tells; -1, the last, none."""
 SILENT = -30.0  # added to the log odds of drums that a phrase does not have
 PROGRAMMED = {"hits": (0.8, 0.95), "velocity": (0.8, 0.98), "timing": (0.6, 1.0)}
 """Of programmed styles, each part's temperature and nucleus at most: a machine repeats itself more
@@ -366,20 +370,7 @@ class _Block:
         """Play a 16th."""
         heard = heard_at(now, self.content, self.reading)
         self.memory = self.network.remember(heard, self.standing, self.memory)
-        struck = self._decided(now)
-        heads = partial(self.network.heads, heard, self.standing, self.memory)
-        if struck is None:
-            units, copied, stroke_memory = heads()
-            self._sound(now, lambda: stroke_memory, self._strike(now, units, copied, heard))
-        else:
-            self._sound(now, lambda: heads()[2], struck)
-
-    def _decided(self, now: int) -> np.ndarray | None:
-        """What is struck where the forms leave nothing to the network, (rows, 16); else None."""
-        if self.repeats is None or not self.repeats.decides[now].all():
-            return None
-        struck: np.ndarray = self.repeats.copied[now] & self._then(now)
-        return struck
+        self._sound(now, heard, self._strike(now, heard))
 
     def _asked(self) -> Conditions:
         asked = self.requests
@@ -396,15 +387,28 @@ class _Block:
             style_source=np.full(self.rows, OWN_STYLE),
         )
 
-    def _strike(self, now: int, units: np.ndarray, copied: np.ndarray, heard: Heard) -> np.ndarray:
-        """Decide which lanes are struck, (requests, 16) of bool."""
+    def _strike(self, now: int, heard: Heard) -> np.ndarray:
+        """Decide which lanes are struck, (rows, 16) of bool.
+
+        The network is asked of takes whose forms leave anything to decide.
+        """
+        rows: Rows = slice(None)
+        if self.repeats is not None and (decided := self.repeats.decides[now]).any():
+            all_struck: np.ndarray = self.repeats.copied[now] & self._then(now)
+            rows = np.flatnonzero(~decided)
+            if not len(rows):
+                return all_struck
+        units, copied = self.network.lane_heads(heard, self.standing, self.memory, rows)
         struck, _ = self.network.lanes.decide(
             units,
-            copied + self._placed(now),
-            heard.lags[:, A_BAR],
-            self.hit_demands[:, now],
+            copied + self._placed(now)[rows],
+            heard.lags[rows, A_BAR],
+            self.hit_demands[rows, now],
         )
-        return struck
+        if isinstance(rows, slice):
+            return struck
+        all_struck[rows] = struck
+        return all_struck
 
     def _placed(self, now: int) -> np.ndarray:
         """What is added to the log odds of each drum at this place of the bar, (rows, 16)."""
@@ -420,7 +424,7 @@ class _Block:
         then: np.ndarray = self.cells[0, self._rows[:, None], before, _LANES] > 0
         return then
 
-    def _sound(self, now: int, memory: Callable[[], np.ndarray], struck: np.ndarray) -> None:
+    def _sound(self, now: int, heard: Heard, struck: np.ndarray) -> None:
         """Give every stroke its velocity, offset and flam, and note the 16th.
 
         Strokes of a take are sounded in the lanes' order: each knows those before it. Their flams
@@ -438,30 +442,35 @@ class _Block:
         if asked.any():
             self.recent.read()
             strokes = self._strokes(now, row[asked], lane[asked], struck)
-            around = self.network.around(strokes, memory(), self.recent, self.standing)
+            memory = self.network.stroke_memory(heard, self.standing, self.memory)
+            around = self.network.around(strokes, memory, self.recent, self.standing)
             place = asked.cumsum() - 1  # of a stroke among those that are asked about
             last = int(asked.nonzero()[0][-1])
             added = np.zeros((self.rows, around.shape[1]), np.float32)
             for here in turns:
-                rows, lanes = row[here], lane[here]
-                free = here.start + (~settled[here]).nonzero()[0]
-                if len(free):
-                    units, earlier = around[place[free]], strokes.earlier[:, place[free]]
-                    earlier[..., -1] = before = self.before[:, row[free]]
-                    units += added[row[free]]
+                rows: Rows = row[here] if self.rows > 1 else slice(None)  # slices are quicker
+                free, asks, at = here, rows, slice(place[here.start], place[here.stop - 1] + 1)
+                if settled[here].any():
+                    free = here.start + (~settled[here]).nonzero()[0]
+                    asks, at = row[free], place[free]
+                if len(row[free]):
+                    # added to in place: nothing that flams read is changed
+                    units, earlier = around[at], strokes.earlier[:, at]
+                    earlier[..., -1] = before = self.before[:, asks]
+                    units += added[asks]
                     units += self.network.just_before(*before)
                     drawn[:, free] = self._velocity_and_offset(
                         now, row[free], lane[free], units, earlier, was[:, free]
                     )
                 if here.stop <= last:
                     levels, places = _LEVELS[drawn[0, here]], _OFFSETS[drawn[1, here]]
-                    added[rows] += self.network.sounded(lanes, levels, places)
+                    added[rows] += self.network.sounded(lane[here], levels, places)
                 self.before[:, rows] = 1 + drawn[:, here]
         self.before[:, row] = 1 + drawn  # of a row's strokes the last
         self.cells[:2, row, now, lane] = 1 + drawn
         self.last_step[row, lane] = now
-        for part, heard in enumerate((1, _LEVELS[drawn[0]], _OFFSETS[drawn[1]])):
-            sounded[row, part, lane] = heard
+        for part, told in enumerate((1, _LEVELS[drawn[0]], _OFFSETS[drawn[1]])):
+            sounded[row, part, lane] = told
         if asked.any():
             self._add_flams(now, row[asked], lane[asked], around, was[:, asked], drawn[:, asked])
         self.recent.fade(sounded)
@@ -493,8 +502,7 @@ class _Block:
             near = np.abs(np.arange(1, 1 + logits.shape[1]) - was[0][:, None]) <= NEAR
             logits = logits - np.float32(DECIDED) * (near & again[:, None])
         if self.repeats is not None:
-            level = self.repeats.level[now, row, lane]
-            logits = logits + np.float32(LEANS) * (LEVEL_OF_BIN[1:] == level[:, None])
+            logits = logits + _LEANING[self.repeats.level[now, row, lane]]
         louder = self._draw(logits, "velocity", (row, now, lane, _VELOCITY))
         if again.all():
             return louder, was[1] - 1
@@ -662,10 +670,13 @@ def _draw_together(draws: np.ndarray, share: float, generator: np.random.Generat
 
 def _words(beat: Beat) -> tuple[str, ...]:
     """What is struck together, 16th by 16th: 'kick closed_hat'; silence is 'rest'."""
-    steps: dict[int, set[int]] = {}
+    struck = [0] * (round(beat.length_quarters * 4) + 1)  # bits; the last is of the next round
     for hit in beat.hits:
-        steps.setdefault(math.floor(hit.onset_quarters * 4 + 0.5), set()).add(hit.lane)
-    return tuple(
-        " ".join(DRUMS[lane].name for lane in sorted(steps[step])) if step in steps else "rest"
-        for step in range(round(beat.length_quarters * 4))
-    )
+        struck[int(hit.onset_quarters * 4 + 0.5)] |= 1 << hit.lane
+    return tuple(map(_word, struck[:-1]))
+
+
+@cache
+def _word(struck: int) -> str:
+    """What is struck together, a bit a lane."""
+    return " ".join(drum.name for lane, drum in enumerate(DRUMS) if struck >> lane & 1) or "rest"

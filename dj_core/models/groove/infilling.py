@@ -239,12 +239,11 @@ class _GuidedBlock(_Block):
             style_source=np.array(source),
         )
 
-    def _decided(self, now: int) -> None:
-        """Nothing: the network weighs what is given, wherever the form decides."""
-
     # --- cells ---------------------------------------------------------------------------------
 
-    def _strike(self, now: int, units: np.ndarray, copied: np.ndarray, heard: Heard) -> np.ndarray:
+    def _strike(self, now: int, heard: Heard) -> np.ndarray:
+        """The network weighs what is given, wherever the form decides."""
+        units, copied = self.network.lane_heads(heard, self.standing, self.memory)
         asked = len(self.guides)
         flips = heard.lags[:asked, A_BAR]
         logits = copied[:asked] + np.stack([guide.leaning[now] for guide in self.guides])

@@ -104,7 +104,7 @@ def _logits(model: GrooveModel, clips: ClipSet, loops: Sequence[Grid], lead_in: 
     for now in range(struck.shape[1]):
         heard = heard_at(now, content, reading)
         memory = network.remember(heard, standing, memory)
-        units, copied, _ = network.heads(heard, standing, memory)
+        units, copied = network.lane_heads(heard, standing, memory)
         # what the loop strikes, whatever the odds
         given = np.where(struck[:, now], -np.inf, np.inf)
         _, logits[:, now] = network.lanes.decide(units, copied, heard.lags[:, A_BAR], given)

@@ -6,6 +6,9 @@ times in every take.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import accumulate
+
 import numpy as np
 
 COLD = 1e-6  # temperatures below take the likeliest
@@ -55,13 +58,13 @@ class Heat:
         chances = np.exp(scaled - scaled.max(1, keepdims=True))
         if not self._whole:
             ordered = np.sort(chances, axis=1)
-            reached = ordered.cumsum(axis=1)
+            reached = ordered.cumsum(axis=1, dtype=np.float64)
             # what all likelier ones leave to top-p is what these and all unlikelier ones have
             left_out = (1 - self.top_p[rows]) * reached[:, -1]
             cut = (reached[:, :-1] <= left_out[:, None]).sum(1)  # at least one is kept
             least = ordered[np.arange(len(ordered)), cut]
             chances *= chances >= least[:, None]
-        reached = chances.cumsum(axis=1)
+        reached = chances.cumsum(axis=1, dtype=np.float64)
         drawn: np.ndarray = (reached <= (draws * reached[:, -1])[:, None]).sum(1)
         drawn = np.minimum(drawn, logits.shape[1] - 1)
         return drawn if self._all_warm else np.where(self._cold[rows], logits.argmax(1), drawn)
@@ -69,15 +72,17 @@ class Heat:
     def _choose_one(self, logits: np.ndarray, draw: float, row: int) -> np.ndarray:
         """`choose` for a single stroke, in fewer steps."""
         scaled = logits if self._as_learned else logits / self.divisor[row]
-        chances = np.exp(scaled - scaled.max())
+        # a list of so few numbers is quicker than an array
+        chances = np.exp(scaled - scaled.max()).tolist()
         if not self._whole:
-            ordered = np.sort(chances)
-            reached = ordered.cumsum()
-            cut = reached[:-1].searchsorted((1 - self.top_p[row]) * reached[-1], "right")
-            chances *= chances >= ordered[cut]
-        reached = chances.cumsum()
-        drawn = int(reached.searchsorted(draw * reached[-1], "right"))
-        return np.array([min(drawn, len(logits) - 1)])
+            ordered = sorted(chances)
+            reached = list(accumulate(ordered))
+            left_out = (1 - float(self.top_p[row])) * reached[-1]
+            least = ordered[bisect_right(reached, left_out, hi=len(reached) - 1)]
+            chances = [chance if chance >= least else 0.0 for chance in chances]
+        reached = list(accumulate(chances))
+        drawn = bisect_right(reached, float(draw) * reached[-1])
+        return np.array([min(drawn, len(chances) - 1)])
 
 
 def _logit(chances: np.ndarray) -> np.ndarray:
