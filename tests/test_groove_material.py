@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dj_core.errors import TrainingError
-from dj_core.models.groove.infilling import own_swing
+from dj_core.models.groove.infilling import own_hand
 from dj_core.models.groove.streams import (
     LAG_BARS,
     OWN_STYLE,
@@ -31,12 +31,14 @@ from dj_core.models.groove.training_clips import (
     LOOPED_BARS,
     ClipSet,
     clip_of,
+    hand_of,
     starter_clips,
-    swing_of,
 )
 from dj_core.music.beat import Beat, Hit, Meter
 from dj_core.music.drums import DRUMS, LANE
 from dj_core.music.genres import DANCE_STYLES
+from dj_core.music.patterns import parse_patterns
+from dj_core.music.touch import TOUCHES, UNKNOWN, touches_of, velocities
 
 
 def four_on_the_floor(bars=1, meter=None, velocity=127, genre="house"):
@@ -285,15 +287,37 @@ def test_a_programmed_beat_has_one_place_a_drum_for_eighths_and_one_between_them
     late = 2.4 / 96
     hats = [Hit(n / 4 + (late if n % 2 else 0.0), LANE["closed_hat"], 90) for n in range(16)]
     claps = [Hit(q + 0.5 / 96, LANE["clap"], 100) for q in (1.0, 3.0)]
-    triplet = [Hit(2 + 8 / 96, LANE["clap"], 60)]  # too far from a 16th to be swing
+    triplet = [Hit(2 + 8 / 96, LANE["clap"], 60)]  # one of three
     beat = Beat((*hats, *claps, *triplet), bars=1, genre="house")
-    swing = swing_of(beat)
+    hand = hand_of(beat)
+    swing = hand[:, :2]
     np.testing.assert_allclose(swing[LANE["closed_hat"]], [0.0, 2.4], atol=0.002)
     np.testing.assert_allclose(swing[LANE["clap"]], [0.5, 2.4], atol=0.002)
     np.testing.assert_allclose(swing[LANE["kick"]], [0.0, 2.4], atol=0.002)  # of all drums
-    np.testing.assert_array_equal(own_swing(beat), swing)
+    np.testing.assert_array_equal(own_hand(beat), hand)
+
+
+@pytest.mark.parametrize("touch", TOUCHES)
+def test_a_written_phrases_touch_is_told_from_its_velocities_and_gives_them_again(touch):
+    bars = {"BD": "X..x X..o X.x. X..x", "CH": "x.gx x.Xx ggox x.Xg", "SD": ".... X..g .... X.g."}
+    rows = "\n".join(f"{row} |{bar}|%|%|%|" for row, bar in bars.items())
+    text = f"tempo: 124  touch: {touch}\nbeat: Told\n{rows}\n"
+    (beat,) = parse_patterns(text, source="told.beat", genre="house")
+    hits = beat.hits
+    step = np.array([round(4 * hit.onset_quarters) for hit in hits])
+    lane = np.array([hit.lane for hit in hits])
+    told = touches_of(beat)
+    assert {float(told[each]) for each in lane} == {TOUCHES[touch]}
+    struck = velocities(step, lane, told[lane], beat.meter)
+    written = np.array([hit.velocity for hit in hits])
+    assert (np.abs(struck - written[:, None]).min(1) == 0).all()
+
+
+def test_a_drum_that_is_struck_otherwise_has_no_touch():
+    hits = [Hit(n / 4, LANE["kick"], 20 + 29 * n % 97) for n in range(32)]
+    assert touches_of(Beat(tuple(hits), bars=2))[LANE["kick"]] == UNKNOWN
 
 
 def test_a_drummers_beat_has_no_swing_of_its_own():
-    assert own_swing(random_beat(1)) is None
-    assert own_swing(Beat((), bars=1)) is None
+    assert own_hand(random_beat(1)) is None
+    assert own_hand(Beat((), bars=1)) is None

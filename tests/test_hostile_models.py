@@ -63,7 +63,7 @@ def write_groove(folder):
         outlines=np.zeros((0, OUTLINE_SIZE), "i1"), role=np.zeros(rows, "i1"),
         drums=np.ones(rows, "i4"),
         energy=np.zeros(rows, "i1"), genre=np.ones(rows, "i2"), phrase=np.full(rows, -1, "i4"),
-        swings=np.zeros((0, 16, 2), "f2"),
+        hands=np.zeros((0, 16, 3), "f2"),
         form=np.full(rows, -1, "i4"), form_drums=np.zeros((0, 16), "i4"),
         forms=np.zeros((0, 16), "i4"),
         tempo_bpm=np.full(rows, 120, "f4"), meter=np.zeros(rows, "i1"), kind=np.ones(rows, "i1"),

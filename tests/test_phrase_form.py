@@ -21,7 +21,7 @@ from dj_core.models.groove.phrase_form import (
 )
 from dj_core.models.request import GenerationRequest
 from dj_core.music.drums import LANE
-from dj_core.music.step_grid import LANES, encode, to_grid
+from dj_core.music.step_grid import LANES, MAX_OFFSET, Grid, encode, to_grid
 
 BAR = 16
 FORM_BARS = HALVES // 2
@@ -41,10 +41,18 @@ def phrase(generator, drums=3, bar=BAR):
     return np.concatenate([a, b, a, changed, moved, b, silent, changed])
 
 
+def grid_of(velocity, **parts):
+    """A grid of these strokes, all on their 16ths if nothing else is said."""
+    offset = np.where(velocity > 0, 1 + MAX_OFFSET, 0)
+    silent = np.zeros_like(velocity)
+    given_ = {"second_velocity": silent, "offset": offset, **parts}
+    return Grid(velocity, second_offset=silent, between=silent, **given_)
+
+
 @given(st.integers(0, 10_000), st.sampled_from([12, 16, 20, 24]))
 def test_a_phrase_is_played_again_from_its_form_and_what_is_new_in_it(seed, bar):
     velocity = phrase(np.random.default_rng(seed), bar=bar)
-    form = form_of(velocity, bar)
+    form = form_of(grid_of(velocity), bar)
     assert form.min() >= REST
     assert form.max() <= LARGEST
     repeats = Repeats.of(form[None], len(velocity), np.array([bar]))
@@ -74,7 +82,7 @@ def test_codes_tell_rests_repeats_and_changes():
     velocity = phrase(np.random.default_rng(1))
     velocity[:, 0] = 0
     velocity[0, 0] = 20  # a drum that sounds once
-    form = form_of(velocity, BAR)
+    form = form_of(grid_of(velocity), BAR)
     assert form.shape == (HALVES, 3)
     assert (form[1:, 0] == REST).all()
     assert (form[4, 1:] == 2).all()  # the first bar again
@@ -89,10 +97,10 @@ def test_codes_tell_rests_repeats_and_changes():
 
 def test_what_changes_is_struck_or_left_out_as_written_whatever_the_take_played_before():
     velocity = phrase(np.random.default_rng(2))
-    form = form_of(velocity, BAR)
+    form = form_of(grid_of(velocity), BAR)
     repeats = Repeats.of(form[None], len(velocity), np.array([BAR]))
     code = form.repeat(BAR // 2, axis=0)
-    changes = (code > 0) & ~repeats.copied[:, 0] & (repeats.before[:, 0] >= 0)
+    changes = (code > 0) & (np.abs(repeats.odds[:, 0]) == CHANGES)
     assert changes.any()
     for then in (False, True):
         added = np.stack(
@@ -104,7 +112,7 @@ def test_what_changes_is_struck_or_left_out_as_written_whatever_the_take_played_
 def test_new_half_bars_lean_to_their_phrase_but_for_drums_that_the_outline_tells():
     velocity = np.zeros((8 * BAR, LANES), int)
     velocity[::4], velocity[2::8] = 30, 10
-    form = form_of(velocity, BAR)
+    form = form_of(grid_of(velocity), BAR)
     repeats = Repeats.of(form[None], BAR, np.array([BAR]))
     leans = [LEANS if struck else -LEANS for struck in velocity[:BAR, 0] > 0]
     told = [LANE[drum] for drum in OUTLINED]
@@ -122,10 +130,44 @@ def test_takes_of_a_style_repeat_exactly_where_its_phrase_does(monkeypatch):
     requests = [GenerationRequest(genre="house", bars=8, seed=seed) for seed in range(5, 9)]
     takes = model.generate_all(requests)
     for drawn, take in zip(found, takes, strict=True):
-        velocity = to_grid(encode(take.beat)).velocity
+        grid = to_grid(encode(take.beat))
         assert drawn.form is not None
-        again = form_of(velocity, BAR)
+        again = form_of(grid, BAR)
         assert (again[drawn.form == REST] == REST).all()
         copied = (drawn.form > 0) & (drawn.form < FORM_BARS)
         assert copied.any()
         assert (again[copied] < FORM_BARS).all()  # a repeat, or a repeated rest
+
+
+def test_triplets_and_rolls_are_told_by_the_beat_and_change_a_bar_that_has_other_strokes():
+    velocity = np.zeros((2 * BAR, 1), int)
+    velocity[[0, 1, 3, 4, 16, 17, 19, 20]] = 20
+    offset, second = np.where(velocity > 0, 1 + MAX_OFFSET, 0), np.zeros_like(velocity)
+    offset[17], offset[19] = 1 + MAX_OFFSET + 8, 1 + MAX_OFFSET - 8
+    second[20] = 10
+    form = form_of(grid_of(velocity, offset=offset, second_velocity=second), BAR)
+    repeats = Repeats.of(form[None], 2 * BAR, np.array([BAR]))
+    assert np.flatnonzero(repeats.triplets).tolist() == [17, 19]
+    assert np.flatnonzero(repeats.rolls).tolist() == [20, 21, 22, 23]
+    assert np.flatnonzero(repeats.odds[16:] == CHANGES).tolist() == [1, 3, 4]
+    swing = np.zeros((1, 3))
+    swing[0, 1] = 8.0  # the place of its strokes between the eighths
+    late = form_of(grid_of(velocity, offset=offset), BAR, swing)
+    of_swing = Repeats.of(late[None], 2 * BAR, np.array([BAR]))
+    assert np.flatnonzero(of_swing.triplets).tolist() == [17, 19]  # one of the two is early
+    offset[19] = offset[17]
+    assert form_of(grid_of(velocity, offset=offset), BAR, swing)[2, 0] == 1  # the bar again
+
+
+def test_takes_play_the_triplets_and_rolls_of_their_phrases():
+    model = load_groove_player(SHIPPED)
+    rolls = triplets = strokes = 0
+    for genre in ("trap", "footwork", "dubstep", "idm"):
+        requests = [GenerationRequest(genre=genre, bars=8, seed=seed) for seed in range(100, 112)]
+        for take in model.generate_all(requests):
+            grid = to_grid(encode(take.beat))
+            strokes += (grid.velocity > 0).sum()
+            rolls += (grid.second_velocity > 0).sum()
+            triplets += ((grid.offset == 1 + MAX_OFFSET - 8) & (grid.velocity > 0)).sum()
+    assert 0.015 < rolls / strokes < 0.08  # phrases: 0.028
+    assert triplets / strokes > 0.004

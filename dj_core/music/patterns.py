@@ -55,9 +55,8 @@ strokes, a ratchet (``x4-60`` 60% softer to its end, ``x4+60`` louder); ``flam``
 
     CH |x.ox x.ox x.ox x.ox|%|  +8ms  12steps  @1.3:50%  @2.4:x4-60,1:2
 
-**Shaping.** No randomness: a stroke's velocity is the drum's default times its level, times a
-weight for its place in the bar (bar line, beat, half of a beat, between) and a seven-stroke cycle
-per row, which meets bars of 4, 8 or 16 strokes elsewhere each time, as a wrist does.
+**Shaping.** No randomness: a stroke's velocity follows from its drum, level, place in the bar and
+turn among its row's strokes; see ``music.touch``.
 """
 
 from __future__ import annotations
@@ -72,24 +71,20 @@ from typing import Any
 from dj_core.errors import BeatError, PatternError
 from dj_core.music.beat import MAX_TEMPO_BPM, MIN_TEMPO_BPM, Beat, Hit, Meter, Provenance
 from dj_core.music.conditions import LOOPS, Condition
-from dj_core.music.drums import DRUMS, LANE, Drum
+from dj_core.music.drums import DRUMS, LANE
 from dj_core.music.genres import GENRE, MOST_ENERGY, ROLES
+from dj_core.music.touch import LEVELS, TOUCHES, beat_quarters, velocity, weight
 from dj_core.product import ASSETS
 
 STARTER_FOLDER = ASSETS / "starter"
 PATTERN_SUFFIX = ".beat"
 
-LEVELS: dict[str, float] = {"g": 0.32, "o": 0.66, "x": 0.92, "X": 1.1}  # of the default velocity
 FLAMS: dict[str, float] = {"f": LEVELS["x"], "F": LEVELS["X"]}
 RATCHETS: dict[str, int] = {str(strokes): strokes for strokes in range(2, 9)}
 REST = "."
 RATCHET_TAIL = 0.8  # level of a ratchet's later strokes against its first
 FLAM_SECONDS = 0.028
 FLAM_GRACE = 0.4  # level of a grace stroke against its main stroke
-
-TOUCHES: dict[str, float] = {"hand": 1.0, "machine": 0.4, "exact": 0.0}
-BAR_LINE, ON_BEAT, HALF_BEAT, BETWEEN = 0.03, 0.0, -0.03, -0.06
-BREATH = (0.0, 0.03, -0.02, 0.01, -0.03, 0.02, -0.01)
 
 BRACKETS = {"(": (")", 1), "[": ("]", 2)}  # what closes them, and how many make a beat
 
@@ -207,10 +202,7 @@ class _Settings:
 
     @property
     def beat_quarters(self) -> Fraction:
-        """The felt beat: three eighths in 6/8, 9/8 and 12/8, else the meter's own unit."""
-        unit = Fraction(4, self.meter.denominator)
-        compound = self.meter.denominator >= 8 and self.meter.numerator % 3 == 0
-        return unit * 3 if compound else unit
+        return beat_quarters(self.meter)
 
     @property
     def steps_per_beat(self) -> Fraction:
@@ -545,6 +537,7 @@ def _row_hits(line: _Line, row: _Row) -> Iterator[Hit]:
             place = bar, int(stroke.position_quarters / step_quarters)
             condition = row.asks.get(place, row.asks.get((-1, -1)))
             unmet -= {place}
+            heavier = weight(stroke.position_quarters, settings.meter)
             for ahead_quarters, position, level in _sounding(stroke, settings):
                 written = float(bar * settings.bar_quarters + position) - ahead_quarters
                 if written < 0:
@@ -558,8 +551,8 @@ def _row_hits(line: _Line, row: _Row) -> Iterator[Hit]:
                         "the last stroke leans over the end of the pattern",
                         "Lean less, or write it earlier.",
                     )
-                velocity = _velocity(drum, level, stroke.position_quarters, count, settings)
-                yield Hit(onset, row.lane, velocity, condition=condition)
+                struck = velocity(drum, level, heavier, count, settings.touch)
+                yield Hit(onset, row.lane, struck, condition=condition)
             count += 1
     if unmet:
         bar, step = min(unmet)
@@ -596,18 +589,6 @@ def _swung(position: Fraction, stroke: _Stroke, settings: _Settings) -> Fraction
     if inside <= pair / 2:
         return position - inside + inside * 2 * settings.swing
     return position - inside + pair - (pair - inside) * 2 * (1 - settings.swing)
-
-
-def _velocity(drum: Drum, level: float, position: Fraction, count: int, settings: _Settings) -> int:
-    beat = settings.beat_quarters
-    if position == 0:
-        weight = BAR_LINE
-    elif position % beat == 0:
-        weight = ON_BEAT
-    else:
-        weight = HALF_BEAT if position % (beat / 2) == 0 else BETWEEN
-    shape = 1 + settings.touch * (weight + BREATH[count % len(BREATH)])
-    return min(127, max(1, round(drum.default_velocity * level * shape)))
 
 
 def _shown(text: str) -> str:

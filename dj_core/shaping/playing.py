@@ -60,10 +60,10 @@ def grid_of(beat: Beat) -> Grid:
 
 def guide_for(beat: Beat, held: np.ndarray, **more: Any) -> Guide:  # noqa: ANN401
     """A guide that holds the marked cells of `beat`; `more` are fields of `Guide`."""
-    from dj_core.models.groove.infilling import Guide, own_swing
+    from dj_core.models.groove.infilling import Guide, own_hand
 
     fields = {"felt": np.zeros_like(held), "leaning": np.zeros(held.shape), **more}
-    return Guide(given=grid_of(beat), held=held, swing=own_swing(beat), **fields)
+    return Guide(given=grid_of(beat), held=held, hand=own_hand(beat), **fields)
 
 
 def with_played(

@@ -33,10 +33,13 @@ from dj_core.models.groove.groove_shape import CHAIN, CONTENT, EARLIER, LONGEST_
 from dj_core.models.groove.phrase_form import (
     DECIDED,
     HALVES,
-    LEANS,
     LEVEL_BINS,
+    LEVEL_LEANS,
     LEVEL_OF_BIN,
     NEAR,
+    ROLLS,
+    TRIPLET_TICKS,
+    TRIPLETS,
     Repeats,
 )
 from dj_core.models.groove.streams import (
@@ -50,7 +53,7 @@ from dj_core.models.groove.style_choice import DrawnStyle, StyleChoice
 from dj_core.models.groove.style_tables import PLACED_ROLES, PLACES
 from dj_core.models.groove.style_vector import STYLE_SIZE
 from dj_core.models.groove.temperature import Heat
-from dj_core.models.groove.training_clips import KINDS, role_index
+from dj_core.models.groove.training_clips import KINDS, SWING_REACH, role_index
 from dj_core.models.request import FOUR_FOUR, GenerationRequest, Spacing, Take, role_of
 from dj_core.models.threads import one_thread
 from dj_core.music.beat import DEFAULT_TEMPO_BPM, Beat, Provenance
@@ -71,6 +74,7 @@ from dj_core.music.step_grid import (
     steps_per_bar,
     velocities_of_bin,
 )
+from dj_core.music.touch import UNKNOWN, velocities
 
 MOST_ROWS = 64  # of a block; more bring nothing
 ROWS = 8  # that blocks of unequal lengths are made of
@@ -86,13 +90,17 @@ _COPIED = 1 + np.array(COPIED_LAGS)  # of `Reading.seen`
 _LEVELS = np.arange(VELOCITY_BINS, dtype=np.float32) / np.float32(CEILING_BIN)
 _OFFSETS = (np.arange(OFFSETS) - MAX_OFFSET).astype(np.float32) / np.float32(MAX_OFFSET)
 _LOWEST_OF_BIN = np.array([velocities_of_bin(index).start for index in range(VELOCITY_BINS)])
-_LEANING = np.float32(LEANS) * np.eye(len(LEVEL_BINS) + 1, dtype=np.float32)[:, LEVEL_OF_BIN[1:]]
+_LEANING = np.float32(LEVEL_LEANS) * np.eye(len(LEVEL_BINS) + 1, dtype=np.float32)
+_LEANING = _LEANING[:, LEVEL_OF_BIN[1:]]
 """Added to the log odds of velocity bins by the level that the form tells; -1, the last, none."""
+_TRIPLETS = np.float32(TRIPLETS) * np.isin(
+    np.abs(np.arange(OFFSETS) - MAX_OFFSET), TRIPLET_TICKS
+).astype(np.float32)
 SILENT = -30.0  # added to the log odds of drums that a phrase does not have
 PROGRAMMED = {"hits": (0.8, 0.95), "velocity": (0.8, 0.98), "timing": (0.6, 1.0)}
 """Of programmed styles, each part's temperature and nucleus at most: a machine repeats itself more
 exactly than a drummer, and a stray hit is heard."""
-SWING_REACH = 2.5  # 96ths, within which a stroke goes to its drum's place in a phrase
+TOUCH_REACH = 8  # velocities, within which a stroke is of one of its drum's levels
 GENRE_SMOOTHING = 20.0  # strokes of all genres mixed into a genre's velocities
 
 
@@ -302,7 +310,7 @@ class _Block:
         self.genre = np.array([genres.index(request.genre) for request in asked])
         self.styles = np.zeros((self.rows, STYLE_SIZE))
         self.fine = np.zeros(self.rows)
-        self.swings: list[np.ndarray | None] = [None] * self.rows
+        self.hands: list[np.ndarray | None] = [None] * self.rows
         self.silent = np.zeros((self.rows, LANES), np.float32)
         self.form = np.zeros((self.rows, HALVES, LANES), np.int32)
         grooves = [
@@ -313,7 +321,7 @@ class _Block:
         self.draws = np.zeros((self.rows, self.steps, LANES, DRAWS))
         for row, request in enumerate(requests):
             self._draw_for(row, request)
-        programmed = np.array([swing is not None for swing in self.swings])
+        programmed = np.array([hand is not None for hand in self.hands])
         self.heat = {}
         for part, (cooler, top_p) in PROGRAMMED.items():
             temperature = np.array([r.temperature * getattr(r.feel, part) for r in asked])
@@ -340,14 +348,14 @@ class _Block:
         generator = np.random.default_rng([request.seed, genre])
         drawn = self.model.draw_style(request, self.tuning, generator)
         self.styles[row], self.fine[row] = drawn.style, drawn.fine
-        self.swings[row] = drawn.swing
+        self.hands[row] = drawn.hand
         if drawn.form is not None:
             loose = request.temperature * request.feel.hits - 1  # hotter takes leave the form
             chance = np.random.default_rng([request.seed, genre, 2])
             self.form[row] = np.where(chance.random(drawn.form.shape) < loose, 0, drawn.form)
         self.silent[row, ~drawn.drums] = SILENT
         self.draws[row, :steps] = generator.random((steps, LANES, DRAWS))
-        if drawn.swing is None:
+        if drawn.hand is None:
             wander = np.random.default_rng([request.seed, genre, 1])
             _draw_together(self.draws[row, :, :, _OFFSET], self.tuning.timing_together, wander)
 
@@ -507,6 +515,8 @@ class _Block:
         if again.all():
             return louder, was[1] - 1
         logits = self.network.offset_logits(units, earlier[1], louder)
+        if self.repeats is not None:
+            logits = logits + _TRIPLETS * self.repeats.triplets[now, row, lane][:, None]
         later = self._draw(logits, "timing", (row, now, lane, _OFFSET))
         return louder, np.where(again, was[1] - 1, later)
 
@@ -539,6 +549,8 @@ class _Block:
         network, (velocity, offset) = self.network, drawn
         logit, levels, units = network.flam_logits(around, velocity, offset)
         at = row, now, lane, _FLAM
+        if self.repeats is not None:
+            logit = logit + np.float32(ROLLS) * self.repeats.rolls[now, row, lane]
         tossed = np.where(was[0] > 0, was[2] > 0, logit > self.flam_demands[row, now, lane])
         two = self._flams(tossed, at)
         if not two.any():
@@ -584,11 +596,25 @@ class _Block:
         return Take(beat, _words(beat))
 
     def _velocities(self, row: int, groove: Groove) -> np.ndarray:
-        """MIDI velocities of a row's strokes, each drawn within its bin."""
+        """MIDI velocities of a row's strokes, each drawn within its bin.
+
+        In a phrase's take a drum has the phrase's touch where that comes near to what is drawn.
+        """
         genre = int(self.genre[row])
         step, lane, velocity, _ = groove.strokes.T
         # a flam's two strokes share a cell's draw; they are of different bins as a rule
-        return self.model.velocity_within(genre, velocity, self.draws[row, step, lane, _WITHIN])
+        drawn = self.model.velocity_within(genre, velocity, self.draws[row, step, lane, _WITHIN])
+        hand = self.hands[row]
+        if hand is None or not len(drawn):
+            return drawn
+        _, first = np.unique(step * LANES + lane, return_index=True)  # without flams and rolls
+        step, lane, touch = step[first], lane[first], hand[lane[first], 2]
+        levels = velocities(step, lane, touch, groove.meter)
+        away = np.abs(levels - drawn[first, None])
+        nearest, place = away.argmin(1), np.arange(len(first))
+        touched = (touch != UNKNOWN) & (away[place, nearest] <= TOUCH_REACH)
+        drawn[first] = np.where(touched, levels[place, nearest], drawn[first])
+        return drawn
 
     def _shifts(self, row: int, groove: Groove) -> np.ndarray:
         """Where strokes lie between the 96ths.
@@ -596,10 +622,10 @@ class _Block:
         Anywhere in played styles. In a phrase's take a drum's strokes near its place in the phrase
         are exactly there: one swing for all bars. Triplets, flams and rolls are on the 96ths.
         """
-        swing = self.swings[row]
+        hand = self.hands[row]
         step, lane, _, offset = groove.strokes.T
-        if swing is not None:
-            shift = swing[lane, step % 2] - offset
+        if hand is not None:
+            shift = hand[lane, step % 2] - offset
             cell, strokes = np.unique(step * LANES + lane, return_counts=True)
             alone = strokes[np.searchsorted(cell, step * LANES + lane)] == 1
             return np.where(alone & (np.abs(shift) <= SWING_REACH), shift, 0.0)

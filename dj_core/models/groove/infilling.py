@@ -30,7 +30,7 @@ from dj_core.models.groove.groove_player import (
 )
 from dj_core.models.groove.streams import A_BAR, OWN_STYLE, PAST_STYLE, PAST_STYLE_BARS, Conditions
 from dj_core.models.groove.style_vector import OUTLINE, StyleSums
-from dj_core.models.groove.training_clips import KINDS, ClipSet, clip_of, swing_of
+from dj_core.models.groove.training_clips import KINDS, ClipSet, clip_of, hand_of
 from dj_core.models.request import GenerationRequest, Take
 from dj_core.music.beat import Beat
 from dj_core.music.step_grid import LANES, MAX_OFFSET, TICKS_PER_QUARTER, TICKS_PER_STEP, Grid
@@ -71,7 +71,7 @@ class Guide:
         style_noise: spread of the noise on it, in units of the styles' own spread.
         strays: every other candidate draws a style of the genre after all.
         fine: share of strokes between the 96ths; with a style of one's own.
-        swing: where strokes lie, if the beat they join was programmed; see `own_swing`.
+        hand: how drums are struck, if the beat they join was programmed; see `own_hand`.
         form: of the bars, see `phrase_form`; None decides nothing.
         past: the style is that of bars that are over, not of the take.
         turns: what changes at which 16th.
@@ -86,7 +86,7 @@ class Guide:
     style_noise: float = 0.0
     strays: bool = False
     fine: float = 0.0
-    swing: np.ndarray | None = None
+    hand: np.ndarray | None = None
     form: np.ndarray | None = None
     past: bool = False
     turns: Mapping[int, Turn] = field(default_factory=dict)
@@ -118,15 +118,15 @@ def style_of(model: GrooveModel, beat: Beat) -> tuple[np.ndarray, float]:
     return model.tables.scale.scaled(style)[0], float(clips.fine[0])
 
 
-def own_swing(beat: Beat) -> np.ndarray | None:
-    """Where a beat's drums strike, as `Clip.swing`; None for a drummer's beat, who varies."""
-    swing = swing_of(beat)
+def own_hand(beat: Beat) -> np.ndarray | None:
+    """How a beat's drums are struck, as `Clip.hand`; None for a drummer's beat, who varies."""
+    hand = hand_of(beat)
     onsets = np.array([hit.onset_quarters for hit in beat.hits]) * TICKS_PER_QUARTER
     step = np.floor(onsets / TICKS_PER_STEP + 0.5).astype(int)
     offset = onsets - step * TICKS_PER_STEP
-    exact = np.abs(offset - swing[[hit.lane for hit in beat.hits], step % 2]) < ON_ITS_PLACE
+    exact = np.abs(offset - hand[[hit.lane for hit in beat.hits], step % 2]) < ON_ITS_PLACE
     exact |= np.abs(offset - np.round(offset)) < ON_ITS_PLACE
-    return swing if len(exact) and exact.mean() >= PROGRAMMED_SHARE else None
+    return hand if len(exact) and exact.mean() >= PROGRAMMED_SHARE else None
 
 
 def is_past(beat: Beat) -> bool:
@@ -198,7 +198,7 @@ class _GuidedBlock(_Block):
                 spread = guide.style_noise * noise(0, 1, len(guide.style))
                 spread[OUTLINE] *= guide.style[OUTLINE].any()
                 self.styles[row], self.fine[row] = guide.style + spread, guide.fine
-                self.silent[row], self.swings[row] = 0.0, guide.swing
+                self.silent[row], self.hands[row] = 0.0, guide.hand
         self.current = self.styles.copy()  # what rows play in now
         seed = [request.seed & 0xFFFFFFFF for request in requests]
         self.chance = np.random.default_rng(seed)  # of resampling
@@ -334,7 +334,7 @@ class _GuidedBlock(_Block):
         self.recent.sums = self.recent.sums[:, rows]
         self.last_step, self.before = self.last_step[rows], self.before[:, rows]
         self.styles, self.current = self.styles[rows], self.current[rows]
-        self.fine, self.swings = self.fine[rows], [self.swings[row] for row in rows]
+        self.fine, self.hands = self.fine[rows], [self.hands[row] for row in rows]
         self.placed = self.placed[:, rows]
         self.repeats = self.repeats and self.repeats.rows(rows)
         self.standing, self.memory = self.standing.of(rows), self.memory.of(rows)

@@ -37,20 +37,20 @@ class DrawnStyle:
         style: scaled, (STYLE_SIZE).
         fine: share of the take's strokes that shall lie between two 96ths of a quarter.
         drums: those a take in this style plays, bool (16).
-        swing: the phrase's whose style it is, as in `Clip`; None for all other styles.
+        hand: the phrase's whose style it is, as in `Clip`; None for all other styles.
         form: that phrase's, see `phrase_form`; likewise.
     """
 
     style: np.ndarray
     fine: float
     drums: np.ndarray
-    swing: np.ndarray | None = None
+    hand: np.ndarray | None = None
     form: np.ndarray | None = None
 
     @property
     def is_played(self) -> bool:
         """Whether it is a drummer's."""
-        return self.fine > PLAYED and self.swing is None
+        return self.fine > PLAYED and self.hand is None
 
 
 class StyleChoice:
@@ -89,11 +89,11 @@ class StyleChoice:
             chosen = request.style
         style = tables.style(chosen)
         fine = float(tables.fine[chosen])
-        swing = tables.swing(chosen)
-        if swing is not None:  # a phrase as it is: noise would only blur its outline
+        hand = tables.hand(chosen)
+        if hand is not None:  # a phrase as it is: noise would only blur its outline
             # it has its own drums: a stray stroke of another one is heard
             drums = (int(tables.drums[chosen]) >> np.arange(LANES) & 1).astype(bool)
-            return DrawnStyle(style, fine, drums, swing, tables.form_at(chosen))
+            return DrawnStyle(style, fine, drums, hand, tables.form_at(chosen))
         drums = np.ones(LANES, bool)
         if fine > PLAYED:
             style = style - tables.bias

@@ -31,8 +31,8 @@ class Tables:
             numbers but the outline's, (n, OUTLINE.start).
         outline: per style, its row in `outlines`; -1 where it has none.
         outlines: (rows, OUTLINE_SIZE), in whole steps.
-        phrase: per style, its row in `swings`; -1 where it is no phrase's.
-        swings: of each phrase, see `training_clips.swing_of`, (phrases, 16, 2).
+        phrase: per style, its row in `hands`; -1 where it is no phrase's.
+        hands: of each phrase, see `training_clips.hand_of`, (phrases, 16, 3).
         form: per style, its row in `form_drums`; -1 where it is no phrase's.
         form_drums: of each form, its drums' rows in `forms`, (rows, 16).
         forms: of one drum, see `phrase_form`; many share one, (n, 16 half bars).
@@ -57,7 +57,7 @@ class Tables:
     outline: np.ndarray
     outlines: np.ndarray
     phrase: np.ndarray
-    swings: np.ndarray
+    hands: np.ndarray
     form: np.ndarray
     form_drums: np.ndarray
     forms: np.ndarray
@@ -88,10 +88,10 @@ class Tables:
         found[known, OUTLINE] = self.outlines[outline[known]] / float(STEPS_OF_OUTLINE)
         return found
 
-    def swing(self, row: int) -> np.ndarray | None:
-        """The swing of a style's phrase, (16, 2); None where the style is no phrase's."""
+    def hand(self, row: int) -> np.ndarray | None:
+        """The hand of a style's phrase, (16, 3); None where the style is no phrase's."""
         phrase = int(self.phrase[row])
-        return self.swings[phrase].astype(np.float64) if phrase >= 0 else None
+        return self.hands[phrase].astype(np.float64) if phrase >= 0 else None
 
     def form_at(self, row: int) -> np.ndarray | None:
         """The form of a style's phrase, (16, 16); None where the style is no phrase's."""
@@ -127,12 +127,16 @@ def make_tables(clips: ClipSet, sums: StyleSums, scale: Scale | None = None) -> 
     clip, first, end, bars = clip[kept], first[kept], end[kept], bars[kept]
     styles = scale.scaled(sums.between(first, end))
     outlined = styles[:, OUTLINE].any(1)
-    written = np.array([clip.swing is not None for clip in clips.clips])
+    written = np.array([clip.hand is not None for clip in clips.clips])
     phrases = np.unique(clip[written[clip]])
-    swings = [clips.clips[phrase].swing for phrase in phrases]
+    hands = [clips.clips[phrase].hand for phrase in phrases]
     is_phrase = written[clip]
     found = [
-        form_of(clips.velocity[first[row] : end[row]], int(clips.bar_steps[clip[row]])).T
+        form_of(
+            clips.grid(first[row], end[row]),
+            int(clips.bar_steps[clip[row]]),
+            clips.clips[clip[row]].hand,
+        ).T
         for row in np.flatnonzero(is_phrase)
     ]
     drums_by_row = np.array(found, np.int32).reshape(-1, HALVES)
@@ -149,7 +153,7 @@ def make_tables(clips: ClipSet, sums: StyleSums, scale: Scale | None = None) -> 
         outline=np.where(outlined, np.cumsum(outlined) - 1, -1).astype(np.int32),
         outlines=np.rint(styles[outlined, OUTLINE] * STEPS_OF_OUTLINE).astype(np.int8),
         phrase=np.where(is_phrase, np.searchsorted(phrases, clip), -1).astype(np.int32),
-        swings=np.array(swings, np.float16).reshape(-1, step_grid.LANES, 2),
+        hands=np.array(hands, np.float16).reshape(-1, step_grid.LANES, 3),
         form=np.where(is_phrase, np.cumsum(is_phrase) - 1, -1).astype(np.int32),
         form_drums=drums_of.reshape(-1, step_grid.LANES).astype(np.int32),
         forms=forms,
@@ -180,7 +184,7 @@ def are_whole(tables: Tables, genres: int) -> bool:
         "loudness": (LEVELS - 1,),
         "styles": (styles, OUTLINE.start),
         "outlines": (len(tables.outlines), OUTLINE_SIZE),
-        "swings": (len(tables.swings), step_grid.LANES, 2),
+        "hands": (len(tables.hands), step_grid.LANES, 3),
         "form_drums": (len(tables.form_drums), step_grid.LANES),
         "forms": (len(tables.forms), HALVES),
         "velocities": (genres, step_grid.MAX_VELOCITY + 1),
@@ -210,13 +214,13 @@ def are_whole(tables: Tables, genres: int) -> bool:
         return False
     for row, least, rows in (
         (tables.outline, -1, tables.outlines),
-        (tables.phrase, -1, tables.swings),
+        (tables.phrase, -1, tables.hands),
         (tables.form, -1, tables.form_drums),
         (tables.form_drums, 0, tables.forms),
     ):
         if row.dtype != np.int32 or (row.size and not least <= row.min() <= row.max() < len(rows)):
             return False
-    floats = (tables.placement, tables.swings)
+    floats = (tables.placement, tables.hands)
     if not all(np.isfinite(table.astype(np.float32)).all() for table in floats):
         return False
     return counted and bool((tables.spread > 0).all() and (tables.velocities >= 0).all())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from typing import Literal
 
@@ -29,6 +29,7 @@ from dj_core.music.step_grid import (
     steps_per_bar,
     to_grid,
 )
+from dj_core.music.touch import touches_of
 
 STARTER, PHRASES = "starter", "phrases"
 KINDS = ("", "beat", "fill")
@@ -36,7 +37,8 @@ LOOPED_BARS = 4  # programmed patterns are made to be looped; shorter ones are, 
 COMPOSED = {"groove": 30, "drop": 8, "build": 4, "break": 4, "intro": 4, "outro": 4}
 """Phrases composed for each dance style, by role."""
 STORED_SHARE = 0.35  # of them, whose styles takes may be played in
-FARTHEST_SWING = 6.5  # 96ths after a 16th; what lies farther off is a triplet or a flam
+FARTHEST_SWING = 9.0  # 96ths after a 16th, where a drum may have its place
+SWING_REACH = 2.5  # 96ths, within which a stroke is at its drum's place
 FILL_SHARE = 0.35  # of looped starter patterns end in a fill of their genre
 Split = Literal["train", "validation", "test"]
 
@@ -58,7 +60,7 @@ class Clip:
         role: 1 + index in `genres.ROLES`; 0 when unknown.
         energy: 1 to 5; 0 when unknown.
         stored: takes may be played in its style.
-        swing: of a dance phrase, see `swing_of`; None for all other clips.
+        hand: of a dance phrase, see `hand_of`; None for all other clips.
     """
 
     grid: Grid
@@ -73,7 +75,7 @@ class Clip:
     role: int = 0
     energy: int = 0
     stored: bool = True
-    swing: np.ndarray | None = None
+    hand: np.ndarray | None = None
 
     @property
     def steps(self) -> int:
@@ -104,15 +106,16 @@ def clip_of(beat: Beat, kind: str, corpus: str, loop_bars: int = 1) -> Clip:
         _fine_share(beat),
         role_index(str(beat.provenance.settings.get("role", ""))),
         int(beat.provenance.settings.get("energy", 0)),
-        swing=swing_of(beat) if corpus == PHRASES else None,
+        hand=hand_of(beat) if corpus == PHRASES else None,
     )
 
 
-def swing_of(beat: Beat) -> np.ndarray:
-    """Where each drum strikes on the eighths and between them, in 96ths after the 16th, (16, 2).
+def hand_of(beat: Beat) -> np.ndarray:
+    """How each drum of a programmed beat is struck, (16, 3): its two places and its touch.
 
-    A programmed beat has one place for all of a drum's strokes; this is its commonest, and where
-    the drum has none the commonest of all drums. Triplets and flams, farther away, do not count.
+    Places are on the eighths and between them, in 96ths after the 16th. A programmed beat has one
+    place for all of a drum's strokes; this is its commonest, and where the drum has none the
+    commonest of all drums. For the touch, see `music.touch`.
     """
     places = [(Counter[float](), Counter[float]()) for _ in range(LANES + 1)]
     for hit in beat.hits:
@@ -121,7 +124,7 @@ def swing_of(beat: Beat) -> np.ndarray:
         if abs(offset) <= FARTHEST_SWING:
             for row in (hit.lane, LANES):
                 places[row][step % 2][round(offset, 3)] += 1
-    return np.array(
+    swing = np.array(
         [
             [
                 min(found, key=lambda place: (-found[place], place)) if found else 0.0
@@ -130,6 +133,7 @@ def swing_of(beat: Beat) -> np.ndarray:
             for row in places[:LANES]
         ]
     )
+    return np.column_stack([swing, touches_of(beat)])
 
 
 def role_index(role: str) -> int:
@@ -336,6 +340,10 @@ class ClipSet:
         steps = np.where(self.velocity > 0, np.arange(self.steps + 1)[:, None], -1)
         latest = np.maximum.accumulate(steps, axis=0)
         return np.vstack([np.full((1, LANES), -1), latest[:-1]]).astype(np.int32)
+
+    def grid(self, first: int, end: int) -> Grid:
+        """The strokes of some 16ths."""
+        return Grid(*(getattr(self, part.name)[first:end] for part in fields(Grid)))
 
     def _joined(self, name: str) -> np.ndarray:
         empty = np.zeros((1, LANES), np.uint8)
