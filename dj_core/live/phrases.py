@@ -97,7 +97,8 @@ class PhraseMaker:
         beats: tuple[Beat, ...] = ()
         seed = 0
         for turn in range(TRIES):
-            seed = _seed(self.seed, number, turn)
+            drawn = np.random.SeedSequence([self.seed, number, turn]).generate_state(1, np.uint32)
+            seed = int(drawn[0] >> 1)
             beats = tuple(
                 self._made(place, role, energy, seed) for place in range(len(self.genres))
             )
@@ -201,7 +202,3 @@ def _made_anew(chance: np.random.Generator) -> frozenset[str]:
     if not anew & {"hat", "cymbal", "percussion", "snare"}:
         anew.add(("hat", "percussion")[int(chance.integers(2))])
     return frozenset(anew - {"kick"} if len(anew) == len(ANEW) else anew)
-
-
-def _seed(seed: int, number: int, turn: int) -> int:
-    return int(np.random.SeedSequence([seed, number, turn]).generate_state(1, np.uint32)[0] >> 1)

@@ -182,7 +182,7 @@ class _Draft:
 
     def hits(self) -> list[Hit]:
         """Eight bars."""
-        order = {layer: self._order() for layer in LAYERS}
+        order = {layer: BAR_ORDERS[int(self.draw.integers(len(BAR_ORDERS)))] for layer in LAYERS}
         hits = [hit for layer in LAYERS for hit in self._layer(layer, order[layer])]
         hits = self._in_role(hits)
         if self.draw.random() < FILL_SHARE[self.role]:
@@ -202,9 +202,6 @@ class _Draft:
             hits.append(Hit(0.0, LANE["crash"], int(self.draw.integers(96, 116))))
         length = float(PHRASE_BARS * self.anchor.meter.bar_quarters)
         return [replace(hit, onset_quarters=hit.onset_quarters + length) for hit in hits]
-
-    def _order(self) -> tuple[int, ...]:
-        return BAR_ORDERS[int(self.draw.integers(len(BAR_ORDERS)))]
 
     def _layer(self, layer: str, order: Sequence[int]) -> list[Hit]:
         """A layer's hits with its bars in `order`, as loud as they were written."""

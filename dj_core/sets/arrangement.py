@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from dj_core.music.as_played import as_played, play_seed
 from dj_core.music.beat import Beat, Hit, Meter
 from dj_core.music.drums import DRUMS, LANE, Family
-from dj_core.sets.set_plan import LOUD_FROM, Section, SectionKind, SetList, SetSettings, Slot
+from dj_core.sets.set_plan import LOUD_FROM, SectionKind, SetList, SetSettings, Slot
 
 EARLY_QUARTERS = 0.07  # a 64th ahead of the line is a push, a 32nd is a stroke of its own
 BREAKDOWN_LEVEL = 0.8  # of the groove's velocities
@@ -81,7 +81,9 @@ def bars_of(slot: Slot, settings: SetSettings, number: int) -> Iterator[Bar]:
         role = roles.get(ROLE_OF.get(section.kind, ""))
         for bar in range(section.bars):
             hits, pushed = loop[_loop_place(position, len(loop), settings.phrase_bars)]
-            filled = bool(fills) and _ends_phrase(section, bar, settings.phrase_bars)
+            # a section's phrases are counted back from its end
+            ends = (section.bars - bar - 1) % settings.phrase_bars == 0
+            filled = bool(fills) and ends and section.kind in ("groove", "breakdown")
             if filled:
                 hits = choose.choice(fills)[0]
             if role is None:
@@ -189,11 +191,6 @@ def _loop_place(position: int, loop_bars: int, phrase_bars: int) -> int:
     return position % loop_bars
 
 
-def _ends_phrase(section: Section, bar: int, phrase_bars: int) -> bool:
-    """Whether a fill belongs here; a section's phrases are counted back from its end."""
-    return section.kind in ("groove", "breakdown") and (section.bars - bar - 1) % phrase_bars == 0
-
-
 def _thinned(
     hits: Sequence[Hit], kind: SectionKind, kept: Mapping[SectionKind, frozenset[int]]
 ) -> tuple[Hit, ...]:
@@ -201,7 +198,11 @@ def _thinned(
     if kind == "groove":
         return tuple(hits)
     if kind == "breakdown":
-        return tuple(_softer(hit) for hit in hits if hit.drum.family != "kick")
+        return tuple(
+            replace(hit, velocity=max(1, round(hit.velocity * BREAKDOWN_LEVEL)))
+            for hit in hits
+            if hit.drum.family != "kick"
+        )
     return tuple(hit for hit in hits if hit.lane in kept[kind])
 
 
@@ -226,10 +227,6 @@ def _guided(
         for own, asked in zip(bar, guide, strict=True)
     )
     return hits, pushed
-
-
-def _softer(hit: Hit) -> Hit:
-    return replace(hit, velocity=max(1, round(hit.velocity * BREAKDOWN_LEVEL)))
 
 
 def _with_crash(hits: tuple[Hit, ...]) -> tuple[Hit, ...]:
