@@ -55,8 +55,8 @@ strokes, a ratchet (``x4-60`` 60% softer to its end, ``x4+60`` louder); ``flam``
 
     CH |x.ox x.ox x.ox x.ox|%|  +8ms  12steps  @1.3:50%  @2.4:x4-60,1:2
 
-**Shaping.** No randomness: a stroke's velocity follows from its drum, level, place in the bar and
-turn among its row's strokes; see ``music.touch``.
+**Shaping.** No randomness: a stroke's velocity follows from its drum, its level, its place in the
+bar and how many strokes of its row came before; see ``music.touch``.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Touch: how hard a written stroke is struck, from its drum, level, place in the bar and turn.
+"""Touch: how hard a written stroke is struck.
 
-Nothing is left to chance. A stroke's velocity is its drum's default times its level, times a weight
-for its place in the bar (bar line, beat, half of a beat, between) and a cycle of seven strokes of
-its drum, which meets bars of 4, 8 or 16 strokes elsewhere each time, as a wrist does. The touch
-says how much of both there is.
+Nothing is left to chance. A stroke's velocity is its drum's default velocity times its level, and a
+few percent more or less: by its place in the bar (bar line, beat, half of a beat, between), and by
+a cycle of seven that each drum goes through stroke by stroke, so that bars of 4, 8 or 16 strokes
+are not exactly alike. The touch says how much of both there is.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ def weight(position_quarters: Fraction, meter: Meter) -> float:
     return HALF_BEAT if position_quarters % (beat / 2) == 0 else BETWEEN
 
 
-def velocity(drum: Drum, level: float, weight: float, turn: int, touch: float) -> int:
-    """MIDI velocity of a stroke: its level, its place's weight, its turn among the drum's."""
-    shape = 1 + touch * (weight + CYCLE[turn % len(CYCLE)])
+def velocity(drum: Drum, level: float, weight: float, number: int, touch: float) -> int:
+    """MIDI velocity of a stroke, with its place's weight and its number among the drum's, from 0."""
+    shape = 1 + touch * (weight + CYCLE[number % len(CYCLE)])
     return min(127, max(1, round(drum.default_velocity * level * shape)))
 
 
@@ -55,7 +55,7 @@ def velocities(
     """`velocity` of strokes on 16ths, at each of `LEVELS`, (n, 4).
 
     Args:
-        step: 16ths from the beginning, (n,); of a drum's strokes the earliest has the first turn.
+        step: 16ths from the beginning, (n,).
         lane: row of the drum table, (n,).
         touch: of each stroke, (n,), or of all.
         meter: of the beat.
@@ -63,9 +63,9 @@ def velocities(
     places = [Fraction(place, 4) for place in range(round(4 * meter.bar_quarters))]
     weights = np.array([weight(place, meter) for place in places])
     order = np.lexsort((step, lane))
-    turn = np.empty(len(step), int)
-    turn[order] = np.arange(len(step)) - np.searchsorted(lane[order], lane[order])
-    shape = 1 + touch * (weights[step % len(weights)] + np.array(CYCLE)[turn % len(CYCLE)])
+    number = np.empty(len(step), int)
+    number[order] = np.arange(len(step)) - np.searchsorted(lane[order], lane[order])
+    shape = 1 + touch * (weights[step % len(weights)] + np.array(CYCLE)[number % len(CYCLE)])
     struck = np.rint(_DEFAULTS[lane][:, None] * _LEVELS * shape[:, None])
     limited: np.ndarray = np.clip(struck, 1, 127).astype(int)
     return limited
