@@ -44,7 +44,7 @@ def weight(position_quarters: Fraction, meter: Meter) -> float:
 
 
 def velocity(drum: Drum, level: float, weight: float, number: int, touch: float) -> int:
-    """MIDI velocity of a stroke; `number` strokes of its drum came before, `weight` is its place's."""
+    """MIDI velocity of a stroke: `number` of its drum came before, `weight` is its place's."""
     shape = 1 + touch * (weight + CYCLE[number % len(CYCLE)])
     return min(127, max(1, round(drum.default_velocity * level * shape)))
 
