@@ -739,7 +739,7 @@ DAMAGES = (
 
 
 def test_every_damaged_or_hostile_set_is_refused_at_once_and_hides_no_other(tmp_path):
-    """None of them costs a second; what happens to be a set still is one to play and take away."""
+    """None of them costs three seconds; what happens to be a set still is one to play and take away."""
     genuine = save_set(varied(), set_path(tmp_path, "Genuine"))
     content = genuine.read_bytes()
     path = set_path(tmp_path, "Odd")
@@ -750,7 +750,7 @@ def test_every_damaged_or_hostile_set_is_refused_at_once_and_hides_no_other(tmp_
         started = time.process_time()
         with pytest.raises(SetError):
             load_set(path)
-        assert time.process_time() - started < 1, number
+        assert time.process_time() - started < 3, number
     for form in hostile_forms(content):
         path.write_bytes(form.content)
         started = time.process_time()
@@ -759,7 +759,7 @@ def test_every_damaged_or_hostile_set_is_refused_at_once_and_hides_no_other(tmp_
             set_midi(made)
             cue_sheet(made, "x.wav")
             save_set(made, tmp_path / "again.json")
-        assert time.process_time() - started < 1, form.what
+        assert time.process_time() - started < 3, form.what
     path.unlink()
     path.symlink_to(tmp_path / "nowhere")
     set_path(tmp_path, "Folder").mkdir()
