@@ -739,7 +739,7 @@ DAMAGES = (
 
 
 def test_every_damaged_or_hostile_set_is_refused_at_once_and_hides_no_other(tmp_path):
-    """None of them costs three seconds; what happens to be a set still is one to play and take away."""
+    """None of them costs three seconds; what is a set after all is one to play and take away."""
     genuine = save_set(varied(), set_path(tmp_path, "Genuine"))
     content = genuine.read_bytes()
     path = set_path(tmp_path, "Odd")

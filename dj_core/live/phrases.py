@@ -28,7 +28,7 @@ from dj_core.shaping.locks import hits_in, struck
 from dj_core.shaping.playing import bar_cells, guide_for, shaped, shaper, with_played
 
 GOES_ON = ("groove", "drop", "intro", "outro")  # roles that the groove goes on in
-ANEW = {"kick": 0.15, "snare": 0.25, "hat": 0.4, "cymbal": 0.4, "percussion": 0.45, "tom": 0.6}
+ANEW = {"kick": 0.13, "snare": 0.21, "hat": 0.34, "cymbal": 0.34, "percussion": 0.38, "tom": 0.51}
 """Chance of a drum family's being made anew in a phrase."""
 TIMEKEEPERS = frozenset({"hat", "cymbal"})  # a drummer has one hand for them
 TURN_QUARTERS, TURN_BARS = 1.0, 4  # the end of every fourth bar is made anew
