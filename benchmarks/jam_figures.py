@@ -43,7 +43,7 @@ SWEEPS, SWEEP_BARS = 20, 32
 PAIRS = 40
 
 
-def joins(model: BeatModel) -> dict[str, Any]:
+def joins(model: BeatModel, seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
     """Can a judge tell two bars around a join from others? How far do phrases go?
 
     Bars 8 and 1 differ from others in any music: a phrase ends and one begins. So joins are
@@ -57,7 +57,7 @@ def joins(model: BeatModel) -> dict[str, Any]:
     for style in STYLES:
         jams = []
         written = [beat for beat in written_phrases(style).phrases if beat.bars >= PHRASE_BARS]
-        for seed in SEEDS:
+        for seed in seeds:
             maker = PhraseMaker(model, [style], seed)
             phrases = [maker.next("groove", 4).sides[0].beat for _ in range(PHRASES)]
             jams.append(phrases)
@@ -84,11 +84,11 @@ def joins(model: BeatModel) -> dict[str, Any]:
                 for later in range(first + 1, PHRASES):
                     away = relative_distance(phrases[first], phrases[later])
                     by_lag[later - first].append(away)
-        for one in range(len(SEEDS)):
-            for other in range(one + 1, len(SEEDS)):
+        for one in range(len(seeds)):
+            for other in range(one + 1, len(seeds)):
                 between += [relative_distance(a, b)
                             for a, b in zip(jams[one], jams[other], strict=True)]  # fmt: skip
-    groups = [(style, seed) for style in STYLES for seed in SEEDS for _ in range(PHRASES - 1)]
+    groups = [(style, seed) for style in STYLES for seed in seeds for _ in range(PHRASES - 1)]
     described = {name: describe(beats, groups) for name, beats in windows.items()}
     found = {
         name: judge(described["joins"], described[name]) for name in windows if name != "joins"
@@ -200,9 +200,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and print one JSON object."""
     parser = argparse.ArgumentParser(description="Figures of the jam.")
     parser.add_argument("measure", choices=MEASURES)
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="of the jams of joins")
     options = parser.parse_args(arguments)
     model = load_model(Library.open().model(None).folder)
-    print(json.dumps(MEASURES[options.measure](model)))
+    measure = MEASURES[options.measure]
+    print(json.dumps(joins(model, options.seeds) if measure is joins else measure(model)))
     return 0
 
 

@@ -12,6 +12,7 @@ are equally loud. A seed decides all of it.
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -290,7 +291,7 @@ def closed_alike(sounds: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]
     None of them where they have no level in common.
     """
     ends = [np.abs(sound[-SEAM_FRAMES:]).max(axis=1) for sound in sounds]
-    for level in sorted(np.concatenate([*ends, []]), reverse=True):
+    for level in sorted(itertools.chain(*ends), reverse=True):
         places = [int(np.abs(end - level).argmin()) for end in ends]
         if all(
             abs(end[place] - level) <= LEVELS_ALIKE * level

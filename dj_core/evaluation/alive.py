@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from dj_core.music.beat import Beat
@@ -26,6 +27,8 @@ class Liveliness:
         on_grid: every hit lies within 0.02 of a 16th.
         drums: drums in use.
         hits_a_bar: hits divided by bars.
+        rolls: share of struck (16th, drum) places with two strokes or more: flams and rolls.
+        triplets: share of hits 7 to 9 96ths of a quarter ahead of a 16th, where swing puts none.
         broken_rules: what its genre's rules demand and it does not keep, in words.
         changes: per bar but the first, share of struck (16th, drum) places of this bar and the one
             before that only one of them has, 0 to 1.
@@ -37,6 +40,8 @@ class Liveliness:
     on_grid: bool
     drums: int
     hits_a_bar: float
+    rolls: float
+    triplets: float
     broken_rules: tuple[str, ...]
     changes: tuple[float, ...]
 
@@ -49,6 +54,9 @@ def liveliness(beat: Beat) -> Liveliness:
         levels[hit.lane].add(hit.velocity // VELOCITIES_A_LEVEL)
     mean_levels = sum(map(len, levels.values())) / max(1, len(levels))
     sixteenths = [hit.onset_quarters * STEPS_A_QUARTER for hit in beat.hits]
+    places = [math.floor(onset + 0.5) for onset in sixteenths]
+    ahead = [place - onset for place, onset in zip(places, sixteenths, strict=True)]
+    struck = Counter(zip(places, (hit.lane for hit in beat.hits), strict=True))
     return Liveliness(
         levels=mean_levels,
         flat=mean_levels <= FLAT_LEVELS,
@@ -56,6 +64,8 @@ def liveliness(beat: Beat) -> Liveliness:
         on_grid=all(abs(onset - round(onset)) <= ON_GRID_SIXTEENTHS for onset in sixteenths),
         drums=len(levels),
         hits_a_bar=len(beat.hits) / beat.bars,
+        rolls=sum(count > 1 for count in struck.values()) / max(1, len(struck)),
+        triplets=sum(6.5 < early * 24 < 9.5 for early in ahead) / max(1, len(ahead)),
         broken_rules=tuple(rule.says for rule in broken_rules(beat)),
         changes=tuple(
             len(bar ^ before) / max(1, len(bar | before))

@@ -139,6 +139,8 @@ def _alive(beats: Sequence[Beat]) -> dict[str, float]:
         "identical": _mean(lives, lambda live: live.identical),
         "drums": _mean(lives, lambda live: live.drums),
         "hits_a_bar": _mean(lives, lambda live: live.hits_a_bar),
+        "rolls": _mean(lives, lambda live: live.rolls),
+        "triplets": _mean(lives, lambda live: live.triplets),
         "on_grid": _mean(lives, lambda live: live.on_grid),
         "idiom": _mean(lives, lambda live: not live.broken_rules),
         "levels": _mean(lives, lambda live: live.levels),

@@ -23,7 +23,7 @@ def halved(hidden: int) -> np.ndarray:
 
 
 def after_gates(gates: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Hidden and cell values (rows, units) after halved gates (rows, 4 × units), used up."""
+    """Hidden and cell values (rows, units) after halved gates (rows, 4 × units), overwritten."""
     np.tanh(gates, out=gates)
     units = cell.shape[1]
     enter, forget, fresh, leave = (gates[:, at * units : (at + 1) * units] for at in range(GATES))

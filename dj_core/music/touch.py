@@ -45,14 +45,14 @@ def weight(position_quarters: Fraction, meter: Meter) -> float:
 
 def velocity(drum: Drum, level: float, weight: float, number: int, touch: float) -> int:
     """MIDI velocity of a stroke: `number` of its drum came before, `weight` is its place's."""
-    shape = 1 + touch * (weight + CYCLE[number % len(CYCLE)])
-    return min(127, max(1, round(drum.default_velocity * level * shape)))
+    shaped = drum.default_velocity * level * (1 + touch * (weight + CYCLE[number % len(CYCLE)]))
+    return min(127, max(1, round(shaped)))
 
 
 def velocities(
     step: np.ndarray, lane: np.ndarray, touch: np.ndarray | float, meter: Meter
 ) -> np.ndarray:
-    """`velocity` of strokes on 16ths, at each of `LEVELS`, (n, 4).
+    """`velocity` of many strokes on 16ths at once, at each of `LEVELS`, (n, 4).
 
     Args:
         step: 16ths from the beginning, (n,).

@@ -90,12 +90,10 @@ _COPIED = 1 + np.array(COPIED_LAGS)  # of `Reading.seen`
 _LEVELS = np.arange(VELOCITY_BINS, dtype=np.float32) / np.float32(CEILING_BIN)
 _OFFSETS = (np.arange(OFFSETS) - MAX_OFFSET).astype(np.float32) / np.float32(MAX_OFFSET)
 _LOWEST_OF_BIN = np.array([velocities_of_bin(index).start for index in range(VELOCITY_BINS)])
-_LEANING = np.float32(LEVEL_LEANS) * np.eye(len(LEVEL_BINS) + 1, dtype=np.float32)
-_LEANING = _LEANING[:, LEVEL_OF_BIN[1:]]
+_LEANING = np.float32(LEVEL_LEANS) * (np.r_[: len(LEVEL_BINS), -1][:, None] == LEVEL_OF_BIN[1:])
 """Added to the log odds of velocity bins by the level that the form tells; -1, the last, none."""
-_TRIPLETS = np.float32(TRIPLETS) * np.isin(
-    np.abs(np.arange(OFFSETS) - MAX_OFFSET), TRIPLET_TICKS
-).astype(np.float32)
+_TRIPLETS = np.float32(TRIPLETS) * np.isin(np.abs(np.arange(OFFSETS) - MAX_OFFSET), TRIPLET_TICKS)
+"""Added to the log odds of offsets where the form tells triplets."""
 SILENT = -30.0  # added to the log odds of drums that a phrase does not have
 PROGRAMMED = {"hits": (0.8, 0.95), "velocity": (0.8, 0.98), "timing": (0.6, 1.0)}
 """Of programmed styles, each part's temperature and nucleus at most: a machine repeats itself more
@@ -400,12 +398,15 @@ class _Block:
 
         The network is asked of takes whose forms leave anything to decide.
         """
-        rows: Rows = slice(None)
-        if self.repeats is not None and (decided := self.repeats.decides[now]).any():
-            all_struck: np.ndarray = self.repeats.copied[now] & self._then(now)
-            rows = np.flatnonzero(~decided)
-            if not len(rows):
-                return all_struck
+        if self.repeats is None or not (decided := self.repeats.decides[now]).any():
+            return self._decide(now, heard, slice(None))
+        struck: np.ndarray = self.repeats.copied[now] & self._then(now)
+        if len(rows := np.flatnonzero(~decided)):
+            struck[rows] = self._decide(now, heard, rows)
+        return struck
+
+    def _decide(self, now: int, heard: Heard, rows: Rows) -> np.ndarray:
+        """Which lanes the network strikes in some rows, (n, 16) of bool."""
         units, copied = self.network.lane_heads(heard, self.standing, self.memory, rows)
         struck, _ = self.network.lanes.decide(
             units,
@@ -413,10 +414,7 @@ class _Block:
             heard.lags[rows, A_BAR],
             self.hit_demands[rows, now],
         )
-        if isinstance(rows, slice):
-            return struck
-        all_struck[rows] = struck
-        return all_struck
+        return struck
 
     def _placed(self, now: int) -> np.ndarray:
         """What is added to the log odds of each drum at this place of the bar, (rows, 16)."""

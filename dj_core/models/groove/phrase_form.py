@@ -42,10 +42,9 @@ TRIPLETS = 6.0  # log odds of a triplet's offset where the phrase has triplets
 ROLLS = 2.5  # log odds of a roll in a beat where the phrase has one
 LEANS = 1.0  # log odds of a strike where the phrase has one in a new half bar
 LEVEL_LEANS = 2.0  # likewise of a level
-OUTLINED = ("kick", "snare", "closed_hat", "open_hat")
-"""The drums whose strokes a style's outline tells; the form leans towards all other strokes."""
+OWN_VOICES = ("kick", "snare", "closed_hat", "open_hat")
+"""Drums that share no voice of a style's outline: it tells their strokes, the form need not."""
 NEAR = 2  # bins of velocity; what is further apart is another level
-_OUTLINED = {LANE[drum] for drum in OUTLINED}
 LEVEL_OF_BIN = np.searchsorted(LEVEL_BINS, np.arange(VELOCITY_BINS + 1), "right") - 1
 
 
@@ -139,12 +138,12 @@ class Repeats:
         changed, loud = again & (masks & 1 > 0), again & (masks >> _MASK_BITS & 1 > 0)
         before = np.where(again & ~changed, now[..., None] - back, -1)
         odds = np.where(changed, np.where(loud, CHANGES, -CHANGES), 0.0)
-        leaning = [lane not in _OUTLINED for lane in range(form.shape[2])]
+        leaning = ~np.isin(np.arange(form.shape[2]), [LANE[drum] for drum in OWN_VOICES])
         beat = place // BEAT_STEPS % BEATS
         triplets, rolls = (
             (code > 0) & (code >> bit + beat & 1 > 0) for bit in (_TRIPLET_BIT, _ROLL_BIT)
         )
-        leans = np.where(triplets, CHANGES, LEANS * np.array(leaning))  # a triplet is whole
+        leans = np.where(triplets, CHANGES, LEANS * leaning)  # a triplet is whole
         odds += np.where(level < 0, 0.0, np.where(level > 0, leans, -leans))
         odds -= DECIDED * (code == REST)
         copied = again & ~changed
